@@ -1,0 +1,74 @@
+//! # directional
+//!
+//! Products of second derivatives with a direction, from first derivatives alone.
+//!
+//! Source: central differences, `H v = (g(x + h v) - g(x - h v)) / 2h + O(h^2)`. Burn 0.22
+//! differentiates once.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+
+use crate::{ParamVector, Result, TensorError};
+
+/// The step that balances rounding against truncation in single precision.
+///
+/// `h = cbrt(eps) (1 + |x|) / |v|`: the cube root of the machine's precision, 0.0049, at the scale
+/// of the point and of the direction. Reads two scalars.
+///
+/// # Errors
+/// [`TensorError::OutOfRange`] if the direction is zero or not finite.
+pub fn step_size(point: &ParamVector, direction: &ParamVector) -> Result<f64> {
+    let read = |norm: Tensor<1>| f64::from(norm.into_scalar::<f32>());
+    let (x, v) = (read(point.l2()), read(direction.l2()));
+    let h = f64::from(f32::EPSILON).cbrt() * (1.0 + x) / v;
+    if h.is_finite() && h > 0.0 {
+        Ok(h)
+    } else {
+        Err(TensorError::out_of_range(
+            "direction",
+            v,
+            "a finite norm above 0",
+        ))
+    }
+}
+
+/// The Hessian of a loss times a direction, at the module's parameters.
+///
+/// `gradient` returns the loss gradient of the module that it is given; it is called twice.
+/// Exact up to rounding for a quadratic loss; use the same data in both calls.
+///
+/// # Errors
+/// As [`step_size`]; [`TensorError::Mismatch`] if the direction is not of this module.
+pub fn hessian_vector<M: Module>(
+    module: &M,
+    direction: &ParamVector,
+    mut gradient: impl FnMut(&M) -> Result<ParamVector>,
+) -> Result<ParamVector> {
+    let point = ParamVector::of(module);
+    let h = step_size(&point, direction)?;
+    let plus = gradient(&at(module, &point, h, direction)?)?;
+    let minus = gradient(&at(module, &point, -h, direction)?)?;
+    Ok(plus.sub(&minus)?.scale(0.5 / h))
+}
+
+/// The Jacobian of outputs with respect to the parameters, times a direction.
+///
+/// `outputs` is the forward pass, of any shape flattened to `[n]`; the result is `[n]`.
+///
+/// # Errors
+/// As [`hessian_vector`].
+pub fn jacobian_vector<M: Module>(
+    module: &M,
+    direction: &ParamVector,
+    mut outputs: impl FnMut(&M) -> Tensor<1>,
+) -> Result<Tensor<1>> {
+    let point = ParamVector::of(module);
+    let h = step_size(&point, direction)?;
+    let plus = outputs(&at(module, &point, h, direction)?);
+    let minus = outputs(&at(module, &point, -h, direction)?);
+    Ok((plus.inner() - minus.inner()) / (2.0 * h))
+}
+
+fn at<M: Module>(module: &M, point: &ParamVector, h: f64, direction: &ParamVector) -> Result<M> {
+    point.clone().axpy(h, direction)?.write_to(module.clone())
+}

@@ -1,0 +1,334 @@
+//! # threshold
+//!
+//! The k largest or smallest of many values, with exact counts and settled ties.
+//!
+//! Source: radix selection over the ordered bit pattern of a float, two passes over the values.
+
+use rayon::prelude::*;
+
+use crate::{ParamVector, Result, TensorError};
+
+/// Which values compete with each other for a place among the largest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Scope {
+    /// All parameters together: the share kept differs from one parameter to the next.
+    Global,
+    /// Each parameter for itself: the same share of each is kept.
+    PerTensor,
+    /// Parameters with the same label together; one label per parameter, in the vector's order.
+    Grouped(Vec<usize>),
+}
+
+/// The `k`-th largest value, or `None` for `k = 0`.
+///
+/// Linear time: two parallel passes over the values.
+///
+/// # Errors
+/// [`TensorError::OutOfRange`] if `k` is above the number of values,
+/// [`TensorError::NotFinite`] if one is NaN or infinite.
+///
+/// ```
+/// use regimen_tensor::threshold::kth_largest;
+///
+/// assert_eq!(kth_largest(&[3.0, -1.0, 3.0, 2.0], 2)?, Some(3.0));
+/// assert_eq!(kth_largest(&[3.0, -1.0, 3.0, 2.0], 3)?, Some(2.0));
+/// # Ok::<(), regimen_tensor::TensorError>(())
+/// ```
+pub fn kth_largest(values: &[f32], k: usize) -> Result<Option<f32>> {
+    let pool = Pool::new(&[values], None, Order::Largest)?;
+    Ok(pool.select(k)?.map(|cut| from_key(cut.key)))
+}
+
+/// Marks exactly the `k` largest values; among equal ones, the low index first.
+///
+/// # Errors
+/// As [`kth_largest`].
+///
+/// ```
+/// use regimen_tensor::threshold::top_k;
+///
+/// assert_eq!(top_k(&[1.0, 5.0, 5.0, 5.0], 2)?, [false, true, true, false]);
+/// # Ok::<(), regimen_tensor::TensorError>(())
+/// ```
+pub fn top_k(values: &[f32], k: usize) -> Result<Vec<bool>> {
+    single(Pool::new(&[values], None, Order::Largest)?, k)
+}
+
+/// Marks exactly the `k` largest of the eligible values; among equal ones, the low index first.
+///
+/// # Errors
+/// As [`kth_largest`], with `k` at most the number of eligible values;
+/// [`TensorError::Mismatch`] if the lengths differ.
+pub fn top_k_of(values: &[f32], eligible: &[bool], k: usize) -> Result<Vec<bool>> {
+    single(Pool::new(&[values], Some(&[eligible]), Order::Largest)?, k)
+}
+
+/// Marks exactly the `k` smallest of the eligible values; among equal ones, the low index first.
+///
+/// # Errors
+/// As [`top_k_of`].
+pub fn bottom_k_of(values: &[f32], eligible: &[bool], k: usize) -> Result<Vec<bool>> {
+    single(Pool::new(&[values], Some(&[eligible]), Order::Smallest)?, k)
+}
+
+/// Marks exactly the `k` largest over several slices together (a global threshold); among equal
+/// ones, the earlier slice and the low index first.
+///
+/// # Errors
+/// As [`top_k_of`].
+pub fn top_k_masks(
+    scores: &[&[f32]],
+    eligible: Option<&[&[bool]]>,
+    k: usize,
+) -> Result<Vec<Vec<bool>>> {
+    Pool::new(scores, eligible, Order::Largest)?.mask(k)
+}
+
+/// Keeps the largest scores of a vector: a vector of ones and zeros.
+///
+/// In each group of competing parameters with `n` scalars, `floor(share * n)` ones are set.
+/// The scores are read from the device once.
+///
+/// # Errors
+/// [`TensorError::OutOfRange`] unless `share` lies in 0..=1 and a grouping labels every
+/// parameter; [`TensorError::NotFinite`] for NaN or infinite scores.
+pub fn keep_largest(scores: &ParamVector, share: f64, scope: &Scope) -> Result<ParamVector> {
+    if !(0.0..=1.0).contains(&share) {
+        return Err(TensorError::out_of_range("share", share, "0 to 1"));
+    }
+    let host = scores.to_host()?;
+    let labels = labels(scope, host.len())?;
+    let groups: std::collections::BTreeSet<usize> = labels.iter().copied().collect();
+    let mut masks: Vec<Vec<f32>> = host.iter().map(|values| vec![0.0; values.len()]).collect();
+    for group in groups {
+        let members: Vec<usize> = (0..host.len()).filter(|i| labels[*i] == group).collect();
+        let slices: Vec<&[f32]> = members.iter().map(|i| host[*i].as_slice()).collect();
+        let count: usize = slices.iter().map(|slice| slice.len()).sum();
+        let kept = top_k_masks(&slices, None, (share * count as f64) as usize)?;
+        for (member, kept) in members.into_iter().zip(kept) {
+            masks[member] = kept.into_iter().map(f32::from).collect();
+        }
+    }
+    scores.from_host(masks)
+}
+
+fn labels(scope: &Scope, parameters: usize) -> Result<Vec<usize>> {
+    match scope {
+        Scope::Global => Ok(vec![0; parameters]),
+        Scope::PerTensor => Ok((0..parameters).collect()),
+        Scope::Grouped(labels) if labels.len() == parameters => Ok(labels.clone()),
+        Scope::Grouped(labels) => {
+            let allowed = format!("{parameters}, one a parameter");
+            Err(TensorError::out_of_range(
+                "scope.labels.len()",
+                labels.len(),
+                allowed,
+            ))
+        }
+    }
+}
+
+fn single(pool: Pool<'_>, k: usize) -> Result<Vec<bool>> {
+    Ok(pool.mask(k)?.pop().unwrap_or_default())
+}
+
+#[derive(Clone, Copy)]
+enum Order {
+    Largest,
+    Smallest,
+}
+
+/// Values that compete, as keys whose unsigned order is the wanted order.
+struct Pool<'a> {
+    parts: Vec<(&'a [f32], Option<&'a [bool]>)>,
+    order: Order,
+    eligible: usize,
+}
+
+/// Everything above `key` is taken, and `ties` of the values equal to it.
+struct Cut {
+    key: u32,
+    ties: usize,
+}
+
+impl<'a> Pool<'a> {
+    fn new(scores: &[&'a [f32]], eligible: Option<&[&'a [bool]]>, order: Order) -> Result<Self> {
+        let mut parts = Vec::with_capacity(scores.len());
+        let mut count = 0;
+        for (i, values) in scores.iter().enumerate() {
+            if let Some(index) = values.par_iter().position_any(|value| !value.is_finite()) {
+                return Err(TensorError::NotFinite {
+                    what: format!("scores[{i}]"),
+                    index,
+                    value: f64::from(values[index]),
+                });
+            }
+            let flags = eligible.and_then(|all| all.get(i).copied());
+            if eligible.is_some() && flags.map(<[bool]>::len) != Some(values.len()) {
+                return Err(TensorError::Mismatch {
+                    path: format!("eligible[{i}]"),
+                    expected: format!("{} flags", values.len()),
+                    found: format!("{:?}", flags.map(<[bool]>::len)),
+                });
+            }
+            count += flags.map_or(values.len(), |flags| {
+                flags.par_iter().filter(|f| **f).count()
+            });
+            parts.push((*values, flags));
+        }
+        Ok(Self {
+            parts,
+            order,
+            eligible: count,
+        })
+    }
+
+    fn key(&self, value: f32) -> u32 {
+        match self.order {
+            Order::Largest => to_key(value),
+            Order::Smallest => !to_key(value),
+        }
+    }
+
+    /// Finds the cut that takes exactly `k`: the high half of the key first, then the low half.
+    fn select(&self, k: usize) -> Result<Option<Cut>> {
+        if k > self.eligible {
+            return Err(TensorError::out_of_range(
+                "k",
+                k,
+                format!("0 to {}", self.eligible),
+            ));
+        }
+        if k == 0 {
+            return Ok(None);
+        }
+        let (high, left) = descend(&self.histogram(|key| Some(key >> 16)), k);
+        let low = self.histogram(|key| (key >> 16 == high).then_some(key & 0xffff));
+        let (low, ties) = descend(&low, left);
+        let key = (high << 16) | low;
+        Ok(Some(Cut { key, ties }))
+    }
+
+    fn histogram(&self, bin: impl Fn(u32) -> Option<u32> + Sync) -> Vec<usize> {
+        let count_chunk = |mut bins: Vec<usize>, (values, flags): (&[f32], Option<&[bool]>)| {
+            for (i, value) in values.iter().enumerate() {
+                if flags.is_none_or(|flags| flags[i])
+                    && let Some(bin) = bin(self.key(*value))
+                {
+                    bins[bin as usize] += 1;
+                }
+            }
+            bins
+        };
+        self.chunks()
+            .into_par_iter()
+            .fold(|| vec![0; 1 << 16], count_chunk)
+            .reduce(
+                || vec![0; 1 << 16],
+                |left, right| left.iter().zip(right).map(|(l, r)| l + r).collect(),
+            )
+    }
+
+    fn chunks(&self) -> Vec<(&'a [f32], Option<&'a [bool]>)> {
+        const SIZE: usize = 1 << 18;
+        let mut chunks = Vec::new();
+        for (values, flags) in &self.parts {
+            for (i, chunk) in values.chunks(SIZE).enumerate() {
+                let start = i * SIZE;
+                chunks.push((chunk, flags.map(|flags| &flags[start..start + chunk.len()])));
+            }
+        }
+        chunks
+    }
+
+    fn mask(&self, k: usize) -> Result<Vec<Vec<bool>>> {
+        let Some(cut) = self.select(k)? else {
+            let empty = self
+                .parts
+                .iter()
+                .map(|(values, _)| vec![false; values.len()]);
+            return Ok(empty.collect());
+        };
+        let mut ties = cut.ties;
+        let mut masks = Vec::with_capacity(self.parts.len());
+        for (values, flags) in &self.parts {
+            let may = |i: usize| flags.is_none_or(|flags| flags[i]);
+            let above = |i: usize| may(i) && self.key(values[i]) > cut.key;
+            let mut mask: Vec<bool> = (0..values.len()).into_par_iter().map(above).collect();
+            for (i, value) in values.iter().enumerate() {
+                if ties == 0 {
+                    break;
+                }
+                if may(i) && self.key(*value) == cut.key {
+                    mask[i] = true;
+                    ties -= 1;
+                }
+            }
+            masks.push(mask);
+        }
+        Ok(masks)
+    }
+}
+
+/// The bin that holds the `k`-th largest key, and its rank within that bin.
+fn descend(bins: &[usize], k: usize) -> (u32, usize) {
+    let mut left = k;
+    for (bin, count) in bins.iter().enumerate().rev() {
+        if left <= *count {
+            return (bin as u32, left);
+        }
+        left -= count;
+    }
+    (0, left)
+}
+
+/// An unsigned key with the order of the finite floats; -0 equals 0.
+fn to_key(value: f32) -> u32 {
+    let bits = (value + 0.0).to_bits();
+    if bits >> 31 == 1 {
+        !bits
+    } else {
+        bits | (1 << 31)
+    }
+}
+
+fn from_key(key: u32) -> f32 {
+    f32::from_bits(if key >> 31 == 1 {
+        key & !(1 << 31)
+    } else {
+        !key
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_are_taken_by_low_index() {
+        let values = [0.0, -0.0, 0.0, 1.0];
+        assert_eq!(top_k(&values, 2).unwrap(), [true, false, false, true]);
+        assert_eq!(top_k(&values, 0).unwrap(), [false; 4]);
+        assert_eq!(top_k(&values, 4).unwrap(), [true; 4]);
+    }
+
+    #[test]
+    fn only_eligible_values_compete() {
+        let flags = [false, true, true, true];
+        let values = [9.0, 1.0, 3.0, 2.0];
+        let top = top_k_of(&values, &flags, 2).unwrap();
+        assert_eq!(top, [false, false, true, true]);
+        let bottom = bottom_k_of(&values, &flags, 2).unwrap();
+        assert_eq!(bottom, [false, true, false, true]);
+        assert!(top_k_of(&values, &flags, 4).is_err());
+        assert!(top_k_of(&values, &flags[..3], 1).is_err());
+    }
+
+    #[test]
+    fn a_nan_is_named() {
+        let error = top_k(&[1.0, f32::NAN], 1).unwrap_err().to_string();
+        assert!(error.contains("NaN at index 1"), "{error}");
+    }
+}

@@ -1,0 +1,348 @@
+//! Properties of the parameter-space algebra.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use burn::module::{Module, ParamGroup};
+use burn::nn::{Linear, LinearConfig};
+use burn::optim::{GradientsParams, SgdConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
+use regimen_tensor::linalg::{DMatrix, DVector, cholesky_lower, inverse_spd, solve_spd};
+use regimen_tensor::threshold::{Scope, keep_largest, kth_largest, top_k, top_k_masks};
+use regimen_tensor::{
+    Alone, Distribution, ParamVector, Projection, Reducer, TensorError, directional, fisher,
+    per_example, rank,
+};
+
+#[derive(Module, Debug)]
+struct Net {
+    first: Linear,
+    second: Linear,
+}
+
+impl Net {
+    fn new(device: &Device) -> Self {
+        Self {
+            first: LinearConfig::new(3, 4).init(device),
+            second: LinearConfig::new(4, 2).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let hidden = burn::tensor::activation::relu(self.first.forward(x));
+        self.second.forward(hidden)
+    }
+}
+
+const SCALARS: usize = 3 * 4 + 4 + 4 * 2 + 2;
+
+fn device() -> Device {
+    Device::default()
+}
+
+fn vector(net: &Net, values: &[f32]) -> ParamVector {
+    let like = ParamVector::of(net);
+    let mut rest = values;
+    let parts = like.entries().iter().map(|entry| {
+        let (own, tail) = rest.split_at(entry.len());
+        rest = tail;
+        own.to_vec()
+    });
+    like.from_host(parts.collect()).unwrap()
+}
+
+fn host(vector: &ParamVector) -> Vec<f32> {
+    vector.to_host().unwrap().concat()
+}
+
+fn close(left: &[f32], right: &[f32]) -> bool {
+    let pairs = left.iter().zip(right);
+    pairs
+        .into_iter()
+        .all(|(a, b)| (a - b).abs() <= 1e-3 * (1.0 + a.abs()))
+}
+
+fn scalars() -> impl Strategy<Value = Vec<f32>> {
+    prop::collection::vec(-10.0_f32..10.0, SCALARS)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn vectors_form_a_vector_space(a in scalars(), b in scalars(), c in scalars(), s in -3.0..3.0) {
+        let net = Net::new(&device());
+        let (a, b, c) = (vector(&net, &a), vector(&net, &b), vector(&net, &c));
+        let left = a.clone().add(&b).unwrap().add(&c).unwrap();
+        let right = b.clone().add(&c).unwrap().add(&a).unwrap();
+        prop_assert!(close(&host(&left), &host(&right)));
+        let left = a.clone().add(&b).unwrap().scale(s);
+        let right = a.clone().scale(s).axpy(s, &b).unwrap();
+        prop_assert!(close(&host(&left), &host(&right)));
+        prop_assert_eq!(host(&a.clone().sub(&a).unwrap()), vec![0.0; SCALARS]);
+        prop_assert_eq!(host(&a.clone().add(&a.zeros_like()).unwrap()), host(&a));
+        let squared = a.dot(&a).unwrap().into_scalar::<f32>();
+        let norm = a.l2().into_scalar::<f32>();
+        prop_assert!((norm * norm - squared).abs() <= 1e-3 * (1.0 + squared));
+        let l1: f32 = host(&a).iter().map(|x| x.abs()).sum();
+        prop_assert!((a.l1().into_scalar::<f32>() - l1).abs() <= 1e-3 * (1.0 + l1));
+    }
+
+    #[test]
+    fn writing_back_what_was_read_changes_no_bit(values in scalars()) {
+        let net = Net::new(&device().autodiff());
+        let net = vector(&net, &values).write_to(net).unwrap();
+        let bits = |net: &Net| -> Vec<u32> {
+            host(&ParamVector::of(net)).into_iter().map(f32::to_bits).collect()
+        };
+        let before = bits(&net);
+        let net = ParamVector::of(&net).write_to(net).unwrap();
+        prop_assert_eq!(bits(&net), before);
+    }
+
+    #[test]
+    fn gradients_go_there_and_back(values in scalars()) {
+        let net = Net::new(&device());
+        let vector = vector(&net, &values);
+        let grads = vector.clone().into_gradients();
+        let back = ParamVector::gradients(&net, &grads);
+        prop_assert_eq!(host(&back), host(&vector));
+    }
+
+    #[test]
+    fn kth_largest_agrees_with_a_sort(values in prop::collection::vec(-3_i8..3, 1..200), k in 0_usize..220) {
+        let values: Vec<f32> = values.into_iter().map(|v| f32::from(v) * 0.5).collect();
+        let mut sorted = values.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        match kth_largest(&values, k) {
+            Ok(found) => prop_assert_eq!(found, k.checked_sub(1).map(|i| sorted[i])),
+            Err(_) => prop_assert!(k > values.len()),
+        }
+        if k <= values.len() {
+            let mask = top_k(&values, k).unwrap();
+            prop_assert_eq!(mask.iter().filter(|kept| **kept).count(), k);
+            let kept = values.iter().zip(&mask).filter(|(_, m)| **m).map(|(v, _)| *v);
+            let dropped = values.iter().zip(&mask).filter(|(_, m)| !**m).map(|(v, _)| *v);
+            let least = kept.fold(f32::INFINITY, f32::min);
+            prop_assert!(dropped.fold(f32::NEG_INFINITY, f32::max) <= least);
+            let cut = values.len() / 2;
+            let parts = top_k_masks(&[&values[..cut], &values[cut..]], None, k).unwrap();
+            prop_assert_eq!(parts.concat(), mask);
+        }
+    }
+
+    #[test]
+    fn a_projection_is_the_same_on_any_chunking(values in scalars(), seed in any::<u64>()) {
+        let net = Wide::new(&device());
+        let wide = ParamVector::of(&net).axpy(f64::from(values[0]), &ParamVector::of(&net)).unwrap();
+        for law in [Distribution::Rademacher, Distribution::Gaussian, Distribution::Sparse { s: 3.0 }] {
+            let projection = Projection::new(3, seed).unwrap().with_distribution(law).unwrap();
+            let whole = projection.with_chunk(1 << 20).apply(&wide).unwrap();
+            let cut = projection.with_chunk(1).apply(&wide).unwrap();
+            prop_assert!(close(&read(whole), &read(cut)));
+        }
+    }
+}
+
+#[derive(Module, Debug)]
+struct Wide {
+    layer: Linear,
+}
+
+impl Wide {
+    fn new(device: &Device) -> Self {
+        Self {
+            layer: LinearConfig::new(50, 60).init(device),
+        }
+    }
+}
+
+fn read(tensor: Tensor<1>) -> Vec<f32> {
+    tensor.try_into_vec_as::<f32>().unwrap()
+}
+
+#[test]
+fn projections_preserve_inner_products_in_expectation() {
+    let net = Net::new(&device());
+    let a = vector(&net, &[1.0; SCALARS]);
+    let b = vector(
+        &net,
+        &std::array::from_fn::<f32, SCALARS, _>(|i| i as f32 / 10.0),
+    );
+    let exact = a.dot(&b).unwrap().into_scalar::<f32>();
+    for law in [
+        Distribution::Rademacher,
+        Distribution::Gaussian,
+        Distribution::Sparse { s: 3.0 },
+    ] {
+        let products = (0..400).map(|seed| {
+            let projection = Projection::new(8, seed)
+                .unwrap()
+                .with_distribution(law)
+                .unwrap();
+            let (pa, pb) = (projection.apply(&a).unwrap(), projection.apply(&b).unwrap());
+            f64::from((pa * pb).sum().into_scalar::<f32>())
+        });
+        let products: Vec<f64> = products.collect();
+        let error = (rank::mean(&products) - f64::from(exact)).abs();
+        assert!(
+            error < 4.0 * rank::standard_error(&products),
+            "{law:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_written_module_still_trains() {
+    let device = device().autodiff();
+    let net = Net::new(&device);
+    let net = ParamVector::of(&net).scale(0.5).write_to(net).unwrap();
+    let loss = net.forward(Tensor::ones([2, 3], &device)).square().mean();
+    let grads = GradientsParams::from_grads(loss.backward(), &net);
+    assert_eq!(grads.len(), 4);
+    let before = host(&ParamVector::of(&net));
+    let net = SgdConfig::new().init().step(0.1, net, grads);
+    assert_ne!(host(&ParamVector::of(&net)), before);
+}
+
+#[test]
+fn vectors_of_other_modules_are_refused() {
+    let (one, two) = (Net::new(&device()), Net::new(&device()));
+    let error = ParamVector::of(&one)
+        .add(&ParamVector::of(&two))
+        .unwrap_err();
+    assert!(error.to_string().contains("first.weight"), "{error}");
+    assert!(matches!(error, TensorError::Mismatch { .. }));
+    assert!(ParamVector::of(&one).write_to(two).is_err());
+    let part = ParamVector::of_group(&one, &ParamGroup::from_path("first.bias"));
+    assert_eq!(part.len(), 4);
+    assert!(ParamVector::of(&one).add(&part).is_err());
+    assert!(part.from_host(vec![vec![0.0; 3]]).is_err());
+}
+
+#[test]
+fn a_saved_vector_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("importance.safetensors");
+    let net = Net::new(&device());
+    let vector = ParamVector::of(&net);
+    vector.save(&path).unwrap();
+    let loaded = ParamVector::load(&path, &vector.zeros_like()).unwrap();
+    assert_eq!(host(&loaded), host(&vector));
+    let wide = ParamVector::of(&Wide::new(&device()));
+    assert!(matches!(
+        ParamVector::load(&path, &wide),
+        Err(TensorError::Mismatch { .. })
+    ));
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(matches!(
+        ParamVector::load(&path, &vector),
+        Err(TensorError::File { .. })
+    ));
+    assert!(ParamVector::load(folder.path().join("none"), &vector).is_err());
+}
+
+#[test]
+fn keeping_the_largest_counts_by_scope() {
+    let net = Net::new(&device());
+    let scores = vector(&net, &std::array::from_fn::<f32, SCALARS, _>(|i| i as f32));
+    let ones = |scope: &Scope| -> Vec<usize> {
+        let mask = keep_largest(&scores, 0.5, scope)
+            .unwrap()
+            .to_host()
+            .unwrap();
+        mask.iter()
+            .map(|part| part.iter().filter(|x| **x == 1.0).count())
+            .collect()
+    };
+    assert_eq!(ones(&Scope::Global), [0, 3, 8, 2]);
+    assert_eq!(ones(&Scope::PerTensor), [6, 2, 4, 1]);
+    assert_eq!(ones(&Scope::Grouped(vec![0, 0, 1, 1])), [4, 4, 3, 2]);
+    assert!(keep_largest(&scores, 1.5, &Scope::Global).is_err());
+    assert!(keep_largest(&scores, 0.5, &Scope::Grouped(vec![0])).is_err());
+}
+
+#[test]
+fn the_true_fisher_of_a_linear_classifier() {
+    let device = device().autodiff();
+    let model = LinearConfig::new(1, 2).with_bias(false).init(&device);
+    let model = ParamVector::of(&model).scale(0.0).write_to(model).unwrap();
+    let x = Tensor::<2>::from_data([[2.0]], &device);
+    let fisher = fisher::true_diagonal(&model, [x], |model, x| model.forward(x)).unwrap();
+    // p = 1/2: the gradient of log p(y) is x (1[y = j] - 1/2), its mean square x^2 / 4.
+    assert!(close(&host(&fisher), &[1.0, 1.0]));
+    let none: [Tensor<2>; 0] = [];
+    assert!(fisher::batch_diagonal(&model, none, |_, x| x.sum()).is_err());
+}
+
+#[test]
+fn per_example_gradients_add_up_to_the_batch() {
+    let device = device().autodiff();
+    let net = Net::new(&device);
+    let x = Tensor::<2>::from_data([[1.0, -2.0, 0.5], [0.3, 0.1, -1.0]], &device);
+    let y = Tensor::<1, burn::tensor::Int>::from_data([1, 0], &device);
+    let loss = per_example::cross_entropy(net.forward(x.clone()), y.clone()).sum();
+    let whole = GradientsParams::from_grads(loss.backward(), &net);
+    let whole = ParamVector::gradients(&net, &whole);
+    let mut sum = whole.zeros_like();
+    let one = |net: &Net, i: usize| {
+        let logits = net.forward(x.clone().narrow(0, i, 1));
+        per_example::cross_entropy(logits, y.clone().narrow(0, i, 1)).sum()
+    };
+    per_example::for_each_gradient(&net, 0..2, one, |_, gradient| {
+        sum = gradient.add(&sum)?;
+        Ok(())
+    })
+    .unwrap();
+    assert!(close(&host(&sum), &host(&whole)));
+}
+
+#[test]
+fn the_hessian_of_a_quadratic() {
+    let device = device().autodiff();
+    let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+    let point = ParamVector::of(&model)
+        .from_host(vec![vec![1.0, -1.0]])
+        .unwrap();
+    let model = point.write_to(model).unwrap();
+    let a = Tensor::<2>::from_data([[2.0, 1.0], [1.0, 3.0]], &device);
+    let gradient = |model: &Linear| {
+        let w = model.weight.val();
+        let loss = (w.clone().transpose().matmul(a.clone()).matmul(w)).sum() * 0.5;
+        let grads = GradientsParams::from_grads(loss.backward(), model);
+        Ok(ParamVector::gradients(model, &grads))
+    };
+    let direction = point.from_host(vec![vec![0.0, -2.0]]).unwrap();
+    let product = directional::hessian_vector(&model, &direction, gradient).unwrap();
+    assert!(
+        close(&host(&product), &[-2.0, -6.0]),
+        "{:?}",
+        host(&product)
+    );
+    let x = Tensor::<2>::from_data(TensorData::from([[3.0, 5.0]]), &device);
+    let outputs = |model: &Linear| model.forward(x.clone()).reshape([1]);
+    let product = directional::jacobian_vector(&model, &direction, outputs).unwrap();
+    assert!(close(&read(product), &[-10.0]));
+    assert!(directional::step_size(&point, &point.zeros_like()).is_err());
+}
+
+#[test]
+fn small_solves() {
+    let a = DMatrix::from_row_slice(2, 2, &[4.0, 2.0, 2.0, 3.0]);
+    let lower = cholesky_lower(a.clone()).unwrap();
+    assert!((&lower * lower.transpose() - &a).norm() < 1e-12);
+    let inverse = inverse_spd(a.clone()).unwrap();
+    assert!((&a * inverse - DMatrix::identity(2, 2)).norm() < 1e-12);
+    assert!(solve_spd(-a.clone(), &DVector::from_vec(vec![1.0, 1.0])).is_err());
+    assert!(solve_spd(a, &DVector::from_vec(vec![1.0])).is_err());
+}
+
+#[test]
+fn ranks_share_ties() {
+    assert_eq!(rank::ranks(&[3.0, 1.0, 3.0]), [2.5, 1.0, 2.5]);
+    assert_eq!(rank::pearson(&[1.0, 2.0], &[2.0, 1.0]).unwrap(), -1.0);
+    assert!(rank::pearson(&[1.0], &[f64::NAN]).is_err());
+    let mut values = [2.0];
+    Alone.mean(&mut values);
+    assert_eq!((values, Alone.gather(&[1.0])), ([2.0], vec![1.0]));
+}
