@@ -1,0 +1,58 @@
+use thiserror::Error;
+
+/// What can be wrong with a schedule's parameters or its inputs.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter lies outside its range.
+    #[error("`{field}` is {value}: allowed is {allowed}")]
+    OutOfRange {
+        /// Name of the parameter.
+        field: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// Fewer values than a computation needs.
+    #[error("`{field}` holds {found} values: at least {needed} are needed")]
+    TooFew {
+        /// Name of the input.
+        field: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        needed: usize,
+    },
+    /// The optimiser of the numerical variant stopped without a result.
+    #[error("the weights could not be optimised: {0}")]
+    NotOptimised(String),
+    /// The device could not return recorded values.
+    #[error("reading the recorded norms from the device: {0}")]
+    Read(String),
+}
+
+/// A result with an [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Refuses a number that is not finite, or outside of what `allowed` says.
+pub(crate) fn check(
+    field: &'static str,
+    value: f64,
+    good: bool,
+    allowed: &'static str,
+) -> Result<()> {
+    if good && value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::OutOfRange {
+        field,
+        value: value.to_string(),
+        allowed,
+    })
+}
+
+/// Refuses a number of steps of 0.
+pub(crate) fn check_steps(steps: usize) -> Result<()> {
+    check("steps", steps as f64, steps > 0, "1 or more")
+}

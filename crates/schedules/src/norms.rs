@@ -1,0 +1,128 @@
+//! # GradientNorms
+//!
+//! A log of gradient norms that never stops the device during a run.
+//!
+//! Source: what arXiv 2310.07831 refines from: one global norm an update.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::module::Module;
+use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
+use regimen_tensor::ParamVector;
+
+use crate::error::{Error, Result};
+use crate::refined::Norm;
+
+/// Norms that are read from the device together, so that a long run holds few small tensors.
+const CHUNK: usize = 512;
+
+/// A log of the global gradient norm of every update.
+///
+/// Each call of [`observe`](Self::observe) adds a few operations to the device's queue and reads
+/// nothing; every 512 updates the pending values are read in one transfer. Clones share the
+/// log: keep one in the model (`#[module(skip)]`) and one outside.
+///
+/// Observe the gradient that is applied: after averaging over accumulated micro-batches, before
+/// clipping, in [`TrainStep::optimize`]:
+///
+/// ```text
+/// fn optimize(self, optim: &mut ModuleOptimizer, lr: ModuleLearningRate, grads: GradientsParams) -> Self {
+///     self.norms.observe(&self, &grads);
+///     optim.step(lr, self, grads)
+/// }
+/// ```
+///
+/// [`TrainStep::optimize`]: https://docs.rs/burn/latest/burn/train/trait.TrainStep.html
+#[derive(Clone)]
+pub struct GradientNorms {
+    norm: Norm,
+    log: Arc<Mutex<Log>>,
+}
+
+#[derive(Default)]
+struct Log {
+    read: Vec<f64>,
+    pending: Vec<Tensor<1>>,
+}
+
+impl std::fmt::Debug for GradientNorms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GradientNorms({:?}, {} updates)", self.norm, self.len())
+    }
+}
+
+impl GradientNorms {
+    /// An empty log of a norm: [`Norm::L2`] for SGD, [`Norm::L1`] for Adam.
+    #[must_use]
+    pub fn new(norm: Norm) -> Self {
+        let log = Arc::default();
+        Self { norm, log }
+    }
+
+    /// A log that goes on from norms that were saved.
+    #[must_use]
+    pub fn resume(norm: Norm, norms: Vec<f64>) -> Self {
+        let new = Self::new(norm);
+        new.lock().read = norms;
+        new
+    }
+
+    /// Logs the norm of a module's gradients.
+    ///
+    /// A read that fails is kept for [`norms`](Self::norms) to report.
+    pub fn observe<M: Module>(&self, module: &M, grads: &GradientsParams) {
+        let gradient = ParamVector::gradients(module, grads);
+        let norm = match self.norm {
+            Norm::L2 => gradient.l2(),
+            Norm::L1 => gradient.l1(),
+        };
+        let mut log = self.lock();
+        log.pending.push(norm);
+        if log.pending.len() >= CHUNK && log.flush().is_err() {
+            // The pending tensors stay, so that the next read fails again and is reported.
+            tracing::warn!("gradient norms could not be read from the device");
+        }
+    }
+
+    /// All norms so far, one an update. Reads what is pending from the device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn norms(&self) -> Result<Vec<f64>> {
+        let mut log = self.lock();
+        log.flush()?;
+        Ok(log.read.clone())
+    }
+
+    /// The number of updates that were logged.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        let log = self.lock();
+        log.read.len() + log.pending.len()
+    }
+
+    /// Whether nothing was logged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    fn flush(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let all = Tensor::cat(self.pending.clone(), 0);
+        let values = all.try_into_vec_as::<f32>();
+        let values = values.map_err(|error| Error::Read(error.to_string()))?;
+        self.read.extend(values.into_iter().map(f64::from));
+        self.pending.clear();
+        Ok(())
+    }
+}

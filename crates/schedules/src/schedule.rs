@@ -1,0 +1,77 @@
+//! # Schedule
+//!
+//! A value over time, in closed form: `at(step)` is all there is.
+//!
+//! Source: the common form of the shapes below.
+
+use crate::combine::{Clamped, Then, Warmup};
+use crate::error::Result;
+
+/// A value at each step of a run, in closed form.
+///
+/// Steps count from 0: `at(0)` is the value of the first update. A schedule holds no position, so
+/// it can be asked for any step in any order; what advances is the adaptor
+/// [`LrSchedule`](crate::LrSchedule). Values are rates, temperatures, sparsities, weights: whatever
+/// the user says.
+///
+/// ```
+/// use regimen_schedules::{Linear, Schedule};
+///
+/// let rate = Linear::new(0.1, 4)?;
+/// let values: Vec<f64> = (0..5).map(|step| rate.at(step)).collect();
+/// assert_eq!(values, [0.1, 0.075, 0.05, 0.025, 0.0]);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+pub trait Schedule {
+    /// The value at a step; past the end of a finite schedule, its last value.
+    fn at(&self, step: usize) -> f64;
+}
+
+impl<S: Schedule + ?Sized> Schedule for &S {
+    fn at(&self, step: usize) -> f64 {
+        (**self).at(step)
+    }
+}
+
+impl<S: Schedule + ?Sized> Schedule for Box<S> {
+    fn at(&self, step: usize) -> f64 {
+        (**self).at(step)
+    }
+}
+
+impl<S: Schedule + ?Sized> Schedule for std::sync::Arc<S> {
+    fn at(&self, step: usize) -> f64 {
+        (**self).at(step)
+    }
+}
+
+/// Ways to build schedules from schedules.
+pub trait ScheduleExt: Schedule + Sized {
+    /// This schedule after a linear rise from 0 over `steps`; its own step 0 is the rise's end.
+    ///
+    /// # Errors
+    /// If `steps` is 0.
+    fn warmed_up(self, steps: usize) -> Result<Warmup<Self>> {
+        Warmup::new(steps, self)
+    }
+
+    /// This schedule for `steps`, then `next` from its own step 0.
+    fn then<N: Schedule>(self, steps: usize, next: N) -> Then<Self, N> {
+        Then::new(self, steps, next)
+    }
+
+    /// This schedule kept between two bounds.
+    ///
+    /// # Errors
+    /// If a bound is not finite, or the low one is above the high one.
+    fn clamped(self, low: f64, high: f64) -> Result<Clamped<Self>> {
+        Clamped::new(self, low, high)
+    }
+
+    /// This schedule times a factor.
+    fn scaled(self, factor: f64) -> crate::combine::Scaled<Self> {
+        crate::combine::Scaled::new(self, factor)
+    }
+}
+
+impl<S: Schedule> ScheduleExt for S {}

@@ -1,0 +1,211 @@
+//! A user's folder: MNIST-format IDX files or a CSV of images, and plain text.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::{Images, Text};
+
+/// What a folder holds.
+///
+/// Images come from pairs of IDX files (`*images*` and `*labels*`, of the same prefix, plain or
+/// `.gz`; a training and a test pair are put together) or from `*.csv` files (pixels, then the
+/// class); text from `*.txt` files.
+///
+/// # Errors
+/// If the folder can't be read, holds none of these, or one of them is damaged: the file is named.
+pub fn load_folder(folder: &Path) -> Result<(Option<Images>, Option<Text>)> {
+    let files = list(folder)?;
+    let images = match idx_pairs(&files)? {
+        pairs if pairs.is_empty() => csv_images(&files)?,
+        pairs => Some(idx_images(folder, &pairs)?),
+    };
+    let texts = files.iter().filter(|path| name(path).ends_with(".txt"));
+    let mut text = String::new();
+    for path in texts {
+        text += &String::from_utf8_lossy(&read(path)?);
+    }
+    let text = if text.is_empty() {
+        None
+    } else {
+        Some(Text::new(&folder.display().to_string(), &text)?)
+    };
+    ensure!(
+        images.is_some() || text.is_some(),
+        "{}: no IDX, CSV or text files",
+        folder.display()
+    );
+    Ok((images, text))
+}
+
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
+    let mut files = Vec::new();
+    for entry in entries {
+        files.push(entry?.path());
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
+    if !name(path).ends_with(".gz") {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    flate2::read::GzDecoder::new(bytes.as_slice())
+        .read_to_end(&mut plain)
+        .with_context(|| format!("{}: damaged gzip", path.display()))?;
+    Ok(plain)
+}
+
+/// Image files with the label file of the same prefix, such as `train-images-idx3-ubyte`.
+fn idx_pairs(files: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let is_idx = |path: &&PathBuf| name(path).contains("idx") || name(path).contains("ubyte");
+    let mut pairs = Vec::new();
+    for images in files.iter().filter(is_idx) {
+        let own = name(images);
+        let Some(at) = own.find("images") else {
+            continue;
+        };
+        let prefix = format!("{}labels", &own[..at]);
+        let labels = files.iter().find(|path| name(path).starts_with(&prefix));
+        match labels {
+            Some(labels) => pairs.push((images.clone(), labels.clone())),
+            None => bail!("{}: no file {prefix}* beside it", images.display()),
+        }
+    }
+    Ok(pairs)
+}
+
+fn idx_images(folder: &Path, pairs: &[(PathBuf, PathBuf)]) -> Result<Images> {
+    let (mut pixels, mut labels, mut size) = (Vec::new(), Vec::new(), None);
+    for (image_file, label_file) in pairs {
+        let (shape, values) = idx(image_file)?;
+        let [count, height, width] = shape[..] else {
+            bail!(
+                "{}: three dimensions expected, {} found",
+                image_file.display(),
+                shape.len()
+            );
+        };
+        let (label_shape, classes) = idx(label_file)?;
+        ensure!(
+            label_shape == [count],
+            "{}: {count} labels expected, {label_shape:?} found",
+            label_file.display()
+        );
+        ensure!(
+            *size.get_or_insert((width, height)) == (width, height),
+            "{}: images of another size than before",
+            image_file.display()
+        );
+        pixels.extend(values.iter().map(|value| f32::from(*value)));
+        labels.extend(classes.iter().map(|class| usize::from(*class)));
+    }
+    let (width, height) = size.unwrap_or_default();
+    let name = format!("IDX {width}x{height} from {}", folder.display());
+    Images::new(&name, width, height, pixels, labels)
+}
+
+/// An IDX file of unsigned bytes: its shape and its values.
+fn idx(path: &Path) -> Result<(Vec<usize>, Vec<u8>)> {
+    let bytes = read(path)?;
+    let (head, rest) = bytes
+        .split_first_chunk::<4>()
+        .with_context(|| format!("{}: no IDX header", path.display()))?;
+    let [0, 0, 8, dimensions] = *head else {
+        bail!("{}: not an IDX file of unsigned bytes", path.display());
+    };
+    let dimensions = usize::from(dimensions);
+    ensure!(
+        rest.len() >= 4 * dimensions,
+        "{}: truncated IDX header",
+        path.display()
+    );
+    let (sizes, values) = rest.split_at(4 * dimensions);
+    let (sizes, _) = sizes.as_chunks::<4>();
+    let shape: Vec<usize> = sizes
+        .iter()
+        .map(|s| u32::from_be_bytes(*s) as usize)
+        .collect();
+    let expected = shape
+        .iter()
+        .try_fold(1_usize, |all, size| all.checked_mul(*size));
+    ensure!(
+        expected == Some(values.len()),
+        "{}: {shape:?} promises another number of bytes than the {} found",
+        path.display(),
+        values.len()
+    );
+    Ok((shape, values.to_vec()))
+}
+
+fn csv_images(files: &[PathBuf]) -> Result<Option<Images>> {
+    let tables = files
+        .iter()
+        .filter(|path| name(path).ends_with(".csv") || name(path).ends_with(".csv.gz"));
+    let mut text = String::new();
+    let mut named = String::new();
+    for path in tables {
+        text += &String::from_utf8_lossy(&read(path)?);
+        named = path.display().to_string();
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Images::from_csv(&named, &text).map(Some)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, file: &str, shape: &[u32], values: &[u8]) {
+        let mut bytes = vec![0, 0, 8, shape.len() as u8];
+        bytes.extend(shape.iter().flat_map(|size| size.to_be_bytes()));
+        bytes.extend(values);
+        fs::write(folder.join(file), bytes).unwrap();
+    }
+
+    #[test]
+    fn idx_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        write(path, "train-images-idx3-ubyte", &[2, 2, 3], &[255; 12]);
+        write(path, "train-labels-idx1-ubyte", &[2], &[0, 1]);
+        let (images, text) = load_folder(path).unwrap();
+        let images = images.unwrap();
+        assert_eq!((images.width, images.height, images.classes), (3, 2, 2));
+        assert_eq!(images.pixels, [1.0; 12]);
+        assert!(text.is_none());
+    }
+
+    #[test]
+    fn damaged_files_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        assert!(
+            load_folder(path)
+                .unwrap_err()
+                .to_string()
+                .contains("no IDX")
+        );
+        write(path, "t-images-idx3-ubyte", &[2, 2, 3], &[255; 11]);
+        let error = load_folder(path).unwrap_err().to_string();
+        assert!(error.contains("no file t-labels"), "{error}");
+        write(path, "t-labels-idx1-ubyte", &[2], &[0, 1]);
+        let error = load_folder(path).unwrap_err().to_string();
+        assert!(error.contains("t-images-idx3-ubyte"), "{error}");
+        assert!(load_folder(&path.join("none")).is_err());
+    }
+}

@@ -1,0 +1,292 @@
+//! Labelled images and their batches.
+
+use anyhow::{Result, bail, ensure};
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::{Dataset, DatasetError};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+use super::unpack;
+
+/// The order of every split is drawn from this seed, on any data set.
+const SPLIT_SEED: u64 = 20_260_000;
+
+/// Grey images of one size with a class each.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// What they are, for the report.
+    pub name: String,
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Intensities 0..=1, `[images, height * width]`.
+    pub pixels: Vec<f32>,
+    /// Class of each image, `0..classes`.
+    pub labels: Vec<usize>,
+}
+
+/// One labelled image.
+#[derive(Clone, Debug)]
+pub struct ImageItem {
+    /// Intensities, `[height * width]`.
+    pub pixels: Vec<f32>,
+    /// Class.
+    pub label: usize,
+}
+
+/// A batch of images.
+#[derive(Clone, Debug)]
+pub struct ImageBatch {
+    /// Intensities, `[batch, height * width]`.
+    pub images: Tensor<2>,
+    /// Classes, `[batch]`.
+    pub labels: Tensor<1, Int>,
+}
+
+/// Stacks images into a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ImageBatcher;
+
+impl Batcher<ImageItem, ImageBatch> for ImageBatcher {
+    fn batch(&self, items: Vec<ImageItem>, device: &Device) -> ImageBatch {
+        let count = items.len();
+        let pixels = items.first().map_or(0, |item| item.pixels.len());
+        let labels: Vec<i64> = items.iter().map(|item| item.label as i64).collect();
+        let values: Vec<f32> = items.into_iter().flat_map(|item| item.pixels).collect();
+        ImageBatch {
+            images: Tensor::from_data(TensorData::new(values, [count, pixels]), device),
+            labels: Tensor::from_data(TensorData::new(labels, [count]), device),
+        }
+    }
+}
+
+impl Dataset<ImageItem> for Images {
+    fn get(&self, index: usize) -> Result<ImageItem, DatasetError> {
+        let size = self.pixels_per_image();
+        if index >= self.labels.len() {
+            let count = self.labels.len();
+            let message = format!("image {index} of {count}");
+            return Err(DatasetError::new(std::io::Error::other(message)));
+        }
+        Ok(ImageItem {
+            pixels: self.pixels[index * size..(index + 1) * size].to_vec(),
+            label: self.labels[index],
+        })
+    }
+
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+}
+
+impl Images {
+    /// The embedded digits: 1,797 images of 8 x 8 in ten classes.
+    ///
+    /// # Errors
+    /// If the embedded file is damaged.
+    pub fn digits() -> Result<Self> {
+        let text = unpack("digits.csv.gz", include_bytes!("../../data/digits.csv.gz"))?;
+        Self::from_csv("UCI digits 8x8 (embedded)", &text)
+    }
+
+    /// Rows of pixels with the class last; a line of names at the top is skipped.
+    ///
+    /// # Errors
+    /// If a row is not numeric, or rows differ in length, or the images are not square.
+    pub fn from_csv(name: &str, text: &str) -> Result<Self> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(text.as_bytes());
+        let (mut pixels, mut labels, mut size) = (Vec::new(), Vec::new(), None);
+        for (line, record) in reader.records().enumerate() {
+            let record = record?;
+            let values: Result<Vec<f32>, _> = record.iter().map(|v| v.trim().parse()).collect();
+            let mut values = match values {
+                Ok(values) => values,
+                Err(_) if line == 0 => continue,
+                Err(error) => bail!("{name}, line {}: {error}", line + 1),
+            };
+            let Some(label) = values.pop() else {
+                bail!("{name}, line {}: empty", line + 1);
+            };
+            let expected = *size.get_or_insert(values.len());
+            ensure!(
+                values.len() == expected && values.iter().all(|value| value.is_finite()),
+                "{name}, line {}: {} finite pixels expected, {} values found",
+                line + 1,
+                expected,
+                values.len()
+            );
+            ensure!(
+                label >= 0.0 && label.fract() == 0.0 && label < 10_000.0,
+                "{name}, line {}: class {label} is no whole number from 0",
+                line + 1
+            );
+            pixels.extend(values);
+            labels.push(label as usize);
+        }
+        let count = size.unwrap_or(0);
+        let side = (count as f64).sqrt() as usize;
+        let (width, height) = if side * side == count {
+            (side, side)
+        } else {
+            (count, 1)
+        };
+        Self::new(name, width, height, pixels, labels)
+    }
+
+    /// Images of any intensity scale: it is brought to 0..=1.
+    ///
+    /// # Errors
+    /// If there is no image, the sizes do not agree, or fewer than two classes occur.
+    pub fn new(
+        name: &str,
+        width: usize,
+        height: usize,
+        mut pixels: Vec<f32>,
+        labels: Vec<usize>,
+    ) -> Result<Self> {
+        ensure!(!labels.is_empty(), "{name}: no images");
+        ensure!(
+            pixels.len() == labels.len() * width * height && width * height > 0,
+            "{name}: {} pixels for {} images of {width} x {height}",
+            pixels.len(),
+            labels.len()
+        );
+        let largest = pixels.iter().copied().fold(0.0_f32, f32::max).max(1e-12);
+        pixels.iter_mut().for_each(|pixel| *pixel /= largest);
+        let classes = labels.iter().max().map_or(0, |label| label + 1);
+        ensure!(classes >= 2, "{name}: only one class");
+        Ok(Self {
+            name: name.to_owned(),
+            width,
+            height,
+            classes,
+            pixels,
+            labels,
+        })
+    }
+
+    /// Pixels of one image, `height * width`.
+    #[must_use]
+    pub fn pixels_per_image(&self) -> usize {
+        self.width * self.height
+    }
+
+    /// Fixed, stratified parts: the same images in the same order for the same shares.
+    ///
+    /// Each class gives each part its share, rounded so that no image is lost; the last part takes
+    /// what is left. The shares must sum to at most 1.
+    #[must_use]
+    pub fn split(&self, shares: &[f64]) -> Vec<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(SPLIT_SEED);
+        let mut parts = vec![Vec::new(); shares.len()];
+        let complete = (shares.iter().sum::<f64>() - 1.0).abs() < 1e-9;
+        for class in 0..self.classes {
+            let mut members: Vec<usize> = self.members(class);
+            members.shuffle(&mut rng);
+            let (mut start, mut upto) = (0, 0.0);
+            for (i, share) in shares.iter().enumerate() {
+                upto += share * members.len() as f64;
+                let end = if complete && i + 1 == shares.len() {
+                    members.len()
+                } else {
+                    (upto.round() as usize).clamp(start, members.len())
+                };
+                parts[i].extend_from_slice(&members[start..end]);
+                start = end;
+            }
+        }
+        for part in &mut parts {
+            part.shuffle(&mut rng);
+        }
+        parts.iter().map(|part| self.select(part)).collect()
+    }
+
+    /// A stratified part of at most about `count` images; all of them if there are no more.
+    #[must_use]
+    pub fn at_most(self, count: usize) -> Self {
+        if self.labels.len() <= count {
+            return self;
+        }
+        let share = count as f64 / self.labels.len() as f64;
+        self.split(&[share]).remove(0)
+    }
+
+    /// The images at these positions.
+    #[must_use]
+    pub fn select(&self, positions: &[usize]) -> Self {
+        let size = self.pixels_per_image();
+        let rows = positions.iter();
+        Self {
+            pixels: rows
+                .flat_map(|i| self.pixels[i * size..(i + 1) * size].iter().copied())
+                .collect(),
+            labels: positions.iter().map(|i| self.labels[*i]).collect(),
+            ..self.header()
+        }
+    }
+
+    /// The positions of a class's images.
+    #[must_use]
+    pub fn members(&self, class: usize) -> Vec<usize> {
+        let labels = self.labels.iter().enumerate();
+        labels
+            .filter(|(_, label)| **label == class)
+            .map(|(i, _)| i)
+            .collect()
+    }
+
+    /// All images as one batch.
+    #[must_use]
+    pub fn batch(&self, device: &Device) -> ImageBatch {
+        let shape = [self.labels.len(), self.pixels_per_image()];
+        let labels: Vec<i64> = self.labels.iter().map(|label| *label as i64).collect();
+        ImageBatch {
+            images: Tensor::from_data(TensorData::new(self.pixels.clone(), shape), device),
+            labels: Tensor::from_data(TensorData::new(labels, [shape[0]]), device),
+        }
+    }
+
+    fn header(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            pixels: Vec::new(),
+            labels: Vec::new(),
+            ..*self
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digits_split_is_fixed_and_stratified() {
+        let digits = Images::digits().unwrap();
+        assert_eq!((digits.labels.len(), digits.classes), (1797, 10));
+        let parts = digits.split(&[0.5, 0.5]);
+        assert_eq!(parts[0].labels.len() + parts[1].labels.len(), 1797);
+        assert_eq!(parts[0].labels, digits.split(&[0.5, 0.5])[0].labels);
+        for class in 0..10 {
+            let (a, b) = (parts[0].members(class).len(), parts[1].members(class).len());
+            assert!(a.abs_diff(b) <= 1, "class {class}: {a} and {b}");
+        }
+        assert!(digits.at_most(500).labels.len().abs_diff(500) <= 10);
+    }
+
+    #[test]
+    fn a_damaged_row_is_named() {
+        let error = Images::from_csv("x.csv", "0,1,2,3,0\n0,1,oops,3,1\n").unwrap_err();
+        assert!(error.to_string().contains("x.csv, line 2"), "{error}");
+        assert!(Images::from_csv("x.csv", "0,1,2,3,0\n0,1\n").is_err());
+        assert!(Images::from_csv("x.csv", "").is_err());
+    }
+}

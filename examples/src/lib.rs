@@ -1,0 +1,33 @@
+//! The proof of Regimen: one experiment a system, on real data.
+//!
+//! Each experiment is one file, `src/<crate>/<system>.rs`, that uses the crates as a program of
+//! yours would. Read one as the example of how to use its crate.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+// pub mod curriculum;
+pub mod data;
+pub mod experiment;
+pub mod models;
+// pub mod pruning;
+pub mod report;
+pub mod runner;
+pub mod schedules;
+pub mod train;
+// pub mod unlearning;
+
+pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial, Verdict};
+
+/// Every experiment, in the order of the report.
+pub const SYSTEMS: &[System] = &[
+    schedules::refined_schedules::SYSTEM,
+    // unlearning::ssd::SYSTEM,
+    // pruning::granet::SYSTEM,
+    // curriculum::seta::SYSTEM,
+];
+
+/// The experiment of this name.
+#[must_use]
+pub fn system(name: &str) -> Option<&'static System> {
+    SYSTEMS.iter().find(|system| system.name == name)
+}

@@ -1,0 +1,146 @@
+//! Small models: a perceptron, a convolutional network, a window of characters.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Int, Tensor};
+
+/// A perceptron: `sizes[0]` inputs, hidden layers with ReLU, `sizes[last]` outputs.
+#[derive(Config, Debug)]
+pub struct MlpConfig {
+    /// Widths from the inputs to the outputs, at least two.
+    pub sizes: Vec<usize>,
+}
+
+/// A multilayer perceptron with ReLU.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    layers: Vec<Linear>,
+}
+
+impl MlpConfig {
+    /// Draws the weights from the device's generator.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> Mlp {
+        let pairs = self.sizes.windows(2);
+        let layer = |pair: &[usize]| LinearConfig::new(pair[0], pair[1]).init(device);
+        Mlp {
+            layers: pairs.map(layer).collect(),
+        }
+    }
+}
+
+impl Mlp {
+    /// Inputs `[batch, sizes[0]]` to logits `[batch, sizes[last]]`.
+    #[must_use]
+    pub fn forward(&self, inputs: Tensor<2>) -> Tensor<2> {
+        let mut x = inputs;
+        for (i, layer) in self.layers.iter().enumerate() {
+            x = layer.forward(x);
+            if i + 1 < self.layers.len() {
+                x = relu(x);
+            }
+        }
+        x
+    }
+}
+
+/// A small convolutional network for grey images.
+#[derive(Config, Debug)]
+pub struct CnnConfig {
+    /// Image side, a multiple of 4.
+    pub side: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Channels of the first convolution; the second has twice as many.
+    #[config(default = 32)]
+    pub channels: usize,
+}
+
+/// Two 3 x 3 convolutions with stride 2 and ReLU, then a linear classifier.
+#[derive(Module, Debug)]
+pub struct Cnn {
+    first: Conv2d,
+    second: Conv2d,
+    head: Linear,
+    side: usize,
+}
+
+impl CnnConfig {
+    /// Draws the weights from the device's generator.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> Cnn {
+        let conv = |from, to| {
+            Conv2dConfig::new([from, to], [3, 3])
+                .with_stride([2, 2])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .init(device)
+        };
+        let features = 2 * self.channels * (self.side / 4) * (self.side / 4);
+        Cnn {
+            first: conv(1, self.channels),
+            second: conv(self.channels, 2 * self.channels),
+            head: LinearConfig::new(features, self.classes).init(device),
+            side: self.side,
+        }
+    }
+}
+
+impl Cnn {
+    /// Images `[batch, side * side]` to logits `[batch, classes]`.
+    #[must_use]
+    pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
+        let [batch, _] = images.dims();
+        let x = images.reshape([batch, 1, self.side, self.side]);
+        let x = relu(self.second.forward(relu(self.first.forward(x))));
+        self.head.forward(x.flatten(1, 3))
+    }
+}
+
+/// A model of the next character from a window of previous ones.
+#[derive(Config, Debug)]
+pub struct CharWindowConfig {
+    /// Characters seen.
+    #[config(default = 8)]
+    pub window: usize,
+    /// Size of a character's embedding.
+    #[config(default = 16)]
+    pub embedding: usize,
+    /// Hidden units.
+    #[config(default = 128)]
+    pub hidden: usize,
+    /// Symbols of the alphabet.
+    #[config(default = 96)]
+    pub symbols: usize,
+}
+
+/// Embedding, one hidden layer with ReLU, and a classifier over the alphabet.
+#[derive(Module, Debug)]
+pub struct CharWindow {
+    embedding: Embedding,
+    hidden: Linear,
+    head: Linear,
+}
+
+impl CharWindowConfig {
+    /// Draws the weights from the device's generator.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> CharWindow {
+        CharWindow {
+            embedding: EmbeddingConfig::new(self.symbols, self.embedding).init(device),
+            hidden: LinearConfig::new(self.window * self.embedding, self.hidden).init(device),
+            head: LinearConfig::new(self.hidden, self.symbols).init(device),
+        }
+    }
+}
+
+impl CharWindow {
+    /// Symbols `[batch, window]` to logits `[batch, symbols]`.
+    #[must_use]
+    pub fn forward(&self, windows: Tensor<2, Int>) -> Tensor<2> {
+        let x = self.embedding.forward(windows).flatten(1, 2);
+        self.head.forward(relu(self.hidden.forward(x)))
+    }
+}

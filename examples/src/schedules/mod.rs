@@ -1,0 +1,3 @@
+//! Experiments of `regimen-schedules`.
+
+pub mod refined_schedules;

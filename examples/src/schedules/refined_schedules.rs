@@ -1,0 +1,293 @@
+//! Linear decay, and a schedule refined from its gradient norms, against the usual schedules.
+//!
+//! A character model of prose is trained with SGD by each schedule, at the best of the same peak
+//! rates. `GradientNorms` logs the linear run; `RefinedConfig` makes the next schedule of it.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::Tensor;
+use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
+use regimen_schedules::refined::{bound, weights};
+use regimen_schedules::smoothing::median_filter;
+use regimen_schedules::{
+    Constant, Cosine, GradientNorms, InverseSqrt, Linear, LrSchedule, Norm, Refined, RefinedConfig,
+    Schedule, ScheduleExt,
+};
+use regimen_tensor::per_example::cross_entropy;
+
+use crate::data::{ImageBatch, ImageBatcher, Text, TextBatch, TextLoader};
+use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
+use crate::experiment::{differences, values};
+use crate::models::{CharWindow, CharWindowConfig, Mlp, MlpConfig};
+use crate::train::{classify, fit};
+
+/// The experiment.
+pub const SYSTEM: System = System {
+    name: "refined-schedules",
+    number: 3,
+    krate: "regimen-schedules",
+    paper: "When, Why and How Much? Adaptive Learning Rate Scheduling by Refinement (arXiv 2310.07831)",
+    claim: "Linear decay to zero is at least as good as cosine and clearly better than a constant rate; the schedule refined from its gradient norms lowers the theory's bound and stays within noise of it",
+    metric: "validation loss of a character model on prose, SGD, best peak rate",
+    unit: "nats",
+    better: Better::Lower,
+    baseline: "cosine",
+    method: "linear",
+    rule: "holds if, in the mean over seeds: cosine minus linear is at least 0; constant minus linear at least 0.05; refined minus linear at most 0.03; and the bound of the refined weights on the logged norms is at most that of constant weights",
+    paper_effect: PaperEffect::ShownInPart,
+    seeds: 5,
+    source: "examples/src/schedules/refined_schedules.rs",
+    data: DataKind::Text,
+    curve: "progress / rate relative to its peak",
+    run,
+    judge,
+};
+
+const WINDOW: usize = 8;
+const BATCH: usize = 64;
+
+/// A network whose gradient norms are logged as it trains.
+#[derive(Module, Debug)]
+struct Logged<N: Module> {
+    net: N,
+    #[module(skip)]
+    norms: GradientNorms,
+}
+
+impl TrainStep for Logged<CharWindow> {
+    type Input = TextBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: TextBatch) -> TrainOutput<ClassificationOutput> {
+        let logits = self.net.forward(batch.windows);
+        let loss = cross_entropy(logits.clone(), batch.next.clone()).mean();
+        let grads = loss.backward();
+        TrainOutput::new(
+            self,
+            grads,
+            ClassificationOutput::new(loss, logits, batch.next),
+        )
+    }
+
+    fn optimize(
+        self,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: GradientsParams,
+    ) -> Self {
+        self.norms.observe(&self, &grads);
+        optim.step(lr, self, grads)
+    }
+}
+
+impl TrainStep for Logged<Mlp> {
+    type Input = ImageBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: ImageBatch) -> TrainOutput<ClassificationOutput> {
+        classify(self, batch, |model, images| model.net.forward(images))
+    }
+
+    fn optimize(
+        self,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: GradientsParams,
+    ) -> Self {
+        self.norms.observe(&self, &grads);
+        optim.step(lr, self, grads)
+    }
+}
+
+fn run(context: &Context, seed: u64) -> Result<Trial> {
+    let mut trial = Trial::new(seed);
+    prose(context, &mut trial)?;
+    digits(context, &mut trial)?;
+    Ok(trial)
+}
+
+/// The ranking of schedules on prose.
+fn prose(context: &Context, trial: &mut Trial) -> Result<()> {
+    let (train, valid) = context.text()?.split(0.9);
+    let job = Job {
+        context,
+        seed: trial.seed,
+        train: Arc::new(train),
+        valid,
+        updates: if context.full { 20_000 } else { 2_000 },
+    };
+    let steps = job.updates;
+    job.sweep(trial, "constant", &Constant::new(1.0)?)?;
+    job.sweep(trial, "inverse sqrt", &InverseSqrt::new(1.0, 50.0)?)?;
+    job.sweep(trial, "cosine", &Cosine::new(1.0, steps)?)?;
+    let norms = job.sweep(trial, "linear", &Linear::new(1.0, steps)?)?;
+    job.sweep(trial, "refined", &refine(context, &norms)?)?;
+
+    let smooth = median_filter(&norms, steps / 10 + 1)?;
+    let mut refined = weights(&smooth, Norm::L2)?;
+    if context.fault {
+        refined.reverse();
+    }
+    let constant = vec![1.0; steps];
+    let ratio = bound(&refined, &norms, 1.0)? / bound(&constant, &norms, 1.0)?;
+    trial.record("refined", "bound relative to constant weights", ratio);
+    Ok(())
+}
+
+/// The schedule that the logged norms ask for; with the fault, its weights run backwards.
+fn refine(context: &Context, norms: &[f64]) -> Result<Refined> {
+    if context.fault {
+        let mut reversed = weights(norms, Norm::L2)?;
+        reversed.reverse();
+        return Ok(Refined::from_weights(&reversed)?);
+    }
+    Ok(RefinedConfig::new(Norm::L2).init(norms)?)
+}
+
+/// What every schedule trains.
+struct Job<'a> {
+    context: &'a Context,
+    seed: u64,
+    train: Arc<Text>,
+    valid: Text,
+    updates: usize,
+}
+
+impl Job<'_> {
+    /// Records the best validation loss over the peak rates and returns that run's norms.
+    fn sweep<S>(&self, trial: &mut Trial, arm: &str, shape: &S) -> Result<Vec<f64>>
+    where
+        S: Schedule + Clone + Send + Sync + 'static,
+    {
+        let peaks: &[f64] = if self.context.full {
+            &[0.1, 0.2, 0.4, 0.8, 1.6, 3.2]
+        } else {
+            &[0.8, 1.6, 3.2]
+        };
+        let mut best = (f64::INFINITY, 0.0, Vec::new());
+        for peak in peaks {
+            let (loss, norms) = self.train(shape.clone().scaled(*peak))?;
+            if loss < best.0 {
+                best = (loss, *peak, norms);
+            }
+        }
+        trial.record(arm, "main", best.0);
+        trial.record(arm, "best peak rate", best.1);
+        let points = (0..=100).map(|i| {
+            (
+                f64::from(i) / 100.0,
+                shape.at(i as usize * self.updates / 100),
+            )
+        });
+        trial.curve(arm, points.collect());
+        Ok(best.2)
+    }
+
+    fn train<S>(&self, rate: S) -> Result<(f64, Vec<f64>)>
+    where
+        S: Schedule + Clone + Send + Sync + 'static,
+    {
+        let device = &self.context.device;
+        device.seed(self.seed);
+        let norms = GradientNorms::new(Norm::L2);
+        let model = Logged {
+            net: CharWindowConfig::new().init(device),
+            norms: norms.clone(),
+        };
+        let loader = TextLoader::new(
+            self.train.clone(),
+            self.updates,
+            BATCH,
+            WINDOW,
+            self.seed,
+            device,
+        );
+        let mut optim = SgdConfig::new().init();
+        let model = fit(model, &loader, &mut optim, &mut LrSchedule::new(rate), 1)?;
+        Ok((self.validate(&model.valid().net), norms.norms()?))
+    }
+
+    fn validate(&self, model: &CharWindow) -> f64 {
+        let device = self.context.device.clone().inner();
+        let batch = self.valid.even(8192, WINDOW, &device);
+        mean(cross_entropy(model.forward(batch.windows), batch.next))
+    }
+}
+
+fn mean(losses: Tensor<1>) -> f64 {
+    f64::from(losses.mean().into_scalar::<f32>())
+}
+
+/// Where refinement is no help: a network that memorises a small set, so that its norms collapse.
+fn digits(context: &Context, trial: &mut Trial) -> Result<()> {
+    let images = crate::data::Images::digits()?;
+    let steps = 2000;
+    let train = |rate: Box<dyn Schedule + Send + Sync>| -> Result<(f64, Vec<f64>)> {
+        context.device.seed(trial.seed);
+        let norms = GradientNorms::new(Norm::L2);
+        let model = Logged {
+            net: MlpConfig::new(vec![64, 64, 10]).init(&context.device),
+            norms: norms.clone(),
+        };
+        let loader: Arc<dyn DataLoader<ImageBatch>> = DataLoaderBuilder::new(ImageBatcher)
+            .batch_size(16)
+            .shuffle(trial.seed)
+            .set_device(context.device.clone())
+            .build(images.clone());
+        let mut optim = SgdConfig::new().init();
+        let epochs = steps * 16 / images.labels.len();
+        let mut rate = LrSchedule::new(Arc::<dyn Schedule + Send + Sync>::from(rate));
+        let model = fit(model, loader.as_ref(), &mut optim, &mut rate, epochs)?.valid();
+        let all = images.batch(&context.device.clone().inner());
+        Ok((
+            mean(cross_entropy(model.net.forward(all.images), all.labels)),
+            norms.norms()?,
+        ))
+    };
+    let (constant, _) = train(Box::new(Constant::new(0.5)?))?;
+    let (linear, norms) = train(Box::new(Linear::new(0.5, steps)?))?;
+    let next = refine(context, &norms)?.with_peak(0.5)?;
+    let peak = next.peak_position();
+    let (refined, _) = train(Box::new(next))?;
+    for (arm, loss) in [
+        ("constant", constant),
+        ("linear", linear),
+        ("refined", refined),
+    ] {
+        trial.record(arm, "training loss on memorised digits", loss);
+    }
+    trial.record("refined", "peak position on memorised digits", peak);
+    Ok(())
+}
+
+fn judge(trials: &[Trial]) -> Vec<Check> {
+    let gap = |worse, better| differences(trials, worse, better, "main");
+    let ratio = values(trials, "refined", "bound relative to constant weights");
+    vec![
+        Check::at_least(
+            "cosine minus linear, at least 0 nats",
+            gap("cosine", "linear"),
+            0.0,
+        ),
+        Check::at_least(
+            "constant minus linear, at least 0.05 nats",
+            gap("constant", "linear"),
+            0.05,
+        ),
+        Check::at_most(
+            "refined minus linear, at most 0.03 nats",
+            gap("refined", "linear"),
+            0.03,
+        ),
+        Check::at_most(
+            "bound of refined over constant weights, at most 1",
+            ratio,
+            1.0,
+        ),
+    ]
+}

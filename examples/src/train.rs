@@ -1,0 +1,63 @@
+//! A quiet training loop that calls Burn's own traits, and accuracies.
+
+use anyhow::Result;
+use burn::data::dataloader::DataLoader;
+use burn::lr_scheduler::LrScheduler;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::Tensor;
+use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
+use regimen_tensor::per_example::cross_entropy;
+
+use crate::data::{ImageBatch, Images};
+
+/// Trains for some epochs as Burn's own learner does, without rendering anything: every batch goes
+/// through [`TrainStep::step`] and [`TrainStep::optimize`], and the scheduler steps before it.
+///
+/// # Errors
+/// The first error of the loader.
+pub fn fit<M>(
+    mut model: M,
+    loader: &dyn DataLoader<M::Input>,
+    optim: &mut ModuleOptimizer,
+    scheduler: &mut dyn LrScheduler,
+    epochs: usize,
+) -> Result<M>
+where
+    M: TrainStep + Module,
+{
+    for _ in 0..epochs {
+        for batch in loader.iter() {
+            let lr = scheduler.step();
+            let output = model.step(batch?);
+            model = model.optimize(optim, lr.into(), output.grads);
+        }
+    }
+    Ok(model)
+}
+
+/// One training step of a classifier: forward, mean cross-entropy, backward.
+pub fn classify<M: Module>(
+    model: &M,
+    batch: ImageBatch,
+    forward: impl Fn(&M, Tensor<2>) -> Tensor<2>,
+) -> TrainOutput<ClassificationOutput> {
+    let logits = forward(model, batch.images);
+    let loss = cross_entropy(logits.clone(), batch.labels.clone()).mean();
+    let grads = loss.backward();
+    let output = ClassificationOutput::new(loss, logits, batch.labels);
+    TrainOutput::new(model, grads, output)
+}
+
+/// The share of images, in percent, that get their own class the highest logit.
+#[must_use]
+pub fn accuracy(
+    images: &Images,
+    device: &burn::tensor::Device,
+    forward: impl Fn(Tensor<2>) -> Tensor<2>,
+) -> f64 {
+    let batch = images.batch(&device.clone().inner());
+    let found = forward(batch.images).argmax(1).reshape([-1]);
+    let right = found.equal(batch.labels).int().sum().into_scalar::<i64>();
+    100.0 * right as f64 / images.labels.len() as f64
+}
