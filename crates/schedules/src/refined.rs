@@ -13,7 +13,7 @@ use crate::smoothing::{finite, interpolate, median_filter};
 
 mod numerical;
 
-pub use numerical::{numerical_objective, numerical_weights};
+pub use numerical::{numerical_objective, numerical_step_sizes};
 
 /// Which norm was logged, which decides the power of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +120,7 @@ pub fn bound(weights: &[f64], norms: &[f64], distance: f64) -> Result<f64> {
 /// // Gradient norms of a first run, one an update; the next run has a peak rate of 0.5.
 /// let norms: Vec<f64> = (1..=1000).map(|t| f64::from(t).powf(-0.5)).collect();
 /// let rate = RefinedConfig::new(Norm::L2).init(&norms)?.with_peak(0.5)?;
-/// assert!(rate.at(0) < 0.1 && (rate.at(500) - 0.5).abs() < 0.01 && rate.at(999) == 0.0);
+/// assert!(rate.at(0) < 0.1 && (rate.at(577) - 0.5).abs() < 0.01 && rate.at(999) == 0.0);
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -192,14 +192,24 @@ pub struct Refined {
 }
 
 impl Refined {
-    /// The schedule of any weights, such as [`numerical_weights`].
+    /// The schedule of any weights, by [`step_sizes`].
     ///
     /// # Errors
     /// As [`step_sizes`], or if all step sizes are 0.
     pub fn from_weights(weights: &[f64]) -> Result<Self> {
-        let sizes = step_sizes(weights)?;
+        Self::from_step_sizes(&step_sizes(weights)?)
+    }
+
+    /// The schedule of step sizes up to their common scale, such as [`numerical_step_sizes`].
+    ///
+    /// # Errors
+    /// If one is negative or not finite, or none is above 0.
+    pub fn from_step_sizes(sizes: &[f64]) -> Result<Self> {
+        finite("sizes", sizes)?;
+        let least = sizes.iter().copied().fold(f64::INFINITY, f64::min);
+        check("sizes", least, least >= 0.0, "0 or more")?;
         let largest = sizes.iter().copied().fold(0.0, f64::max);
-        check("weights", largest, largest > 0.0, "two or more above 0")?;
+        check("sizes", largest, largest > 0.0, "one or more above 0")?;
         let shape: Vec<f64> = sizes.iter().map(|size| size / largest).collect();
         let steps = shape.len();
         let peak = 1.0;

@@ -17,9 +17,9 @@ use crate::error::Result;
 /// ```
 /// use regimen_schedules::{Linear, Schedule};
 ///
-/// let rate = Linear::new(0.1, 4)?;
+/// let rate = Linear::new(1.0, 4)?;
 /// let values: Vec<f64> = (0..5).map(|step| rate.at(step)).collect();
-/// assert_eq!(values, [0.1, 0.075, 0.05, 0.025, 0.0]);
+/// assert_eq!(values, [1.0, 0.75, 0.5, 0.25, 0.0]);
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 pub trait Schedule {

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use super::unpack;
 
 /// The number of symbols: printable ASCII (32..127) and one for everything else, line ends too.
-pub const SYMBOLS: usize = 96;
+const SYMBOLS: u8 = 96;
 
 /// A text as symbols `0..96`.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ impl Text {
 fn symbol(character: char) -> u8 {
     match character {
         ' '..='~' => character as u8 - b' ',
-        _ => 95,
+        _ => SYMBOLS - 1,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The numerical variant: weights by optimisation instead of in closed form.
+//! The numerical variant: step sizes by optimisation instead of in closed form.
 
 use argmin::core::{CostFunction, Error as ArgminError, Executor, Gradient};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
@@ -7,7 +7,7 @@ use argmin::solver::quasinewton::LBFGS;
 use crate::error::{Error, Result, check};
 use crate::smoothing::finite;
 
-/// The bound that the numerical variant minimises, over positive weights `lambda`:
+/// The bound that the numerical variant minimises, over positive step sizes `lambda` of plain SGD:
 ///
 /// `[D^2 + sum_t G_t^2 lambda_t^2] / (2 sum lambda)
 ///  + 1/2 sum_{t < T} lambda_t Q_t / (L_t L_{t+1})`,
@@ -29,17 +29,17 @@ pub fn numerical_objective(lambda: &[f64], norms: &[f64], distance: f64) -> Resu
     Ok(value_and_gradient(lambda, norms, distance).0)
 }
 
-/// The weights that minimise [`numerical_objective`], for [`Refined::from_weights`].
+/// The step sizes that minimise [`numerical_objective`], for [`Refined::from_step_sizes`].
 ///
-/// Started at `D / sqrt(T)`; limited-memory BFGS of memory 20. The released script bounds the
-/// weights from below by 1e-8; here they are `1e-8 + exp(u)`, which keeps the bound and frees `u`.
+/// They are rates themselves: for constant norms they come out close to linear decay. Started at `D / sqrt(T)`; limited-memory BFGS of memory 20. The released script bounds the
+/// step sizes from below by 1e-8; here they are `1e-8 + exp(u)`, which keeps the bound and frees `u`.
 ///
 /// # Errors
 /// If a norm is not finite or not above 0, the distance is not above 0, or the optimiser stops
 /// without a result.
 ///
-/// [`Refined::from_weights`]: crate::Refined::from_weights
-pub fn numerical_weights(norms: &[f64], distance: f64) -> Result<Vec<f64>> {
+/// [`Refined::from_step_sizes`]: crate::Refined::from_step_sizes
+pub fn numerical_step_sizes(norms: &[f64], distance: f64) -> Result<Vec<f64>> {
     super::weights(norms, super::Norm::L2)?;
     check("distance", distance, distance > 0.0, "above 0")?;
     let problem = Problem { norms, distance };
@@ -154,8 +154,8 @@ mod tests {
 
     #[test]
     fn constant_norms_t50_are_close_to_linear() {
-        let weights = numerical_weights(&[1.0; 50], 1.0).unwrap();
-        let rate = crate::Refined::from_weights(&weights).unwrap();
+        let sizes = numerical_step_sizes(&[1.0; 50], 1.0).unwrap();
+        let rate = crate::Refined::from_step_sizes(&sizes).unwrap();
         let expected = [(0, 1.0), (10, 0.80), (25, 0.51), (40, 0.22)];
         for (t, value) in expected {
             let relative = rate.shape()[t] / rate.shape()[0];
@@ -167,7 +167,7 @@ mod tests {
     fn bad_input_is_refused() {
         assert!(numerical_objective(&[1.0], &[1.0, 1.0], 1.0).is_err());
         assert!(numerical_objective(&[0.0], &[1.0], 1.0).is_err());
-        assert!(numerical_weights(&[1.0, 0.0], 1.0).is_err());
-        assert!(numerical_weights(&[1.0, 1.0], 0.0).is_err());
+        assert!(numerical_step_sizes(&[1.0, 0.0], 1.0).is_err());
+        assert!(numerical_step_sizes(&[1.0, 1.0], 0.0).is_err());
     }
 }
