@@ -1,0 +1,21 @@
+//! What the hot paths cost, each beside its naive version and the limits of the machine.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, reason = "a bench prints its limits")]
+
+use criterion::{Criterion, criterion_group, criterion_main};
+
+mod curriculum;
+mod pruning;
+mod schedules;
+mod unlearning;
+
+fn configured() -> Criterion {
+    Criterion::default().sample_size(10)
+}
+
+criterion_group! {
+    name = benches;
+    config = configured();
+    targets = schedules::value, curriculum::plan, pruning::update, pruning::training_step, unlearning::fisher
+}
+criterion_main!(benches);

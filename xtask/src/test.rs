@@ -1,0 +1,76 @@
+//! `cargo xtask test`: every test, and every crate's learner example.
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use xshell::cmd;
+
+use crate::project::Project;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Where the tensors live; on any but flex only the tensor-level tests run
+    #[arg(long, value_enum, default_value_t = Backend::Flex)]
+    pub(crate) backend: Backend,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Backend {
+    Flex,
+    Wgpu,
+    Vulkan,
+    Metal,
+    Cuda,
+    Rocm,
+    Cpu,
+}
+
+impl Backend {
+    /// The name of the cargo feature, and the value of `BURN_DEVICE`.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Wgpu => "wgpu",
+            Self::Vulkan => "vulkan",
+            Self::Metal => "metal",
+            Self::Cuda => "cuda",
+            Self::Rocm => "rocm",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let sh = &project.shell;
+    let name = options.backend.name();
+    let _device = sh.push_env("BURN_DEVICE", name);
+    if matches!(options.backend, Backend::Flex) {
+        cmd!(sh, "cargo test --release --workspace").run()?;
+        return learners(project);
+    }
+    cmd!(
+        sh,
+        "cargo test --release -p regimen-tensor --features {name} --test tensor"
+    )
+    .run()?;
+    Ok(())
+}
+
+/// Runs the learner examples that `cargo test` has just built. `cargo run -p` would choose the
+/// features of one package alone, and compile Burn again for them.
+fn learners(project: &Project) -> Result<()> {
+    let sh = &project.shell;
+    let folder = project.target.join("release").join("examples");
+    for package in project.libraries() {
+        for example in package
+            .examples
+            .iter()
+            .filter(|name| name.starts_with("learner-"))
+        {
+            let program = folder.join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
+            cmd!(sh, "{program}")
+                .run()
+                .with_context(|| format!("example of {}", package.name))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! `cargo xtask tidy`: the habits of the project, each checked by one file.
+
+mod crates;
+mod findings;
+mod length;
+mod licences;
+mod methods;
+mod region;
+mod words;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::failure;
+use crate::project::Project;
+
+/// Folders that hold Rust source.
+const SOURCES: [&str; 4] = ["crates", "examples", "benches", "xtask"];
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Write the generated tables anew instead of complaining of them
+    #[arg(long)]
+    fix: bool,
+}
+
+pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
+    let mut problems = in_tree(project, options.fix)?;
+    problems.extend(findings::check(project)?);
+    failure::none_of("tidy", &problems)
+}
+
+/// The checks that need no built program.
+pub(crate) fn tree(project: &Project) -> Result<()> {
+    failure::none_of("tidy", &in_tree(project, false)?)
+}
+
+/// The recorded findings against the runner, which is built if it is not there.
+pub(crate) fn findings(project: &Project) -> Result<()> {
+    failure::none_of("findings", &findings::check(project)?)
+}
+
+fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
+    let mut problems = length::check(project)?;
+    problems.extend(words::check(project)?);
+    problems.extend(licences::check(project)?);
+    problems.extend(methods::check(project, fix)?);
+    problems.extend(crates::check(project, fix)?);
+    Ok(problems)
+}
