@@ -106,6 +106,8 @@ pub struct Context {
     pub folder: Option<std::path::PathBuf>,
     /// The large size, with all of the user's data.
     pub full: bool,
+    /// A short run, for tests of the experiments themselves.
+    pub small: bool,
     /// Runs the method deliberately broken: the verdict must turn.
     pub fault: bool,
 }
@@ -123,6 +125,7 @@ impl Context {
             device,
             folder: None,
             full: false,
+            small: false,
             fault: false,
         }
     }

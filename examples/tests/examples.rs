@@ -1,1 +1,121 @@
+//! The experiments can fail, and the runner says what is wrong.
+#![allow(clippy::unwrap_used, missing_docs)]
 
+use std::process::{Command, Output};
+
+use regimen_examples::runner::run_seed;
+use regimen_examples::{Check, Context, Trial, Verdict, system};
+
+/// The checks of a short run of three seeds, with the method whole or deliberately broken.
+fn checks(name: &str, fault: bool) -> Vec<Check> {
+    let system = system(name).unwrap();
+    let trial = |seed: u64| -> Trial {
+        let context = Context {
+            small: true,
+            fault,
+            ..Context::new(seed)
+        };
+        run_seed(system, &context, seed).unwrap()
+    };
+    let trials: Vec<Trial> = (0..3).map(trial).collect();
+    (system.judge)(&trials)
+}
+
+/// The check whose statement holds `part` passes with the method whole and fails with the fault.
+fn assert_fault_is_caught(name: &str, part: &str) {
+    let find = |fault: bool| {
+        let checks = checks(name, fault);
+        let check = checks.iter().find(|check| check.statement.contains(part));
+        check.unwrap().clone()
+    };
+    let (whole, broken) = (find(false), find(true));
+    assert_eq!(whole.verdict, Verdict::Holds, "{whole:?}");
+    assert_ne!(broken.verdict, Verdict::Holds, "{broken:?}");
+}
+
+#[test]
+fn reversed_weights_are_caught() {
+    assert_fault_is_caught("refined-schedules", "bound of refined");
+}
+
+fn program(arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_regimen-examples");
+    Command::new(program).args(arguments).output().unwrap()
+}
+
+/// What a program that was given bad input says: one line, with exit code 2.
+fn complaint(arguments: &[&str]) -> String {
+    let output = program(arguments);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.trim().lines().count(), 1, "{text}");
+    text
+}
+
+#[test]
+fn an_unknown_system_lists_the_known_ones() {
+    let text = complaint(&["run", "adam"]);
+    assert!(
+        text.contains("adam") && text.contains("refined-schedules"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_folder_without_data_is_named() {
+    let text = complaint(&["run", "refined-schedules", "--data", "/no/such/folder"]);
+    assert!(text.contains("/no/such/folder"), "{text}");
+}
+
+#[test]
+fn a_report_is_whole_and_has_every_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("report");
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("a.txt"), "the cat sat on the mat. ".repeat(200)).unwrap();
+    let (out_name, data_name) = (out.to_str().unwrap(), data.to_str().unwrap());
+    let arguments = [
+        "run",
+        "refined-schedules",
+        "--seeds",
+        "1",
+        "--out",
+        out_name,
+        "--data",
+        data_name,
+    ];
+    let output = program(&arguments);
+    assert!(output.status.success(), "{output:?}");
+    let json = std::fs::read_to_string(out.join("findings.json")).unwrap();
+    let findings: serde_json::Value = serde_json::from_str(&json).unwrap();
+    for field in [
+        "system",
+        "number",
+        "crate",
+        "paper",
+        "claim",
+        "metric",
+        "better",
+        "baseline",
+        "method",
+        "rule",
+        "verdict",
+        "paper_effect",
+        "seconds",
+        "backend",
+        "data",
+        "arms",
+        "checks",
+    ] {
+        assert!(!findings[0][field].is_null(), "{field}");
+    }
+    assert_eq!(findings[0]["method"]["values"].as_array().unwrap().len(), 1);
+    assert!(findings[0]["data"].as_str().unwrap().contains(data_name));
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 2);
+    assert!(
+        std::fs::read_to_string(out.join("index.html"))
+            .unwrap()
+            .contains("</html>")
+    );
+}

@@ -119,7 +119,11 @@ fn prose(context: &Context, trial: &mut Trial) -> Result<()> {
         seed: trial.seed,
         train: Arc::new(train),
         valid,
-        updates: if context.full { 20_000 } else { 2_000 },
+        updates: match context {
+            Context { full: true, .. } => 20_000,
+            Context { small: true, .. } => 500,
+            _ => 2_000,
+        },
     };
     let steps = job.updates;
     job.sweep(trial, "constant", &Constant::new(1.0)?)?;

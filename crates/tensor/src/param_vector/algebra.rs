@@ -66,6 +66,7 @@ impl ParamVector {
     ///
     /// # Errors
     /// As [`zip`](Self::zip).
+    #[allow(clippy::should_implement_trait, reason = "the sum may fail")]
     pub fn add(self, other: &Self) -> Result<Self> {
         self.zip(other, |left, right| left + right)
     }
@@ -74,6 +75,7 @@ impl ParamVector {
     ///
     /// # Errors
     /// As [`zip`](Self::zip).
+    #[allow(clippy::should_implement_trait, reason = "the sum may fail")]
     pub fn sub(self, other: &Self) -> Result<Self> {
         self.zip(other, |left, right| left - right)
     }
