@@ -14,14 +14,14 @@ pub mod report;
 pub mod runner;
 pub mod schedules;
 pub mod train;
-// pub mod unlearning;
+pub mod unlearning;
 
 pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial, Verdict};
 
 /// Every experiment, in the order of the report.
 pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
-    // unlearning::ssd::SYSTEM,
+    unlearning::ssd::SYSTEM,
     // pruning::granet::SYSTEM,
     // curriculum::seta::SYSTEM,
 ];

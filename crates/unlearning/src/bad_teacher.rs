@@ -1,0 +1,54 @@
+//! # bad_teacher
+//!
+//! Forgets by imitating a random network on the forget set and the original elsewhere.
+//!
+//! Source: Chundawat, Tarun, Mandal and Kankanhalli, "Can Bad Teaching Induce Forgetting?", AAAI 2023; as a
+//! baseline of arXiv 2308.07707: 1 epoch on the forget set and 30 % of the retain set, Adam 1e-4, batch 256.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::{log_softmax, softmax};
+
+/// The mean of `KL(l softmax(bad) + (1 - l) softmax(original) || softmax(student))`, in nats.
+///
+/// Logits are `[batch, classes]`; `forget`, `[batch]`, is `l`: 1 for a forget sample, else 0. Only the
+/// student is to carry a gradient.
+#[must_use]
+pub fn loss(
+    student: Tensor<2>,
+    original: Tensor<2>,
+    bad: Tensor<2>,
+    forget: Tensor<1>,
+) -> Tensor<1> {
+    let [batch, classes] = student.dims();
+    let l = forget.reshape([batch, 1]).expand([batch, classes]);
+    let teacher = softmax(bad, 1) * l.clone() + softmax(original, 1) * (l * -1.0 + 1.0);
+    let teacher = teacher.detach();
+    let log_teacher = teacher.clone().clamp_min(f32::MIN_POSITIVE).log();
+    let divergence = teacher * (log_teacher - log_softmax(student, 1));
+    divergence.sum() / batch as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+
+    fn divergence(l: f32) -> f64 {
+        let device = Device::flex();
+        let row = |values: [f32; 3]| Tensor::<2>::from_data([values], &device);
+        let (original, bad) = (row([2.0, 0.0, -1.0]), row([0.1, 0.0, -0.1]));
+        let forget = Tensor::<1>::from_data([l], &device);
+        f64::from(loss(row([1.0, 0.5, 0.0]), original, bad, forget).into_scalar::<f32>())
+    }
+
+    #[test]
+    fn bad_teacher_l0() {
+        assert!((divergence(0.0) - 0.255_110_72).abs() < 1e-6);
+    }
+
+    #[test]
+    fn bad_teacher_l1() {
+        assert!((divergence(1.0) - 0.051_704_50).abs() < 1e-6);
+    }
+}

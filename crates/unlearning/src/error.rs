@@ -1,0 +1,47 @@
+use regimen_tensor::TensorError;
+use thiserror::Error;
+
+/// What can go wrong while a model forgets.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UnlearningError {
+    /// A parameter lies outside its range.
+    #[error("`{field}` is {value}: allowed is {allowed}")]
+    OutOfRange {
+        /// Name of the parameter.
+        field: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A set of examples that must not be empty is.
+    #[error("the {0} set is empty")]
+    Empty(&'static str),
+    /// Importances hold NaN or infinite values.
+    #[error("the importances of the {0} set are not finite")]
+    NotFinite(&'static str),
+    /// Vectors or modules do not match, or the device failed.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+}
+
+/// A result with an [`UnlearningError`].
+pub type Result<T, E = UnlearningError> = std::result::Result<T, E>;
+
+/// Refuses a number that is not finite, or outside of what `allowed` says.
+pub(crate) fn check(
+    field: &'static str,
+    value: f64,
+    good: bool,
+    allowed: &'static str,
+) -> Result<()> {
+    if good && value.is_finite() {
+        return Ok(());
+    }
+    Err(UnlearningError::OutOfRange {
+        field,
+        value: value.to_string(),
+        allowed,
+    })
+}

@@ -1,0 +1,325 @@
+//! # Ssd
+//!
+//! Selective synaptic dampening: forgets by shrinking the parameters that matter for the forget set only.
+//!
+//! Source: Foster, Schoepf and Brintrup, "Fast Machine Unlearning Without Retraining Through
+//! Selective Synaptic Dampening", AAAI 2024, arXiv 2308.07707.
+
+use burn::config::Config;
+use burn::module::Module;
+use burn::tensor::Tensor;
+use regimen_tensor::{ParamVector, TensorError, fisher};
+
+use crate::error::{Result, UnlearningError, check};
+
+/// How selective synaptic dampening selects and dampens.
+///
+/// | field | default | range |
+/// |---|---|---|
+/// | `alpha` | 10 | above 0; 10 for a ResNet18, 5 to 25 for a ViT |
+/// | `lambda` | 1 | above 0 |
+///
+/// With importances of single examples, `I_forget / I_all` can't exceed `|D| / |D_f|`: for one of ten
+/// balanced classes `alpha = 10` selects nothing. Take batches, as the authors do (64 examples), or an
+/// `alpha` of about half of `|D| / |D_f|`. The batch size is thus a parameter of the method.
+#[derive(Config, Debug, PartialEq)]
+pub struct SsdConfig {
+    /// A parameter is selected if `I_forget > alpha I_all`.
+    #[config(default = 10.0)]
+    pub alpha: f64,
+    /// Strength: a selected parameter is multiplied by `min(lambda I_all / I_forget, 1)`.
+    #[config(default = 1.0)]
+    pub lambda: f64,
+}
+
+impl SsdConfig {
+    /// Checks the parameters.
+    ///
+    /// # Errors
+    /// If `alpha` or `lambda` is not finite or not above 0.
+    pub fn init(&self) -> Result<Ssd> {
+        check("alpha", self.alpha, self.alpha > 0.0, "above 0")?;
+        check("lambda", self.lambda, self.lambda > 0.0, "above 0")?;
+        let (alpha, lambda) = (self.alpha, self.lambda);
+        Ok(Ssd { alpha, lambda })
+    }
+}
+
+/// Selective synaptic dampening.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::{Device, Int, Tensor}};
+/// use regimen_tensor::per_example::cross_entropy;
+/// use regimen_unlearning::SsdConfig;
+///
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(2, 2).init(&device);
+/// // Batches of all training data, the forget set included, and of the forget set.
+/// let batch = |x: [[f32; 2]; 2], y: [i32; 2]| {
+///     (Tensor::<2>::from_data(x, &device), Tensor::<1, Int>::from_data(y, &device))
+/// };
+/// let all = [batch([[1., 0.], [1., 1.]], [0, 0]), batch([[0., 1.], [-1., 1.]], [1, 1])];
+/// let forget = [all[1].clone()];
+///
+/// let ssd = SsdConfig::new().with_alpha(1.5).init()?;
+/// let dampened = ssd.forget(model, all, forget, |model, (x, y)| {
+///     cross_entropy(model.forward(x), y).mean()
+/// })?;
+/// assert!(dampened.edited < dampened.total);
+/// # Ok::<(), regimen_unlearning::UnlearningError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ssd {
+    alpha: f64,
+    lambda: f64,
+}
+
+/// A model after dampening.
+#[derive(Clone, Debug)]
+pub struct Dampened<M> {
+    /// The model; its parameters still require gradients where they did.
+    pub model: M,
+    /// How many scalars were selected.
+    pub edited: usize,
+    /// How many scalars were eligible.
+    pub total: usize,
+}
+
+impl<M> Dampened<M> {
+    /// The share of scalars that were selected, `0..=1`.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        self.edited as f64 / self.total.max(1) as f64
+    }
+}
+
+impl Ssd {
+    /// Forgets in two passes over data: importances of both sets, then one edit. No training step.
+    ///
+    /// `all` are batches of all training data, the forget set included; `loss` is a batch's mean
+    /// loss, `[1]`. Pass the model as it is used for inference (dropout off, running statistics in
+    /// batch normalisation), but on an autodiff device. Keep the importances of `all` with
+    /// [`ParamVector::save`] when training ends, and call [`dampen`](Self::dampen) later.
+    ///
+    /// # Errors
+    /// If a set is empty, or its importances are not finite.
+    pub fn forget<M: Module, B>(
+        &self,
+        model: M,
+        all: impl IntoIterator<Item = B>,
+        forget: impl IntoIterator<Item = B>,
+        mut loss: impl FnMut(&M, B) -> Tensor<1>,
+    ) -> Result<Dampened<M>> {
+        let all = importance("training", &model, all, &mut loss)?;
+        let forget = importance("forget", &model, forget, &mut loss)?;
+        self.dampen(model, &all, &forget)
+    }
+
+    /// Multiplies the model's parameters by their [`factors`](Self::factors).
+    ///
+    /// Only the parameters that the importances hold are touched: filter them
+    /// ([`ParamVector::filter`]) to leave layers alone.
+    ///
+    /// # Errors
+    /// If the importances are of different parameters or not finite, or not of this model.
+    pub fn dampen<M: Module>(
+        &self,
+        model: M,
+        all: &ParamVector,
+        forget: &ParamVector,
+    ) -> Result<Dampened<M>> {
+        finite("training", all)?;
+        finite("forget", forget)?;
+        let factors = self.factors(all, forget)?;
+        let edited = self.count_selected(all, forget)?;
+        let weights = ParamVector::of(&model);
+        let eligible = weights.filter(|entry| factors.get(entry.id).is_some());
+        let model = eligible.hadamard(&factors)?.write_to(model)?;
+        Ok(Dampened {
+            model,
+            edited,
+            total: factors.len(),
+        })
+    }
+
+    /// What each parameter is multiplied by: `min(lambda I_all / I_forget, 1)` where
+    /// `I_forget > alpha I_all`, else 1.
+    ///
+    /// `I_all = 0 < I_forget` gives 0; `I_forget = 0` gives 1.
+    ///
+    /// # Errors
+    /// If the importances are of different parameters.
+    pub fn factors(&self, all: &ParamVector, forget: &ParamVector) -> Result<ParamVector> {
+        let factors = forget.clone().zip(all, |forget, all| {
+            let selected = forget.clone().greater(all.clone() * self.alpha);
+            let beta = (all * self.lambda / forget).clamp_max(1.0);
+            beta.ones_like().mask_where(selected, beta)
+        })?;
+        Ok(factors)
+    }
+
+    fn count_selected(&self, all: &ParamVector, forget: &ParamVector) -> Result<usize> {
+        all.same_space(forget)?;
+        let pairs = all.entries().iter().zip(forget.entries());
+        let counts = pairs.map(|(all, forget)| {
+            let selected = forget
+                .values
+                .clone()
+                .greater(all.values.clone() * self.alpha);
+            selected.int().sum()
+        });
+        let total = counts.reduce(|left, right| left + right);
+        Ok(total.map_or(0, |total| total.into_scalar::<i64>() as usize))
+    }
+}
+
+/// The mean squared gradient of the batches of a set.
+fn importance<M: Module, B>(
+    set: &'static str,
+    model: &M,
+    batches: impl IntoIterator<Item = B>,
+    loss: impl FnMut(&M, B) -> Tensor<1>,
+) -> Result<ParamVector> {
+    match fisher::batch_diagonal(model, batches, loss) {
+        Err(TensorError::Empty(_)) => Err(UnlearningError::Empty(set)),
+        other => Ok(other?),
+    }
+}
+
+fn finite(set: &'static str, importance: &ParamVector) -> Result<()> {
+    if importance.is_empty() {
+        return Err(UnlearningError::Empty(set));
+    }
+    if importance.l1().into_scalar::<f32>().is_finite() {
+        return Ok(());
+    }
+    Err(UnlearningError::NotFinite(set))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::tensor::Device;
+    use regimen_tensor::fisher::batch_diagonal;
+
+    use super::*;
+
+    const THETA: [f32; 5] = [1.0, -2.0, 0.5, 3.0, 1.0];
+    const ALL: [f32; 5] = [1.0, 2.0, 0.1, 0.0, 1.0];
+    const FORGET: [f32; 5] = [5.0, 30.0, 2.0, 1.0, 0.0];
+
+    fn model() -> Linear {
+        LinearConfig::new(5, 1)
+            .with_bias(false)
+            .init(&Device::flex())
+    }
+
+    fn vector(model: &Linear, values: &[f32]) -> ParamVector {
+        ParamVector::of(model)
+            .from_host(vec![values.to_vec()])
+            .unwrap()
+    }
+
+    fn factors(alpha: f64, lambda: f64) -> Vec<f32> {
+        let model = model();
+        let ssd = SsdConfig::new()
+            .with_alpha(alpha)
+            .with_lambda(lambda)
+            .init()
+            .unwrap();
+        let (all, forget) = (vector(&model, &ALL), vector(&model, &FORGET));
+        ssd.factors(&all, &forget)
+            .unwrap()
+            .to_host()
+            .unwrap()
+            .concat()
+    }
+
+    fn assert_close(found: &[f32], expected: &[f32]) {
+        assert_eq!(found.len(), expected.len());
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() < 1e-6, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn dampening_alpha_10_lambda_1() {
+        assert_close(&factors(10.0, 1.0), &[1.0, 0.066_666_67, 0.05, 0.0, 1.0]);
+        let model = model();
+        let theta = vector(&model, &THETA);
+        let model = theta.write_to(model).unwrap();
+        let (all, forget) = (vector(&model, &ALL), vector(&model, &FORGET));
+        let ssd = SsdConfig::new().init().unwrap();
+        let dampened = ssd.dampen(model, &all, &forget).unwrap();
+        let found = ParamVector::of(&dampened.model).to_host().unwrap().concat();
+        assert_close(&found, &[1.0, -0.133_333_33, 0.025, 0.0, 1.0]);
+        assert_eq!((dampened.edited, dampened.total), (3, 5));
+        assert!((dampened.share() - 0.6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn dampening_alpha_4() {
+        assert_close(&factors(4.0, 1.0)[..1], &[0.2]);
+    }
+
+    #[test]
+    fn dampening_alpha_10_lambda_half() {
+        assert_close(&factors(10.0, 0.5), &[1.0, 0.033_333_33, 0.025, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn dampening_alpha_1_lambda_2() {
+        assert_close(&factors(1.0, 2.0), &[0.4, 0.133_333_33, 0.1, 0.0, 1.0]);
+    }
+
+    /// A linear model on a one-hot loss has the inputs themselves as gradients.
+    fn gradients(batches: Vec<Vec<[f32; 2]>>) -> Vec<f32> {
+        let device = Device::flex().autodiff();
+        let model = LinearConfig::new(2, 1).with_bias(false).init(&device);
+        let tensor = |rows: Vec<[f32; 2]>| {
+            let count = rows.len();
+            Tensor::<1>::from_data(rows.concat().as_slice(), &device).reshape([count, 2])
+        };
+        let batches = batches.into_iter().map(tensor);
+        let diagonal = batch_diagonal(&model, batches, |model, x| model.forward(x).mean());
+        diagonal.unwrap().to_host().unwrap().concat()
+    }
+
+    #[test]
+    fn per_sample_and_batch_gradients() {
+        let rows = [[1.0, 0.0], [-1.0, 2.0], [3.0, 1.0]];
+        let single = gradients(rows.iter().map(|row| vec![*row]).collect());
+        assert_close(&single, &[3.666_666_7, 1.666_666_6]);
+        assert_close(&gradients(vec![rows.to_vec()]), &[1.0, 1.0]);
+    }
+
+    #[test]
+    fn per_sample_ratios_are_bound_by_the_share_of_the_forget_set() {
+        let row = |i: usize| vec![[(i * 37 % 101) as f32 - 50.0, (i * 53 % 97) as f32 - 48.0]];
+        let all = gradients((0..1000).map(row).collect());
+        let forget = gradients((0..100).map(row).collect());
+        for (forget, all) in forget.iter().zip(&all) {
+            assert!(forget / all <= 10.0);
+        }
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        let error = SsdConfig::new().with_alpha(0.0).init().unwrap_err();
+        assert_eq!(error.to_string(), "`alpha` is 0: allowed is above 0");
+        assert!(SsdConfig::new().with_lambda(f64::NAN).init().is_err());
+        let ssd = SsdConfig::new().init().unwrap();
+        let model = LinearConfig::new(2, 1).init(&Device::flex().autodiff());
+        let x = Tensor::<2>::ones([1, 2], &Device::flex().autodiff());
+        let loss = |model: &Linear, x: Tensor<2>| model.forward(x).mean();
+        let error = ssd
+            .forget(model.clone(), [x.clone()], [], loss)
+            .unwrap_err();
+        assert_eq!(error.to_string(), "the forget set is empty");
+        let importance = ParamVector::of(&model).map(|_, v| v.ones_like());
+        let broken = importance.clone().scale(f64::NAN);
+        let error = ssd.dampen(model, &importance, &broken).unwrap_err();
+        assert!(matches!(error, UnlearningError::NotFinite("forget")));
+    }
+}

@@ -1,0 +1,3 @@
+//! Experiments of `regimen-unlearning`.
+
+pub mod ssd;
