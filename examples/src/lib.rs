@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-// pub mod curriculum;
+pub mod curriculum;
 pub mod data;
 pub mod experiment;
 pub mod models;
@@ -23,7 +23,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
     unlearning::ssd::SYSTEM,
     // pruning::granet::SYSTEM,
-    // curriculum::seta::SYSTEM,
+    curriculum::seta::SYSTEM,
 ];
 
 /// The experiment of this name.

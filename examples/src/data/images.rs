@@ -253,6 +253,25 @@ impl Images {
         }
     }
 
+    /// Mean and standard deviation of all intensities.
+    #[must_use]
+    pub fn moments(&self) -> (f32, f32) {
+        let count = self.pixels.len() as f64;
+        let mean = self.pixels.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
+        let squares = self.pixels.iter().map(|x| (f64::from(*x) - mean).powi(2));
+        let deviation = (squares.sum::<f64>() / count).sqrt();
+        (mean as f32, deviation.max(1e-6) as f32)
+    }
+
+    /// The images with intensities `(x - mean) / deviation`.
+    #[must_use]
+    pub fn standardised(mut self, (mean, deviation): (f32, f32)) -> Self {
+        for pixel in &mut self.pixels {
+            *pixel = (*pixel - mean) / deviation;
+        }
+        self
+    }
+
     fn header(&self) -> Self {
         Self {
             name: self.name.clone(),

@@ -1,0 +1,77 @@
+use thiserror::Error;
+
+/// What can go wrong while data is chosen.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum CurriculumError {
+    /// A parameter lies outside its range.
+    #[error("`{field}` is {value}: allowed is {allowed}")]
+    OutOfRange {
+        /// Name of the parameter.
+        field: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// A loss is NaN or infinite.
+    #[error("the loss of example {id} is {loss}: only finite losses are allowed")]
+    NotFinite {
+        /// The example.
+        id: usize,
+        /// Its loss.
+        loss: f32,
+    },
+    /// An example that the data set does not have.
+    #[error("example {id} of {examples}")]
+    UnknownExample {
+        /// The example.
+        id: usize,
+        /// How many there are.
+        examples: usize,
+    },
+    /// As many losses as examples are needed.
+    #[error("{losses} losses for {ids} examples")]
+    Lengths {
+        /// Number of examples.
+        ids: usize,
+        /// Number of losses.
+        losses: usize,
+    },
+    /// A sampler for another data set.
+    #[error("the sampler is for {sampler} examples, the data set has {dataset}")]
+    OtherData {
+        /// Examples that the sampler knows.
+        sampler: usize,
+        /// Examples of the data set.
+        dataset: usize,
+    },
+    /// The device could not return losses.
+    #[error("reading losses from the device: {0}")]
+    Read(String),
+}
+
+/// A result with a [`CurriculumError`].
+pub type Result<T, E = CurriculumError> = std::result::Result<T, E>;
+
+/// Refuses a number that is not finite, or outside of what `allowed` says.
+pub(crate) fn check(
+    field: &'static str,
+    value: f64,
+    good: bool,
+    allowed: &'static str,
+) -> Result<()> {
+    if good && value.is_finite() {
+        return Ok(());
+    }
+    Err(CurriculumError::OutOfRange {
+        field,
+        value: value.to_string(),
+        allowed,
+    })
+}
+
+/// Refuses an empty data set.
+pub(crate) fn check_examples(examples: usize) -> Result<()> {
+    check("examples", examples as f64, examples > 0, "1 or more")
+}

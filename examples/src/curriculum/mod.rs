@@ -1,0 +1,3 @@
+//! Experiments of `regimen-curriculum`.
+
+pub mod seta;

@@ -1,0 +1,3 @@
+//! Experiments of `regimen-pruning`.
+
+pub mod granet;
