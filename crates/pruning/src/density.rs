@@ -1,0 +1,253 @@
+//! # density
+//!
+//! Layer densities at a given overall density: Erdos-Renyi kernel, Erdos-Renyi, uniform; exact counts and random masks.
+//!
+//! Source: Evci et al., "Rigging the Lottery" (arXiv 1911.11134), section 3; Mocanu et al., "Scalable training of
+//! artificial neural networks with adaptive sparse connectivity" (arXiv 1707.04780).
+
+use rand::SeedableRng;
+use rand::seq::index::sample;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::error::fraction;
+use crate::{PruningError, Result};
+
+/// How an overall density is shared out over the layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Layout {
+    /// [`erdos_renyi_kernel`].
+    Erk,
+    /// [`erdos_renyi`].
+    ErdosRenyi,
+    /// [`uniform`].
+    Uniform,
+}
+
+impl Layout {
+    /// The density of each layer.
+    ///
+    /// # Errors
+    /// As the function of that name.
+    pub fn densities(self, shapes: &[Vec<usize>], density: f64) -> Result<Vec<f64>> {
+        match self {
+            Self::Erk => erdos_renyi_kernel(shapes, density),
+            Self::ErdosRenyi => erdos_renyi(shapes, density),
+            Self::Uniform => uniform(shapes, density),
+        }
+    }
+}
+
+/// Erdos-Renyi kernel: `d_l = eps * (sum of the shape) / (product of the shape)`, layers that would
+/// exceed 1 are dense and `eps` makes the rest come out at the overall `density` in [0, 1].
+///
+/// ```
+/// let shapes = [vec![256, 64], vec![256, 256], vec![10, 256]];
+/// let d = regimen_pruning::density::erdos_renyi_kernel(&shapes, 0.02)?;
+/// assert!((d[0] - 0.030055).abs() < 1e-6 && (d[2] - 0.159891).abs() < 1e-6);
+/// # Ok::<(), regimen_pruning::PruningError>(())
+/// ```
+///
+/// # Errors
+/// If `density` is out of range or there is no weight.
+pub fn erdos_renyi_kernel(shapes: &[Vec<usize>], density: f64) -> Result<Vec<f64>> {
+    let raw = shapes.iter().map(|shape| {
+        let sum: usize = shape.iter().sum();
+        sum as f64 / size(shape) as f64
+    });
+    balance(shapes, raw.collect(), density)
+}
+
+/// Erdos-Renyi: as the kernel variant with `(n_in + n_out) / (n_in * n_out)`, whatever the kernel's size.
+///
+/// # Errors
+/// If `density` is out of range or there is no weight.
+pub fn erdos_renyi(shapes: &[Vec<usize>], density: f64) -> Result<Vec<f64>> {
+    balance(shapes, shapes.iter().map(|s| ends(s)).collect(), density)
+}
+
+/// Erdos-Renyi of SET for a given `epsilon` > 0: `min(1, epsilon * (n_in + n_out) / (n_in * n_out))`.
+///
+/// # Errors
+/// If `epsilon` is not positive and finite, or there is no weight.
+pub fn erdos_renyi_epsilon(shapes: &[Vec<usize>], epsilon: f64) -> Result<Vec<f64>> {
+    check(shapes)?;
+    if !(epsilon.is_finite() && epsilon > 0.0) {
+        return Err(PruningError::range(
+            "epsilon",
+            epsilon,
+            "finite and above 0",
+        ));
+    }
+    let layers = shapes.iter();
+    Ok(layers
+        .map(|shape| (epsilon * ends(shape)).min(1.0))
+        .collect())
+}
+
+/// The same `density` in [0, 1] everywhere.
+///
+/// # Errors
+/// If `density` is out of range or there is no weight.
+pub fn uniform(shapes: &[Vec<usize>], density: f64) -> Result<Vec<f64>> {
+    check(shapes)?;
+    fraction("density", density, true)?;
+    Ok(vec![density; shapes.len()])
+}
+
+/// Active weights of each layer, summing exactly to `floor` of all weights times their densities: the
+/// layers with the largest fractions get one more.
+#[must_use]
+pub fn counts(shapes: &[Vec<usize>], densities: &[f64]) -> Vec<usize> {
+    let sizes: Vec<usize> = shapes.iter().map(|shape| size(shape)).collect();
+    let exact: Vec<f64> = sizes
+        .iter()
+        .zip(densities)
+        .map(|(n, d)| *n as f64 * d)
+        .collect();
+    let mut counts: Vec<usize> = exact.iter().map(|x| floor(*x)).collect();
+    let total = floor(exact.iter().sum());
+    let mut order: Vec<usize> = (0..counts.len()).collect();
+    order.sort_by(|a, b| (exact[*b].fract()).total_cmp(&exact[*a].fract()));
+    let mut left = total.saturating_sub(counts.iter().sum());
+    for layer in order {
+        if left > 0 && counts[layer] < sizes[layer] {
+            counts[layer] += 1;
+            left -= 1;
+        }
+    }
+    counts
+}
+
+/// Random masks with exactly `counts[l]` of `sizes[l]` active weights; the same seed, the same masks.
+///
+/// # Errors
+/// If a count exceeds its size or the lengths differ.
+pub fn random(sizes: &[usize], counts: &[usize], seed: u64) -> Result<Vec<Vec<bool>>> {
+    if sizes.len() != counts.len() {
+        let allowed = format!("{}, one a layer", sizes.len());
+        return Err(PruningError::range("counts.len()", counts.len(), &allowed));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let layers = sizes.iter().zip(counts).map(|(size, count)| {
+        if count > size {
+            return Err(PruningError::range(
+                "counts",
+                count,
+                &format!("0 to {size}"),
+            ));
+        }
+        let mut mask = vec![false; *size];
+        for index in sample(&mut rng, *size, *count) {
+            mask[index] = true;
+        }
+        Ok(mask)
+    });
+    layers.collect()
+}
+
+/// Weights that remain of `total` at a sparsity: `floor(total * (1 - sparsity))`, rounding noise aside.
+#[must_use]
+pub fn keep(total: usize, sparsity: f64) -> usize {
+    floor(total as f64 * (1.0 - sparsity)).min(total)
+}
+
+pub(crate) fn floor(x: f64) -> usize {
+    (x + 1e-6).floor().max(0.0) as usize
+}
+
+pub(crate) fn ceil(x: f64) -> usize {
+    (x - 1e-6).ceil().max(0.0) as usize
+}
+
+fn size(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+fn ends(shape: &[usize]) -> f64 {
+    let (a, b) = (shape.first().copied(), shape.get(1).copied());
+    let (a, b) = (a.unwrap_or(1) as f64, b.unwrap_or(1) as f64);
+    (a + b) / (a * b)
+}
+
+fn check(shapes: &[Vec<usize>]) -> Result<()> {
+    if shapes.is_empty() || shapes.iter().any(|shape| size(shape) == 0) {
+        return Err(PruningError::NoWeights);
+    }
+    Ok(())
+}
+
+fn balance(shapes: &[Vec<usize>], raw: Vec<f64>, density: f64) -> Result<Vec<f64>> {
+    check(shapes)?;
+    fraction("density", density, true)?;
+    let mut dense = vec![false; raw.len()];
+    loop {
+        let (mut budget, mut weight, mut largest) = (0.0, 0.0, 0.0_f64);
+        for (layer, shape) in shapes.iter().enumerate() {
+            let n = size(shape) as f64;
+            if dense[layer] {
+                budget -= n * (1.0 - density);
+            } else {
+                budget += n * density;
+                weight += n * raw[layer];
+                largest = largest.max(raw[layer]);
+            }
+        }
+        if weight == 0.0 {
+            return Ok(vec![1.0; raw.len()]);
+        }
+        let eps = budget / weight;
+        if largest * eps <= 1.0 {
+            let densities = raw.iter().zip(&dense);
+            return Ok(densities
+                .map(|(r, d)| if *d { 1.0 } else { r * eps })
+                .collect());
+        }
+        for (dense, raw) in dense.iter_mut().zip(&raw) {
+            *dense |= *raw == largest;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use approx::assert_abs_diff_eq;
+
+    fn mlp() -> Vec<Vec<usize>> {
+        vec![vec![256, 64], vec![256, 256], vec![10, 256]]
+    }
+
+    #[test]
+    fn erk_mlp_densities() {
+        for (density, expected) in [
+            (0.5, [0.93149, 0.372596, 1.0]),
+            (0.1, [0.150273, 0.060109, 0.799454]),
+            (0.02, [0.030055, 0.012022, 0.159891]),
+        ] {
+            let found = erdos_renyi_kernel(&mlp(), density).unwrap();
+            for (f, e) in found.iter().zip(expected) {
+                assert_abs_diff_eq!(*f, e, epsilon = 1e-6);
+            }
+        }
+        let eps = |d: f64| erdos_renyi_kernel(&mlp(), d).unwrap()[0] * 16384.0 / 320.0;
+        assert_abs_diff_eq!(eps(0.5), 47.692308, epsilon = 1e-6);
+        assert_abs_diff_eq!(eps(0.1), 7.693989, epsilon = 1e-6);
+    }
+
+    #[test]
+    fn counts_are_exact() {
+        let densities = erdos_renyi_kernel(&mlp(), 0.01).unwrap();
+        assert_eq!(counts(&mlp(), &densities).iter().sum::<usize>(), 844);
+        assert_eq!(keep(100, 0.9), 10);
+    }
+
+    #[test]
+    fn set_density_of_epsilon() {
+        let found = erdos_renyi_epsilon(&mlp(), 20.0).unwrap();
+        assert_abs_diff_eq!(found[0], 20.0 * 320.0 / 16384.0, epsilon = 1e-12);
+        assert_abs_diff_eq!(found[2], 1.0, epsilon = 1e-12);
+    }
+}

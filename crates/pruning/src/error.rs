@@ -1,0 +1,75 @@
+//! What can go wrong.
+
+use regimen_tensor::TensorError;
+use thiserror::Error;
+
+/// An error of this crate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PruningError {
+    /// A value outside of what is allowed.
+    #[error("`{field}` is {value}: allowed is {allowed}")]
+    OutOfRange {
+        /// The field or argument.
+        field: &'static str,
+        /// What was given.
+        value: String,
+        /// What may be given.
+        allowed: String,
+    },
+    /// A mask that belongs to another model.
+    #[error("mask of `{path}`: {found} where {expected} was expected")]
+    Mismatch {
+        /// The parameter's path.
+        path: String,
+        /// What the mask needs.
+        expected: String,
+        /// What the model has.
+        found: String,
+    },
+    /// Nothing that could be masked.
+    #[error(
+        "the model has no weight of rank 2 or 4 (or none in the group): at least one is needed"
+    )]
+    NoWeights,
+    /// The optimizer's state could not be rewritten.
+    #[error("optimizer state: {0}")]
+    Record(String),
+    /// An error of the parameter space.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
+}
+
+/// Result of this crate.
+pub type Result<T, E = PruningError> = std::result::Result<T, E>;
+
+impl PruningError {
+    pub(crate) fn range(field: &'static str, value: impl ToString, allowed: &str) -> Self {
+        Self::OutOfRange {
+            field,
+            value: value.to_string(),
+            allowed: allowed.to_owned(),
+        }
+    }
+}
+
+/// `value` within `[low, high)`, or at most `high` if `closed`.
+pub(crate) fn fraction(field: &'static str, value: f64, closed: bool) -> Result<()> {
+    if value.is_finite() && value >= 0.0 && (value < 1.0 || (closed && value == 1.0)) {
+        return Ok(());
+    }
+    let allowed = if closed {
+        "0 to 1"
+    } else {
+        "0 up to, not including, 1"
+    };
+    Err(PruningError::range(field, value, allowed))
+}
+
+/// `value` at least one.
+pub(crate) fn positive(field: &'static str, value: usize) -> Result<()> {
+    if value == 0 {
+        return Err(PruningError::range(field, value, "at least 1"));
+    }
+    Ok(())
+}

@@ -1,0 +1,358 @@
+//! # Masks
+//!
+//! Which weights of a model are active: one mask a parameter, plain data that saves as bits.
+//!
+//! Source: Liu et al., "Sparse Training via Boosting Pruning Plasticity with Neuroregeneration"
+//! (arXiv 2106.10404): all weights of rank 2 and 4 are masked, biases and norms never are.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+use regimen_tensor::{ParamEntry, ParamVector};
+use serde::{Deserialize, Serialize};
+
+use crate::density::{self, Layout};
+use crate::{PruningError, Result};
+
+/// The mask of one parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Packed", into = "Packed")]
+pub struct Mask {
+    /// The parameter.
+    pub id: ParamId,
+    /// Its path in the module.
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// One flag a weight, row-major: true is active.
+    pub active: Vec<bool>,
+}
+
+impl Mask {
+    /// Number of active weights.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.active.par_iter().filter(|active| **active).count()
+    }
+
+    /// Share of active weights.
+    #[must_use]
+    pub fn density(&self) -> f64 {
+        self.count() as f64 / self.active.len() as f64
+    }
+}
+
+/// A mask as it is saved: 64 flags a word.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    id: u64,
+    path: String,
+    shape: Vec<usize>,
+    words: Vec<u64>,
+}
+
+impl From<Mask> for Packed {
+    fn from(mask: Mask) -> Self {
+        let word = |flags: &[bool]| {
+            let bits = flags.iter().enumerate();
+            bits.fold(0, |word, (i, flag)| word | (u64::from(*flag) << i))
+        };
+        Self {
+            id: mask.id.val(),
+            words: mask.active.chunks(64).map(word).collect(),
+            path: mask.path,
+            shape: mask.shape,
+        }
+    }
+}
+
+impl TryFrom<Packed> for Mask {
+    type Error = PruningError;
+
+    fn try_from(packed: Packed) -> Result<Self> {
+        let count = packed
+            .shape
+            .iter()
+            .try_fold(1_usize, |n, d| n.checked_mul(*d));
+        let count = count.unwrap_or(usize::MAX);
+        if packed.words.len() != count.div_ceil(64) {
+            return Err(PruningError::Mismatch {
+                path: packed.path,
+                expected: format!("{} words for {:?}", count.div_ceil(64), packed.shape),
+                found: packed.words.len().to_string(),
+            });
+        }
+        let flag = |i: usize| packed.words[i / 64] >> (i % 64) & 1 == 1;
+        Ok(Self {
+            active: (0..count).map(flag).collect(),
+            id: ParamId::from(packed.id),
+            path: packed.path,
+            shape: packed.shape,
+        })
+    }
+}
+
+/// The masks of a model's weights, in module order.
+///
+/// Plain data; the tensors that multiply the weights are made on the weights' device when they are first
+/// needed and kept there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Masks {
+    layers: Vec<Mask>,
+    #[serde(skip)]
+    tensors: Tensors,
+}
+
+/// The masks on a device, filled on demand; a clone starts empty.
+#[derive(Default)]
+struct Tensors(Mutex<HashMap<ParamId, Tensor<1>>>);
+
+impl Clone for Tensors {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Tensors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tensors")
+    }
+}
+
+impl PartialEq for Masks {
+    fn eq(&self, other: &Self) -> bool {
+        self.layers == other.layers
+    }
+}
+
+impl Masks {
+    /// All weights of rank 2 and 4, all active.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn dense<M: Module>(module: &M) -> Result<Self> {
+        let vector = ParamVector::of(module);
+        Self::of(vector.filter(|entry| matches!(entry.shape.len(), 2 | 4)))
+    }
+
+    /// The weights of a group, of rank 2 and more, all active.
+    ///
+    /// # Errors
+    /// If the group holds none.
+    pub fn dense_of<M: Module>(module: &M, group: &ParamGroup) -> Result<Self> {
+        let vector = ParamVector::of_group(module, group);
+        Self::of(vector.filter(|entry| entry.shape.len() >= 2))
+    }
+
+    fn of(vector: ParamVector) -> Result<Self> {
+        if vector.is_empty() {
+            return Err(PruningError::NoWeights);
+        }
+        let layer = |entry: &ParamEntry| Mask {
+            id: entry.id,
+            path: entry.path.clone(),
+            shape: entry.shape.clone(),
+            active: vec![true; entry.len()],
+        };
+        Ok(Self {
+            layers: vector.entries().iter().map(layer).collect(),
+            tensors: Tensors::default(),
+        })
+    }
+
+    /// Without the first layer, which stays dense.
+    ///
+    /// # Errors
+    /// If no other layer is left.
+    pub fn without_first(mut self) -> Result<Self> {
+        self.layers.remove(0);
+        if self.layers.is_empty() {
+            return Err(PruningError::NoWeights);
+        }
+        Ok(self)
+    }
+
+    /// Random masks at an overall `density` in [0, 1], shared out by `layout`; exactly
+    /// `floor(weights * density)` are active.
+    ///
+    /// # Errors
+    /// If `density` is out of range.
+    pub fn random(mut self, layout: Layout, density: f64, seed: u64) -> Result<Self> {
+        let shapes = self.shapes();
+        let counts = density::counts(&shapes, &layout.densities(&shapes, density)?);
+        let sizes: Vec<usize> = self.layers.iter().map(|mask| mask.active.len()).collect();
+        self.set(density::random(&sizes, &counts, seed)?)?;
+        Ok(self)
+    }
+
+    /// Puts other flags in place, one vector a layer.
+    ///
+    /// # Errors
+    /// If a length differs.
+    pub fn set(&mut self, active: Vec<Vec<bool>>) -> Result<()> {
+        let wrong = |path: &str, expected: usize, found: usize| PruningError::Mismatch {
+            path: path.to_owned(),
+            expected: format!("{expected} flags"),
+            found: found.to_string(),
+        };
+        if active.len() != self.layers.len() {
+            return Err(wrong("*", self.layers.len(), active.len()));
+        }
+        for (layer, flags) in self.layers.iter().zip(&active) {
+            if layer.active.len() != flags.len() {
+                return Err(wrong(&layer.path, layer.active.len(), flags.len()));
+            }
+        }
+        for (layer, flags) in self.layers.iter_mut().zip(active) {
+            layer.active = flags;
+        }
+        self.tensors = Tensors::default();
+        Ok(())
+    }
+
+    /// The masks, in module order.
+    #[must_use]
+    pub fn layers(&self) -> &[Mask] {
+        &self.layers
+    }
+
+    /// The shapes of the masked weights.
+    #[must_use]
+    pub fn shapes(&self) -> Vec<Vec<usize>> {
+        self.layers.iter().map(|mask| mask.shape.clone()).collect()
+    }
+
+    /// Number of maskable weights.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.layers.iter().map(|mask| mask.active.len()).sum()
+    }
+
+    /// Number of active weights.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.layers.iter().map(Mask::count).sum()
+    }
+
+    /// Share of active weights, over all masked layers.
+    #[must_use]
+    pub fn density(&self) -> f64 {
+        self.count() as f64 / self.total() as f64
+    }
+
+    /// Share of weights that are off.
+    #[must_use]
+    pub fn sparsity(&self) -> f64 {
+        1.0 - self.density()
+    }
+
+    /// Multiplies the weights by their masks: one multiplication a tensor, on its device.
+    ///
+    /// # Errors
+    /// If a masked parameter is missing or has another shape; the model is then consumed unchanged.
+    pub fn apply<M: Module>(&self, module: M) -> Result<M> {
+        self.check(&module)?;
+        Ok(self.multiply(module))
+    }
+
+    /// That the model has every masked parameter in its shape.
+    ///
+    /// # Errors
+    /// Names the first that is missing or differs.
+    pub fn check<M: Module>(&self, module: &M) -> Result<()> {
+        self.weights(module).map(|_| ())
+    }
+
+    /// The masked parameters' values, in the order of the masks.
+    pub(crate) fn weights<M: Module>(&self, module: &M) -> Result<ParamVector> {
+        self.select(&ParamVector::of(module))
+    }
+
+    pub(crate) fn select(&self, vector: &ParamVector) -> Result<ParamVector> {
+        let entries: HashMap<ParamId, &ParamEntry> =
+            vector.entries().iter().map(|e| (e.id, e)).collect();
+        let find = |mask: &Mask| match entries.get(&mask.id) {
+            Some(entry) if entry.shape == mask.shape => Ok((*entry).clone()),
+            found => Err(PruningError::Mismatch {
+                path: mask.path.clone(),
+                expected: format!("parameter {} of shape {:?}", mask.id.val(), mask.shape),
+                found: found.map_or("no such parameter".into(), |e| format!("{:?}", e.shape)),
+            }),
+        };
+        let found = self.layers.iter().map(find).collect::<Result<Vec<_>>>()?;
+        Ok(ParamVector::from_entries(found))
+    }
+
+    /// Attaches the masks to a model whose parameters have other ids, by path and shape: after loading a
+    /// checkpoint that keeps no ids.
+    ///
+    /// # Errors
+    /// If a path is missing or a shape differs.
+    pub fn rebind<M: Module>(mut self, module: &M) -> Result<Self> {
+        let vector = ParamVector::of(module);
+        for mask in &mut self.layers {
+            match vector.by_path(&mask.path) {
+                Some(entry) if entry.shape == mask.shape => mask.id = entry.id,
+                found => {
+                    return Err(PruningError::Mismatch {
+                        path: mask.path.clone(),
+                        expected: format!("{:?}", mask.shape),
+                        found: format!("{:?}", found.map(|e| &e.shape)),
+                    });
+                }
+            }
+        }
+        self.tensors = Tensors::default();
+        Ok(self)
+    }
+
+    /// [`Masks::apply`] for a model that was checked.
+    pub(crate) fn multiply<M: Module>(&self, module: M) -> M {
+        let masks = self.layers.iter().map(|mask| (mask.id, mask)).collect();
+        let tensors = &mut *self
+            .tensors
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        module.map(&mut Multiply { masks, tensors })
+    }
+}
+
+struct Multiply<'a> {
+    masks: HashMap<ParamId, &'a Mask>,
+    tensors: &'a mut HashMap<ParamId, Tensor<1>>,
+}
+
+impl ModuleMapper for Multiply<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(mask) = self.masks.get(&param.id) else {
+            return param;
+        };
+        let tensors = &mut *self.tensors;
+        param.map(|weights| {
+            let device = weights.device().inner();
+            let cached = tensors.get(&mask.id).filter(|t| t.device() == device);
+            let flags = cached.cloned().unwrap_or_else(|| {
+                let values: Vec<f32> = mask.active.par_iter().map(|a| f32::from(*a)).collect();
+                let data = TensorData::new(values, [mask.active.len()]);
+                let tensor = Tensor::from_data(data, &device);
+                tensors.insert(mask.id, tensor.clone());
+                tensor
+            });
+            let flags = flags.reshape(weights.shape());
+            if !weights.is_autodiff() {
+                return weights * flags;
+            }
+            let tracked = weights.is_require_grad();
+            let weights = Tensor::from_inner(weights.inner() * flags);
+            if tracked {
+                weights.require_grad()
+            } else {
+                weights
+            }
+        })
+    }
+}

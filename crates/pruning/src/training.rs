@@ -1,0 +1,250 @@
+//! # SparseTraining
+//!
+//! Trains with masks: optimizer step, mask, and at a method's events its decision on the host.
+//!
+//! Source: Liu et al. (arXiv 2106.10404), algorithm 1, for the order of the parts.
+
+use std::fmt::Debug;
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+use regimen_tensor::ParamVector;
+use serde::{Deserialize, Serialize};
+
+use crate::layer::Layer;
+use crate::masks::Masks;
+use crate::optimizer_state::mask_optimizer;
+use crate::{PruningError, Result};
+
+/// Whether a step is an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// No event.
+    None,
+    /// An event after the optimizer's step.
+    After,
+    /// An event in place of the optimizer's step.
+    Instead,
+}
+
+/// A decision event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Training steps so far, this one included: the first is 1.
+    pub step: usize,
+    /// Events before this one.
+    pub index: usize,
+    /// The run's seed; random methods derive their generator from it and `index`.
+    pub seed: u64,
+}
+
+/// A method that changes masks: decisions over plain slices.
+pub trait SparseMethod: Debug + Send {
+    /// Whether step `step` (the first is 1) is an event.
+    fn timing(&self, step: usize) -> Timing;
+
+    /// Whether [`update`](Self::update) looks at dense gradients.
+    fn needs_gradients(&self) -> bool;
+
+    /// Changes the flags of the layers; returns how many weights were grown.
+    ///
+    /// # Errors
+    /// If a weight or gradient is not finite.
+    fn update(&self, event: &Event, layers: &mut [Layer]) -> Result<usize>;
+}
+
+/// All that a run needs besides model and optimizer to go on where it stopped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SparseState {
+    /// Training steps so far.
+    pub step: usize,
+    /// Events so far.
+    pub events: usize,
+    /// Weights grown so far.
+    pub grown: usize,
+    /// Seed of random decisions.
+    pub seed: u64,
+    /// The masks.
+    pub masks: Masks,
+}
+
+/// The gradients of one device or of several.
+pub(crate) enum Gradients {
+    One(GradientsParams),
+    Many(MultiGradientsParams),
+}
+
+/// A method with its masks and position.
+#[derive(Debug)]
+pub struct SparseTraining {
+    method: Box<dyn SparseMethod>,
+    state: SparseState,
+}
+
+impl SparseTraining {
+    /// Starts at step 0 with these masks.
+    #[must_use]
+    pub fn new(method: impl SparseMethod + 'static, masks: Masks, seed: u64) -> Self {
+        let state = SparseState {
+            step: 0,
+            events: 0,
+            grown: 0,
+            seed,
+            masks,
+        };
+        Self {
+            method: Box::new(method),
+            state,
+        }
+    }
+
+    /// Masks, counters and seed.
+    #[must_use]
+    pub fn state(&self) -> &SparseState {
+        &self.state
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If its masks are of other parameters (paths or shapes) than the present ones.
+    pub fn restore(&mut self, state: SparseState) -> Result<()> {
+        let own = self.state.masks.layers();
+        let other = state.masks.layers();
+        let differ = |(a, b): &(&crate::Mask, &crate::Mask)| a.path != b.path || a.shape != b.shape;
+        if let Some((own, other)) = own.iter().zip(other).find(differ) {
+            return Err(PruningError::Mismatch {
+                path: other.path.clone(),
+                expected: format!("`{}` {:?}", own.path, own.shape),
+                found: format!("`{}` {:?}", other.path, other.shape),
+            });
+        }
+        if own.len() != other.len() {
+            return Err(PruningError::Mismatch {
+                path: "*".into(),
+                expected: format!("{} masks", own.len()),
+                found: other.len().to_string(),
+            });
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    /// One training step: optimizer, mask, and at an event the method's decision, after which new weights
+    /// and the optimizer's state of all that is off or new are zero.
+    ///
+    /// # Errors
+    /// If the masks are of another model, or a weight or gradient is not finite at an event.
+    pub fn optimize<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: GradientsParams,
+    ) -> Result<M> {
+        let (model, result) = self.advance(model, optim, lr.into(), Gradients::One(grads));
+        result.map(|()| model)
+    }
+
+    /// As [`optimize`](Self::optimize), but the model comes back whatever happens.
+    pub(crate) fn advance<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: Gradients,
+    ) -> (M, Result<()>) {
+        let step = self.state.step + 1;
+        let timing = self.method.timing(step);
+        let dense = match timing {
+            Timing::None => Ok(Vec::new()),
+            _ => self.dense_gradients(&model, &grads),
+        };
+        let model = match (timing, grads) {
+            (Timing::Instead, _) => model,
+            (_, Gradients::One(grads)) => optim.step(lr, model, grads),
+            (_, Gradients::Many(grads)) => optim.step_multi(lr, model, grads),
+        };
+        self.state.step = step;
+        if let Err(error) = self.state.masks.check(&model) {
+            return (model, Err(error));
+        }
+        let model = self.state.masks.multiply(model);
+        if timing == Timing::None {
+            return (model, Ok(()));
+        }
+        match dense.and_then(|dense| self.decide(&model, optim, dense)) {
+            Ok(kept) => (kept.multiply(model), Ok(())),
+            Err(error) => (model, Err(error)),
+        }
+    }
+
+    /// The gradients of the masked weights, summed over devices; empty if the method needs none.
+    fn dense_gradients<M: Module>(&self, model: &M, grads: &Gradients) -> Result<Vec<Vec<f32>>> {
+        let masks = &self.state.masks;
+        if !self.method.needs_gradients() {
+            return Ok(vec![Vec::new(); masks.layers().len()]);
+        }
+        let read = |grads| -> Result<Vec<Vec<f32>>> {
+            let vector = masks.select(&ParamVector::gradients(model, grads))?;
+            Ok(vector.to_host()?)
+        };
+        match grads {
+            Gradients::One(grads) => read(grads),
+            Gradients::Many(many) => {
+                let mut sum: Vec<Vec<f32>> = Vec::new();
+                for (grads, _) in &many.grads {
+                    let part = read(grads)?;
+                    if sum.is_empty() {
+                        sum = part;
+                        continue;
+                    }
+                    for (sum, part) in sum.iter_mut().zip(part) {
+                        sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+                    }
+                }
+                Ok(sum)
+            }
+        }
+    }
+
+    /// Lets the method decide, puts the new masks in place, clears the optimizer's state, and returns the
+    /// masks of what keeps its value.
+    fn decide<M: Module>(
+        &mut self,
+        model: &M,
+        optim: &mut ModuleOptimizer,
+        dense: Vec<Vec<f32>>,
+    ) -> Result<Masks> {
+        let state = &mut self.state;
+        let weights = state.masks.weights(model)?.to_host()?;
+        let parts = weights.into_iter().zip(dense).zip(state.masks.layers());
+        let mut layers: Vec<Layer> = parts
+            .map(|((weights, gradient), mask)| Layer::new(weights, gradient, mask.active.clone()))
+            .collect();
+        let event = Event {
+            step: state.step,
+            index: state.events,
+            seed: state.seed,
+        };
+        let grown = self.method.update(&event, &mut layers)?;
+        let (active, flags): (Vec<_>, Vec<_>) = layers
+            .into_iter()
+            .map(|layer| (layer.active, layer.kept))
+            .unzip();
+        let mut kept = state.masks.clone();
+        kept.set(flags)?;
+        mask_optimizer(optim, &kept)?;
+        state.masks.set(active)?;
+        state.events += 1;
+        state.grown += grown;
+        tracing::debug!(
+            step = state.step,
+            grown,
+            sparsity = state.masks.sparsity(),
+            "masks updated"
+        );
+        Ok(kept)
+    }
+}
