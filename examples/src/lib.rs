@@ -9,7 +9,7 @@ pub mod curriculum;
 pub mod data;
 pub mod experiment;
 pub mod models;
-// pub mod pruning;
+pub mod pruning;
 pub mod report;
 pub mod runner;
 pub mod schedules;
@@ -22,7 +22,7 @@ pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Tria
 pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
     unlearning::ssd::SYSTEM,
-    // pruning::granet::SYSTEM,
+    pruning::granet::SYSTEM,
     curriculum::seta::SYSTEM,
 ];
 

@@ -119,3 +119,57 @@ fn a_report_is_whole_and_has_every_field() {
             .contains("</html>")
     );
 }
+
+#[test]
+fn a_window_taken_out_is_caught() {
+    assert_fault_is_caught("seta", "visits saved");
+}
+
+#[test]
+fn regrowth_taken_out_is_caught() {
+    assert_fault_is_caught("granet", "regrew");
+}
+
+#[test]
+fn dampening_of_one_is_caught() {
+    assert_fault_is_caught("ssd", "forgotten class after ssd");
+}
+
+/// Ten classes of 28 x 28 noisy patterns, as IDX files that no code has seen.
+fn write_idx(folder: &std::path::Path) {
+    let (count, side) = (300_usize, 28_usize);
+    let pixel = |image: usize, place: usize| {
+        let (class, noise) = (image % 10, (image * 7919 + place * 104_729) % 61);
+        let lit = (place * (class + 3) / 17 + class) % 5 == 0;
+        if lit { 190 + noise as u8 } else { noise as u8 }
+    };
+    let mut images = vec![0, 0, 8, 3];
+    for size in [count, side, side] {
+        images.extend((size as u32).to_be_bytes());
+    }
+    images.extend((0..count).flat_map(|i| (0..side * side).map(move |place| pixel(i, place))));
+    let mut labels = vec![0, 0, 8, 1];
+    labels.extend((count as u32).to_be_bytes());
+    labels.extend((0..count).map(|i| (i % 10) as u8));
+    std::fs::write(folder.join("train-images-idx3-ubyte"), images).unwrap();
+    std::fs::write(folder.join("train-labels-idx1-ubyte"), labels).unwrap();
+}
+
+#[test]
+fn image_experiments_run_on_a_users_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    write_idx(folder.path());
+    let out = folder.path().join("out");
+    let (data, out) = (folder.path().to_str().unwrap(), out.to_str().unwrap());
+    let output = program(&[
+        "run", "granet", "ssd", "seta", "--seeds", "1", "--data", data, "--out", out,
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let json = std::fs::read_to_string(format!("{out}/findings.json")).unwrap();
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    assert_eq!(findings.len(), 3);
+    for finding in findings {
+        assert!(finding["data"].as_str().unwrap().contains("IDX 28x28"));
+        assert!(finding["method"]["mean"].is_number());
+    }
+}

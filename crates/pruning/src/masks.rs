@@ -15,85 +15,8 @@ use regimen_tensor::{ParamEntry, ParamVector};
 use serde::{Deserialize, Serialize};
 
 use crate::density::{self, Layout};
+use crate::mask::Mask;
 use crate::{PruningError, Result};
-
-/// The mask of one parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Packed", into = "Packed")]
-pub struct Mask {
-    /// The parameter.
-    pub id: ParamId,
-    /// Its path in the module.
-    pub path: String,
-    /// Its shape.
-    pub shape: Vec<usize>,
-    /// One flag a weight, row-major: true is active.
-    pub active: Vec<bool>,
-}
-
-impl Mask {
-    /// Number of active weights.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.active.par_iter().filter(|active| **active).count()
-    }
-
-    /// Share of active weights.
-    #[must_use]
-    pub fn density(&self) -> f64 {
-        self.count() as f64 / self.active.len() as f64
-    }
-}
-
-/// A mask as it is saved: 64 flags a word.
-#[derive(Serialize, Deserialize)]
-struct Packed {
-    id: u64,
-    path: String,
-    shape: Vec<usize>,
-    words: Vec<u64>,
-}
-
-impl From<Mask> for Packed {
-    fn from(mask: Mask) -> Self {
-        let word = |flags: &[bool]| {
-            let bits = flags.iter().enumerate();
-            bits.fold(0, |word, (i, flag)| word | (u64::from(*flag) << i))
-        };
-        Self {
-            id: mask.id.val(),
-            words: mask.active.chunks(64).map(word).collect(),
-            path: mask.path,
-            shape: mask.shape,
-        }
-    }
-}
-
-impl TryFrom<Packed> for Mask {
-    type Error = PruningError;
-
-    fn try_from(packed: Packed) -> Result<Self> {
-        let count = packed
-            .shape
-            .iter()
-            .try_fold(1_usize, |n, d| n.checked_mul(*d));
-        let count = count.unwrap_or(usize::MAX);
-        if packed.words.len() != count.div_ceil(64) {
-            return Err(PruningError::Mismatch {
-                path: packed.path,
-                expected: format!("{} words for {:?}", count.div_ceil(64), packed.shape),
-                found: packed.words.len().to_string(),
-            });
-        }
-        let flag = |i: usize| packed.words[i / 64] >> (i % 64) & 1 == 1;
-        Ok(Self {
-            active: (0..count).map(flag).collect(),
-            id: ParamId::from(packed.id),
-            path: packed.path,
-            shape: packed.shape,
-        })
-    }
-}
 
 /// The masks of a model's weights, in module order.
 ///
@@ -185,6 +108,19 @@ impl Masks {
         let counts = density::counts(&shapes, &layout.densities(&shapes, density)?);
         let sizes: Vec<usize> = self.layers.iter().map(|mask| mask.active.len()).collect();
         self.set(density::random(&sizes, &counts, seed)?)?;
+        Ok(self)
+    }
+
+    /// The `floor(weights * density)` largest of the scores over all layers, ties by low index; `density` in
+    /// [0, 1].
+    ///
+    /// # Errors
+    /// If `density` is out of range, a score is not finite or their numbers differ.
+    pub fn keep_top(mut self, scores: &[Vec<f32>], density: f64) -> Result<Self> {
+        crate::error::fraction("density", density, true)?;
+        let keep = density::keep(self.total(), 1.0 - density);
+        let scores: Vec<&[f32]> = scores.iter().map(Vec::as_slice).collect();
+        self.set(regimen_tensor::threshold::top_k_masks(&scores, None, keep)?)?;
         Ok(self)
     }
 

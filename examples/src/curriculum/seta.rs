@@ -46,13 +46,13 @@ pub const SYSTEM: System = System {
 
 /// A perceptron that tells its sampler the loss of each example.
 #[derive(Module, Debug)]
-struct Learner<S: Sampler + Clone + Sync + 'static> {
+struct Learner<S: Sampler + Clone + std::fmt::Debug + Sync + 'static> {
     net: Mlp,
     #[module(skip)]
     feedback: Feedback<S>,
 }
 
-impl<S: Sampler + Clone + Sync + 'static> TrainStep for Learner<S> {
+impl<S: Sampler + Clone + std::fmt::Debug + Sync + 'static> TrainStep for Learner<S> {
     type Input = Batch;
     type Output = ClassificationOutput;
 
@@ -92,7 +92,7 @@ impl Batcher<Sample<ImageItem>, Batch> for Stack {
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     let images = context.images()?;
-    let parts = images.split(&[1400.0 / 1797.0, 397.0 / 1797.0]);
+    let parts = images.split_standardised(&[1400.0 / 1797.0, 397.0 / 1797.0]);
     let examples = parts[0].labels.len();
     let job = Job {
         context,
@@ -133,7 +133,7 @@ struct Job<'a> {
 impl Job<'_> {
     fn arm<S>(&self, trial: &mut Trial, arm: &str, sampler: S) -> Result<()>
     where
-        S: Sampler + Clone + Sync + 'static,
+        S: Sampler + Clone + std::fmt::Debug + Sync + 'static,
     {
         let device = &self.context.device;
         device.seed(trial.seed);

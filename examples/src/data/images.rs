@@ -253,6 +253,16 @@ impl Images {
         }
     }
 
+    /// The parts of [`split`](Self::split), all brought to the mean 0 and the deviation 1 of the
+    /// intensities of the first: the training part.
+    #[must_use]
+    pub fn split_standardised(&self, shares: &[f64]) -> Vec<Self> {
+        let parts = self.split(shares);
+        let moments = parts.first().map_or((0.0, 1.0), Self::moments);
+        let standardised = parts.into_iter().map(|part| part.standardised(moments));
+        standardised.collect()
+    }
+
     /// Mean and standard deviation of all intensities.
     #[must_use]
     pub fn moments(&self) -> (f32, f32) {

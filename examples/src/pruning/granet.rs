@@ -128,7 +128,7 @@ impl Schedule for Steps {
 }
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
-    let parts = context.images()?.split(&[0.5, 0.5]);
+    let parts = context.images()?.split_standardised(&[0.5, 0.5]);
     let epochs = if context.full { 160 } else { 40 };
     let mut trial = Trial::new(seed);
     for arm in ["dense"].iter().chain(&SPARSE) {

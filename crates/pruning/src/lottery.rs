@@ -1,0 +1,53 @@
+//! # Lottery
+//!
+//! Iterative magnitude pruning: train, prune a fifth of what is left, rewind the rest, repeat.
+//!
+//! Source: Frankle and Carbin, "The Lottery Ticket Hypothesis" (arXiv 1803.03635); rewinding to an early step:
+//! Frankle et al., "Stabilizing the Lottery Ticket Hypothesis" (arXiv 1903.01611).
+
+use burn::module::Module;
+
+use crate::density::floor;
+use crate::error::fraction;
+use crate::layer::{Layer, prune_global};
+use crate::{Masks, Result};
+
+/// Density after some rounds, `(1 - share)^rounds`.
+#[must_use]
+pub fn density_after(rounds: usize, share: f64) -> f64 {
+    (1.0 - share).powf(rounds as f64)
+}
+
+/// One round: of the active weights of `trained`, the `share` in [0, 1) of smallest magnitude over all layers goes;
+/// the rest takes its values from `early`, the same model at initialisation or at an early step, masked.
+///
+/// # Errors
+/// If a model is not the masks', `share` is out of range or a weight is not finite.
+pub fn rewind<M: Module>(
+    trained: &M,
+    early: M,
+    mut masks: Masks,
+    share: f64,
+) -> Result<(M, Masks)> {
+    fraction("share", share, false)?;
+    let weights = masks.weights(trained)?.to_host()?.into_iter();
+    let layer = |(w, m): (Vec<f32>, &crate::Mask)| Layer::new(w, Vec::new(), m.active.clone());
+    let mut layers: Vec<Layer> = weights.zip(masks.layers()).map(layer).collect();
+    layers.iter_mut().for_each(Layer::absolute);
+    let keep = floor(masks.count() as f64 * (1.0 - share));
+    prune_global(&mut layers, keep)?;
+    masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
+    Ok((masks.apply(early)?, masks))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imp_densities() {
+        for (rounds, expected) in [(1, 0.8), (5, 0.32768), (10, 0.107374), (15, 0.035184)] {
+            approx::assert_abs_diff_eq!(density_after(rounds, 0.2), expected, epsilon = 1e-6);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! # SynFlow
+//!
+//! A mask before training and without data: rounds of pruning by each weight's share of the synaptic flow.
+//!
+//! Source: Tanaka et al., "Pruning neural networks without any data by iteratively conserving synaptic flow"
+//! (arXiv 2006.05467), algorithm 1.
+
+use burn::module::Module;
+use regimen_tensor::ParamVector;
+
+use crate::error::{fraction, positive};
+use crate::{Masks, Result};
+
+/// Prunes to `density` in (0, 1] over `rounds` (100 in the paper), at `density^(round / rounds)`. `flow` gives
+/// the gradient of `R`, the sum of the outputs for inputs of one, of the module it gets, whose masked weights
+/// are positive.
+///
+/// # Errors
+/// If the masks are of another model, an argument is out of range or a score is not finite.
+pub fn synflow<M: Module>(
+    module: &M,
+    mut masks: Masks,
+    density: f64,
+    rounds: usize,
+    mut flow: impl FnMut(&M) -> regimen_tensor::Result<ParamVector>,
+) -> Result<Masks> {
+    fraction("density", density, true)?;
+    positive("rounds", rounds)?;
+    let weights = masks.weights(module)?.map(|_, values| values.abs());
+    let positive = weights.write_to(module.clone())?;
+    for round in 1..=rounds {
+        let masked = masks.apply(positive.clone())?;
+        let gradient = masks.select(&flow(&masked)?)?.to_host()?;
+        let weights = masks.weights(&masked)?.to_host()?;
+        let scores = weights.iter().zip(&gradient).map(|(w, g)| scores(w, g));
+        let scores: Vec<Vec<f32>> = scores.collect();
+        masks = masks.keep_top(&scores, density.powf(round as f64 / rounds as f64))?;
+    }
+    Ok(masks)
+}
+
+/// `|w dR/dw|`; a layer's scores sum to `R`.
+#[must_use]
+pub fn scores(weights: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let pairs = weights.iter().zip(gradient);
+    pairs.map(|(w, g)| (w * g).abs()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn synflow_two_layers() {
+        let (first, second) = ([1.0_f32, 2.0, 0.5, 3.0], [2.0_f32, 1.0]);
+        let hidden = [first[0] + first[1], first[2] + first[3]];
+        let of_first = [second[0], second[0], second[1], second[1]];
+        assert_eq!(scores(&first, &of_first), [2.0, 4.0, 0.5, 3.0]);
+        assert_eq!(scores(&second, &hidden), [6.0, 3.5]);
+        assert_eq!(scores(&first, &of_first).iter().sum::<f32>(), 9.5);
+    }
+}
