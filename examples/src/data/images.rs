@@ -253,12 +253,17 @@ impl Images {
         }
     }
 
-    /// The parts of [`split`](Self::split), all brought to the mean 0 and the deviation 1 of the
-    /// intensities of the first: the training part.
+    /// The parts of [`split`](Self::split), brought to mean 0 and, for 8 x 8 images, deviation 1 by
+    /// the intensities of the first, the training part.
+    ///
+    /// Larger images get a smaller deviation, `8 / sqrt(pixels)`: the norm of an image, and with it the
+    /// rate at which a first layer learns, is then the same for any size.
     #[must_use]
     pub fn split_standardised(&self, shares: &[f64]) -> Vec<Self> {
         let parts = self.split(shares);
-        let moments = parts.first().map_or((0.0, 1.0), Self::moments);
+        let (mean, deviation) = parts.first().map_or((0.0, 1.0), Self::moments);
+        let size = (self.pixels_per_image() as f32).sqrt() / 8.0;
+        let moments = (mean, deviation * size);
         let standardised = parts.into_iter().map(|part| part.standardised(moments));
         standardised.collect()
     }
