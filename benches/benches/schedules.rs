@@ -13,7 +13,11 @@ pub(crate) fn value(criterion: &mut Criterion) {
     let cosine = Cosine::new(0.1, steps).unwrap().warmed_up(500).unwrap();
     let norms: Vec<f64> = (1..=steps).map(|t| (t as f64).powf(-0.5)).collect();
     let refined = RefinedConfig::new(Norm::L2).init(&norms).unwrap();
-    let all: [(&str, &dyn Schedule); 3] = [("linear", &linear), ("warm cosine", &cosine), ("refined", &refined)];
+    let all: [(&str, &dyn Schedule); 3] = [
+        ("linear", &linear),
+        ("warm cosine", &cosine),
+        ("refined", &refined),
+    ];
     for (name, schedule) in all {
         let mut step = 0;
         group.bench_function(name, |bencher| {

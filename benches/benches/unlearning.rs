@@ -1,9 +1,9 @@
 //! Fisher accumulation over a convolutional network, beside the backward pass that it needs at
 //! least and a version that takes every gradient to the host.
 
-use criterion::Criterion;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Distribution, Int, Tensor};
+use criterion::Criterion;
 use regimen_benches::Limits;
 use regimen_examples::models::{Cnn, CnnConfig};
 use regimen_tensor::per_example::cross_entropy;
@@ -53,8 +53,13 @@ pub(crate) fn fisher(criterion: &mut Criterion) {
             let mut sum = vec![0.0_f32; scalars];
             for batch in batches.iter().cloned() {
                 let grads = GradientsParams::from_grads(loss(&model, batch).backward(), &model);
-                let values = ParamVector::gradients(&model, &grads).to_host().unwrap().concat();
-                sum.iter_mut().zip(values).for_each(|(s, g)| *s += g * g / BATCHES as f32);
+                let values = ParamVector::gradients(&model, &grads)
+                    .to_host()
+                    .unwrap()
+                    .concat();
+                sum.iter_mut()
+                    .zip(values)
+                    .for_each(|(s, g)| *s += g * g / BATCHES as f32);
             }
             sum
         });

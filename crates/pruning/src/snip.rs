@@ -49,7 +49,7 @@ mod tests {
     #[test]
     fn snip_scores() {
         let found = scores(&[vec![0.5, -1.0, 2.0, 0.1]], &[vec![1.0, 0.2, -0.3, 4.0]]);
-        let expected = [0.294_117_65, 0.117_647_05, 0.352_941_18, 0.235_294_12];
+        let expected = [0.294_117_6, 0.117_647_1, 0.352_941_2, 0.235_294_1];
         for (f, e) in found[0].iter().zip(expected) {
             approx::assert_abs_diff_eq!(*f, e, epsilon = 1e-6);
         }

@@ -365,3 +365,35 @@ proptest! {
         prop_assert!(layer.kept.iter().zip(&layer.active).all(|(kept, active)| *active || !kept));
     }
 }
+
+#[test]
+fn one_shot_masks_of_a_module_have_the_density() {
+    let device = Device::flex().autodiff();
+    let net = Net::new(&device);
+    let gradient = |net: &Net, x: Tensor<2>| {
+        let out = net.second.forward(relu(net.first.forward(x)));
+        GradientsParams::from_grads((out - 1.0).square().mean().backward(), net)
+    };
+    let dense = || Masks::dense(&net).unwrap();
+    let grads = gradient(&net, batch(0, &device));
+    let snip = snip::snip(&net, &grads, dense(), 0.2).unwrap();
+    let flow = |net: &Net| {
+        Ok(ParamVector::gradients(
+            net,
+            &gradient(net, batch(0, &device)),
+        ))
+    };
+    let grasp = grasp::grasp(&net, dense(), 0.2, flow).unwrap();
+    let ones = |net: &Net| {
+        let out = net
+            .second
+            .forward(net.first.forward(Tensor::<2>::ones([1, 12], &device)));
+        let grads = GradientsParams::from_grads(out.sum().backward(), net);
+        Ok(ParamVector::gradients(net, &grads))
+    };
+    let synflow = synflow::synflow(&net, dense(), 0.2, 10, ones).unwrap();
+    let (_, ticket) = lottery::rewind(&net, net.clone(), dense(), 0.8).unwrap();
+    for masks in [snip, grasp, synflow, ticket] {
+        assert_eq!((masks.count(), masks.total()), (68, 340));
+    }
+}

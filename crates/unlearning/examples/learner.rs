@@ -107,7 +107,7 @@ fn loader<D: Dataset<Point> + 'static>(data: D, device: &Device) -> Arc<dyn Data
 fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let device = Device::default().autodiff();
     device.seed(1);
-    let data = InMemDataset::new(clouds());
+    let data = Arc::new(InMemDataset::new(clouds()));
     let model = Model {
         hidden: LinearConfig::new(2, 32).init(&device),
         head: LinearConfig::new(32, 4).init(&device),
@@ -122,7 +122,7 @@ fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let model = training.launch(learner).model.train();
 
     // Class 3 is to be forgotten: two passes over data and one edit, no training step.
-    let split = Split::new(Arc::new(data), |_, (_, class)| *class == 3)?;
+    let split = Split::new(data, |_, (_, class)| *class == 3)?;
     let (retain, forget) = (split.retain, split.forget);
     let all: Vec<Batch> = train.iter().collect::<Result<_, _>>()?;
     let batches: Vec<Batch> = loader(forget.clone(), &device)

@@ -11,13 +11,11 @@ use burn::module::Module;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::Distribution;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_pruning::{
     Fixed, GraNetConfig, Layout, MagnitudeConfig, Masks, Pruner, RigLConfig, SetConfig,
 };
 use regimen_schedules::{LrSchedule, Schedule};
-use regimen_tensor::ParamVector;
 
 use crate::data::{ImageBatch, ImageBatcher, Images};
 use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
@@ -137,19 +135,6 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     Ok(trial)
 }
 
-/// He's initial weights for ReLU, `N(0, 2 / inputs)`, and biases of zero. Burn's default, as PyTorch's, is 2.4
-/// times smaller, and in a static mask of 99 % sparsity the signal then dies out.
-fn he(net: Mlp) -> Result<Mlp> {
-    let weights = ParamVector::of(&net).map(|entry, values| match entry.shape[..] {
-        [inputs, _] => {
-            let deviation = (2.0 / inputs as f64).sqrt();
-            values.random_like(Distribution::Normal(0.0, deviation))
-        }
-        _ => values.zeros_like(),
-    });
-    Ok(weights.write_to(net)?)
-}
-
 /// Trains one arm and records its accuracy, what is left of its weights, and what it regrew.
 fn train(
     context: &Context,
@@ -162,7 +147,7 @@ fn train(
     let steps = epochs * images.labels.len().div_ceil(BATCH);
     device.seed(trial.seed);
     let sizes = vec![images.width * images.height, 256, 256, images.classes];
-    let net = he(MlpConfig::new(sizes).init(device))?;
+    let net = MlpConfig::new(sizes).init(device);
     let pruner = pruner(arm, &net, steps, trial.seed, context.fault)?;
     let loader: Arc<dyn DataLoader<ImageBatch>> = DataLoaderBuilder::new(ImageBatcher)
         .batch_size(BATCH)
