@@ -1,6 +1,11 @@
 //! What the hot paths cost, each beside its naive version and the limits of the machine.
 #![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, reason = "a bench prints its limits")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a bench prints its limits"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 

@@ -287,53 +287,6 @@ fn configs_out_of_range_name_the_field() {
     assert!(serde_json::from_str::<Mask>(r#"{"id":1,"path":"w","shape":[2],"words":[]}"#).is_err());
 }
 
-/// Timings for the record: `cargo test --release -- --ignored --nocapture update_of_ten_million`.
-#[test]
-#[ignore = "a measurement"]
-#[allow(clippy::print_stdout)]
-fn update_of_ten_million() {
-    let device = Device::flex().autodiff();
-    let net = LinearConfig::new(2500, 4000).init(&device);
-    let pruner = GraNetConfig::new(0.9, 4)
-        .with_update_every(1)
-        .init(&net)
-        .unwrap();
-    let noise = Tensor::<2>::random([2500, 4000], Distribution::Default, &device.clone().inner());
-    let mut optim = sgd();
-    let mut net = net;
-    for _ in 0..4 {
-        let mut grads = GradientsParams::new();
-        grads.register(net.weight.id, noise.clone());
-        let start = std::time::Instant::now();
-        net = pruner.optimize(net, &mut optim, 0.1, grads);
-        println!("event {:?}", start.elapsed());
-    }
-    let start = std::time::Instant::now();
-    let net = pruner.mask(net).unwrap();
-    println!(
-        "masks cloned with upload {:?}, {:?}",
-        start.elapsed(),
-        net.weight.shape()
-    );
-    let flags: Vec<bool> = (0..10_000_000).map(|i| i % 3 > 0).collect();
-    let values: Vec<f32> = (0..10_000_000)
-        .map(|i| ((i * 7919) % 100_003) as f32)
-        .collect();
-    let mut layers = [Layer::new(values.clone(), values, flags)];
-    let start = std::time::Instant::now();
-    let granet = GraNetConfig::new(0.9, 4)
-        .with_update_every(1)
-        .method()
-        .unwrap();
-    let event = Event {
-        step: 1,
-        index: 0,
-        seed: 0,
-    };
-    granet.update(&event, &mut layers).unwrap();
-    println!("decision {:?}", start.elapsed());
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
