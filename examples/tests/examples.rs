@@ -140,7 +140,7 @@ fn write_idx(folder: &std::path::Path) {
     let (count, side) = (300_usize, 28_usize);
     let pixel = |image: usize, place: usize| {
         let (class, noise) = (image % 10, (image * 7919 + place * 104_729) % 61);
-        let lit = (place * (class + 3) / 17 + class) % 5 == 0;
+        let lit = (place * (class + 3) / 17 + class).is_multiple_of(5);
         if lit { 190 + noise as u8 } else { noise as u8 }
     };
     let mut images = vec![0, 0, 8, 3];

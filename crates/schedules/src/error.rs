@@ -32,7 +32,7 @@ pub enum Error {
     Read(String),
 }
 
-/// A result with an [`Error`].
+/// A result with an [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Refuses a number that is not finite, or outside of what `allowed` says.

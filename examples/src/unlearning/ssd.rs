@@ -125,21 +125,17 @@ impl<'a> Job<'a> {
 
     /// The method: two passes over data and one edit, at several thresholds and batch sizes.
     fn dampen(&self, trial: &mut Trial, original: &Classifier) -> Result<()> {
-        let arms = [
-            ("ssd", 32, 10.0),
-            ("ssd alpha 5", 32, 5.0),
-            ("ssd single alpha 10", 1, 10.0),
-            ("ssd single alpha 3", 1, 3.0),
-        ];
-        let mut curve = Vec::new();
-        let mut importances = std::collections::BTreeMap::new();
-        for (arm, batch, alpha) in arms {
-            if !importances.contains_key(&batch) {
-                let of =
-                    |images: &Images| batch_diagonal(original, self.batches(images, batch), loss);
-                importances.insert(batch, (of(&self.train)?, of(&self.forget)?));
-            }
-            let (all, forget) = &importances[&batch];
+        let importances = |batch: usize| -> Result<(ParamVector, ParamVector)> {
+            let of = |images: &Images| batch_diagonal(original, self.batches(images, batch), loss);
+            Ok((of(&self.train)?, of(&self.forget)?))
+        };
+        let (batched, single) = (importances(32)?, importances(1)?);
+        for (arm, (all, forget), alpha) in [
+            ("ssd", &batched, 10.0),
+            ("ssd alpha 5", &batched, 5.0),
+            ("ssd single alpha 10", &single, 10.0),
+            ("ssd single alpha 3", &single, 3.0),
+        ] {
             // The fault: a strength at which every factor is 1.
             let lambda = if self.context.fault { 1e30 } else { 1.0 };
             let ssd = SsdConfig::new()
@@ -149,12 +145,6 @@ impl<'a> Job<'a> {
             let dampened = ssd.dampen(original.clone(), all, forget)?;
             self.measure(trial, arm, &dampened.model)?;
             trial.record(arm, "share of weights edited, %", 100.0 * dampened.share());
-            if batch == 32 {
-                curve.push((
-                    100.0 * dampened.share(),
-                    trial.value(arm, "accuracy on the others"),
-                ));
-            }
         }
         let all = self.label_free(original, &self.train)?;
         let forget = self.label_free(original, &self.forget)?;
@@ -164,7 +154,7 @@ impl<'a> Job<'a> {
                 .init()?
                 .dampen(original.clone(), &all, &forget)?;
         self.measure(trial, "lfssd single alpha 3", &dampened.model)?;
-        self.sweep(trial, original, &importances[&32])
+        self.sweep(trial, original, &batched)
     }
 
     /// Accuracies over thresholds, for the plot.
