@@ -8,7 +8,7 @@ use burn::optim::{
     decay::WeightDecayConfig, momentum::MomentumConfig,
 };
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Distribution, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use regimen_pruning::*;
 use regimen_tensor::ParamVector;
