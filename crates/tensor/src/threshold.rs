@@ -2,7 +2,7 @@
 //!
 //! The k largest or smallest of many values, with exact counts and settled ties.
 //!
-//! Source: radix selection over the ordered bit pattern of a float, two passes over the values.
+//! Source: radix selection over the ordered bit pattern of a float, three passes over the values.
 
 use rayon::prelude::*;
 
@@ -22,7 +22,7 @@ pub enum Scope {
 
 /// The `k`-th largest value, or `None` for `k = 0`.
 ///
-/// Linear time: two parallel passes over the values.
+/// Linear time: three parallel passes over the values.
 ///
 /// # Errors
 /// [`TensorError::OutOfRange`] if `k` is above the number of values,
@@ -139,11 +139,22 @@ enum Order {
     Smallest,
 }
 
+/// The digits of a key, most significant first: how far to shift, and how many bits. Each histogram
+/// of 2,048 counts fits the first cache.
+const DIGITS: [(u32, u32); 3] = [(21, 11), (10, 11), (0, 10)];
+
+/// Values that one thread looks at in one go.
+const CHUNK: usize = 1 << 17;
+
+/// A run of values with the flags of the eligible ones.
+type Chunk<'a> = (&'a [f32], Option<&'a [bool]>);
+
 /// Values that compete, as keys whose unsigned order is the wanted order.
 struct Pool<'a> {
-    parts: Vec<(&'a [f32], Option<&'a [bool]>)>,
+    parts: Vec<Chunk<'a>>,
     order: Order,
-    eligible: usize,
+    /// Eligible values by the first digit of their keys.
+    first: Vec<usize>,
 }
 
 /// Everything above `key` is taken, and `ties` of the values equal to it.
@@ -155,15 +166,7 @@ struct Cut {
 impl<'a> Pool<'a> {
     fn new(scores: &[&'a [f32]], eligible: Option<&[&'a [bool]]>, order: Order) -> Result<Self> {
         let mut parts = Vec::with_capacity(scores.len());
-        let mut count = 0;
         for (i, values) in scores.iter().enumerate() {
-            if let Some(index) = values.par_iter().position_any(|value| !value.is_finite()) {
-                return Err(TensorError::NotFinite {
-                    what: format!("scores[{i}]"),
-                    index,
-                    value: f64::from(values[index]),
-                });
-            }
             let flags = eligible.and_then(|all| all.get(i).copied());
             if eligible.is_some() && flags.map(<[bool]>::len) != Some(values.len()) {
                 return Err(TensorError::Mismatch {
@@ -172,16 +175,22 @@ impl<'a> Pool<'a> {
                     found: format!("{:?}", flags.map(<[bool]>::len)),
                 });
             }
-            count += flags.map_or(values.len(), |flags| {
-                flags.par_iter().filter(|f| **f).count()
-            });
+            if let Some(index) = values.par_iter().position_any(|value| !value.is_finite()) {
+                return Err(TensorError::NotFinite {
+                    what: format!("scores[{i}]"),
+                    index,
+                    value: f64::from(values[index]),
+                });
+            }
             parts.push((*values, flags));
         }
-        Ok(Self {
+        let mut pool = Self {
             parts,
             order,
-            eligible: count,
-        })
+            first: Vec::new(),
+        };
+        pool.first = pool.histogram(0, 0);
+        Ok(pool)
     }
 
     fn key(&self, value: f32) -> u32 {
@@ -191,84 +200,108 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Finds the cut that takes exactly `k`: the high half of the key first, then the low half.
+    /// Finds the cut that takes exactly `k`, a digit of its key after the other.
     fn select(&self, k: usize) -> Result<Option<Cut>> {
-        if k > self.eligible {
+        let eligible = self.first.iter().sum();
+        if k > eligible {
             return Err(TensorError::out_of_range(
                 "k",
                 k,
-                format!("0 to {}", self.eligible),
+                format!("0 to {eligible}"),
             ));
         }
         if k == 0 {
             return Ok(None);
         }
-        let (high, left) = descend(&self.histogram(|key| Some(key >> 16)), k);
-        let low = self.histogram(|key| (key >> 16 == high).then_some(key & 0xffff));
-        let (low, ties) = descend(&low, left);
-        let key = (high << 16) | low;
-        Ok(Some(Cut { key, ties }))
+        let (mut key, mut left) = descend(&self.first, k);
+        for (digit, (_, bits)) in DIGITS.iter().enumerate().skip(1) {
+            let (next, rank) = descend(&self.histogram(digit, key), left);
+            (key, left) = ((key << bits) | next, rank);
+        }
+        Ok(Some(Cut { key, ties: left }))
     }
 
-    fn histogram(&self, bin: impl Fn(u32) -> Option<u32> + Sync) -> Vec<usize> {
-        let count_chunk = |mut bins: Vec<usize>, (values, flags): (&[f32], Option<&[bool]>)| {
-            for (i, value) in values.iter().enumerate() {
-                if flags.is_none_or(|flags| flags[i])
-                    && let Some(bin) = bin(self.key(*value))
-                {
-                    bins[bin as usize] += 1;
+    /// Counts the eligible values by one digit of their keys, among the keys that start with `prefix`.
+    fn histogram(&self, digit: usize, prefix: u32) -> Vec<usize> {
+        let (shift, bits) = DIGITS[digit];
+        let mask = (1 << bits) - 1;
+        let matches = |key: u32| digit == 0 || key >> (shift + bits) == prefix;
+        let count = |mut bins: Vec<usize>, (values, flags): Chunk<'_>| {
+            let mut add = |value: f32, eligible: bool| {
+                let key = self.key(value);
+                bins[(key >> shift & mask) as usize] += usize::from(eligible & matches(key));
+            };
+            match flags {
+                None => values.iter().for_each(|value| add(*value, true)),
+                Some(flags) => {
+                    let pairs = values.iter().zip(flags);
+                    pairs.for_each(|(value, flag)| add(*value, *flag));
                 }
             }
             bins
         };
-        self.chunks()
-            .into_par_iter()
-            .fold(|| vec![0; 1 << 16], count_chunk)
-            .reduce(
-                || vec![0; 1 << 16],
-                |left, right| left.iter().zip(right).map(|(l, r)| l + r).collect(),
-            )
-    }
-
-    fn chunks(&self) -> Vec<(&'a [f32], Option<&'a [bool]>)> {
-        const SIZE: usize = 1 << 18;
-        let mut chunks = Vec::new();
-        for (values, flags) in &self.parts {
-            for (i, chunk) in values.chunks(SIZE).enumerate() {
-                let start = i * SIZE;
-                chunks.push((chunk, flags.map(|flags| &flags[start..start + chunk.len()])));
-            }
-        }
-        chunks
+        let empty = || vec![0; 1 << bits];
+        let chunks = self.parts.iter().flat_map(|part| chunks(*part));
+        let chunks: Vec<Chunk<'_>> = chunks.collect();
+        let counted = chunks.into_par_iter().fold(empty, count);
+        counted.reduce(empty, |left, right| {
+            left.iter().zip(right).map(|(l, r)| l + r).collect()
+        })
     }
 
     fn mask(&self, k: usize) -> Result<Vec<Vec<bool>>> {
-        let Some(cut) = self.select(k)? else {
-            let empty = self
-                .parts
-                .iter()
-                .map(|(values, _)| vec![false; values.len()]);
-            return Ok(empty.collect());
-        };
-        let mut ties = cut.ties;
+        let cut = self.select(k)?;
+        let mut ties = cut.as_ref().map_or(0, |cut| cut.ties);
         let mut masks = Vec::with_capacity(self.parts.len());
-        for (values, flags) in &self.parts {
-            let may = |i: usize| flags.is_none_or(|flags| flags[i]);
-            let above = |i: usize| may(i) && self.key(values[i]) > cut.key;
-            let mut mask: Vec<bool> = (0..values.len()).into_par_iter().map(above).collect();
-            for (i, value) in values.iter().enumerate() {
-                if ties == 0 {
-                    break;
-                }
-                if may(i) && self.key(*value) == cut.key {
-                    mask[i] = true;
-                    ties -= 1;
-                }
+        for part in &self.parts {
+            let mut mask = vec![false; part.0.len()];
+            if let Some(cut) = &cut {
+                self.take(cut, *part, &mut mask, &mut ties);
             }
             masks.push(mask);
         }
         Ok(masks)
     }
+
+    /// Marks what lies above the cut in a part, and the first of what lies on it while `ties` are left.
+    fn take(&self, cut: &Cut, part: Chunk<'_>, mask: &mut [bool], ties: &mut usize) {
+        let above = |((values, flags), mask): (Chunk<'_>, &mut [bool])| -> usize {
+            let mut equal = 0;
+            for (i, (value, taken)) in values.iter().zip(mask).enumerate() {
+                let key = self.key(*value);
+                let may = flags.is_none_or(|flags| flags[i]);
+                *taken = may & (key > cut.key);
+                equal += usize::from(may & (key == cut.key));
+            }
+            equal
+        };
+        let work = chunks(part).zip(mask.chunks_mut(CHUNK));
+        let work: Vec<(Chunk<'_>, &mut [bool])> = work.collect();
+        let equal: Vec<usize> = work.into_par_iter().map(above).collect();
+        let found = chunks(part).zip(mask.chunks_mut(CHUNK)).zip(equal);
+        for (((values, flags), mask), equal) in found {
+            let mut left = equal.min(*ties);
+            *ties -= left;
+            for (i, (value, taken)) in values.iter().zip(mask).enumerate() {
+                if left == 0 {
+                    break;
+                }
+                if flags.is_none_or(|flags| flags[i]) && self.key(*value) == cut.key {
+                    *taken = true;
+                    left -= 1;
+                }
+            }
+        }
+    }
+}
+
+fn chunks(part: Chunk<'_>) -> impl Iterator<Item = Chunk<'_>> {
+    let (values, flags) = part;
+    let pieces = values.chunks(CHUNK).enumerate();
+    pieces.map(move |(i, piece)| {
+        let start = i * CHUNK;
+        (piece, flags.map(|flags| &flags[start..start + piece.len()]))
+    })
 }
 
 /// The bin that holds the `k`-th largest key, and its rank within that bin.
