@@ -128,31 +128,32 @@ variants! {
         Combined, Swa, Noisy,
 }
 
-/// Compositions whose parts are [`AnySchedule`]s, as an [`AnySchedule`].
+impl From<Any> for AnySchedule {
+    fn from(schedule: Any) -> Self {
+        *schedule
+    }
+}
+
+impl<A: Into<AnySchedule>, B: Into<AnySchedule>> From<Then<A, B>> for AnySchedule {
+    fn from(schedule: Then<A, B>) -> Self {
+        let (first, steps, next) = schedule.parts();
+        Self::Then(Then::new(Self::boxed(first), steps, Self::boxed(next)))
+    }
+}
+
+/// Compositions of whatever can become an [`AnySchedule`].
 macro_rules! compositions {
-    ($($variant:ident: $of:ty),* $(,)?) => {$(
-        impl From<$of> for AnySchedule {
-            fn from(schedule: $of) -> Self {
-                Self::$variant(schedule)
+    ($part:expr => $($name:ident),* $(,)?) => {$(
+        impl<S: Into<AnySchedule>> From<$name<S>> for AnySchedule {
+            fn from(schedule: $name<S>) -> Self {
+                Self::$name(schedule.map($part))
             }
         }
     )*};
 }
 
-compositions! {
-    Warmup: Warmup<Any>,
-    Then: Then<Any, Any>,
-    Clamped: Clamped<Any>,
-    Scaled: Scaled<Any>,
-    Sequence: Sequence<AnySchedule>,
-    Repeated: Repeated<Any>,
-    Restarted: Restarted<Any>,
-    Skipped: Skipped<Any>,
-    Held: Held<Any>,
-    Combined: Combined<AnySchedule>,
-    Swa: Swa<Any>,
-    Noisy: Noisy<Any>,
-}
+compositions!(Self::boxed => Warmup, Clamped, Scaled, Repeated, Restarted, Skipped, Held, Swa, Noisy);
+compositions!(S::into => Sequence, Combined);
 
 impl AnySchedule {
     /// Any schedule of the crate, to be a part of others.

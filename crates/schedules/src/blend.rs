@@ -11,6 +11,7 @@ use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
+use crate::checked::mapped;
 use crate::error::{Result, check, check_steps};
 use crate::schedule::Schedule;
 
@@ -36,6 +37,8 @@ pub struct Combined<S> {
     parts: Vec<S>,
     by: Reduction,
 }
+
+mapped!(Combined [ parts; by ]);
 
 impl<S: Schedule> Combined<S> {
     /// One part or more.
@@ -77,6 +80,8 @@ pub struct Swa<S> {
     #[serde(default)]
     curve: Curve,
 }
+
+mapped!(Swa { inner; start, rate, steps, curve });
 
 impl<S: Schedule> Swa<S> {
     /// From step `start` to `rate`, 0 or more, along a cosine over `steps`, 1 or more.
@@ -153,6 +158,8 @@ pub struct Noisy<S> {
     noise: Noise,
     seed: u64,
 }
+
+mapped!(Noisy { inner; from, to, limit, noise, seed });
 
 impl<S: Schedule> Noisy<S> {
     /// Normal noise of standard deviation 1, smaller than 0.67, from step 0 on.

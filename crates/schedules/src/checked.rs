@@ -32,3 +32,23 @@ macro_rules! checked_serde {
     )*};
 }
 pub(crate) use checked_serde;
+
+/// The same composition of other parts: its fields, and which of them holds the part.
+macro_rules! mapped {
+    ($name:ident { $inner:ident; $($field:ident),* }) => {
+        impl<S> $name<S> {
+            pub(crate) fn map<T>(self, to: impl Fn(S) -> T) -> $name<T> {
+                $name { $inner: to(self.$inner), $($field: self.$field),* }
+            }
+        }
+    };
+    ($name:ident [ $parts:ident; $($field:ident),* ]) => {
+        impl<S> $name<S> {
+            pub(crate) fn map<T>(self, to: impl Fn(S) -> T) -> $name<T> {
+                let $parts = self.$parts.into_iter().map(to).collect();
+                $name { $parts, $($field: self.$field),* }
+            }
+        }
+    };
+}
+pub(crate) use mapped;

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Boundary;
+use crate::checked::mapped;
 use crate::error::{Error, Result, check};
 use crate::schedule::Schedule;
 
@@ -32,6 +33,8 @@ pub struct Sequence<S> {
     #[serde(default)]
     boundary: Boundary,
 }
+
+mapped!(Sequence [ parts; boundaries, boundary ]);
 
 impl<S: Schedule> Sequence<S> {
     /// One more part than boundaries; boundaries rise.
@@ -111,6 +114,8 @@ fn one() -> f64 {
     1.0
 }
 
+mapped!(Repeated { inner; period, times, decay });
+
 impl<S: Schedule> Repeated<S> {
     /// A period of 1 step or more, for ever.
     ///
@@ -188,6 +193,8 @@ pub struct Restarted<S> {
     boundaries: Vec<usize>,
 }
 
+mapped!(Restarted { inner; boundaries });
+
 impl<S: Schedule> Restarted<S> {
     /// Starts again at each boundary; boundaries rise.
     ///
@@ -221,6 +228,8 @@ pub struct Skipped<S> {
     steps: usize,
 }
 
+mapped!(Skipped { inner; steps });
+
 impl<S: Schedule> Skipped<S> {
     /// Starts at the inner schedule's step `steps`.
     #[must_use]
@@ -242,6 +251,8 @@ pub struct Held<S> {
     inner: S,
     every: usize,
 }
+
+mapped!(Held { inner; every });
 
 impl<S: Schedule> Held<S> {
     /// Advances every `every` steps, 1 or more.

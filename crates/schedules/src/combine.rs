@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Rise;
+use crate::checked::mapped;
 use crate::error::{Result, check, check_steps};
 use crate::schedule::Schedule;
 
@@ -52,6 +53,8 @@ pub enum WarmupClock {
     /// It runs, and the rise aims at `inner.at(steps)`: no jump.
     RunsContinuously,
 }
+
+mapped!(Warmup { inner; steps, from, rise, clock });
 
 impl<S: Schedule> Warmup<S> {
     /// A rise over `steps`, 1 or more.
@@ -129,6 +132,12 @@ pub struct Then<A, B> {
     next: B,
 }
 
+impl<A, B> Then<A, B> {
+    pub(crate) fn parts(self) -> (A, usize, B) {
+        (self.first, self.steps, self.next)
+    }
+}
+
 impl<A: Schedule, B: Schedule> Then<A, B> {
     /// `first` for `steps`, then `next`.
     #[must_use]
@@ -153,6 +162,8 @@ pub struct Clamped<S> {
     low: f64,
     high: f64,
 }
+
+mapped!(Clamped { inner; low, high });
 
 impl<S: Schedule> Clamped<S> {
     /// Keeps the inner values in `low..=high`.
@@ -188,6 +199,8 @@ pub struct Scaled<S> {
     inner: S,
     factor: f64,
 }
+
+mapped!(Scaled { inner; factor });
 
 impl<S: Schedule> Scaled<S> {
     /// The inner values times `factor`.

@@ -56,6 +56,9 @@ pub fn cosine_decay_restarts(
         return Ok(cycles.into());
     }
     let moving = Scaled::new(AnySchedule::boxed(cycles), 1.0 - alpha);
-    let parts = vec![moving.into(), Constant::new(rate * alpha)?.into()];
+    let parts = vec![
+        AnySchedule::from(moving),
+        Constant::new(rate * alpha)?.into(),
+    ];
     Ok(Combined::new(parts, Reduction::Sum)?.into())
 }

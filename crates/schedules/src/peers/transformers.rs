@@ -109,7 +109,7 @@ pub fn cosine_warmup_with_min_lr(
         return super::delayed(rate * start, warmup, ahead);
     }
     let rise = Linear::between(rate * start, rate, warmup - 1)?;
-    let parts = vec![rise.into(), ahead.into()];
+    let parts = vec![AnySchedule::from(rise), ahead.into()];
     Ok(crate::clock::Sequence::new(parts, vec![warmup])?.into())
 }
 
