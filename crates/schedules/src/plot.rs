@@ -122,7 +122,7 @@ impl Picture {
         mesh.x_labels(6)
             .y_labels(5)
             .x_label_formatter(&|x| format!("{x:.0}"));
-        mesh.light_line_style(WHITE)
+        mesh.max_light_lines(0)
             .bold_line_style(RGBColor(0xe6, 0xe6, 0xe6));
         mesh.y_label_formatter(&|y| label(*y))
             .draw()

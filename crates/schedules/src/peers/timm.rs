@@ -7,7 +7,8 @@ use crate::error::Result;
 
 /// The warm-up of `CosineLRScheduler`, `PolyLRScheduler`, `StepLRScheduler` and
 /// `MultiStepLRScheduler`: a line from `init` to the schedule's first value, before the schedule
-/// with `prefix`, over its first steps without (timm's default).
+/// with `prefix` (timm's default for steps), over its first steps without (its default for cosine
+/// and polynomial).
 ///
 /// # Errors
 /// If `init` is not finite.

@@ -10,18 +10,18 @@ use regimen_schedules::{
 };
 
 /// A section of the gallery.
-pub struct Entry {
-    pub name: &'static str,
-    pub formula: &'static str,
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    pub(crate) formula: &'static str,
     /// Which libraries have it, and under what name.
-    pub peers: &'static str,
+    pub(crate) peers: &'static str,
     /// What makes it.
-    pub code: String,
-    pub schedule: AnySchedule,
+    pub(crate) code: String,
+    pub(crate) schedule: AnySchedule,
 }
 
 /// The last step of each picture.
-pub const STEPS: usize = 120;
+pub(crate) const STEPS: usize = 120;
 
 /// Entries whose code is what is compiled.
 macro_rules! entries {
@@ -49,7 +49,7 @@ fn norms() -> Vec<f64> {
     (1..=100).map(|t| f64::from(t).powf(-0.5)).collect()
 }
 
-pub fn all() -> Vec<Entry> {
+pub(crate) fn all() -> Vec<Entry> {
     let mut all = simple().unwrap();
     all.extend(cyclic().unwrap());
     all.extend(phased().unwrap());

@@ -125,7 +125,7 @@ fn of_timm(name: &str) -> Result<AnySchedule> {
         "poly k" => Polynomial::decay(1.0, 0.1, 100, 1.5)?
             .with_k_decay(0.5)?
             .into(),
-        "step" => timm::warmed_up(Step::new(1.0, 0.1, 30)?, 10, 0.0, false)?,
+        "step" => timm::warmed_up(Step::new(1.0, 0.1, 30)?, 10, 0.0, true)?,
         "multistep" => timm::multi_step(1.0, 0.1, &[30, 50])?.into(),
         "wsd" => wsd(Stable::Constant, Curve::OneMinusSqrt, 0.0)?.into(),
         "wsd rsqrt linear" => wsd(Stable::inverse_sqrt(10.0), Curve::Linear, 0.0)?.into(),

@@ -60,7 +60,7 @@ fn columns() {
     ];
     for (name, schedule, values) in rows {
         let expected: Vec<_> = AT.into_iter().zip(values).collect();
-        check(name, &schedule, &expected, 5.1e-8);
+        check(name, &schedule, &expected, 1e-7);
     }
 }
 
@@ -141,8 +141,8 @@ fn infinite_schedule_p() {
         (1000, 3e-5, 3e-5), (5000, 3e-5, 3e-5),
     ];
     for (step, cosine, root) in table {
-        assert!((cos.at(step) - cosine).abs() < 1e-17, "{step}");
-        assert!((rsqrt.at(step) - root).abs() < 1e-17, "{step}");
+        assert!((cos.at(step) - cosine).abs() <= 1e-12 * cosine, "{step}");
+        assert!((rsqrt.at(step) - root).abs() <= 1e-12 * root, "{step}");
     }
     assert!((cos.at(310) - (peak + constant) / 2.0).abs() < 1e-18);
     assert!((cos.at(925) - (constant * end).sqrt()).abs() < 1e-18);
