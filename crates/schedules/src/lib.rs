@@ -12,6 +12,7 @@ pub mod clock;
 pub mod combine;
 mod error;
 pub mod feedback;
+mod maths;
 #[cfg(feature = "burn")]
 pub mod norms;
 pub mod peers;

@@ -4,12 +4,11 @@
 //!
 //! Source: cosine after Loshchilov and Hutter 2017; inverse square root after Vaswani et al. 2017.
 
-use std::f64::consts::PI;
-
 use serde::{Deserialize, Serialize};
 
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_steps};
+use crate::maths::{half_cosine, power};
 use crate::schedule::Schedule;
 
 /// The same value at every step.
@@ -182,18 +181,9 @@ impl Checked for Cosine {
 
 impl Schedule for Cosine {
     fn at(&self, step: usize) -> f64 {
-        let progress = raised(progress(step, self.steps), self.k_decay);
-        let half = 0.5 * (1.0 + (PI * progress).cos());
-        self.end + (self.peak - self.end) * raised(half, self.exponent)
-    }
-}
-
-/// A power whose exponent is 1 as a rule.
-fn raised(value: f64, power: f64) -> f64 {
-    if power == 1.0 {
-        value
-    } else {
-        value.powf(power)
+        let progress = power(progress(step, self.steps), self.k_decay);
+        let half = half_cosine(progress);
+        self.end + (self.peak - self.end) * power(half, self.exponent)
     }
 }
 
@@ -357,9 +347,9 @@ impl Schedule for Polynomial {
         }
         let mut rest = (1.0 - t) / (1.0 - self.warmup);
         if self.k_decay != 1.0 {
-            rest = 1.0 - (1.0 - rest).powf(self.k_decay);
+            rest = 1.0 - power(1.0 - rest, self.k_decay);
         }
-        self.end + (self.peak - self.end) * raised(rest, self.power)
+        self.end + (self.peak - self.end) * power(rest, self.power)
     }
 }
 

@@ -4,12 +4,11 @@
 //!
 //! Source: the union of the decay functions of timm, transformers, optax and torch.
 
-use std::f64::consts::PI;
-
 use serde::{Deserialize, Serialize};
 
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check};
+use crate::maths::{half_cosine, power};
 
 /// How a value goes from one level to another.
 ///
@@ -92,10 +91,10 @@ impl Curve {
     fn factor(&self, p: f64) -> f64 {
         match *self {
             Self::Linear | Self::Geometric => 1.0 - p,
-            Self::Cosine => 0.5 * (1.0 + (PI * p).cos()),
+            Self::Cosine => half_cosine(p),
             Self::OneMinusSqrt => 1.0 - p.sqrt(),
-            Self::Polynomial { power } => (1.0 - p).powf(power),
-            Self::Power { power } => 1.0 - p.powf(power),
+            Self::Polynomial { power: exponent } => power(1.0 - p, exponent),
+            Self::Power { power: exponent } => 1.0 - power(p, exponent),
             Self::Exponential { ratio } => (ratio.powf(p) - ratio) / (1.0 - ratio),
             Self::InverseSqrt { alpha } => {
                 let h = |x: f64| (1.0 + alpha * x).sqrt().recip() - 1.0;
@@ -131,7 +130,7 @@ impl Rise {
     pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
         let factor = match self {
             Self::Linear => progress,
-            Self::Cosine => 0.5 * (1.0 - (PI * progress).cos()),
+            Self::Cosine => 1.0 - half_cosine(progress),
             Self::OneMinusSqrt => 1.0 - (1.0 - progress).sqrt(),
         };
         from + (to - from) * factor

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_steps};
+use crate::maths::power;
 use crate::schedule::Schedule;
 
 /// SGDR: cycle `n` lasts `first mult^n` steps and goes from `peak decay^n` to `end`.
@@ -127,6 +128,13 @@ impl WarmRestarts {
             let within = (step % self.first) as f64 / self.first as f64;
             return (whole(step / self.first), within);
         }
+        if self.mult == 2.0 {
+            // 2^n is the largest power of two in 1 + t / first.
+            let n = (step / self.first).saturating_add(1).ilog2();
+            let length = self.first as f64 * (1_u64 << n) as f64;
+            let past = step as f64 - (length - self.first as f64);
+            return (n as i32, past / length);
+        }
         let (t, first) = (step as f64, self.first as f64);
         let grown = 1.0 + t / first * (self.mult - 1.0);
         let start = |scale: f64| first * (scale - 1.0) / (self.mult - 1.0);
@@ -169,9 +177,13 @@ impl Schedule for WarmRestarts {
             return self.end;
         }
         if self.k_decay != 1.0 {
-            within = within.powf(self.k_decay);
+            within = power(within, self.k_decay);
         }
-        let peak = self.peak * self.decay.powi(cycle);
+        let peak = if self.decay == 1.0 {
+            self.peak
+        } else {
+            self.peak * self.decay.powi(cycle)
+        };
         self.curve.between(peak, self.end, within)
     }
 }
