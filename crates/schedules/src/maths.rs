@@ -21,7 +21,7 @@ pub(crate) fn half_cosine(p: f64) -> f64 {
 }
 
 /// `(-1)^k / (2 k + 1)!`, enough of them for arguments up to pi / 4.
-const SINE: [f64; 8] = [
+const SINE: [f64; 9] = [
     1.0,
     -1.0 / 6.0,
     1.0 / 120.0,
@@ -30,6 +30,7 @@ const SINE: [f64; 8] = [
     -1.0 / 39_916_800.0,
     1.0 / 6_227_020_800.0,
     -1.0 / 1_307_674_368_000.0,
+    1.0 / 355_687_428_096_000.0,
 ];
 
 /// `(-1)^k / (2 k)!`.
@@ -45,8 +46,13 @@ const COSINE: [f64; 9] = [
     1.0 / 20_922_789_888_000.0,
 ];
 
-fn series(y: f64, terms: &[f64]) -> f64 {
-    terms.iter().rev().fold(0.0, |sum, term| sum * y + term)
+/// The sum of `terms[k] y^k`, in pairs that do not wait for each other.
+fn series(y: f64, terms: &[f64; 9]) -> f64 {
+    let [a, b, c, d, e, f, g, h, i] = terms;
+    let (y2, y4) = (y * y, y * y * (y * y));
+    let low = (a + b * y) + (c + d * y) * y2;
+    let high = (e + f * y) + (g + h * y) * y2;
+    low + (high + i * y4) * y4
 }
 
 /// `value^exponent` for a value of 0 or more, quick for the exponents in use.
