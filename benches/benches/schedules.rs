@@ -1,10 +1,17 @@
-//! A schedule's value, beside a sum that starts anew at each step.
+//! A schedule's value, for all schedules, beside a sum that starts anew at each step; and tables.
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::Criterion;
 use regimen_schedules::refined::step_sizes;
-use regimen_schedules::{Cosine, Linear, Norm, RefinedConfig, Schedule, ScheduleExt};
+use regimen_schedules::{
+    AnySchedule, Cosine, Linear, Norm, RefinedConfig, Schedule, ScheduleExt, Wsd,
+};
+
+#[path = "../../crates/schedules/tests/schedules/entries.rs"]
+#[allow(dead_code, reason = "the gallery shows more than names")]
+mod entries;
 
 pub(crate) fn value(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("schedule-value");
@@ -31,5 +38,46 @@ pub(crate) fn value(criterion: &mut Criterion) {
     group.bench_function("refined, naive", |bencher| {
         bencher.iter(|| black_box(step_sizes(black_box(&weights)).unwrap()[5000]));
     });
+    group.finish();
+}
+
+/// Every schedule of the gallery, as the enum that a file holds: a value in the run's own order.
+pub(crate) fn every(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("schedule-every");
+    group.warm_up_time(Duration::from_millis(100));
+    group.measurement_time(Duration::from_millis(300));
+    group.sample_size(20);
+    for entry in entries::all() {
+        let mut step = 0;
+        group.bench_function(entry.name, |bencher| {
+            bencher.iter(|| {
+                step = (step + 1) % entries::STEPS;
+                black_box(entry.schedule.at(black_box(step)))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// A million values at once.
+pub(crate) fn table(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("schedule-table");
+    group.sample_size(20);
+    let steps = 1_000_000;
+    let cosine = Cosine::new(0.1, steps).unwrap();
+    let all: [(&str, AnySchedule); 4] = [
+        ("linear", Linear::new(0.1, steps).unwrap().into()),
+        ("cosine", cosine.into()),
+        ("warm cosine", cosine.warmed_up(500).unwrap().into()),
+        (
+            "wsd",
+            Wsd::new(0.1, 500, steps / 2, steps / 2).unwrap().into(),
+        ),
+    ];
+    for (name, schedule) in all {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| black_box(schedule.table(black_box(steps))));
+        });
+    }
     group.finish();
 }

@@ -1,12 +1,17 @@
-//! # LrSchedule
+//! # LrSchedule, LrFeedback
 //!
-//! Any schedule as Burn's learning-rate scheduler.
+//! Any schedule, and any rate that follows a metric, as Burn's learning-rate scheduler.
 //!
 //! Source: `burn::lr_scheduler::LrScheduler`, which is stepped before each update.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
+use crate::any::AnySchedule;
+use crate::feedback::Feedback;
 use crate::schedule::Schedule;
+use crate::shapes::Constant;
 
 /// A [`Schedule`] as an [`LrScheduler`], ready for Burn's `Learner`.
 ///
@@ -83,5 +88,92 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
         let read = |key: &str| record.scalar::<u64>(key).map(|value| value as usize);
         self.next = read("step").unwrap_or(0);
         self.within = read("within").unwrap_or(0).min(self.updates_per_step - 1);
+    }
+}
+
+/// A rate that follows a metric, as an [`LrScheduler`].
+///
+/// Clones share the rate's state: one goes into the `Learner`, another stays where the metric is
+/// known (in the model with `#[module(skip)]`, or outside) and calls [`observe`](Self::observe).
+/// The record holds the state, so a run that is resumed goes on with its rate, its best value and its counts.
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use regimen_schedules::{LrFeedback, ReduceOnPlateauConfig};
+///
+/// let config = ReduceOnPlateauConfig::torch().with_patience(0).with_factor(0.5);
+/// let rate = LrFeedback::new(config.init(1.0)?);
+/// let mut scheduler = rate.clone(); // for `Learner::new(model, optim, scheduler)`
+/// assert_eq!(scheduler.step(), 1.0);
+/// rate.observe(3.0);
+/// rate.observe(3.0);
+/// assert_eq!(scheduler.step(), 0.5);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LrFeedback<F> {
+    feedback: Arc<Mutex<F>>,
+    schedule: LrSchedule<AnySchedule>,
+}
+
+impl<F: Feedback> LrFeedback<F> {
+    /// The rate is what the feedback says.
+    #[must_use]
+    pub fn new(feedback: F) -> Self {
+        Self::scaling(Constant::ONE, feedback)
+    }
+
+    /// The rate is the schedule's value times what the feedback says, which then starts at 1.
+    #[must_use]
+    pub fn scaling(schedule: impl Into<AnySchedule>, feedback: F) -> Self {
+        let feedback = Arc::new(Mutex::new(feedback));
+        let schedule = LrSchedule::new(schedule.into());
+        Self { feedback, schedule }
+    }
+
+    /// Takes the metric's next value; returns what the feedback says from now on.
+    pub fn observe(&self, metric: f64) -> f64 {
+        self.lock().observe(metric)
+    }
+
+    /// What the feedback says now.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.lock().rate()
+    }
+
+    /// A copy of the feedback with its state, to look at or to save.
+    #[must_use]
+    pub fn feedback(&self) -> F
+    where
+        F: Clone,
+    {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, F> {
+        self.feedback.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<F: Feedback + Clone + Send + 'static> LrScheduler for LrFeedback<F> {
+    fn step(&mut self) -> f64 {
+        let value = self.schedule.step();
+        value * self.rate()
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        let scalars = self.lock().to_scalars();
+        let mut state = LrSchedulerRecord::new();
+        for (key, value) in scalars {
+            state = state.with_scalar(&key, value);
+        }
+        self.schedule.to_record().with_record("feedback", state)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        let state = record.record("feedback");
+        self.lock().load_scalars(&|key| state.scalar(key));
+        self.schedule.load_record(record);
     }
 }

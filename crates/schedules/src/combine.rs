@@ -1,31 +1,60 @@
 //! # Warmup, Then, Clamped, Scaled
 //!
-//! Schedules built from schedules.
+//! Schedules built from one or two schedules.
 //!
 //! Source: linear warm-up after Goyal et al. 2017; the others are plain composition.
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Rise;
+use crate::checked::mapped;
 use crate::error::{Result, check, check_steps};
 use crate::schedule::Schedule;
 
-/// A linear rise from `first / steps` to the first value of the inner schedule.
+/// A rise to the first value of the inner schedule, linear from `first / steps` unless set
+/// otherwise.
 ///
 /// `at(t) = inner.at(0) (t + 1) / steps` for `t < steps`, then `inner.at(t - steps)`: no step is
-/// wasted at rate 0, and the peak is reached at step `steps - 1`.
+/// wasted at rate 0, and the peak is reached at step `steps - 1`. With
+/// [`starting_at`](Self::starting_at) the rise starts at a given value and its peak is the inner
+/// schedule's own step 0, at `steps`: with 0 this is the warm-up of transformers, optax, timm and Keras.
 ///
 /// ```
 /// use regimen_schedules::{Constant, Schedule, ScheduleExt};
 ///
 /// let rate = Constant::new(1.0)?.warmed_up(4)?;
 /// assert_eq!([rate.at(0), rate.at(1), rate.at(3), rate.at(9)], [0.25, 0.5, 1.0, 1.0]);
+/// let rate = rate.starting_at(0.0)?;
+/// assert_eq!([rate.at(0), rate.at(1), rate.at(3), rate.at(9)], [0.0, 0.25, 0.75, 1.0]);
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Warmup<S> {
     steps: usize,
+    #[serde(default)]
+    from: Option<f64>,
+    #[serde(default)]
+    rise: Rise,
+    #[serde(default)]
+    clock: WarmupClock,
     inner: S,
 }
+
+/// What the inner schedule's clock does during a warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarmupClock {
+    /// It waits: its step 0 is the end of the rise.
+    #[default]
+    Waits,
+    /// It runs: after `steps` the value is `inner.at(steps)`. The rise aims at `inner.at(0)`, so
+    /// there may be a jump (timm without `warmup_prefix`).
+    Runs,
+    /// It runs, and the rise aims at `inner.at(steps)`: no jump.
+    RunsContinuously,
+}
+
+mapped!(Warmup { inner; steps, from, rise, clock });
 
 impl<S: Schedule> Warmup<S> {
     /// A rise over `steps`, 1 or more.
@@ -34,16 +63,64 @@ impl<S: Schedule> Warmup<S> {
     /// If `steps` is 0.
     pub fn new(steps: usize, inner: S) -> Result<Self> {
         check_steps(steps)?;
-        Ok(Self { steps, inner })
+        let (from, rise, clock) = (None, Rise::Linear, WarmupClock::Waits);
+        Ok(Self {
+            steps,
+            from,
+            rise,
+            clock,
+            inner,
+        })
+    }
+
+    /// Starts at a value: `from` at step 0, the peak at step `steps`.
+    ///
+    /// # Errors
+    /// If `from` is not finite.
+    pub fn starting_at(self, from: f64) -> Result<Self> {
+        check("from", from, true, "a finite number")?;
+        Ok(Self {
+            from: Some(from),
+            ..self
+        })
+    }
+
+    /// Another shape of the rise.
+    #[must_use]
+    pub fn with_rise(self, rise: Rise) -> Self {
+        Self { rise, ..self }
+    }
+
+    /// What the inner schedule's clock does during the rise.
+    #[must_use]
+    pub fn with_clock(self, clock: WarmupClock) -> Self {
+        Self { clock, ..self }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check_steps(self.steps)?;
+        check("from", self.from.unwrap_or(0.0), true, "a finite number")
     }
 }
 
 impl<S: Schedule> Schedule for Warmup<S> {
     fn at(&self, step: usize) -> f64 {
-        match step.checked_sub(self.steps) {
-            Some(inner) => self.inner.at(inner),
-            None => self.inner.at(0) * (step + 1) as f64 / self.steps as f64,
+        if let Some(past) = step.checked_sub(self.steps) {
+            let waits = matches!(self.clock, WarmupClock::Waits);
+            return self.inner.at(if waits { past } else { step });
         }
+        let peak = match self.clock {
+            WarmupClock::RunsContinuously => self.inner.at(self.steps),
+            _ => self.inner.at(0),
+        };
+        let (from, t) = match self.from {
+            Some(from) => (from, step as f64),
+            None if self.rise == Rise::Linear => {
+                return peak * (step + 1) as f64 / self.steps as f64;
+            }
+            None => (0.0, (step + 1) as f64),
+        };
+        self.rise.between(from, peak, t / self.steps as f64)
     }
 }
 
@@ -53,6 +130,12 @@ pub struct Then<A, B> {
     first: A,
     steps: usize,
     next: B,
+}
+
+impl<A, B> Then<A, B> {
+    pub(crate) fn parts(self) -> (A, usize, B) {
+        (self.first, self.steps, self.next)
+    }
 }
 
 impl<A: Schedule, B: Schedule> Then<A, B> {
@@ -80,21 +163,33 @@ pub struct Clamped<S> {
     high: f64,
 }
 
+mapped!(Clamped { inner; low, high });
+
 impl<S: Schedule> Clamped<S> {
     /// Keeps the inner values in `low..=high`.
     ///
     /// # Errors
     /// If a bound is not finite, or the low one is above the high one.
     pub fn new(inner: S, low: f64, high: f64) -> Result<Self> {
-        check("low", low, true, "a finite number")?;
-        check("high", high, high >= low, "a finite number, `low` or more")?;
-        Ok(Self { inner, low, high })
+        let new = Self { inner, low, high };
+        new.check()?;
+        Ok(new)
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check("low", self.low, true, "a finite number")?;
+        check(
+            "high",
+            self.high,
+            self.high >= self.low,
+            "a finite number, `low` or more",
+        )
     }
 }
 
 impl<S: Schedule> Schedule for Clamped<S> {
     fn at(&self, step: usize) -> f64 {
-        self.inner.at(step).clamp(self.low, self.high)
+        self.inner.at(step).max(self.low).min(self.high)
     }
 }
 
@@ -105,11 +200,17 @@ pub struct Scaled<S> {
     factor: f64,
 }
 
+mapped!(Scaled { inner; factor });
+
 impl<S: Schedule> Scaled<S> {
     /// The inner values times `factor`.
     #[must_use]
     pub fn new(inner: S, factor: f64) -> Self {
         Self { inner, factor }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check("factor", self.factor, true, "a finite number")
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Error {
     /// The optimiser of the numerical variant stopped without a result.
     #[error("the weights could not be optimised: {0}")]
     NotOptimised(String),
+    /// A picture could not be drawn or written.
+    #[error("the picture could not be made: {0}")]
+    Picture(String),
     /// The device could not return recorded values.
     #[error("reading the recorded norms from the device: {0}")]
     Read(String),

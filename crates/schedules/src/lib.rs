@@ -4,21 +4,45 @@
 
 #[cfg(feature = "burn")]
 pub mod adaptor;
+pub mod any;
+pub mod blend;
+pub mod catalogue;
+mod checked;
+pub mod clock;
 pub mod combine;
 mod error;
+pub mod feedback;
+mod maths;
 #[cfg(feature = "burn")]
 pub mod norms;
+pub mod peers;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod refined;
 pub mod schedule;
 pub mod shapes;
 pub mod smoothing;
 
 #[cfg(feature = "burn")]
-pub use adaptor::LrSchedule;
-pub use combine::{Clamped, Then, Warmup};
+pub use adaptor::{LrFeedback, LrSchedule};
+pub use any::AnySchedule;
+pub use blend::{Combined, Noise, Noisy, Reduction, Swa};
+pub use catalogue::{
+    Boundary, Curve, Cyclic, CyclicMode, Exponential, HardRestarts, Infinite, InverseTime, Lambda,
+    MultiStep, Noam, OneCycle, PiecewiseConstant, PiecewiseInterpolate, Rewarmed, Rise, Stable,
+    Stage, Step, Table, Tanh, WarmRestarts, Wsd,
+};
+pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
+pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
 pub use error::{Error, Result};
+pub use feedback::{
+    Feedback, Greedy, GreedyConfig, Mode, PlateauRule, ReduceOnPlateau, ReduceOnPlateauConfig,
+    Threshold,
+};
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;
+#[cfg(feature = "plot")]
+pub use plot::Picture;
 pub use refined::{Norm, Refined, RefinedConfig};
 pub use schedule::{Schedule, ScheduleExt};
 pub use shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};

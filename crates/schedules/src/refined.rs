@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::checked::{Checked, checked_serde};
 use crate::error::{Error, Result, check};
 use crate::schedule::Schedule;
 use crate::smoothing::{finite, interpolate, median_filter};
@@ -185,10 +186,21 @@ impl RefinedConfig {
 /// training (a model that memorises a small set), the shape becomes a long rise that does worse
 /// than [`Linear`](crate::Linear) decay: look at it before use, and fall back to linear.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Refined {
     shape: Vec<f64>,
     steps: usize,
     peak: f64,
+}
+checked_serde!(Refined);
+
+impl Checked for Refined {
+    fn check(&self) -> Result<()> {
+        crate::error::check_steps(self.steps)?;
+        crate::error::check_steps(self.shape.len())?;
+        finite("shape", &self.shape)?;
+        check("peak", self.peak, self.peak >= 0.0, "0 or more")
+    }
 }
 
 impl Refined {

@@ -4,6 +4,7 @@
 //!
 //! Source: the common form of the shapes below.
 
+use crate::clock::{Held, Repeated, Restarted, Skipped};
 use crate::combine::{Clamped, Then, Warmup};
 use crate::error::Result;
 
@@ -66,6 +67,40 @@ pub trait ScheduleExt: Schedule + Sized {
     /// If a bound is not finite, or the low one is above the high one.
     fn clamped(self, low: f64, high: f64) -> Result<Clamped<Self>> {
         Clamped::new(self, low, high)
+    }
+
+    /// The values of the first `steps` steps.
+    fn table(&self, steps: usize) -> Vec<f64> {
+        (0..steps).map(|step| self.at(step)).collect()
+    }
+
+    /// This schedule again and again, each time for `period` steps.
+    ///
+    /// # Errors
+    /// If `period` is 0.
+    fn repeated(self, period: usize) -> Result<Repeated<Self>> {
+        Repeated::new(self, period)
+    }
+
+    /// This schedule with its clock back at 0 at each boundary.
+    ///
+    /// # Errors
+    /// If the boundaries do not rise.
+    fn restarted(self, boundaries: Vec<usize>) -> Result<Restarted<Self>> {
+        Restarted::new(self, boundaries)
+    }
+
+    /// This schedule without its first steps.
+    fn skipped(self, steps: usize) -> Skipped<Self> {
+        Skipped::new(self, steps)
+    }
+
+    /// This schedule, advanced once in `every` steps.
+    ///
+    /// # Errors
+    /// If `every` is 0.
+    fn held(self, every: usize) -> Result<Held<Self>> {
+        Held::new(self, every)
     }
 
     /// This schedule times a factor.

@@ -4,27 +4,37 @@
 //!
 //! Source: cosine after Loshchilov and Hutter 2017; inverse square root after Vaswani et al. 2017.
 
-use std::f64::consts::PI;
-
 use serde::{Deserialize, Serialize};
 
+use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_steps};
+use crate::maths::{half_cosine, power};
 use crate::schedule::Schedule;
 
 /// The same value at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Constant {
     value: f64,
 }
+checked_serde!(Constant, Linear, Cosine, InverseSqrt, Polynomial);
 
 impl Constant {
+    /// 1 at every step: the neutral factor.
+    pub const ONE: Self = Self { value: 1.0 };
+
     /// A finite value.
     ///
     /// # Errors
     /// If the value is not finite.
     pub fn new(value: f64) -> Result<Self> {
-        check("value", value, true, "a finite number")?;
-        Ok(Self { value })
+        Self { value }.checked()
+    }
+}
+
+impl Checked for Constant {
+    fn check(&self) -> Result<()> {
+        check("value", self.value, true, "a finite number")
     }
 }
 
@@ -35,20 +45,25 @@ impl Schedule for Constant {
 }
 
 /// Progress of a step through a run, 0 at step 0 and 1 from step `steps` on.
-fn progress(step: usize, steps: usize) -> f64 {
+pub(crate) fn progress(step: usize, steps: usize) -> f64 {
     step.min(steps) as f64 / steps as f64
 }
 
-/// Linear decay to zero: `peak (1 - t / steps)`.
+/// Linear decay to zero, `peak (1 - t / steps)`; or a straight line between any two values.
 ///
 /// The worst-case optimal schedule for the last iterate of a run of known length
 /// (arXiv 2310.07831, theorem 1 with constant weights). The paper counts updates from 1 and ends
 /// the last one at rate 0; counted from 0, update `t` here has the paper's value of `t`, so the
 /// last update of the run, `steps - 1`, still moves: [`Refined`](crate::Refined) gives the paper's
 /// own alignment.
+#[doc(alias("LinearLR", "linear_schedule"))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Linear {
-    peak: f64,
+    #[serde(alias = "peak")]
+    from: f64,
+    #[serde(default)]
+    to: f64,
     steps: usize,
 }
 
@@ -60,24 +75,54 @@ impl Linear {
     pub fn new(peak: f64, steps: usize) -> Result<Self> {
         check_steps(steps)?;
         check("peak", peak, peak >= 0.0, "0 or more")?;
-        Ok(Self { peak, steps })
+        Self::between(peak, 0.0, steps)
+    }
+
+    /// `from + (to - from) t / steps`, then `to` for ever.
+    ///
+    /// # Errors
+    /// If a value is not finite or `steps` is 0.
+    pub fn between(from: f64, to: f64, steps: usize) -> Result<Self> {
+        Self { from, to, steps }.checked()
+    }
+}
+
+impl Checked for Linear {
+    fn check(&self) -> Result<()> {
+        check_steps(self.steps)?;
+        check("from", self.from, true, "a finite number")?;
+        check("to", self.to, true, "a finite number")
     }
 }
 
 impl Schedule for Linear {
     fn at(&self, step: usize) -> f64 {
-        self.peak * (1.0 - progress(step, self.steps))
+        let progress = progress(step, self.steps);
+        self.from * (1.0 - progress) + self.to * progress
     }
 }
 
-/// Half a cosine: `end + (peak - end) (1 + cos(pi t / steps)) / 2`, then `end` for ever.
+/// Half a cosine: `end + (peak - end) ((1 + cos(pi p^k)) / 2)^exponent` with `p = t / steps`, then
+/// `end` for ever.
 ///
-/// Differs from Burn's own cosine, which rises again after its end.
+/// `k` and `exponent` are 1 unless set. Differs from Burn's own cosine and from torch's
+/// `CosineAnnealingLR`, which rise again after their end.
+#[doc(alias("CosineAnnealingLR", "CosineDecay", "cosine_decay_schedule"))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Cosine {
     peak: f64,
+    #[serde(default)]
     end: f64,
     steps: usize,
+    #[serde(default = "one")]
+    exponent: f64,
+    #[serde(default = "one")]
+    k_decay: f64,
+}
+
+fn one() -> f64 {
+    1.0
 }
 
 impl Cosine {
@@ -86,32 +131,65 @@ impl Cosine {
     /// # Errors
     /// If a parameter is out of its range.
     pub fn new(peak: f64, steps: usize) -> Result<Self> {
-        check_steps(steps)?;
-        check("peak", peak, peak >= 0.0, "0 or more")?;
-        let end = 0.0;
-        Ok(Self { peak, end, steps })
+        let (end, exponent, k_decay) = (0.0, 1.0, 1.0);
+        Self {
+            peak,
+            end,
+            steps,
+            exponent,
+            k_decay,
+        }
+        .checked()
     }
 
-    /// Ends at `end` instead of 0.
+    /// Ends at `end` instead of 0. A library that asks for a fraction of the peak (`alpha`) means
+    /// `alpha * peak`.
     ///
     /// # Errors
     /// If `end` is not finite or negative.
-    pub fn with_end(mut self, end: f64) -> Result<Self> {
-        check("end", end, end >= 0.0, "0 or more")?;
-        self.end = end;
-        Ok(self)
+    pub fn with_end(self, end: f64) -> Result<Self> {
+        Self { end, ..self }.checked()
+    }
+
+    /// Raises the cosine factor to a power, above 0.
+    ///
+    /// # Errors
+    /// If `exponent` is out of its range.
+    pub fn with_exponent(self, exponent: f64) -> Result<Self> {
+        Self { exponent, ..self }.checked()
+    }
+
+    /// Raises the progress to a power, above 0: a larger one stays high for longer
+    /// (k-decay, Zhang and Li 2020, arXiv 2004.05909).
+    ///
+    /// # Errors
+    /// If `k` is out of its range.
+    pub fn with_k_decay(self, k: f64) -> Result<Self> {
+        Self { k_decay: k, ..self }.checked()
+    }
+}
+
+impl Checked for Cosine {
+    fn check(&self) -> Result<()> {
+        check_steps(self.steps)?;
+        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
+        check("end", self.end, self.end >= 0.0, "0 or more")?;
+        check("exponent", self.exponent, self.exponent > 0.0, "above 0")?;
+        check("k_decay", self.k_decay, self.k_decay > 0.0, "above 0")
     }
 }
 
 impl Schedule for Cosine {
     fn at(&self, step: usize) -> f64 {
-        let half = 0.5 * (1.0 + (PI * progress(step, self.steps)).cos());
-        self.end + (self.peak - self.end) * half
+        let progress = power(progress(step, self.steps), self.k_decay);
+        let half = half_cosine(progress);
+        self.end + (self.peak - self.end) * power(half, self.exponent)
     }
 }
 
 /// `peak / sqrt(1 + t / scale)`: never ends.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct InverseSqrt {
     peak: f64,
     scale: f64,
@@ -123,9 +201,14 @@ impl InverseSqrt {
     /// # Errors
     /// If a parameter is out of its range.
     pub fn new(peak: f64, scale: f64) -> Result<Self> {
-        check("peak", peak, peak >= 0.0, "0 or more")?;
-        check("scale", scale, scale > 0.0, "above 0")?;
-        Ok(Self { peak, scale })
+        Self { peak, scale }.checked()
+    }
+}
+
+impl Checked for InverseSqrt {
+    fn check(&self) -> Result<()> {
+        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
+        check("scale", self.scale, self.scale > 0.0, "above 0")
     }
 }
 
@@ -135,16 +218,25 @@ impl Schedule for InverseSqrt {
     }
 }
 
-/// A linear warm-up over a fraction of the run, then `peak (1 - progress)^power`.
+/// A linear warm-up over a fraction of the run, then `end + (peak - end) (1 - progress)^power`.
 ///
 /// The closed forms that imitate refined schedules; [`Polynomial::imitating`] knows those that the
-/// authors plot.
+/// authors plot. [`Polynomial::decay`] is the polynomial decay of the training libraries.
+#[doc(alias("PolynomialLR", "PolynomialDecay", "polynomial_schedule"))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Polynomial {
     peak: f64,
+    #[serde(default)]
+    end: f64,
     steps: usize,
+    #[serde(default)]
     warmup: f64,
     power: f64,
+    #[serde(default = "one")]
+    k_decay: f64,
+    #[serde(default)]
+    cycle: bool,
 }
 
 /// Tasks whose refined schedules the authors imitate: name, warm-up fraction, exponent.
@@ -163,21 +255,56 @@ impl Polynomial {
     /// # Errors
     /// If a parameter is out of its range.
     pub fn new(peak: f64, steps: usize, warmup: f64, power: f64) -> Result<Self> {
-        check_steps(steps)?;
-        check("peak", peak, peak >= 0.0, "0 or more")?;
-        check(
-            "warmup",
-            warmup,
-            (0.0..1.0).contains(&warmup),
-            "0 to below 1",
-        )?;
-        check("power", power, power > 0.0, "above 0")?;
-        Ok(Self {
+        let (end, k_decay, cycle) = (0.0, 1.0, false);
+        Self {
             peak,
+            end,
             steps,
             warmup,
             power,
-        })
+            k_decay,
+            cycle,
+        }
+        .checked()
+    }
+
+    /// From `peak` to `end` over `steps`, 1 or more, without a warm-up.
+    ///
+    /// # Errors
+    /// If a parameter is out of its range.
+    pub fn decay(peak: f64, end: f64, steps: usize, power: f64) -> Result<Self> {
+        let (warmup, k_decay, cycle) = (0.0, 1.0, false);
+        Self {
+            peak,
+            end,
+            steps,
+            warmup,
+            power,
+            k_decay,
+            cycle,
+        }
+        .checked()
+    }
+
+    /// `1 - progress^k` in place of `1 - progress`, with `k` above 0.
+    ///
+    /// # Errors
+    /// If `k` is out of its range.
+    pub fn with_k_decay(self, k: f64) -> Result<Self> {
+        Self { k_decay: k, ..self }.checked()
+    }
+
+    /// Never ends: past the end of the decay its length counts as twice, then three times as
+    /// long, and so on, so that the value jumps up and decays on. Only without a warm-up.
+    ///
+    /// # Errors
+    /// If the warm-up is not 0.
+    pub fn with_cycle(self) -> Result<Self> {
+        Self {
+            cycle: true,
+            ..self
+        }
+        .checked()
     }
 
     /// The shape of one of [`SHAPES`], by name; `None` for another name.
@@ -188,14 +315,41 @@ impl Polynomial {
     }
 }
 
+impl Checked for Polynomial {
+    fn check(&self) -> Result<()> {
+        check_steps(self.steps)?;
+        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
+        check("end", self.end, self.end >= 0.0, "0 or more")?;
+        let warmup = self.warmup;
+        check(
+            "warmup",
+            warmup,
+            (0.0..1.0).contains(&warmup),
+            "0 to below 1",
+        )?;
+        let alone = warmup == 0.0 || !self.cycle;
+        check("warmup", warmup, alone, "0 in a schedule that cycles")?;
+        check("power", self.power, self.power > 0.0, "above 0")?;
+        check("k_decay", self.k_decay, self.k_decay > 0.0, "above 0")
+    }
+}
+
 impl Schedule for Polynomial {
     fn at(&self, step: usize) -> f64 {
-        let t = progress(step, self.steps);
+        let length = if self.cycle {
+            self.steps.saturating_mul(step.div_ceil(self.steps).max(1))
+        } else {
+            self.steps
+        };
+        let t = progress(step, length);
         if t < self.warmup {
             return self.peak * t / self.warmup;
         }
-        let rest = (1.0 - t) / (1.0 - self.warmup);
-        self.peak * rest.powf(self.power)
+        let mut rest = (1.0 - t) / (1.0 - self.warmup);
+        if self.k_decay != 1.0 {
+            rest = 1.0 - power(1.0 - rest, self.k_decay);
+        }
+        self.end + (self.peak - self.end) * power(rest, self.power)
     }
 }
 

@@ -1,6 +1,15 @@
 //! Properties of schedules, of refinement and of the adaptor to Burn.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod compositions;
+mod entries;
+mod feedback;
+#[cfg(feature = "plot")]
+mod gallery;
+mod golden;
+mod records;
+mod values;
+
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::nn::{Linear as Layer, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};

@@ -1,0 +1,138 @@
+//! # Curve, Rise
+//!
+//! The shapes of a descent and of a warm-up, over a progress from 0 to 1.
+//!
+//! Source: the union of the decay functions of timm, transformers, optax and torch.
+
+use serde::{Deserialize, Serialize};
+
+use crate::checked::{Checked, checked_serde};
+use crate::error::{Result, check};
+use crate::maths::{half_cosine, power};
+
+/// How a value goes from one level to another.
+///
+/// All but [`Geometric`](Self::Geometric) are a factor from 1 to 0, `f(p)`, and give
+/// `to + (from - to) f(p)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+pub enum Curve {
+    /// `1 - p`.
+    Linear,
+    /// `(1 + cos(pi p)) / 2`.
+    #[default]
+    Cosine,
+    /// `1 - sqrt(p)`.
+    OneMinusSqrt,
+    /// `(1 - p)^power`.
+    Polynomial {
+        /// Exponent, above 0.
+        power: f64,
+    },
+    /// `1 - p^power`.
+    Power {
+        /// Exponent, above 0.
+        power: f64,
+    },
+    /// `(ratio^p - ratio) / (1 - ratio)`: exponential, made to end at 0.
+    Exponential {
+        /// The level of the plain exponential at its end, above 0 and below 1.
+        ratio: f64,
+    },
+    /// `1 - h(p) / h(1)` with `h(p) = 1 / sqrt(1 + alpha p) - 1`.
+    InverseSqrt {
+        /// Steepness, above 0; 10 in the infinite schedule.
+        alpha: f64,
+    },
+    /// `(1 - tanh(from (1 - p) + to p)) / 2`: near 1 at its start and near 0 at its end.
+    Tanh {
+        /// Argument at the start.
+        from: f64,
+        /// Argument at the end, above `from`.
+        to: f64,
+    },
+    /// `from (to / from)^p`, which needs levels of one sign; a linear descent where one is 0.
+    Geometric,
+}
+checked_serde!(Curve, Rise);
+
+impl Checked for Curve {
+    fn check(&self) -> Result<()> {
+        match *self {
+            Self::Linear | Self::Cosine | Self::OneMinusSqrt | Self::Geometric => Ok(()),
+            Self::Polynomial { power } | Self::Power { power } => {
+                check("power", power, power > 0.0, "above 0")
+            }
+            Self::Exponential { ratio } => check(
+                "ratio",
+                ratio,
+                ratio > 0.0 && ratio < 1.0,
+                "between 0 and 1",
+            ),
+            Self::InverseSqrt { alpha } => check("alpha", alpha, alpha > 0.0, "above 0"),
+            Self::Tanh { from, to } => {
+                check("from", from, true, "a finite number")?;
+                check("to", to, to > from, "above `from`")
+            }
+        }
+    }
+}
+
+impl Curve {
+    /// The value at a progress in `0..=1` on the way between two levels.
+    #[must_use]
+    pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
+        if matches!(self, Self::Geometric) && from * to > 0.0 {
+            return from * (to / from).powf(progress);
+        }
+        to + (from - to) * self.factor(progress)
+    }
+
+    fn factor(&self, p: f64) -> f64 {
+        match *self {
+            Self::Linear | Self::Geometric => 1.0 - p,
+            Self::Cosine => half_cosine(p),
+            Self::OneMinusSqrt => 1.0 - p.sqrt(),
+            Self::Polynomial { power: exponent } => power(1.0 - p, exponent),
+            Self::Power { power: exponent } => 1.0 - power(p, exponent),
+            Self::Exponential { ratio } => (ratio.powf(p) - ratio) / (1.0 - ratio),
+            Self::InverseSqrt { alpha } => {
+                let h = |x: f64| (1.0 + alpha * x).sqrt().recip() - 1.0;
+                1.0 - h(p) / h(1.0)
+            }
+            Self::Tanh { from, to } => 0.5 * (1.0 - (from * (1.0 - p) + to * p).tanh()),
+        }
+    }
+}
+
+/// How a warm-up goes from its start to its peak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", rename_all = "snake_case")]
+pub enum Rise {
+    /// `p`.
+    #[default]
+    Linear,
+    /// `(1 - cos(pi p)) / 2`.
+    Cosine,
+    /// `1 - sqrt(1 - p)`.
+    OneMinusSqrt,
+}
+
+impl Checked for Rise {
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Rise {
+    /// The value at a progress in `0..=1` on the way between two levels.
+    #[must_use]
+    pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
+        let factor = match self {
+            Self::Linear => progress,
+            Self::Cosine => 1.0 - half_cosine(progress),
+            Self::OneMinusSqrt => 1.0 - (1.0 - progress).sqrt(),
+        };
+        from + (to - from) * factor
+    }
+}

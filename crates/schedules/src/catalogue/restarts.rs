@@ -1,0 +1,241 @@
+//! # WarmRestarts, HardRestarts
+//!
+//! A descent that starts again: cycles that grow and weaken, or equal ones within a run.
+//!
+//! Source: SGDR, Loshchilov and Hutter 2017, arXiv 1608.03983; decay and limit of the cycles as in
+//! timm, whole cycles of a run as in transformers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Curve;
+use crate::checked::{Checked, checked_serde};
+use crate::error::{Result, check, check_steps};
+use crate::maths::power;
+use crate::schedule::Schedule;
+
+/// SGDR: cycle `n` lasts `first mult^n` steps and goes from `peak decay^n` to `end`.
+///
+/// `end + (peak decay^n - end) f((t - start_n) / length_n)`, with a cosine for `f` unless another
+/// [`Curve`] is chosen. With a limit it holds `end` after so many cycles, otherwise it restarts
+/// for ever.
+///
+/// ```
+/// use regimen_schedules::{Schedule, WarmRestarts};
+///
+/// let rate = WarmRestarts::new(1.0, 10)?.with_growth(2.0)?.with_decay(0.5)?;
+/// assert_eq!([rate.at(0), rate.at(10), rate.at(20), rate.at(30)], [1.0, 0.5, 0.25, 0.25]);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+#[doc(alias("SGDR", "CosineAnnealingWarmRestarts", "CosineDecayRestarts"))]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct WarmRestarts {
+    peak: f64,
+    #[serde(default)]
+    end: f64,
+    first: usize,
+    #[serde(default = "one")]
+    mult: f64,
+    #[serde(default = "one")]
+    decay: f64,
+    #[serde(default)]
+    limit: Option<usize>,
+    #[serde(default)]
+    curve: Curve,
+    #[serde(default = "one")]
+    k_decay: f64,
+}
+checked_serde!(WarmRestarts, HardRestarts);
+
+fn one() -> f64 {
+    1.0
+}
+
+impl WarmRestarts {
+    /// Equal cycles of `first` steps, 1 or more, from `peak`, 0 or more, to 0.
+    ///
+    /// # Errors
+    /// If a parameter is out of its range.
+    pub fn new(peak: f64, first: usize) -> Result<Self> {
+        let (end, limit, curve) = (0.0, None, Curve::Cosine);
+        let (mult, decay, k_decay) = (1.0, 1.0, 1.0);
+        Self {
+            peak,
+            end,
+            first,
+            mult,
+            decay,
+            limit,
+            curve,
+            k_decay,
+        }
+        .checked()
+    }
+
+    /// Every cycle ends at `end` instead of 0.
+    ///
+    /// # Errors
+    /// If `end` is not finite or negative.
+    pub fn with_end(self, end: f64) -> Result<Self> {
+        Self { end, ..self }.checked()
+    }
+
+    /// Each cycle is `mult` times as long as the one before, 1 or more.
+    ///
+    /// # Errors
+    /// If `mult` is out of its range.
+    pub fn with_growth(self, mult: f64) -> Result<Self> {
+        Self { mult, ..self }.checked()
+    }
+
+    /// Each cycle's peak is `decay` times the one before, above 0 and up to 1.
+    ///
+    /// # Errors
+    /// If `decay` is out of its range.
+    pub fn with_decay(self, decay: f64) -> Result<Self> {
+        Self { decay, ..self }.checked()
+    }
+
+    /// Holds the end after so many cycles.
+    #[must_use]
+    pub fn with_limit(self, cycles: usize) -> Self {
+        Self {
+            limit: Some(cycles),
+            ..self
+        }
+    }
+
+    /// Another descent within each cycle.
+    ///
+    /// # Errors
+    /// If the curve's own parameters are out of range.
+    pub fn with_curve(self, curve: Curve) -> Result<Self> {
+        Self { curve, ..self }.checked()
+    }
+
+    /// Raises the progress within a cycle to a power, above 0.
+    ///
+    /// # Errors
+    /// If `k` is out of its range.
+    pub fn with_k_decay(self, k: f64) -> Result<Self> {
+        Self { k_decay: k, ..self }.checked()
+    }
+
+    /// The cycle that a step is in, and how far in it is, 0 to below 1.
+    fn cycle(&self, step: usize) -> (i32, f64) {
+        let whole = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        if self.mult == 1.0 {
+            let within = (step % self.first) as f64 / self.first as f64;
+            return (whole(step / self.first), within);
+        }
+        if self.mult == 2.0 {
+            // 2^n is the largest power of two in 1 + t / first.
+            let n = (step / self.first).saturating_add(1).ilog2();
+            let length = self.first as f64 * (1_u64 << n) as f64;
+            let past = step as f64 - (length - self.first as f64);
+            return (n as i32, past / length);
+        }
+        let (t, first) = (step as f64, self.first as f64);
+        let grown = 1.0 + t / first * (self.mult - 1.0);
+        let start = |scale: f64| first * (scale - 1.0) / (self.mult - 1.0);
+        let mut n = (grown.ln() / self.mult.ln()) as i32;
+        let mut scale = self.mult.powi(n);
+        // The logarithm may be off by one at a boundary.
+        if t < start(scale) {
+            n -= 1;
+            scale /= self.mult;
+        } else if t >= start(scale * self.mult) {
+            n += 1;
+            scale *= self.mult;
+        }
+        (n, ((t - start(scale)) / (first * scale)).clamp(0.0, 1.0))
+    }
+}
+
+impl Checked for WarmRestarts {
+    fn check(&self) -> Result<()> {
+        check("first", self.first as f64, self.first > 0, "1 or more")?;
+        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
+        check("end", self.end, self.end >= 0.0, "0 or more")?;
+        check("mult", self.mult, self.mult >= 1.0, "1 or more")?;
+        let decay = self.decay;
+        check(
+            "decay",
+            decay,
+            decay > 0.0 && decay <= 1.0,
+            "above 0, up to 1",
+        )?;
+        check("k_decay", self.k_decay, self.k_decay > 0.0, "above 0")?;
+        self.curve.check()
+    }
+}
+
+impl Schedule for WarmRestarts {
+    fn at(&self, step: usize) -> f64 {
+        let (cycle, mut within) = self.cycle(step);
+        if self.limit.is_some_and(|limit| cycle as usize >= limit) {
+            return self.end;
+        }
+        if self.k_decay != 1.0 {
+            within = power(within, self.k_decay);
+        }
+        let peak = if self.decay == 1.0 {
+            self.peak
+        } else {
+            self.peak * self.decay.powi(cycle)
+        };
+        self.curve.between(peak, self.end, within)
+    }
+}
+
+/// A run of `steps` cut into equal cosine cycles, each from `peak` to 0; then 0.
+///
+/// A cycle need not be a whole number of steps: step `t` is at the fraction
+/// `(t cycles mod steps) / steps` of its cycle, in whole numbers.
+#[doc(alias = "get_cosine_with_hard_restarts_schedule_with_warmup")]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct HardRestarts {
+    peak: f64,
+    cycles: usize,
+    steps: usize,
+}
+
+impl HardRestarts {
+    /// `cycles`, 1 or more, from `peak`, 0 or more, over `steps`, 1 or more.
+    ///
+    /// # Errors
+    /// If a parameter is out of its range, or `cycles` times `steps` overflows.
+    pub fn new(peak: f64, cycles: usize, steps: usize) -> Result<Self> {
+        Self {
+            peak,
+            cycles,
+            steps,
+        }
+        .checked()
+    }
+}
+
+impl Checked for HardRestarts {
+    fn check(&self) -> Result<()> {
+        check_steps(self.steps)?;
+        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
+        let fits = self.cycles > 0 && self.cycles.checked_mul(self.steps).is_some();
+        check(
+            "cycles",
+            self.cycles as f64,
+            fits,
+            "1 or more, within a machine word times `steps`",
+        )
+    }
+}
+
+impl Schedule for HardRestarts {
+    fn at(&self, step: usize) -> f64 {
+        if step >= self.steps {
+            return 0.0;
+        }
+        let within = (step * self.cycles % self.steps) as f64 / self.steps as f64;
+        Curve::Cosine.between(self.peak, 0.0, within)
+    }
+}

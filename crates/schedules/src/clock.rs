@@ -1,0 +1,277 @@
+//! # Sequence, Repeated, Restarted, Skipped, Held
+//!
+//! Schedules whose clock is cut, wound back, moved or slowed.
+//!
+//! Source: torch's `SequentialLR` and optax's `join_schedules` restart the clock of each part.
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalogue::Boundary;
+use crate::checked::mapped;
+use crate::error::{Error, Result, check};
+use crate::schedule::Schedule;
+
+/// One schedule after another, each from its own step 0.
+///
+/// Boundaries are steps of the whole. By default a boundary's own step is the next part's step 0;
+/// with [`Boundary::Previous`] it still belongs to the part before, and the next part starts one
+/// step later with its own step 1.
+///
+/// ```
+/// use regimen_schedules::{Constant, Linear, Schedule, Sequence};
+///
+/// let parts = vec![Linear::between(0.0, 1.0, 10)?, Linear::new(1.0, 20)?];
+/// let rate = Sequence::new(parts, vec![10])?;
+/// assert_eq!((rate.at(5), rate.at(10), rate.at(20)), (0.5, 1.0, 0.5));
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+#[doc(alias("SequentialLR", "join_schedules"))]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sequence<S> {
+    parts: Vec<S>,
+    boundaries: Vec<usize>,
+    #[serde(default)]
+    boundary: Boundary,
+}
+
+mapped!(Sequence [ parts; boundaries, boundary ]);
+
+impl<S: Schedule> Sequence<S> {
+    /// One more part than boundaries; boundaries rise.
+    ///
+    /// # Errors
+    /// If the lengths do not fit or the boundaries do not rise.
+    pub fn new(parts: Vec<S>, boundaries: Vec<usize>) -> Result<Self> {
+        let boundary = Boundary::Next;
+        let new = Self {
+            parts,
+            boundaries,
+            boundary,
+        };
+        new.check()?;
+        Ok(new)
+    }
+
+    /// Whose value a boundary's own step has.
+    #[must_use]
+    pub fn with_boundary(self, boundary: Boundary) -> Self {
+        Self { boundary, ..self }
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let count = self.parts.len();
+        let fits = count == self.boundaries.len() + 1;
+        check(
+            "parts",
+            count as f64,
+            fits,
+            "one more than there are boundaries",
+        )?;
+        rising(&self.boundaries)
+    }
+}
+
+fn rising(boundaries: &[usize]) -> Result<()> {
+    if boundaries.windows(2).all(|pair| pair[0] < pair[1]) {
+        return Ok(());
+    }
+    let value = format!("{boundaries:?}");
+    Err(Error::OutOfRange {
+        field: "boundaries",
+        value,
+        allowed: "steps that rise",
+    })
+}
+
+impl<S: Schedule> Schedule for Sequence<S> {
+    fn at(&self, step: usize) -> f64 {
+        let part = self.boundary.passed(&self.boundaries, step);
+        let start = part
+            .checked_sub(1)
+            .map_or(0, |before| self.boundaries[before]);
+        // An unchecked sequence may lack parts: then it has no value.
+        self.parts
+            .get(part)
+            .map_or(f64::NAN, |inner| inner.at(step - start))
+    }
+}
+
+/// A schedule that starts again after each period, for ever or a number of times.
+///
+/// Each round's values are `decay` times those of the round before. After the last round, the
+/// value that ends a period holds: `inner.at(period)` at the last round's height.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repeated<S> {
+    inner: S,
+    period: usize,
+    #[serde(default)]
+    times: Option<usize>,
+    #[serde(default = "one")]
+    decay: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+mapped!(Repeated { inner; period, times, decay });
+
+impl<S: Schedule> Repeated<S> {
+    /// A period of 1 step or more, for ever.
+    ///
+    /// # Errors
+    /// If `period` is 0.
+    pub fn new(inner: S, period: usize) -> Result<Self> {
+        let (times, decay) = (None, 1.0);
+        let new = Self {
+            inner,
+            period,
+            times,
+            decay,
+        };
+        new.check()?;
+        Ok(new)
+    }
+
+    /// Ends after 1 round or more.
+    ///
+    /// # Errors
+    /// If `times` is 0.
+    pub fn with_times(self, times: usize) -> Result<Self> {
+        let new = Self {
+            times: Some(times),
+            ..self
+        };
+        new.check()?;
+        Ok(new)
+    }
+
+    /// Multiplies each round by a factor, above 0 and up to 1.
+    ///
+    /// # Errors
+    /// If `decay` is out of its range.
+    pub fn with_decay(self, decay: f64) -> Result<Self> {
+        let new = Self { decay, ..self };
+        new.check()?;
+        Ok(new)
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check("period", self.period as f64, self.period > 0, "1 or more")?;
+        let times = self.times.unwrap_or(1);
+        check("times", times as f64, times > 0, "1 or more")?;
+        let decay = self.decay;
+        check(
+            "decay",
+            decay,
+            decay > 0.0 && decay <= 1.0,
+            "above 0, up to 1",
+        )
+    }
+}
+
+impl<S: Schedule> Schedule for Repeated<S> {
+    fn at(&self, step: usize) -> f64 {
+        let period = self.period.max(1);
+        let (mut round, mut within) = (step / period, step % period);
+        if let Some(times) = self.times.filter(|times| round >= *times) {
+            (round, within) = (times.saturating_sub(1), period);
+        }
+        let height = if self.decay == 1.0 {
+            1.0
+        } else {
+            self.decay.powi(i32::try_from(round).unwrap_or(i32::MAX))
+        };
+        height * self.inner.at(within)
+    }
+}
+
+/// A schedule whose clock goes back to 0 at each of some steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restarted<S> {
+    inner: S,
+    boundaries: Vec<usize>,
+}
+
+mapped!(Restarted { inner; boundaries });
+
+impl<S: Schedule> Restarted<S> {
+    /// Starts again at each boundary; boundaries rise.
+    ///
+    /// # Errors
+    /// If the boundaries do not rise.
+    pub fn new(inner: S, boundaries: Vec<usize>) -> Result<Self> {
+        let new = Self { inner, boundaries };
+        new.check()?;
+        Ok(new)
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        rising(&self.boundaries)
+    }
+}
+
+impl<S: Schedule> Schedule for Restarted<S> {
+    fn at(&self, step: usize) -> f64 {
+        let passed = Boundary::Next.passed(&self.boundaries, step);
+        let start = passed
+            .checked_sub(1)
+            .map_or(0, |last| self.boundaries[last]);
+        self.inner.at(step.saturating_sub(start))
+    }
+}
+
+/// A schedule without its first steps: `inner.at(t + steps)`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Skipped<S> {
+    inner: S,
+    steps: usize,
+}
+
+mapped!(Skipped { inner; steps });
+
+impl<S: Schedule> Skipped<S> {
+    /// Starts at the inner schedule's step `steps`.
+    #[must_use]
+    pub fn new(inner: S, steps: usize) -> Self {
+        Self { inner, steps }
+    }
+}
+
+impl<S: Schedule> Schedule for Skipped<S> {
+    fn at(&self, step: usize) -> f64 {
+        self.inner.at(step.saturating_add(self.steps))
+    }
+}
+
+/// A schedule that advances once in so many steps: one that counts epochs, for a run that counts
+/// updates.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held<S> {
+    inner: S,
+    every: usize,
+}
+
+mapped!(Held { inner; every });
+
+impl<S: Schedule> Held<S> {
+    /// Advances every `every` steps, 1 or more.
+    ///
+    /// # Errors
+    /// If `every` is 0.
+    pub fn new(inner: S, every: usize) -> Result<Self> {
+        let new = Self { inner, every };
+        new.check()?;
+        Ok(new)
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        check("every", self.every as f64, self.every > 0, "1 or more")
+    }
+}
+
+impl<S: Schedule> Schedule for Held<S> {
+    fn at(&self, step: usize) -> f64 {
+        self.inner.at(step / self.every.max(1))
+    }
+}

@@ -1,0 +1,27 @@
+//! Rates that follow a metric: they have a state, and an entry point of their own,
+//! [`Feedback::observe`].
+
+mod greedy;
+mod metric;
+mod plateau;
+
+pub use greedy::{Greedy, GreedyConfig, GreedyState};
+pub use metric::{Mode, Threshold};
+pub use plateau::{PlateauRule, PlateauState, ReduceOnPlateau, ReduceOnPlateauConfig};
+
+/// A rate that changes when a metric is observed, and only then.
+pub trait Feedback {
+    /// The rate now.
+    fn rate(&self) -> f64;
+
+    /// Takes the metric's next value; returns the rate from now on. A value that is not a number
+    /// counts as no improvement.
+    fn observe(&mut self, metric: f64) -> f64;
+
+    /// The state as named numbers, for records that hold nothing else. Counts are whole numbers.
+    fn to_scalars(&self) -> Vec<(String, f64)>;
+
+    /// Takes back a state that [`to_scalars`](Self::to_scalars) gave; what is missing keeps its
+    /// value.
+    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>);
+}

@@ -1,0 +1,114 @@
+//! Names of `optax.schedules`. A `warmup` counts towards `steps` where optax counts it.
+
+use super::{delayed, line_then, rest};
+use crate::any::AnySchedule;
+use crate::catalogue::{Curve, Exponential, PiecewiseInterpolate};
+use crate::clock::Sequence;
+use crate::error::Result;
+use crate::shapes::{Constant, Cosine, Polynomial};
+
+/// `warmup_constant_schedule`.
+///
+/// # Errors
+/// If a rate is not finite.
+pub fn warmup_constant(init: f64, peak: f64, warmup: usize) -> Result<AnySchedule> {
+    line_then(init, peak, warmup, Constant::new(peak)?)
+}
+
+/// `warmup_cosine_decay_schedule`: `steps` is the whole run with its warm-up.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn warmup_cosine_decay(
+    init: f64,
+    peak: f64,
+    warmup: usize,
+    steps: usize,
+    end: f64,
+) -> Result<AnySchedule> {
+    let cosine = Cosine::new(peak, rest("steps", steps, warmup)?)?.with_end(end)?;
+    line_then(init, peak, warmup, cosine)
+}
+
+/// `warmup_exponential_decay_schedule`; bounds and stairs are set on the decay.
+///
+/// # Errors
+/// If a rate is not finite.
+pub fn warmup_exponential_decay(
+    init: f64,
+    peak: f64,
+    warmup: usize,
+    decay: Exponential,
+) -> Result<AnySchedule> {
+    line_then(init, peak, warmup, decay)
+}
+
+/// `polynomial_schedule` with a `transition_begin`.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn polynomial(
+    init: f64,
+    end: f64,
+    power: f64,
+    steps: usize,
+    begin: usize,
+) -> Result<AnySchedule> {
+    delayed(init, begin, Polynomial::decay(init, end, steps, power)?)
+}
+
+/// `sgdr_schedule`: several [`warmup_cosine_decay`]s in a row, each with its own arguments
+/// `(init, peak, warmup, steps, end)`.
+///
+/// # Errors
+/// If there is none, or a parameter is out of its range.
+pub fn sgdr(cycles: &[(f64, f64, usize, usize, f64)]) -> Result<AnySchedule> {
+    let mut boundaries = Vec::new();
+    let mut parts = Vec::new();
+    let mut total = 0;
+    for (init, peak, warmup, steps, end) in cycles.iter().copied() {
+        parts.push(warmup_cosine_decay(init, peak, warmup, steps, end)?);
+        total += steps;
+        boundaries.push(total);
+    }
+    boundaries.pop();
+    Ok(Sequence::new(parts, boundaries)?.into())
+}
+
+/// `cosine_onecycle_schedule`: the peak lies at the step `pct steps`, rounded down. Its defaults
+/// are 0.3, 25 and 1e4.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn cosine_onecycle(
+    steps: usize,
+    peak: f64,
+    pct: f64,
+    div: f64,
+    final_div: f64,
+) -> Result<AnySchedule> {
+    let rise = (pct * steps as f64) as usize;
+    let factors = [(rise, div), (steps, 1.0 / (div * final_div))];
+    Ok(PiecewiseInterpolate::from_factors(peak / div, &factors, Curve::Cosine)?.into())
+}
+
+/// `linear_onecycle_schedule`: up to the fraction `pct.0`, back to the start at `pct.1`, then down
+/// to the end. Its defaults are 0.3 and 0.85, 25 and 1e4.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn linear_onecycle(
+    steps: usize,
+    peak: f64,
+    pct: (f64, f64),
+    div: f64,
+    final_div: f64,
+) -> Result<AnySchedule> {
+    let step = |fraction: f64| (fraction * steps as f64) as usize;
+    let factors = [
+        (step(pct.0), div),
+        (step(pct.1), 1.0 / div),
+        (steps, 1.0 / final_div),
+    ];
+    Ok(PiecewiseInterpolate::from_factors(peak / div, &factors, Curve::Linear)?.into())
+}

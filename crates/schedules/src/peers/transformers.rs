@@ -1,0 +1,134 @@
+//! Names of `transformers.optimization`: a linear warm-up from 0 over `warmup` steps, then a
+//! decay that ends at `steps`, the length of the whole run.
+
+use super::{line_then, rest};
+use crate::any::AnySchedule;
+use crate::catalogue::{Curve, HardRestarts, Rise, Wsd};
+use crate::clock::Skipped;
+use crate::error::Result;
+use crate::shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
+
+/// `get_constant_schedule_with_warmup`.
+///
+/// # Errors
+/// If the rate is not finite.
+pub fn constant_with_warmup(rate: f64, warmup: usize) -> Result<AnySchedule> {
+    line_then(0.0, rate, warmup, Constant::new(rate)?)
+}
+
+/// `get_linear_schedule_with_warmup`.
+///
+/// ```
+/// use regimen_schedules::Schedule;
+/// use regimen_schedules::peers::transformers::linear_with_warmup;
+///
+/// let rate = linear_with_warmup(1.0, 10, 100)?;
+/// assert_eq!([rate.at(0), rate.at(5), rate.at(10), rate.at(100)], [0.0, 0.5, 1.0, 0.0]);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn linear_with_warmup(rate: f64, warmup: usize, steps: usize) -> Result<AnySchedule> {
+    line_then(
+        0.0,
+        rate,
+        warmup,
+        Linear::new(rate, rest("steps", steps, warmup)?)?,
+    )
+}
+
+/// `get_cosine_schedule_with_warmup` with half a cycle; `end` is 0, or the rate that
+/// `get_cosine_with_min_lr_schedule_with_warmup` calls `min_lr`.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn cosine_with_warmup(rate: f64, warmup: usize, steps: usize, end: f64) -> Result<AnySchedule> {
+    let cosine = Cosine::new(rate, rest("steps", steps, warmup)?)?.with_end(end)?;
+    line_then(0.0, rate, warmup, cosine)
+}
+
+/// `get_cosine_with_hard_restarts_schedule_with_warmup`.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn cosine_with_hard_restarts(
+    rate: f64,
+    warmup: usize,
+    steps: usize,
+    cycles: usize,
+) -> Result<AnySchedule> {
+    let cosine = HardRestarts::new(rate, cycles, rest("steps", steps, warmup)?)?;
+    line_then(0.0, rate, warmup, cosine)
+}
+
+/// `get_polynomial_decay_schedule_with_warmup`; its defaults are `end` 1e-7 and `power` 1.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn polynomial_with_warmup(
+    rate: f64,
+    warmup: usize,
+    steps: usize,
+    end: f64,
+    power: f64,
+) -> Result<AnySchedule> {
+    let decay = Polynomial::decay(rate, end, rest("steps", steps, warmup)?, power)?;
+    line_then(0.0, rate, warmup, decay)
+}
+
+/// `get_inverse_sqrt_schedule`; the time scale is the warm-up's length, or 10 000 without one, unless given.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn inverse_sqrt(rate: f64, warmup: usize, timescale: Option<usize>) -> Result<AnySchedule> {
+    let default = if warmup == 0 { 10_000 } else { warmup };
+    let decay = InverseSqrt::new(rate, timescale.unwrap_or(default) as f64)?;
+    line_then(0.0, rate, warmup, decay)
+}
+
+/// `get_cosine_with_min_lr_schedule_with_warmup_lr_rate`: no step at 0.
+///
+/// Without a start, the warm-up is `rate (t + 1) / warmup`; with one it is a line from
+/// `rate start` at step 0 to `rate` at step `warmup - 1`. The cosine is one step ahead: at its
+/// first step, `warmup`, it has moved already, and it reaches `end` at step `steps - 1`.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn cosine_warmup_with_min_lr(
+    rate: f64,
+    warmup: usize,
+    steps: usize,
+    end: f64,
+    start: Option<f64>,
+) -> Result<AnySchedule> {
+    let cosine = Cosine::new(rate, rest("steps", steps, warmup)?)?.with_end(end)?;
+    let ahead = Skipped::new(AnySchedule::boxed(cosine), 1);
+    let start = start.unwrap_or(1.0 / warmup.max(1) as f64);
+    if warmup < 2 {
+        return super::delayed(rate * start, warmup, ahead);
+    }
+    let rise = Linear::between(rate * start, rate, warmup - 1)?;
+    let parts = vec![AnySchedule::from(rise), ahead.into()];
+    Ok(crate::clock::Sequence::new(parts, vec![warmup])?.into())
+}
+
+/// `get_wsd_schedule`: the warm-up starts at `end` too. Its defaults are a linear rise and a
+/// cosine decay.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn wsd(
+    rate: f64,
+    (warmup, stable, decay): (usize, usize, usize),
+    end: f64,
+    rise: Rise,
+    curve: Curve,
+) -> Result<AnySchedule> {
+    let wsd = Wsd::new(rate, warmup, stable, decay)?.with_rise(rise);
+    Ok(wsd
+        .with_start(end)?
+        .with_end(end)?
+        .with_curve(curve)?
+        .into())
+}

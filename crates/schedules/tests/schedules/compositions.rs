@@ -1,0 +1,156 @@
+//! Properties of random compositions of the whole catalogue.
+
+use std::sync::LazyLock;
+
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use proptest::prelude::*;
+use regimen_schedules::*;
+
+use crate::entries;
+
+static ALL: LazyLock<Vec<AnySchedule>> = LazyLock::new(|| {
+    let all = entries::all();
+    all.into_iter().map(|entry| entry.schedule).collect()
+});
+
+fn leaf() -> impl Strategy<Value = AnySchedule> {
+    (0..ALL.len()).prop_map(|index| ALL[index].clone())
+}
+
+/// A number that decimal text holds exactly.
+fn number() -> impl Strategy<Value = f64> {
+    (1_u32..128).prop_map(|n| f64::from(n) / 64.0)
+}
+
+fn rising(steps: Vec<usize>) -> Vec<usize> {
+    let mut sum = 0;
+    let next = |step| {
+        sum += step;
+        sum
+    };
+    steps.into_iter().map(next).collect()
+}
+
+fn any_schedule() -> impl Strategy<Value = AnySchedule> {
+    leaf().prop_recursive(4, 24, 4, |inner| {
+        let part = || inner.clone();
+        let parts = || prop::collection::vec(inner.clone(), 1..4);
+        prop_oneof![
+            (part(), 1_usize..30).prop_map(|(s, n)| s.warmed_up(n).unwrap().into()),
+            (part(), 1_usize..30, number()).prop_map(|(s, n, from)| {
+                let warm = s.warmed_up(n).unwrap().starting_at(from).unwrap();
+                warm.with_rise(Rise::Cosine)
+                    .with_clock(WarmupClock::RunsContinuously)
+                    .into()
+            }),
+            (part(), number()).prop_map(|(s, factor)| s.scaled(factor).into()),
+            (part(), number(), number())
+                .prop_map(|(s, low, more)| { s.clamped(low, low + more).unwrap().into() }),
+            (part(), 1_usize..40, 1_usize..4).prop_map(|(s, period, times)| {
+                let repeated = s.repeated(period).unwrap().with_times(times).unwrap();
+                repeated.with_decay(0.5).unwrap().into()
+            }),
+            (part(), prop::collection::vec(1_usize..40, 0..4))
+                .prop_map(|(s, steps)| { s.restarted(rising(steps)).unwrap().into() }),
+            (part(), 0_usize..50).prop_map(|(s, n)| s.skipped(n).into()),
+            (part(), 1_usize..9).prop_map(|(s, n)| s.held(n).unwrap().into()),
+            (part(), 0_usize..50, part()).prop_map(|(a, n, b)| a.then(n, b).into()),
+            (parts(), 0_usize..3).prop_map(|(parts, by)| {
+                let by = [Reduction::Product, Reduction::Sum, Reduction::Average][by];
+                Combined::new(parts, by).unwrap().into()
+            }),
+            (parts(), any::<bool>()).prop_map(|(parts, keep)| {
+                let boundaries = rising((1..parts.len()).map(|n| 7 * n).collect());
+                let boundary = if keep {
+                    Boundary::Previous
+                } else {
+                    Boundary::Next
+                };
+                Sequence::new(parts, boundaries)
+                    .unwrap()
+                    .with_boundary(boundary)
+                    .into()
+            }),
+            (part(), 0_usize..50, number(), 1_usize..30).prop_map(|(s, start, rate, steps)| {
+                Swa::new(s, start, rate, steps).unwrap().into()
+            }),
+            (part(), any::<u64>()).prop_map(|(s, seed)| Noisy::new(s, seed).into()),
+        ]
+    })
+}
+
+/// Steps that matter: the run itself, and far beyond it.
+fn steps() -> impl Iterator<Item = usize> {
+    (0..150).chain([1_000, 1_000_000, usize::MAX / 4])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_nested_sequence_equals_the_flat_one(
+        parts in prop::collection::vec(any_schedule(), 4), steps in prop::collection::vec(1_usize..40, 3),
+    ) {
+        let at = rising(steps.clone());
+        let flat = Sequence::new(parts.clone(), at.clone()).unwrap();
+        let [a, b, c, d]: [AnySchedule; 4] = parts.try_into().unwrap();
+        // ((a b) (c d)), (((a b) c) d) and (a (b (c d))).
+        let pair = Sequence::new(vec![a.clone(), b.clone()], vec![steps[0]]).unwrap();
+        let other = Sequence::new(vec![c.clone(), d.clone()], vec![steps[2]]).unwrap();
+        let pairs = pair.then(at[1], other);
+        let left = (&a).then(steps[0], &b).then(at[1], &c).then(at[2], &d);
+        let right = (&a).then(steps[0], (&b).then(steps[1], (&c).then(steps[2], &d)));
+        for step in 0..160 {
+            let expected = flat.at(step);
+            prop_assert_eq!(pairs.at(step), expected);
+            prop_assert_eq!(left.at(step), expected);
+            prop_assert_eq!(right.at(step), expected);
+        }
+    }
+
+    #[test]
+    fn resumed_at_any_step_equals_the_straight_run(
+        schedule in any_schedule(), stop in 0_usize..160, batches in 1_usize..4,
+    ) {
+        let new = || LrSchedule::new(schedule.clone()).with_accumulation(batches);
+        let mut straight = new();
+        let expected: Vec<f64> = (0..160).map(|_| straight.step()).collect();
+        let mut first = new();
+        let mut found: Vec<f64> = (0..stop).map(|_| first.step()).collect();
+        let bytes = first.to_record().into_bytes().unwrap();
+        let mut second = new();
+        second.load_record(LrSchedulerRecord::from_bytes(bytes).unwrap());
+        found.extend((stop..160).map(|_| second.step()));
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn values_are_finite_and_survive_a_file(schedule in any_schedule()) {
+        let text = serde_json::to_string(&schedule).unwrap();
+        let read: AnySchedule = serde_json::from_str(&text).unwrap();
+        for step in steps() {
+            let (written, read) = (schedule.at(step), read.at(step));
+            prop_assert!(written.is_finite());
+            prop_assert!((written - read).abs() <= 1e-12 * (1.0 + written.abs()), "{}", text);
+        }
+    }
+
+    #[test]
+    fn compositions_are_what_they_say(schedule in any_schedule(), n in 1_usize..40, step in 0_usize..150) {
+        let value = schedule.at(step);
+        prop_assert_eq!((&schedule).scaled(2.0).at(step), 2.0 * value);
+        prop_assert_eq!((&schedule).clamped(0.2, 0.4).unwrap().at(step), value.clamp(0.2, 0.4));
+        prop_assert_eq!((&schedule).skipped(n).at(step), schedule.at(step + n));
+        prop_assert_eq!((&schedule).held(n).unwrap().at(step), schedule.at(step / n));
+        prop_assert_eq!((&schedule).repeated(n).unwrap().at(step), schedule.at(step % n));
+        let since = if step < n { step } else { step - n };
+        prop_assert_eq!((&schedule).restarted(vec![n]).unwrap().at(step), schedule.at(since));
+        prop_assert_eq!((&schedule).warmed_up(n).unwrap().at(n + step), value);
+        prop_assert_eq!((&schedule).table(step + 1)[step], value);
+        let twice = vec![&schedule, &schedule];
+        let sum = Combined::new(twice.clone(), Reduction::Sum).unwrap();
+        let mean = Combined::new(twice.clone(), Reduction::Average).unwrap();
+        let product = Combined::new(twice, Reduction::Product).unwrap();
+        prop_assert_eq!((sum.at(step), mean.at(step), product.at(step)), (value + value, value, value * value));
+    }
+}

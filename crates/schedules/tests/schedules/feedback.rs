@@ -1,0 +1,175 @@
+//! Rates that follow a metric.
+
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use proptest::prelude::*;
+use regimen_schedules::*;
+
+const PLATEAU: [f64; 10] = [1.0, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9];
+
+fn assert_trace(mut rate: impl Feedback, metrics: &[f64], expected: &[f64]) {
+    for (index, (metric, expected)) in metrics.iter().zip(expected).enumerate() {
+        let found = rate.observe(*metric);
+        assert!(
+            (found - expected).abs() < 1e-15,
+            "{index}: {found}, expected {expected}"
+        );
+    }
+}
+
+#[test]
+fn plateau_traces() {
+    let torch = ReduceOnPlateauConfig::torch().with_patience(2);
+    let optax = ReduceOnPlateauConfig::optax().with_patience(2);
+    let keras = ReduceOnPlateauConfig::keras().with_patience(2);
+    #[rustfmt::skip]
+    let rows = [
+        (torch, [1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01]),
+        (optax, [1.0, 1.0, 1.0, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001, 0.0001]),
+        (keras, [1.0, 1.0, 1.0, 0.1, 0.1, 0.01, 0.01, 0.001, 0.001, 0.0001]),
+        (torch.with_cooldown(2), [1.0, 1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.01]),
+        (optax.with_cooldown(2), [1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01]),
+        (keras.with_cooldown(2), [1.0, 1.0, 1.0, 0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001]),
+    ];
+    for (config, expected) in rows {
+        assert_trace(config.init(1.0).unwrap(), &PLATEAU, &expected);
+    }
+}
+
+#[test]
+fn greedy_trace() {
+    let greedy = GreedyConfig::new().with_factor(0.5).with_patience(1);
+    let metrics = [1.0, 0.9, 0.8, 0.7, 0.7, 0.7, 0.7, 0.6, 0.5];
+    let expected = [0.25, 0.5, 0.5, 1.0, 1.0, 0.5, 0.5, 0.5, 1.0];
+    assert_trace(greedy.init(0.25).unwrap(), &metrics, &expected);
+}
+
+#[test]
+fn accumulated_values_count_once() {
+    let config = ReduceOnPlateauConfig::optax().with_patience(1);
+    let mut rate = config.with_accumulation(3).init(1.0).unwrap();
+    let metrics = [3.0, 0.0, 0.0, 1.0, 1.0, 0.9, 2.0, 2.0, 2.0];
+    let rates = metrics.map(|metric| rate.observe(metric));
+    assert_eq!(rates, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.1]);
+}
+
+#[test]
+fn higher_is_better_in_max_mode() {
+    let config = ReduceOnPlateauConfig::torch()
+        .with_mode(Mode::Max)
+        .with_patience(0);
+    let mut rate = config.with_factor(0.5).init(1.0).unwrap();
+    let rates = [0.5, 0.6, 0.7, 0.7, f64::NAN].map(|metric| rate.observe(metric));
+    assert_eq!(rates, [1.0, 1.0, 1.0, 0.5, 0.25]);
+    assert_eq!(rate.state().best, Some(0.7));
+}
+
+#[test]
+fn fields_out_of_range_are_named() {
+    let message = |error: Error| error.to_string();
+    let config = ReduceOnPlateauConfig::torch().with_factor(1.0);
+    assert_eq!(
+        message(config.init(1.0).unwrap_err()),
+        "`factor` is 1: allowed is between 0 and 1"
+    );
+    assert!(
+        ReduceOnPlateauConfig::keras()
+            .with_patience(0)
+            .init(1.0)
+            .is_err()
+    );
+    assert!(
+        ReduceOnPlateauConfig::torch()
+            .with_accumulation(0)
+            .init(1.0)
+            .is_err()
+    );
+    assert!(ReduceOnPlateauConfig::torch().init(f64::NAN).is_err());
+    assert!(GreedyConfig::new().with_bounds(1.0, 0.5).init(0.1).is_err());
+    assert!(GreedyConfig::new().with_window(0).init(0.1).is_err());
+    let threshold = Threshold::Absolute(-1.0);
+    assert!(
+        GreedyConfig::new()
+            .with_threshold(threshold)
+            .init(0.1)
+            .is_err()
+    );
+}
+
+/// A run that observes a metric after each update; returns its rates.
+fn run<F: Feedback + Clone + Send + 'static>(rate: &LrFeedback<F>, metrics: &[f64]) -> Vec<f64> {
+    let mut scheduler = rate.clone();
+    let update = |metric: &f64| {
+        let value = scheduler.step();
+        rate.observe(*metric);
+        value
+    };
+    metrics.iter().map(update).collect()
+}
+
+fn resumes<F: Feedback + Clone + Send + 'static>(
+    new: &dyn Fn() -> F,
+    metrics: &[f64],
+    stop: usize,
+) {
+    let schedule = || Cosine::new(0.5, 30).unwrap();
+    let straight = run(&LrFeedback::scaling(schedule(), new()), metrics);
+    // A clone in the learner has the position; the handle outside shares the feedback.
+    let first = LrFeedback::scaling(schedule(), new());
+    let mut scheduler = first.clone();
+    let mut found = Vec::new();
+    for metric in &metrics[..stop] {
+        found.push(scheduler.step());
+        first.observe(*metric);
+    }
+    let bytes = scheduler.to_record().into_bytes().unwrap();
+    let second = LrFeedback::scaling(schedule(), new());
+    let mut scheduler = second.clone();
+    scheduler.load_record(LrSchedulerRecord::from_bytes(bytes).unwrap());
+    for metric in &metrics[stop..] {
+        found.push(scheduler.step());
+        second.observe(*metric);
+    }
+    assert_eq!(found, straight);
+}
+
+proptest! {
+    #[test]
+    fn feedback_resumes_from_its_record(
+        metrics in prop::collection::vec(0.1_f64..2.0, 1..60), stop in 0_usize..60, cooldown in 0_usize..3,
+    ) {
+        let stop = stop.min(metrics.len());
+        for config in [ReduceOnPlateauConfig::torch(), ReduceOnPlateauConfig::optax(), ReduceOnPlateauConfig::keras()] {
+            let config = config.with_patience(2).with_cooldown(cooldown).with_accumulation(2);
+            resumes(&|| config.init(1.0).unwrap(), &metrics, stop);
+        }
+        let config = GreedyConfig::new().with_patience(1).with_factor(0.5).with_window(3);
+        let config = config.with_pauses(cooldown, 1).with_reset_after(2);
+        resumes(&|| config.init(0.01).unwrap(), &metrics, stop);
+    }
+
+    #[test]
+    fn greedy_stays_within_its_bounds(metrics in prop::collection::vec(0.1_f64..2.0, 1..200)) {
+        let config = GreedyConfig::new().with_patience(0).with_factor(0.5).with_reset_after(3);
+        let mut rate = config.with_bounds(0.01, 0.4).init(0.1).unwrap();
+        for metric in metrics {
+            prop_assert!((0.01..=0.4).contains(&rate.observe(metric)));
+        }
+    }
+}
+
+#[test]
+fn state_survives_serde() {
+    let mut rate = GreedyConfig::new().with_window(4).init(0.1).unwrap();
+    for metric in [3.0, 2.0, 2.5] {
+        rate.observe(metric);
+    }
+    let text = serde_json::to_string(&rate).unwrap();
+    assert_eq!(serde_json::from_str::<Greedy>(&text).unwrap(), rate);
+    let mut rate = ReduceOnPlateauConfig::torch().init(0.1).unwrap();
+    rate.observe(2.0);
+    let text = serde_json::to_string(&rate).unwrap();
+    assert_eq!(
+        serde_json::from_str::<ReduceOnPlateau>(&text).unwrap(),
+        rate
+    );
+}

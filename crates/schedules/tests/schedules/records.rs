@@ -1,0 +1,175 @@
+//! Every schedule through Burn's own training, checkpointer and groups.
+
+use std::sync::{Arc, Mutex};
+
+use burn::data::dataloader::DataLoaderBuilder;
+use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataset::InMemDataset;
+use burn::lr_scheduler::LrScheduler;
+use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use burn::module::{Module, ParamGroup};
+use burn::nn::loss::{MseLoss, Reduction};
+use burn::nn::{Linear as Layer, LinearConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Device, Tensor, TensorData};
+use burn::train::{
+    InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
+};
+use regimen_schedules::{Cosine, Infinite, Linear, LrSchedule, Schedule, ScheduleExt};
+
+use crate::entries;
+
+type Batch = (Tensor<2>, Tensor<2>);
+
+/// The rates that a run's updates were made at.
+#[derive(Clone, Default)]
+struct Rates(Arc<Mutex<Vec<f64>>>);
+
+impl std::fmt::Debug for Rates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Rates")
+    }
+}
+
+#[derive(Module, Debug)]
+struct Model {
+    layer: Layer,
+    #[module(skip)]
+    rates: Rates,
+}
+
+impl Model {
+    fn error(&self, (inputs, targets): Batch) -> RegressionOutput {
+        let output = self.layer.forward(inputs);
+        let loss = MseLoss::new().forward(output.clone(), targets.clone(), Reduction::Mean);
+        RegressionOutput::new(loss, output, targets)
+    }
+}
+
+impl TrainStep for Model {
+    type Input = Batch;
+    type Output = RegressionOutput;
+
+    fn step(&self, batch: Batch) -> TrainOutput<RegressionOutput> {
+        let output = self.error(batch);
+        TrainOutput::new(self, output.loss.backward(), output)
+    }
+
+    fn optimize(
+        self,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: GradientsParams,
+    ) -> Self {
+        self.rates.0.lock().unwrap().push(lr.base());
+        optim.step(lr, self, grads)
+    }
+}
+
+impl InferenceStep for Model {
+    type Input = Batch;
+    type Output = RegressionOutput;
+
+    fn step(&self, batch: Batch) -> RegressionOutput {
+        self.error(batch)
+    }
+}
+
+struct Line;
+
+impl Batcher<f32, Batch> for Line {
+    fn batch(&self, items: Vec<f32>, device: &Device) -> Batch {
+        let count = items.len();
+        let inputs = TensorData::new(items.clone(), [count, 1]);
+        let targets = TensorData::new(items, [count, 1]);
+        (
+            Tensor::from_data(inputs, device),
+            Tensor::from_data(targets, device),
+        )
+    }
+}
+
+/// Updates of an epoch.
+const UPDATES: usize = 25;
+
+/// Trains up to an epoch with Burn's file checkpointer, from a checkpoint if one is named; returns
+/// the rates.
+fn train(
+    folder: &std::path::Path,
+    scheduler: impl LrScheduler + 'static,
+    epochs: usize,
+    from: Option<usize>,
+) -> Vec<f64> {
+    let device = Device::flex().autodiff();
+    let points = vec![0.01_f32; UPDATES];
+    let loader = |device: &Device, items: Vec<f32>| {
+        DataLoaderBuilder::new(Line)
+            .batch_size(1)
+            .set_device(device.clone())
+            .build(InMemDataset::new(items))
+    };
+    let rates = Rates::default();
+    let model = Model {
+        layer: LinearConfig::new(1, 1).init(&device),
+        rates: rates.clone(),
+    };
+    let valid = loader(&device.clone().inner(), vec![0.5]);
+    let mut training = SupervisedTraining::new(folder, loader(&device, points), valid)
+        .with_default_checkpointers()
+        .with_application_logger(None)
+        .num_epochs(epochs);
+    if let Some(epoch) = from {
+        training = training.checkpoint(epoch);
+    }
+    training.launch(Learner::new(model, SgdConfig::new().init(), scheduler));
+    let rates = rates.0.lock().unwrap();
+    rates.clone()
+}
+
+#[test]
+fn a_run_resumed_by_burns_checkpointer_goes_on_with_its_rates() {
+    for entry in entries::all() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = || LrSchedule::new(entry.schedule.clone());
+        let mut found = train(folder.path(), new(), 2, None);
+        found.extend(train(folder.path(), new(), 4, Some(2)));
+        let straight = entry.schedule.table(4 * UPDATES);
+        assert_eq!(found, straight, "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_branch_anneals_from_the_trunks_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let trunk = Infinite::new(0.2, 0.1, 5, 20).unwrap();
+    let plateau = 2 * UPDATES;
+    let branch = trunk.anneal(plateau, UPDATES, 0.01).unwrap();
+    let first = train(folder.path(), LrSchedule::new(trunk), 2, None);
+    let second = train(folder.path(), LrSchedule::new(branch), 4, Some(2));
+    assert_eq!(first, trunk.table(plateau));
+    assert_eq!(second, branch.table(4 * UPDATES)[plateau..]);
+    // The trunk goes on from the same checkpoint as if no branch had been.
+    let other = tempfile::tempdir().unwrap();
+    train(other.path(), LrSchedule::new(trunk), 2, None);
+    let third = train(other.path(), LrSchedule::new(trunk), 3, Some(2));
+    assert_eq!(third, vec![0.1; UPDATES]);
+}
+
+#[test]
+fn groups_of_parameters_have_their_own_schedules() {
+    let device = Device::flex().autodiff();
+    let layer: Layer = LinearConfig::new(2, 2).init(&device);
+    let bias = layer.bias.as_ref().unwrap().id;
+    let (body, head) = (Cosine::new(0.4, 10).unwrap(), Linear::new(0.1, 10).unwrap());
+    let new = || {
+        ModuleLrScheduler::new(LrSchedule::new(body))
+            .with_group(ParamGroup::from_ids(vec![bias]), LrSchedule::new(head))
+    };
+    let mut scheduler = new();
+    for step in 0..12 {
+        let rates = scheduler.step();
+        assert_eq!(rates.lr_from_param(layer.weight.id, None), body.at(step));
+        assert_eq!(rates.lr_from_param(bias, None), head.at(step));
+        scheduler = new().load_record(scheduler.to_record());
+    }
+}
