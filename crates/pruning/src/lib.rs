@@ -2,12 +2,18 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod bits;
 mod cubic;
 pub mod density;
+mod drop;
+mod dynamic;
 mod error;
+mod exploration;
 mod fixed;
+mod gradients;
 mod granet;
 pub mod grasp;
+mod growth;
 pub mod layer;
 pub mod lottery;
 mod magnitude;
@@ -26,15 +32,19 @@ pub mod wanda;
 
 pub use cubic::CubicSparsity;
 pub use density::Layout;
+pub use drop::{DropRule, Rounding};
+pub use dynamic::{DynamicSparse, DynamicSparseConfig};
 pub use error::{PruningError, Result};
+pub use exploration::Exploration;
 pub use fixed::Fixed;
-pub use granet::{GraNet, GraNetConfig};
+pub use granet::GraNetConfig;
+pub use growth::GrowthRule;
 pub use layer::Layer;
 pub use magnitude::{MagnitudeConfig, prune_uniform};
 pub use mask::Mask;
 pub use masks::Masks;
-pub use optimizer_state::mask_optimizer;
+pub use optimizer_state::{mask_optimizer, momenta};
 pub use pruner::Pruner;
-pub use rigl::{RigL, RigLConfig};
-pub use set::{Set, SetConfig, next_to_zero};
+pub use rigl::RigLConfig;
+pub use set::SetConfig;
 pub use training::{Event, SparseMethod, SparseState, SparseTraining, Timing};
