@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod accuracy_matrix;
 mod bits;
 mod cubic;
 pub mod density;
@@ -21,6 +22,7 @@ mod mask;
 mod masks;
 pub mod n_m;
 mod optimizer_state;
+mod per_task;
 mod pruner;
 mod rigl;
 mod set;
@@ -30,6 +32,7 @@ pub mod synflow;
 mod training;
 pub mod wanda;
 
+pub use accuracy_matrix::AccuracyMatrix;
 pub use cubic::CubicSparsity;
 pub use density::Layout;
 pub use drop::{DropRule, Rounding};
@@ -44,6 +47,7 @@ pub use magnitude::{MagnitudeConfig, prune_uniform};
 pub use mask::Mask;
 pub use masks::Masks;
 pub use optimizer_state::{mask_optimizer, momenta};
+pub use per_task::{PerTask, PerTaskConfig, PerTaskState, Topology};
 pub use pruner::Pruner;
 pub use rigl::RigLConfig;
 pub use set::SetConfig;

@@ -13,12 +13,12 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::exploration::Exploration;
 use crate::gradients::Gradients;
 use crate::layer::Layer;
 use crate::masks::Masks;
 use crate::optimizer_state::{mask_optimizer, momenta};
-use crate::{PruningError, Result};
 
 /// Whether a step is an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,23 +130,7 @@ impl SparseTraining {
     /// # Errors
     /// If its masks are of other parameters (paths or shapes) than the present ones.
     pub fn restore(&mut self, state: SparseState) -> Result<()> {
-        let own = self.state.masks.layers();
-        let other = state.masks.layers();
-        let differ = |(a, b): &(&crate::Mask, &crate::Mask)| a.path != b.path || a.shape != b.shape;
-        if let Some((own, other)) = own.iter().zip(other).find(differ) {
-            return Err(PruningError::Mismatch {
-                path: other.path.clone(),
-                expected: format!("`{}` {:?}", own.path, own.shape),
-                found: format!("`{}` {:?}", other.path, other.shape),
-            });
-        }
-        if own.len() != other.len() {
-            return Err(PruningError::Mismatch {
-                path: "*".into(),
-                expected: format!("{} masks", own.len()),
-                found: other.len().to_string(),
-            });
-        }
+        self.state.masks.same_layers(&state.masks)?;
         self.state = state;
         if !self.state.explored.fits(&self.state.masks) {
             self.state.explored = Exploration::of(&self.state.masks);
