@@ -13,6 +13,9 @@ use proptest::prelude::*;
 use regimen_pruning::*;
 use regimen_tensor::ParamVector;
 
+#[path = "pruning/per_task.rs"]
+mod per_task;
+
 #[derive(Module, Debug)]
 struct Net {
     first: Linear,
