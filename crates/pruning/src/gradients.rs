@@ -61,12 +61,22 @@ impl Gradients {
         model: &M,
         flags: &HashMap<ParamId, Tensor<1, Bool>>,
     ) {
-        let each: Vec<&mut GradientsParams> = match self {
+        for grads in self.parts() {
+            model.visit(&mut ZeroWhere { grads, flags });
+        }
+    }
+
+    /// Adds flat values to the gradients of their parameters: to one device's, since devices are summed.
+    pub(crate) fn add<M: Module>(&mut self, model: &M, values: &HashMap<ParamId, Tensor<1>>) {
+        if let Some(grads) = self.parts().into_iter().next() {
+            model.visit(&mut Add { grads, values });
+        }
+    }
+
+    fn parts(&mut self) -> Vec<&mut GradientsParams> {
+        match self {
             Self::One(grads) => vec![grads],
             Self::Many(many) => many.grads.iter_mut().map(|(grads, _)| grads).collect(),
-        };
-        for grads in each {
-            model.visit(&mut ZeroWhere { grads, flags });
         }
     }
 }
@@ -88,5 +98,24 @@ impl ModuleVisitor for ZeroWhere<'_> {
         let flags = flags.reshape(gradient.shape());
         self.grads
             .register(param.id, gradient.mask_fill(flags, 0.0));
+    }
+}
+
+struct Add<'a> {
+    grads: &'a mut GradientsParams,
+    values: &'a HashMap<ParamId, Tensor<1>>,
+}
+
+impl ModuleVisitor for Add<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(values) = self.values.get(&param.id) else {
+            return;
+        };
+        let values = values.clone().reshape(param.val().shape());
+        let sum = match self.grads.remove::<D>(param.id) {
+            Some(gradient) => values.to_device(&gradient.device()) + gradient,
+            None => values,
+        };
+        self.grads.register(param.id, sum);
     }
 }

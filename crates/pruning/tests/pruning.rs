@@ -15,6 +15,8 @@ use regimen_tensor::ParamVector;
 
 #[path = "pruning/per_task.rs"]
 mod per_task;
+#[path = "pruning/top_kast.rs"]
+mod top_kast;
 
 #[derive(Module, Debug)]
 struct Net {

@@ -12,7 +12,7 @@ pub struct Topology {
     /// Which weights the task uses.
     pub masks: Masks,
     /// Its values of the parameters without a mask, in module order.
-    #[serde(with = "floats")]
+    #[serde(with = "crate::floats")]
     pub rest: Vec<Vec<f32>>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Present {
 /// A model of the present task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Snapshot {
-    #[serde(with = "floats")]
+    #[serde(with = "crate::floats")]
     pub(super) weights: Vec<Vec<f32>>,
     pub(super) topology: Topology,
 }
@@ -46,10 +46,10 @@ pub struct PerTaskState {
     /// The masked parameters, with the flags of no task.
     pub(super) frame: Masks,
     /// The weights of all tasks, dense; where no task uses a weight, its initial value.
-    #[serde(with = "floats")]
+    #[serde(with = "crate::floats")]
     pub(super) store: Vec<Vec<f32>>,
     /// Initial values of the parameters without a mask.
-    #[serde(with = "floats")]
+    #[serde(with = "crate::floats")]
     pub(super) rest: Vec<Vec<f32>>,
     pub(super) used: Exploration,
     pub(super) tasks: Vec<Topology>,
@@ -125,28 +125,5 @@ impl PerTaskState {
             expected: "values of the same parameters".into(),
             found: "others".into(),
         })
-    }
-}
-
-/// Floats as their bits, so that any text format keeps them exactly.
-mod floats {
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(
-        values: &[Vec<f32>],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let bits = values.iter();
-        let bits = bits.map(|v| v.iter().map(|x| x.to_bits()).collect::<Vec<u32>>());
-        serializer.collect_seq(bits)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<Vec<f32>>, D::Error> {
-        let bits = Vec::<Vec<u32>>::deserialize(deserializer)?.into_iter();
-        Ok(bits
-            .map(|v| v.into_iter().map(f32::from_bits).collect())
-            .collect())
     }
 }
