@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
-use burn::tensor::TensorData;
+use burn::tensor::{Device, TensorData};
 use burn_pack::{Bytes, Reader, Tensor, Writer};
 
 use crate::mask::Mask;
@@ -14,6 +14,10 @@ use crate::{PruningError, Result};
 /// momenta and second moments of any optimizer. Scalars, paths and other tensors stay as they are.
 ///
 /// One pass through the optimizer's record, so through the host: call it at decision events only.
+///
+/// Burn loads a record's state in the default float type of the default device. A state of another type, as that
+/// of half precision weights on a device whose default is single precision, would come back as one that no
+/// longer fits its weights: it stays as it is, and a warning says so.
 ///
 /// # Errors
 /// If the record can't be read or written.
@@ -27,8 +31,13 @@ pub fn mask_optimizer(optim: &mut ModuleOptimizer, masks: &Masks) -> Result<()> 
         .iter()
         .map(|mask| (mask.id.val(), mask.active.as_slice()))
         .collect();
+    let loaded = burn::tensor::Tensor::<1>::zeros([1], &Device::default()).dtype();
     let mut tensors = Vec::new();
     for tensor in reader.into_tensors().map_err(failed)? {
+        if tensor.dtype.is_float() && tensor.dtype != loaded {
+            tracing::warn!(dtype = ?tensor.dtype, "optimizer state not reset: records load as {loaded:?}");
+            return Ok(());
+        }
         let active = tensor.param_id.and_then(|id| flags.get(&id));
         tensors.push(match active {
             Some(active) if tensor.shape.num_elements() == active.len() => {
