@@ -4,6 +4,7 @@
 
 #[cfg(feature = "burn")]
 pub mod adaptor;
+pub mod between;
 pub mod combine;
 mod error;
 #[cfg(feature = "burn")]
@@ -15,6 +16,7 @@ pub mod smoothing;
 
 #[cfg(feature = "burn")]
 pub use adaptor::LrSchedule;
+pub use between::{Between, Curve};
 pub use combine::{Clamped, Then, Warmup};
 pub use error::{Error, Result};
 #[cfg(feature = "burn")]

@@ -1,3 +1,4 @@
 //! Experiments of `regimen-pruning`.
 
+pub mod continual_dst;
 pub mod granet;
