@@ -15,6 +15,8 @@ use regimen_tensor::ParamVector;
 
 #[path = "pruning/exact.rs"]
 mod exact;
+#[path = "pruning/golden.rs"]
+mod golden;
 #[path = "pruning/per_task.rs"]
 mod per_task;
 #[path = "pruning/top_kast.rs"]
