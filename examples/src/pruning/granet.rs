@@ -146,7 +146,7 @@ fn pruner<N: Classifier>(
 
 /// A rate of .1, divided by ten at one half and at three quarters.
 #[derive(Clone)]
-struct Steps(usize);
+pub struct Steps(pub usize);
 
 impl Schedule for Steps {
     fn at(&self, step: usize) -> f64 {

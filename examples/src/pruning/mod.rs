@@ -2,3 +2,4 @@
 
 pub mod continual_dst;
 pub mod granet;
+pub mod peers;
