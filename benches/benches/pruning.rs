@@ -155,6 +155,73 @@ fn whole_event(group: &mut criterion::BenchmarkGroup<'_, criterion::measurement:
     }
 }
 
+/// One mask update at 25 million parameters: a step without and with it, and the memory that each needs beyond
+/// what is there when it starts.
+pub(crate) fn large_update(criterion: &mut Criterion) {
+    // Two layers whose tensors are so large that the allocator gives them back at once: the peaks are then exact.
+    const BIG: usize = 3536;
+    let device = Device::default().autodiff();
+    let layer = LinearConfig::new(BIG, BIG).with_bias(false);
+    let model = Wide {
+        layers: (0..2).map(|_| layer.init(&device)).collect(),
+    };
+    let bytes = (4 * 2 * BIG * BIG) as f64;
+    let input = Tensor::<2>::random([4, BIG], Distribution::Default, &device);
+    let gradients = |model: &Wide| {
+        let forward = |x: Tensor<2>, layer: &Linear| layer.forward(x);
+        let output = model.layers.iter().fold(input.clone(), forward);
+        GradientsParams::from_grads(output.square().mean().backward(), model)
+    };
+    let mut group = criterion.benchmark_group("masks-25M");
+    for (name, momentum) in [("sgd", None), ("momentum", Some(MomentumConfig::new()))] {
+        for (kind, every) in [("no update", 1_000_000), ("update", 1)] {
+            let pruner = GraNetConfig::new(0.9, 1_000_000)
+                .with_update_every(every)
+                .init(&model)
+                .unwrap();
+            let mut optim = SgdConfig::new().with_momentum(momentum.clone()).init();
+            let first = pruner.mask(model.clone()).unwrap();
+            let grads = gradients(&first);
+            let mut trained = Some(pruner.optimize(first, &mut optim, 1e-6, grads));
+            let mut peak = f64::NAN;
+            group.bench_function(format!("step, {kind}, {name}"), |bencher| {
+                bencher.iter_custom(|count| {
+                    let mut time = std::time::Duration::ZERO;
+                    for _ in 0..count {
+                        let model = trained.take().unwrap();
+                        let grads = gradients(&model);
+                        reset_peak();
+                        let before = memory("VmRSS");
+                        let start = std::time::Instant::now();
+                        trained = Some(pruner.optimize(model, &mut optim, 1e-6, grads));
+                        time += start.elapsed();
+                        peak = peak.max((memory("VmHWM") - before) / bytes);
+                    }
+                    time
+                });
+            });
+            println!(
+                "step, {kind}, {name}: peak memory above its start {peak:.2} x the parameters"
+            );
+            pruner.status().unwrap();
+        }
+    }
+    group.finish();
+}
+
+/// A figure of this process's memory in bytes; NaN where the system does not tell.
+fn memory(field: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(field));
+    let figure = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    figure.map_or(f64::NAN, |kilobytes| kilobytes * 1024.0)
+}
+
+/// Lets the peak start anew, where the system allows it.
+fn reset_peak() {
+    drop(std::fs::write("/proc/self/clear_refs", "5"));
+}
+
 pub(crate) fn training_step(criterion: &mut Criterion) {
     let device = Device::default().autodiff();
     let model = CnnConfig::new(28, 10).init(&device);

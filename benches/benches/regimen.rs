@@ -21,6 +21,6 @@ fn configured() -> Criterion {
 criterion_group! {
     name = benches;
     config = configured();
-    targets = schedules::value, schedules::every, schedules::table, curriculum::plan, pruning::update, pruning::training_step, unlearning::fisher
+    targets = schedules::value, schedules::every, schedules::table, curriculum::plan, pruning::update, pruning::large_update, pruning::training_step, unlearning::fisher
 }
 criterion_main!(benches);

@@ -23,6 +23,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
     unlearning::ssd::SYSTEM,
     pruning::granet::SYSTEM,
+    pruning::continual_dst::SYSTEM,
     curriculum::seta::SYSTEM,
 ];
 

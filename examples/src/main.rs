@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use regimen_examples::runner::{Plan, context, run, run_seed};
-use regimen_examples::{SYSTEMS, System, report, system};
+use regimen_examples::{SYSTEMS, System, pruning, report, system};
 
 /// Experiments that prove Regimen's systems on real data.
 #[derive(Parser)]
@@ -48,6 +48,12 @@ enum Verb {
         /// Where the report goes.
         #[arg(long, default_value = "target/reproduction")]
         out: PathBuf,
+    },
+    /// Prints the table of all pruning methods on one network.
+    Peers {
+        /// How many seeds of each.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+        seeds: u64,
     },
     /// Runs one seed of one system and writes its values as JSON.
     #[command(hide = true)]
@@ -95,6 +101,10 @@ fn execute(verb: Verb) -> Result<()> {
             println!("{}", report::table(&findings));
             report::write(&out, &findings)?;
             println!("report: {}", out.join("index.html").display());
+            Ok(())
+        }
+        Verb::Peers { seeds } => {
+            println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?);
             Ok(())
         }
         Verb::Trial {

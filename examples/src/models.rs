@@ -1,11 +1,29 @@
 //! Small models: a perceptron, a convolutional network, a window of characters.
 
 use burn::config::Config;
-use burn::module::Module;
+use burn::module::{Module, ModuleDisplay};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
+
+/// A network that tells classes of images apart.
+pub trait Classifier: Module + ModuleDisplay + 'static {
+    /// Images `[batch, pixels]` to logits `[batch, classes]`.
+    fn logits(&self, images: Tensor<2>) -> Tensor<2>;
+}
+
+impl Classifier for Mlp {
+    fn logits(&self, images: Tensor<2>) -> Tensor<2> {
+        self.forward(images)
+    }
+}
+
+impl Classifier for Cnn {
+    fn logits(&self, images: Tensor<2>) -> Tensor<2> {
+        self.forward(images)
+    }
+}
 
 /// A perceptron: `sizes[0]` inputs, hidden layers with ReLU, `sizes[last]` outputs.
 #[derive(Config, Debug)]

@@ -131,6 +131,11 @@ fn regrowth_taken_out_is_caught() {
 }
 
 #[test]
+fn freezing_taken_out_is_caught() {
+    assert_fault_is_caught("continual-dst", "largest backward transfer");
+}
+
+#[test]
 fn dampening_of_one_is_caught() {
     assert_fault_is_caught("ssd", "forgotten class after ssd");
 }

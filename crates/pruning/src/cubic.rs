@@ -4,7 +4,7 @@
 //!
 //! Source: Zhu and Gupta, "To prune, or not to prune" (arXiv 1710.01878), equation 1.
 
-use regimen_schedules::Schedule;
+use regimen_schedules::{Between, Curve, Schedule};
 use serde::{Deserialize, Serialize};
 
 use crate::error::fraction;
@@ -15,7 +15,7 @@ use crate::{PruningError, Result};
 ///
 /// ```
 /// use regimen_pruning::CubicSparsity;
-/// use regimen_schedules::Schedule;
+/// use regimen_schedules::{Between, Curve, Schedule};
 ///
 /// let s = CubicSparsity::new(0.0, 0.9, 0, 10)?;
 /// assert!((s.at(5) - 0.7875).abs() < 1e-12);
@@ -23,12 +23,7 @@ use crate::{PruningError, Result};
 /// # Ok::<(), regimen_pruning::PruningError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CubicSparsity {
-    initial: f64,
-    last: f64,
-    start: usize,
-    end: usize,
-}
+pub struct CubicSparsity(Between);
 
 impl CubicSparsity {
     /// From `initial` at step `start` to `last` at step `end`; sparsities in [0, 1), `initial <= last`.
@@ -49,22 +44,14 @@ impl CubicSparsity {
                 &format!("at least {start}"),
             ));
         }
-        Ok(Self {
-            initial,
-            last,
-            start,
-            end,
-        })
+        let rise = Between::new(initial, last, start, end, Curve::CUBIC)?;
+        Ok(Self(rise))
     }
 }
 
 impl Schedule for CubicSparsity {
     fn at(&self, step: usize) -> f64 {
-        if step >= self.end {
-            return self.last;
-        }
-        let done = step.saturating_sub(self.start) as f64 / (self.end - self.start).max(1) as f64;
-        self.last + (self.initial - self.last) * (1.0 - done).powi(3)
+        self.0.at(step)
     }
 }
 

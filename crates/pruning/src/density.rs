@@ -238,6 +238,52 @@ mod tests {
     }
 
     #[test]
+    fn erk_convolutions_and_a_small_perceptron() {
+        let conv = vec![
+            vec![16, 3, 3, 3],
+            vec![32, 16, 3, 3],
+            vec![64, 32, 3, 3],
+            vec![10, 64],
+        ];
+        let cases = [
+            (
+                &conv,
+                0.2,
+                vec![1.0, 0.281731, 0.133040, 1.0],
+                Some((1, 24.041026)),
+            ),
+            (
+                &conv,
+                0.1,
+                vec![0.566298, 0.114675, 0.054152, 1.0],
+                Some((1, 9.785635)),
+            ),
+            (
+                &conv,
+                0.5,
+                vec![1.0, 0.825120, 0.389640, 1.0],
+                Some((1, 70.410256)),
+            ),
+            (&mlp(), 0.2, vec![0.336538, 0.134615, 1.0], None),
+            (&mlp(), 0.05, vec![0.075137, 0.030055, 0.399727], None),
+        ];
+        for (shapes, density, expected, eps) in cases {
+            let found = erdos_renyi_kernel(shapes, density).unwrap();
+            let sizes = shapes.iter().map(|s| size(s) as f64);
+            let active: f64 = sizes.clone().zip(&found).map(|(n, d)| n * d).sum();
+            assert_abs_diff_eq!(active / sizes.sum::<f64>(), density, epsilon = 1e-12);
+            for (f, e) in found.iter().zip(expected) {
+                assert_abs_diff_eq!(*f, e, epsilon = 1e-6);
+            }
+            if let Some((layer, eps)) = eps {
+                let shape: &Vec<usize> = &shapes[layer];
+                let raw = shape.iter().sum::<usize>() as f64 / size(shape) as f64;
+                assert_abs_diff_eq!(found[layer] / raw, eps, epsilon = 1e-5);
+            }
+        }
+    }
+
+    #[test]
     fn counts_are_exact() {
         let densities = erdos_renyi_kernel(&mlp(), 0.01).unwrap();
         assert_eq!(counts(&mlp(), &densities).iter().sum::<usize>(), 844);

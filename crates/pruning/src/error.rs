@@ -35,6 +35,12 @@ pub enum PruningError {
     /// The optimizer's state could not be rewritten.
     #[error("optimizer state: {0}")]
     Record(String),
+    /// An earlier step failed.
+    #[error("a step failed before: {0}")]
+    Failed(std::sync::Arc<PruningError>),
+    /// A schedule whose parameters are out of range.
+    #[error(transparent)]
+    Schedule(#[from] regimen_schedules::Error),
     /// An error of the parameter space.
     #[error(transparent)]
     Tensor(#[from] TensorError),

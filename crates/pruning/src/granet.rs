@@ -7,20 +7,15 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use regimen_schedules::Schedule;
 
-use crate::cubic::CubicSparsity;
-use crate::density::{Layout, ceil};
-use crate::error::{fraction, positive};
-use crate::layer::{Layer, prune_global};
-use crate::magnitude::prune_uniform;
-use crate::training::{Event, SparseMethod, Timing};
-use crate::{Masks, Pruner, PruningError};
+use crate::dynamic::{DynamicSparse, DynamicSparseConfig};
+use crate::error::fraction;
+use crate::{Masks, Pruner, Result};
 
 /// Configuration of GraNet.
 ///
 /// At every `update_every`-th step, after the optimizer's step: keep the largest `|w|` of all masked layers
-/// by [`CubicSparsity`] (from `prune_from` to `prune_until`), then in each layer with `n` weights left swap
+/// by [`CubicSparsity`](crate::CubicSparsity) (from `prune_from` to `prune_until`), then in each layer with `n` weights left swap
 /// the `ceil(r_t n)` smallest for the inactive ones with the largest `|dL/dw|`, where
 /// `r_t = eta + (r_0 - eta) (1 + cos(pi t / T)) / 2`. New weights start at zero.
 ///
@@ -72,13 +67,8 @@ impl GraNetConfig {
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.
-    pub fn init<M: Module>(&self, model: &M) -> crate::Result<Pruner> {
-        let masks = Masks::dense(model)?;
-        self.init_on(if self.dense_first {
-            masks.without_first()?
-        } else {
-            masks
-        })
+    pub fn init<M: Module>(&self, model: &M) -> Result<Pruner> {
+        self.parts()?.init(model)
     }
 
     /// A pruner of the weights that these masks cover, for example of a
@@ -86,89 +76,35 @@ impl GraNetConfig {
     ///
     /// # Errors
     /// Names the field that is out of range.
-    pub fn init_on(&self, masks: Masks) -> crate::Result<Pruner> {
-        let method = self.method()?;
-        let masks = if self.initial_sparsity > 0.0 {
-            masks.random(Layout::Erk, 1.0 - self.initial_sparsity, self.seed)?
-        } else {
-            masks
-        };
-        Ok(Pruner::new(method, masks, self.seed))
+    pub fn init_on(&self, masks: Masks) -> Result<Pruner> {
+        self.parts()?.init_on(masks)
     }
 
     /// The method alone.
     ///
     /// # Errors
     /// Names the field that is out of range.
-    pub fn method(&self) -> crate::Result<GraNet> {
-        positive("update_every", self.update_every)?;
-        positive("total_steps", self.total_steps)?;
-        fraction("swap_start", self.swap_start, false)?;
-        fraction("swap_end", self.swap_end, false)?;
-        let end = self.prune_until.unwrap_or(self.total_steps / 2);
-        if end > self.total_steps {
-            let allowed = format!("at most total_steps, {}", self.total_steps);
-            return Err(PruningError::range("prune_until", end, &allowed));
-        }
-        let (first, last) = (self.initial_sparsity, self.final_sparsity);
-        Ok(GraNet {
-            sparsity: CubicSparsity::new(first, last, self.prune_from, end)?,
-            config: self.clone(),
-        })
-    }
-}
-
-/// GraNet's decisions.
-#[derive(Clone, Debug)]
-pub struct GraNet {
-    config: GraNetConfig,
-    sparsity: CubicSparsity,
-}
-
-impl GraNet {
-    /// The target sparsity at a step.
-    #[must_use]
-    pub fn sparsity(&self, step: usize) -> f64 {
-        self.sparsity.at(step)
+    pub fn method(&self) -> Result<DynamicSparse> {
+        self.parts()?.method()
     }
 
-    /// The share of a layer's remaining weights that an event at this step swaps.
-    #[must_use]
-    pub fn swap_fraction(&self, step: usize) -> f64 {
-        let progress = step.min(self.config.total_steps) as f64 / self.config.total_steps as f64;
-        let (start, end) = (self.config.swap_start, self.config.swap_end);
-        end + 0.5 * (start - end) * (1.0 + (std::f64::consts::PI * progress).cos())
-    }
-}
-
-impl SparseMethod for GraNet {
-    fn timing(&self, step: usize) -> Timing {
-        if step.is_multiple_of(self.config.update_every) {
-            Timing::After
-        } else {
-            Timing::None
-        }
-    }
-
-    fn needs_gradients(&self) -> bool {
-        self.config.swap_start > 0.0 || self.config.swap_end > 0.0
-    }
-
-    fn update(&self, event: &Event, layers: &mut [Layer]) -> crate::Result<usize> {
-        layers.iter_mut().for_each(Layer::absolute);
-        let sparsity = self.sparsity(event.step);
-        if self.config.uniform {
-            prune_uniform(layers, sparsity)?;
-        } else {
-            let total = layers.iter().map(|layer| layer.active.len()).sum();
-            prune_global(layers, crate::density::keep(total, sparsity))?;
-        }
-        if !self.needs_gradients() {
-            return Ok(0);
-        }
-        let fraction = self.swap_fraction(event.step);
-        let swap = |layer: &mut Layer| layer.regenerate(ceil(fraction * layer.count() as f64));
-        layers.iter_mut().map(swap).sum()
+    /// GraNet as a combination of the parts of dynamic sparse training.
+    ///
+    /// # Errors
+    /// Names the field that is out of range.
+    pub fn parts(&self) -> Result<DynamicSparseConfig> {
+        fraction("final_sparsity", self.final_sparsity, false)?;
+        let parts = DynamicSparseConfig::new(self.final_sparsity, self.total_steps)
+            .with_initial_sparsity(Some(self.initial_sparsity))
+            .with_prune_from(self.prune_from)
+            .with_prune_until(self.prune_until)
+            .with_uniform(self.uniform)
+            .with_update_every(self.update_every)
+            .with_swap_start(self.swap_start)
+            .with_swap_end(self.swap_end)
+            .with_dense_first(self.dense_first)
+            .with_seed(self.seed);
+        Ok(parts)
     }
 }
 

@@ -1,9 +1,12 @@
 //! What a method decides on: one layer's weights, dense gradient and flags on the host.
 
+use rand::Rng;
 use rayon::prelude::*;
 use regimen_tensor::threshold;
 
 use crate::Result;
+use crate::drop::{DropRule, Rounding};
+use crate::growth::GrowthRule;
 
 /// A masked layer at an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,6 +15,11 @@ pub struct Layer {
     pub weights: Vec<f32>,
     /// The dense gradient of the last batch; empty if the method asks for none.
     pub gradient: Vec<f32>,
+    /// The optimizer's momentum, divided by the root of its second moment if it has one; empty if the method
+    /// asks for none.
+    pub momentum: Vec<f32>,
+    /// Which weights were active at any time so far; empty if the method does not ask.
+    pub explored: Vec<bool>,
     /// Which weights are active.
     pub active: Vec<bool>,
     /// Which weights keep their value and the optimizer's state: a weight that is dropped, and one
@@ -26,6 +34,8 @@ impl Layer {
         Self {
             weights,
             gradient,
+            momentum: Vec::new(),
+            explored: Vec::new(),
             kept: active.clone(),
             active,
         }
@@ -37,6 +47,11 @@ impl Layer {
         for values in parts {
             values.par_iter_mut().for_each(|v| *v = v.abs());
         }
+    }
+
+    /// Replaces the weights by their absolute values.
+    pub fn absolute_weights(&mut self) {
+        self.weights.par_iter_mut().for_each(|w| *w = w.abs());
     }
 
     /// Number of active weights.
@@ -88,6 +103,32 @@ impl Layer {
         let dropped = threshold::bottom_k_of(&self.weights, &self.active, count)?;
         self.drop(&dropped);
         let grown = threshold::top_k_of(&self.gradient, &self.inactive(), count)?;
+        self.grow(&grown);
+        Ok(count)
+    }
+
+    /// Drops a `share` in 0..=1 of the active weights by one rule and grows as many by another. A layer without
+    /// an inactive weight has nothing to swap. Returns how many were grown; weights, gradient and momentum are
+    /// overwritten as scratch.
+    ///
+    /// # Errors
+    /// If a score is not finite, or the layer lacks what a rule needs.
+    pub fn swap(
+        &mut self,
+        drop: DropRule,
+        share: f64,
+        rounding: Rounding,
+        growth: GrowthRule,
+        rng: &mut impl Rng,
+    ) -> Result<usize> {
+        let before = self.count();
+        if before == self.active.len() || share == 0.0 {
+            return Ok(0);
+        }
+        let dropped = drop.choose(self, share, rounding)?;
+        self.drop(&dropped);
+        let count = before - self.count();
+        let grown = growth.choose(self, count, rng)?;
         self.grow(&grown);
         Ok(count)
     }

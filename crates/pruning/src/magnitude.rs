@@ -9,11 +9,12 @@ use burn::config::Config;
 use burn::module::Module;
 
 use crate::density::{counts, floor, keep};
-use crate::granet::{GraNet, GraNetConfig};
+use crate::dynamic::DynamicSparse;
+use crate::granet::GraNetConfig;
 use crate::layer::{Layer, prune_global};
 use crate::{Masks, Pruner};
 
-/// Configuration of gradual magnitude pruning: [`GraNet`] without regeneration.
+/// Configuration of gradual magnitude pruning: [`GraNetConfig`] without regeneration.
 #[derive(Config, Debug)]
 pub struct MagnitudeConfig {
     /// Sparsity at the end, in [0, 1).
@@ -54,7 +55,7 @@ impl MagnitudeConfig {
     ///
     /// # Errors
     /// Names the field that is out of range.
-    pub fn method(&self) -> crate::Result<GraNet> {
+    pub fn method(&self) -> crate::Result<DynamicSparse> {
         GraNetConfig::new(self.final_sparsity, self.total_steps)
             .with_update_every(self.update_every)
             .with_prune_from(self.prune_from)

@@ -4,6 +4,7 @@ use burn::module::ParamId;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::bits::{pack, unpack};
 use crate::{PruningError, Result};
 
 /// The mask of one parameter.
@@ -45,13 +46,9 @@ struct Packed {
 
 impl From<Mask> for Packed {
     fn from(mask: Mask) -> Self {
-        let word = |flags: &[bool]| {
-            let bits = flags.iter().enumerate();
-            bits.fold(0, |word, (i, flag)| word | (u64::from(*flag) << i))
-        };
         Self {
             id: mask.id.val(),
-            words: mask.active.chunks(64).map(word).collect(),
+            words: pack(&mask.active),
             path: mask.path,
             shape: mask.shape,
         }
@@ -74,9 +71,8 @@ impl TryFrom<Packed> for Mask {
                 found: packed.words.len().to_string(),
             });
         }
-        let flag = |i: usize| packed.words[i / 64] >> (i % 64) & 1 == 1;
         Ok(Self {
-            active: (0..count).map(flag).collect(),
+            active: unpack(&packed.words, count),
             id: ParamId::from(packed.id),
             path: packed.path,
             shape: packed.shape,

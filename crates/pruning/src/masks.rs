@@ -5,7 +5,7 @@
 //! Source: Liu et al., "Sparse Training via Boosting Pruning Plasticity with Neuroregeneration"
 //! (arXiv 2106.10404): all weights of rank 2 and 4 are masked, biases and norms never are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
@@ -222,6 +222,36 @@ impl Masks {
         Ok(ParamVector::from_entries(found))
     }
 
+    /// The parameters that no mask covers, in module order.
+    pub(crate) fn others(&self, vector: &ParamVector) -> ParamVector {
+        let masked: HashSet<ParamId> = self.layers.iter().map(|mask| mask.id).collect();
+        vector.filter(|entry| !masked.contains(&entry.id))
+    }
+
+    /// That other masks are of the same parameters, by path and shape.
+    ///
+    /// # Errors
+    /// Names the first that differs.
+    pub(crate) fn same_layers(&self, other: &Self) -> Result<()> {
+        let differ = |(a, b): &(&Mask, &Mask)| a.path != b.path || a.shape != b.shape;
+        let mut pairs = self.layers.iter().zip(&other.layers);
+        if let Some((own, other)) = pairs.find(differ) {
+            return Err(PruningError::Mismatch {
+                path: other.path.clone(),
+                expected: format!("`{}` {:?}", own.path, own.shape),
+                found: format!("`{}` {:?}", other.path, other.shape),
+            });
+        }
+        if self.layers.len() != other.layers.len() {
+            return Err(PruningError::Mismatch {
+                path: "*".into(),
+                expected: format!("{} masks", self.layers.len()),
+                found: other.layers.len().to_string(),
+            });
+        }
+        Ok(())
+    }
+
     /// Attaches the masks to a model whose parameters have other ids, by path and shape: after loading a
     /// checkpoint that keeps no ids.
     ///
@@ -270,11 +300,13 @@ impl ModuleMapper for Multiply<'_> {
         let tensors = &mut *self.tensors;
         param.map(|weights| {
             let device = weights.device().inner();
-            let cached = tensors.get(&mask.id).filter(|t| t.device() == device);
+            let dtype = weights.dtype();
+            let fits = |t: &&Tensor<1>| t.device() == device && t.dtype() == dtype;
+            let cached = tensors.get(&mask.id).filter(fits);
             let flags = cached.cloned().unwrap_or_else(|| {
                 let values: Vec<f32> = mask.active.par_iter().map(|a| f32::from(*a)).collect();
                 let data = TensorData::new(values, [mask.active.len()]);
-                let tensor = Tensor::from_data(data, &device);
+                let tensor = Tensor::<1>::from_data(data, &device).cast(dtype);
                 tensors.insert(mask.id, tensor.clone());
                 tensor
             });

@@ -1,10 +1,12 @@
-//! Zeroing an optimizer's state where weights are off or new.
+//! An optimizer's state of masked weights: read for growth, zeroed where weights are off or new.
 
 use std::collections::HashMap;
 
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::tensor::{Device, TensorData};
 use burn_pack::{Bytes, Reader, Tensor, Writer};
 
+use crate::mask::Mask;
 use crate::masks::Masks;
 use crate::{PruningError, Result};
 
@@ -13,29 +15,33 @@ use crate::{PruningError, Result};
 ///
 /// One pass through the optimizer's record, so through the host: call it at decision events only.
 ///
+/// Burn loads a record's state in the default float type of the default device. A state of another type, as that
+/// of half precision weights on a device whose default is single precision, would come back as one that no
+/// longer fits its weights: it stays as it is, and a warning says so.
+///
 /// # Errors
 /// If the record can't be read or written.
 pub fn mask_optimizer(optim: &mut ModuleOptimizer, masks: &Masks) -> Result<()> {
-    let failed = |error: &dyn std::fmt::Display| PruningError::Record(error.to_string());
-    let record = optim.to_record();
-    if record.is_empty() {
+    let Some(reader) = read(optim)? else {
         return Ok(());
-    }
-    let bytes = record.into_bytes().map_err(|e| failed(&e))?;
-    let reader = Reader::from_bytes(bytes).map_err(|e| failed(&e))?;
+    };
     let (scalars, paths) = (reader.scalars().clone(), reader.metadata().clone());
     let flags: HashMap<u64, &[bool]> = masks
         .layers()
         .iter()
         .map(|mask| (mask.id.val(), mask.active.as_slice()))
         .collect();
+    let loaded = burn::tensor::Tensor::<1>::zeros([1], &Device::default()).dtype();
     let mut tensors = Vec::new();
-    for tensor in reader.into_tensors().map_err(|e| failed(&e))? {
+    for tensor in reader.into_tensors().map_err(failed)? {
+        if tensor.dtype.is_float() && tensor.dtype != loaded {
+            tracing::warn!(dtype = ?tensor.dtype, "optimizer state not reset: records load as {loaded:?}");
+            return Ok(());
+        }
         let active = tensor.param_id.and_then(|id| flags.get(&id));
         tensors.push(match active {
             Some(active) if tensor.shape.num_elements() == active.len() => {
-                let parts = tensor.into_parts().map_err(|e| failed(&e))?;
-                let (name, dtype, shape, id, bytes) = parts;
+                let (name, dtype, shape, id, bytes) = tensor.into_parts().map_err(failed)?;
                 let bytes = zero(bytes, active, dtype.size());
                 Tensor::new(name, dtype, shape, id, bytes)
             }
@@ -49,10 +55,65 @@ pub fn mask_optimizer(optim: &mut ModuleOptimizer, masks: &Masks) -> Result<()> 
     for (key, value) in &paths {
         writer = writer.with_metadata(key, value);
     }
-    let bytes = writer.into_bytes().map_err(|e| failed(&e))?;
-    let record = OptimizerRecord::from_bytes(bytes).map_err(|e| failed(&e))?;
+    let bytes = writer.into_bytes().map_err(failed)?;
+    let record = OptimizerRecord::from_bytes(bytes).map_err(failed)?;
     *optim = optim.clone().load_record(record);
     Ok(())
+}
+
+/// Added to the root of a second moment.
+const EPSILON: f32 = 1e-8;
+
+/// The optimizer's momentum of each masked weight, one vector a layer: the velocity of SGD, `m / (sqrt(v) + 1e-8)`
+/// of Adam and its kin, the momentum of Lion and RMSprop. Through the host, as [`mask_optimizer`].
+///
+/// # Errors
+/// If the record can't be read, or the optimizer keeps no momentum of a masked weight, or none yet.
+pub fn momenta(optim: &ModuleOptimizer, masks: &Masks) -> Result<Vec<Vec<f32>>> {
+    let mut first: HashMap<u64, Vec<f32>> = HashMap::new();
+    let mut second: HashMap<u64, Vec<f32>> = HashMap::new();
+    for tensor in
+        read(optim)?.map_or_else(|| Ok(Vec::new()), |r| r.into_tensors().map_err(failed))?
+    {
+        let (name, dtype, shape, id, bytes) = tensor.into_parts().map_err(failed)?;
+        let part = match name.rsplit('.').next() {
+            Some("velocity" | "moment_1" | "momentum" | "buf" | "exp_avg") => &mut first,
+            Some("moment_2") => &mut second,
+            _ => continue,
+        };
+        let data = TensorData::from_bytes(bytes, shape, dtype).convert::<f32>();
+        let values = data
+            .try_into_vec::<f32>()
+            .map_err(|e| failed(format!("{e:?}")))?;
+        part.extend(id.map(|id| (id, values)));
+    }
+    let layer = |mask: &Mask| {
+        let (id, size) = (mask.id.val(), mask.active.len());
+        let momentum = first.remove(&id).filter(|values| values.len() == size);
+        let Some(mut momentum) = momentum else {
+            return Err(failed(format!("no momentum of `{}`", mask.path)));
+        };
+        if let Some(square) = second.remove(&id) {
+            let pairs = momentum.iter_mut().zip(square);
+            pairs.for_each(|(m, v)| *m /= v.sqrt() + EPSILON);
+        }
+        Ok(momentum)
+    };
+    masks.layers().iter().map(layer).collect()
+}
+
+/// The optimizer's record, if there is any state.
+fn read(optim: &ModuleOptimizer) -> Result<Option<Reader>> {
+    let record = optim.to_record();
+    if record.is_empty() {
+        return Ok(None);
+    }
+    let bytes = record.into_bytes().map_err(failed)?;
+    Ok(Some(Reader::from_bytes(bytes).map_err(failed)?))
+}
+
+fn failed(error: impl std::fmt::Display) -> PruningError {
+    PruningError::Record(error.to_string())
 }
 
 /// Zero is all bits off in every float type.

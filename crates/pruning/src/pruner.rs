@@ -11,7 +11,8 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 
-use crate::training::{Gradients, SparseMethod, SparseState, SparseTraining};
+use crate::gradients::Gradients;
+use crate::training::{SparseMethod, SparseState, SparseTraining};
 use crate::{Masks, PruningError, Result};
 
 /// A shared handle on [`SparseTraining`]: clones see the same masks, so keep one outside of the model.
@@ -159,6 +160,18 @@ impl Pruner {
     #[must_use]
     pub fn masks(&self) -> Masks {
         self.lock().training.state().masks.clone()
+    }
+
+    /// Share of masked weights that were active at any time so far: the in-time over-parameterisation rate.
+    #[must_use]
+    pub fn explored(&self) -> f64 {
+        self.lock().training.state().explored.rate()
+    }
+
+    /// The same for each masked layer.
+    #[must_use]
+    pub fn layers_explored(&self) -> Vec<f64> {
+        self.lock().training.state().explored.layer_rates()
     }
 
     /// Share of masked weights that are off.

@@ -7,11 +7,11 @@
 use burn::config::Config;
 use burn::module::Module;
 
-use crate::density::{Layout, floor};
-use crate::error::{fraction, positive};
-use crate::layer::Layer;
-use crate::training::{Event, SparseMethod, Timing};
-use crate::{Masks, Pruner};
+use crate::density::Layout;
+use crate::drop::Rounding;
+use crate::dynamic::{DynamicSparse, DynamicSparseConfig};
+use crate::error::fraction;
+use crate::{Masks, Pruner, Result};
 
 /// Configuration of RigL: an ERK mask of the final sparsity, and every `update_every` steps until `until` of
 /// the run a swap of the share `alpha / 2 (1 + cos(pi t / T_end))` of each layer. An event takes the place
@@ -44,73 +44,41 @@ impl RigLConfig {
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.
-    pub fn init<M: Module>(&self, model: &M) -> crate::Result<Pruner> {
-        self.init_on(Masks::dense(model)?)
+    pub fn init<M: Module>(&self, model: &M) -> Result<Pruner> {
+        self.parts()?.init(model)
     }
 
     /// A pruner of the weights that these masks cover; their flags are drawn anew.
     ///
     /// # Errors
     /// Names the field that is out of range.
-    pub fn init_on(&self, masks: Masks) -> crate::Result<Pruner> {
-        let method = self.method()?;
-        let masks = masks.random(self.layout, 1.0 - self.sparsity, self.seed)?;
-        Ok(Pruner::new(method, masks, self.seed))
+    pub fn init_on(&self, masks: Masks) -> Result<Pruner> {
+        self.parts()?.init_on(masks)
     }
 
     /// The method alone.
     ///
     /// # Errors
     /// Names the field that is out of range.
-    pub fn method(&self) -> crate::Result<RigL> {
-        fraction("sparsity", self.sparsity, false)?;
+    pub fn method(&self) -> Result<DynamicSparse> {
+        self.parts()?.method()
+    }
+
+    /// RigL as a combination of the parts of dynamic sparse training.
+    ///
+    /// # Errors
+    /// Names the field that is out of range.
+    pub fn parts(&self) -> Result<DynamicSparseConfig> {
         fraction("alpha", self.alpha, false)?;
-        fraction("until", self.until, true)?;
-        positive("update_every", self.update_every)?;
-        positive("total_steps", self.total_steps)?;
-        Ok(RigL {
-            every: self.update_every,
-            end: floor(self.until * self.total_steps as f64),
-            alpha: self.alpha,
-        })
-    }
-}
-
-/// RigL's decisions.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RigL {
-    every: usize,
-    end: usize,
-    alpha: f64,
-}
-
-impl RigL {
-    /// The share of a layer that an event at this step swaps; 0 after the end.
-    #[must_use]
-    pub fn swap_fraction(&self, step: usize) -> f64 {
-        let progress = step.min(self.end) as f64 / self.end.max(1) as f64;
-        0.5 * self.alpha * (1.0 + (std::f64::consts::PI * progress).cos())
-    }
-}
-
-impl SparseMethod for RigL {
-    fn timing(&self, step: usize) -> Timing {
-        if step.is_multiple_of(self.every) && step < self.end {
-            Timing::Instead
-        } else {
-            Timing::None
-        }
-    }
-
-    fn needs_gradients(&self) -> bool {
-        true
-    }
-
-    fn update(&self, event: &Event, layers: &mut [Layer]) -> crate::Result<usize> {
-        layers.iter_mut().for_each(Layer::absolute);
-        let fraction = self.swap_fraction(event.step);
-        let swap = |layer: &mut Layer| layer.regenerate(floor(fraction * layer.count() as f64));
-        layers.iter_mut().map(swap).sum()
+        let parts = DynamicSparseConfig::new(self.sparsity, self.total_steps)
+            .with_update_every(self.update_every)
+            .with_until(Some(self.until))
+            .with_swap_start(self.alpha)
+            .with_rounding(Rounding::Down)
+            .with_layout(self.layout)
+            .with_in_place_of_step(true)
+            .with_seed(self.seed);
+        Ok(parts)
     }
 }
 

@@ -7,16 +7,14 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use rand::SeedableRng;
-use rand::seq::index::sample;
-use rand_chacha::ChaCha8Rng;
-use regimen_tensor::threshold;
+use regimen_schedules::Curve;
 
-use crate::density::{Layout, ceil, floor};
-use crate::error::{fraction, positive};
-use crate::layer::Layer;
-use crate::training::{Event, SparseMethod, Timing};
-use crate::{Masks, Pruner};
+use crate::density::Layout;
+use crate::drop::DropRule;
+use crate::dynamic::{DynamicSparse, DynamicSparseConfig};
+use crate::error::fraction;
+use crate::growth::GrowthRule;
+use crate::{Masks, Pruner, Result};
 
 /// Configuration of SET: a random mask of the final sparsity, and every `update_every` steps until `until` of
 /// the run each layer swaps the share `fraction` of its smallest positive and of its largest negative
@@ -49,105 +47,41 @@ impl SetConfig {
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.
-    pub fn init<M: Module>(&self, model: &M) -> crate::Result<Pruner> {
-        self.init_on(Masks::dense(model)?)
+    pub fn init<M: Module>(&self, model: &M) -> Result<Pruner> {
+        self.parts()?.init(model)
     }
 
     /// A pruner of the weights that these masks cover; their flags are drawn anew.
     ///
     /// # Errors
     /// Names the field that is out of range.
-    pub fn init_on(&self, masks: Masks) -> crate::Result<Pruner> {
-        fraction("sparsity", self.sparsity, false)?;
+    pub fn init_on(&self, masks: Masks) -> Result<Pruner> {
+        self.parts()?.init_on(masks)
+    }
+
+    /// The method alone.
+    ///
+    /// # Errors
+    /// Names the field that is out of range.
+    pub fn method(&self) -> Result<DynamicSparse> {
+        self.parts()?.method()
+    }
+
+    /// SET as a combination of the parts of dynamic sparse training.
+    ///
+    /// # Errors
+    /// Names the field that is out of range.
+    pub fn parts(&self) -> Result<DynamicSparseConfig> {
         fraction("fraction", self.fraction, false)?;
-        fraction("until", self.until, true)?;
-        positive("update_every", self.update_every)?;
-        positive("total_steps", self.total_steps)?;
-        let masks = masks.random(self.layout, 1.0 - self.sparsity, self.seed)?;
-        let method = Set {
-            every: self.update_every,
-            end: floor(self.until * self.total_steps as f64),
-            fraction: self.fraction,
-        };
-        Ok(Pruner::new(method, masks, self.seed))
-    }
-}
-
-/// SET's decisions.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Set {
-    every: usize,
-    end: usize,
-    fraction: f64,
-}
-
-impl SparseMethod for Set {
-    fn timing(&self, step: usize) -> Timing {
-        if step.is_multiple_of(self.every) && step < self.end {
-            Timing::After
-        } else {
-            Timing::None
-        }
-    }
-
-    fn needs_gradients(&self) -> bool {
-        false
-    }
-
-    fn update(&self, event: &Event, layers: &mut [Layer]) -> crate::Result<usize> {
-        let stream = (event.index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let mut rng = ChaCha8Rng::seed_from_u64(event.seed ^ stream);
-        let mut grown = 0;
-        for layer in layers {
-            let active = layer.count();
-            if active == layer.active.len() {
-                continue;
-            }
-            layer.drop(&next_to_zero(&layer.weights, &layer.active, self.fraction)?);
-            let count = active - layer.count();
-            let free: Vec<usize> = (0..layer.active.len())
-                .filter(|i| !layer.active[*i])
-                .collect();
-            let mut flags = vec![false; layer.active.len()];
-            for index in sample(&mut rng, free.len(), count) {
-                flags[free[index]] = true;
-            }
-            layer.grow(&flags);
-            grown += count;
-        }
-        Ok(grown)
-    }
-}
-
-/// The share `fraction` of the smallest positive (or zero) and of the largest negative active weights, each
-/// rounded up.
-///
-/// # Errors
-/// If a weight is not finite.
-pub fn next_to_zero(weights: &[f32], active: &[bool], fraction: f64) -> crate::Result<Vec<bool>> {
-    let sign = |negative: bool| -> Vec<bool> {
-        let flags = weights.iter().zip(active);
-        flags
-            .map(|(w, active)| *active && (*w < 0.0) == negative)
-            .collect()
-    };
-    let share = |flags: &[bool]| ceil(fraction * flags.iter().filter(|f| **f).count() as f64);
-    let (positive, negative) = (sign(false), sign(true));
-    let low = threshold::bottom_k_of(weights, &positive, share(&positive))?;
-    let high = threshold::top_k_of(weights, &negative, share(&negative))?;
-    Ok(low.iter().zip(high).map(|(a, b)| *a || b).collect())
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn smallest_positive_and_largest_negative_go() {
-        let weights = [0.5, -0.1, 0.2, -0.9, 0.05, -0.3];
-        let active = [true, true, true, true, false, true];
-        let dropped = next_to_zero(&weights, &active, 0.3).unwrap();
-        assert_eq!(dropped, [false, true, true, false, false, false]);
+        let parts = DynamicSparseConfig::new(self.sparsity, self.total_steps)
+            .with_update_every(self.update_every)
+            .with_until(Some(self.until))
+            .with_swap(Curve::Held)
+            .with_swap_start(self.fraction)
+            .with_drop(DropRule::NextToZero)
+            .with_growth(GrowthRule::Random)
+            .with_layout(self.layout)
+            .with_seed(self.seed);
+        Ok(parts)
     }
 }

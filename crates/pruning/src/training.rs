@@ -8,14 +8,17 @@ use std::fmt::Debug;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
-use regimen_tensor::ParamVector;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
+use crate::exploration::Exploration;
+use crate::gradients::Gradients;
 use crate::layer::Layer;
 use crate::masks::Masks;
-use crate::optimizer_state::mask_optimizer;
-use crate::{PruningError, Result};
+use crate::optimizer_state::{mask_optimizer, momenta};
 
 /// Whether a step is an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,15 @@ pub struct Event {
     pub seed: u64,
 }
 
+impl Event {
+    /// The generator of this event's random decisions, layers in order.
+    #[must_use]
+    pub fn generator(&self) -> ChaCha8Rng {
+        let stream = (self.index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ChaCha8Rng::seed_from_u64(self.seed ^ stream)
+    }
+}
+
 /// A method that changes masks: decisions over plain slices.
 pub trait SparseMethod: Debug + Send {
     /// Whether step `step` (the first is 1) is an event.
@@ -46,6 +58,16 @@ pub trait SparseMethod: Debug + Send {
 
     /// Whether [`update`](Self::update) looks at dense gradients.
     fn needs_gradients(&self) -> bool;
+
+    /// Whether [`update`](Self::update) looks at the optimizer's momentum.
+    fn needs_momentum(&self) -> bool {
+        false
+    }
+
+    /// Whether [`update`](Self::update) looks at which weights were active before.
+    fn needs_history(&self) -> bool {
+        false
+    }
 
     /// Changes the flags of the layers; returns how many weights were grown.
     ///
@@ -67,12 +89,9 @@ pub struct SparseState {
     pub seed: u64,
     /// The masks.
     pub masks: Masks,
-}
-
-/// The gradients of one device or of several.
-pub(crate) enum Gradients {
-    One(GradientsParams),
-    Many(MultiGradientsParams),
+    /// Which weights were active at any time.
+    #[serde(default)]
+    pub explored: Exploration,
 }
 
 /// A method with its masks and position.
@@ -91,6 +110,7 @@ impl SparseTraining {
             events: 0,
             grown: 0,
             seed,
+            explored: Exploration::of(&masks),
             masks,
         };
         Self {
@@ -110,24 +130,11 @@ impl SparseTraining {
     /// # Errors
     /// If its masks are of other parameters (paths or shapes) than the present ones.
     pub fn restore(&mut self, state: SparseState) -> Result<()> {
-        let own = self.state.masks.layers();
-        let other = state.masks.layers();
-        let differ = |(a, b): &(&crate::Mask, &crate::Mask)| a.path != b.path || a.shape != b.shape;
-        if let Some((own, other)) = own.iter().zip(other).find(differ) {
-            return Err(PruningError::Mismatch {
-                path: other.path.clone(),
-                expected: format!("`{}` {:?}", own.path, own.shape),
-                found: format!("`{}` {:?}", other.path, other.shape),
-            });
-        }
-        if own.len() != other.len() {
-            return Err(PruningError::Mismatch {
-                path: "*".into(),
-                expected: format!("{} masks", own.len()),
-                found: other.len().to_string(),
-            });
-        }
+        self.state.masks.same_layers(&state.masks)?;
         self.state = state;
+        if !self.state.explored.fits(&self.state.masks) {
+            self.state.explored = Exploration::of(&self.state.masks);
+        }
         Ok(())
     }
 
@@ -161,10 +168,9 @@ impl SparseTraining {
             Timing::None => Ok(Vec::new()),
             _ => self.dense_gradients(&model, &grads),
         };
-        let model = match (timing, grads) {
-            (Timing::Instead, _) => model,
-            (_, Gradients::One(grads)) => optim.step(lr, model, grads),
-            (_, Gradients::Many(grads)) => optim.step_multi(lr, model, grads),
+        let model = match timing {
+            Timing::Instead => model,
+            _ => grads.step(model, optim, lr),
         };
         self.state.step = step;
         if let Err(error) = self.state.masks.check(&model) {
@@ -180,33 +186,38 @@ impl SparseTraining {
         }
     }
 
-    /// The gradients of the masked weights, summed over devices; empty if the method needs none.
+    /// The gradients of the masked weights; empty if the method needs none.
     fn dense_gradients<M: Module>(&self, model: &M, grads: &Gradients) -> Result<Vec<Vec<f32>>> {
         let masks = &self.state.masks;
-        if !self.method.needs_gradients() {
-            return Ok(vec![Vec::new(); masks.layers().len()]);
+        if self.method.needs_gradients() {
+            return grads.dense(model, masks);
         }
-        let read = |grads| -> Result<Vec<Vec<f32>>> {
-            let vector = masks.select(&ParamVector::gradients(model, grads))?;
-            Ok(vector.to_host()?)
-        };
-        match grads {
-            Gradients::One(grads) => read(grads),
-            Gradients::Many(many) => {
-                let mut sum: Vec<Vec<f32>> = Vec::new();
-                for (grads, _) in &many.grads {
-                    let part = read(grads)?;
-                    if sum.is_empty() {
-                        sum = part;
-                        continue;
-                    }
-                    for (sum, part) in sum.iter_mut().zip(part) {
-                        sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
-                    }
-                }
-                Ok(sum)
-            }
+        Ok(vec![Vec::new(); masks.layers().len()])
+    }
+
+    /// The layers as the method wants to see them.
+    fn layers<M: Module>(
+        &self,
+        model: &M,
+        optim: &ModuleOptimizer,
+        dense: Vec<Vec<f32>>,
+    ) -> Result<Vec<Layer>> {
+        let masks = &self.state.masks;
+        let weights = masks.weights(model)?.to_host()?;
+        let parts = weights.into_iter().zip(dense).zip(masks.layers());
+        let mut layers: Vec<Layer> = parts
+            .map(|((weights, gradient), mask)| Layer::new(weights, gradient, mask.active.clone()))
+            .collect();
+        if self.method.needs_momentum() {
+            let momenta = momenta(optim, masks)?;
+            let pairs = layers.iter_mut().zip(momenta);
+            pairs.for_each(|(layer, momentum)| layer.momentum = momentum);
         }
+        if self.method.needs_history() {
+            let each = layers.iter_mut().enumerate();
+            each.for_each(|(i, layer)| layer.explored = self.state.explored.flags(i));
+        }
+        Ok(layers)
     }
 
     /// Lets the method decide, puts the new masks in place, clears the optimizer's state, and returns the
@@ -217,12 +228,8 @@ impl SparseTraining {
         optim: &mut ModuleOptimizer,
         dense: Vec<Vec<f32>>,
     ) -> Result<Masks> {
+        let mut layers = self.layers(model, optim, dense)?;
         let state = &mut self.state;
-        let weights = state.masks.weights(model)?.to_host()?;
-        let parts = weights.into_iter().zip(dense).zip(state.masks.layers());
-        let mut layers: Vec<Layer> = parts
-            .map(|((weights, gradient), mask)| Layer::new(weights, gradient, mask.active.clone()))
-            .collect();
         let event = Event {
             step: state.step,
             index: state.events,
@@ -237,6 +244,7 @@ impl SparseTraining {
         kept.set(flags)?;
         mask_optimizer(optim, &kept)?;
         state.masks.set(active)?;
+        state.explored.record(&state.masks);
         state.events += 1;
         state.grown += grown;
         tracing::debug!(

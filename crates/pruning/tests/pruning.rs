@@ -13,6 +13,15 @@ use proptest::prelude::*;
 use regimen_pruning::*;
 use regimen_tensor::ParamVector;
 
+#[path = "pruning/exact.rs"]
+mod exact;
+#[path = "pruning/golden.rs"]
+mod golden;
+#[path = "pruning/per_task.rs"]
+mod per_task;
+#[path = "pruning/top_kast.rs"]
+mod top_kast;
+
 #[derive(Module, Debug)]
 struct Net {
     first: Linear,

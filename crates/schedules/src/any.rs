@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::between::Between;
 use crate::blend::{Combined, Noisy, Swa};
 use crate::catalogue::{
     Cyclic, Exponential, HardRestarts, Infinite, InverseTime, MultiStep, Noam, OneCycle,
@@ -46,6 +47,7 @@ type Any = Box<AnySchedule>;
 pub enum AnySchedule {
     Constant(Constant),
     Linear(Linear),
+    Between(Between),
     Cosine(Cosine),
     InverseSqrt(InverseSqrt),
     Polynomial(Polynomial),
@@ -121,7 +123,7 @@ macro_rules! variants {
 }
 
 variants! {
-    leaves: Constant, Linear, Cosine, InverseSqrt, Polynomial, Refined, Tanh, Exponential,
+    leaves: Constant, Linear, Between, Cosine, InverseSqrt, Polynomial, Refined, Tanh, Exponential,
         InverseTime, Noam, Step, MultiStep, PiecewiseConstant, PiecewiseInterpolate, WarmRestarts,
         HardRestarts, OneCycle, Cyclic, Wsd, Infinite, Rewarmed, Table;
     compositions: Warmup, Then, Clamped, Scaled, Sequence, Repeated, Restarted, Skipped, Held,

@@ -5,6 +5,7 @@
 #[cfg(feature = "burn")]
 pub mod adaptor;
 pub mod any;
+pub mod between;
 pub mod blend;
 pub mod catalogue;
 mod checked;
@@ -26,6 +27,7 @@ pub mod smoothing;
 #[cfg(feature = "burn")]
 pub use adaptor::{LrFeedback, LrSchedule};
 pub use any::AnySchedule;
+pub use between::Between;
 pub use blend::{Combined, Noise, Noisy, Reduction, Swa};
 pub use catalogue::{
     Boundary, Curve, Cyclic, CyclicMode, Exponential, HardRestarts, Infinite, InverseTime, Lambda,

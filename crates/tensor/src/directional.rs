@@ -10,17 +10,19 @@ use burn::tensor::Tensor;
 
 use crate::{ParamVector, Result, TensorError};
 
-/// The step that balances rounding against truncation in single precision.
+/// The step of a central difference in single precision.
 ///
-/// `h = cbrt(eps) (1 + |x|) / |v|`: the cube root of the machine's precision, 0.0049, at the scale
-/// of the point and of the direction. Reads two scalars.
+/// `h = sqrt(eps) (1 + |x|) / |v|`: the square root of the machine's precision, 0.00035, at the scale of the
+/// point and of the direction. The cube root would balance rounding against the truncation of a smooth
+/// function; the shorter step crosses fewer kinks of a network with ReLU, whose error grows with `h`, and still
+/// leaves three digits. Reads two scalars.
 ///
 /// # Errors
 /// [`TensorError::OutOfRange`] if the direction is zero or not finite.
 pub fn step_size(point: &ParamVector, direction: &ParamVector) -> Result<f64> {
     let read = |norm: Tensor<1>| f64::from(norm.into_scalar::<f32>());
     let (x, v) = (read(point.l2()), read(direction.l2()));
-    let h = f64::from(f32::EPSILON).cbrt() * (1.0 + x) / v;
+    let h = f64::from(f32::EPSILON).sqrt() * (1.0 + x) / v;
     if h.is_finite() && h > 0.0 {
         Ok(h)
     } else {

@@ -1,3 +1,5 @@
 //! Experiments of `regimen-pruning`.
 
+pub mod continual_dst;
 pub mod granet;
+pub mod peers;

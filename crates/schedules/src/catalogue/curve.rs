@@ -17,6 +17,8 @@ use crate::maths::{half_cosine, power};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Curve {
+    /// 1 until the end: the value falls at once.
+    Held,
     /// `1 - p`.
     Linear,
     /// `(1 + cos(pi p)) / 2`.
@@ -59,7 +61,9 @@ checked_serde!(Curve, Rise);
 impl Checked for Curve {
     fn check(&self) -> Result<()> {
         match *self {
-            Self::Linear | Self::Cosine | Self::OneMinusSqrt | Self::Geometric => Ok(()),
+            Self::Held | Self::Linear | Self::Cosine | Self::OneMinusSqrt | Self::Geometric => {
+                Ok(())
+            }
             Self::Polynomial { power } | Self::Power { power } => {
                 check("power", power, power > 0.0, "above 0")
             }
@@ -79,6 +83,9 @@ impl Checked for Curve {
 }
 
 impl Curve {
+    /// `(1 - p)^3`, of gradual pruning.
+    pub const CUBIC: Self = Self::Polynomial { power: 3.0 };
+
     /// The value at a progress in `0..=1` on the way between two levels.
     #[must_use]
     pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
@@ -90,6 +97,7 @@ impl Curve {
 
     fn factor(&self, p: f64) -> f64 {
         match *self {
+            Self::Held => f64::from(p < 1.0),
             Self::Linear | Self::Geometric => 1.0 - p,
             Self::Cosine => half_cosine(p),
             Self::OneMinusSqrt => 1.0 - p.sqrt(),

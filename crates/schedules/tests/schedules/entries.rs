@@ -2,9 +2,9 @@
 
 use regimen_schedules::peers::{optax, transformers};
 use regimen_schedules::{
-    AnySchedule, Combined, Constant, Cosine, Curve, Cyclic, CyclicMode, Exponential, Feedback,
-    GreedyConfig, HardRestarts, Infinite, InverseSqrt, InverseTime, Lambda, Linear, MultiStep,
-    Noam, Noisy, Norm, OneCycle, PiecewiseConstant, PiecewiseInterpolate, Polynomial,
+    AnySchedule, Between, Combined, Constant, Cosine, Curve, Cyclic, CyclicMode, Exponential,
+    Feedback, GreedyConfig, HardRestarts, Infinite, InverseSqrt, InverseTime, Lambda, Linear,
+    MultiStep, Noam, Noisy, Norm, OneCycle, PiecewiseConstant, PiecewiseInterpolate, Polynomial,
     ReduceOnPlateauConfig, Reduction, RefinedConfig, Result, Rewarmed, Rise, ScheduleExt, Sequence,
     Stable, Stage, Step, Swa, Table, Tanh, WarmRestarts, WarmupClock, Wsd,
 };
@@ -68,6 +68,8 @@ fn simple() -> Result<Vec<Entry>> {
         { Linear::new(1.0, 100)? }
         "Linear between two values", "from + (to - from) t / T", "optax `linear_schedule`, torch `LinearLR`, Burn",
         { Linear::between(0.9, 0.5, 100)? }
+        "Between two steps", "to + (from - to) f(p), p = (t - start) / (end - start), along any curve f", "gradual pruning (cubic), optax `polynomial_schedule(transition_begin=..)`",
+        { Between::new(0.0, 0.9, 20, 80, Curve::CUBIC)? }
         "Polynomial", "end + (peak - end) (1 - t / T)^power", "optax, torch `PolynomialLR`, timm, transformers, Keras",
         { Polynomial::decay(1.0, 0.01, 100, 2.0)? }
         "Polynomial with cycles", "T counts as T ceil(t / T)", "Keras `PolynomialDecay(cycle=True)`",

@@ -1,0 +1,256 @@
+//! # PerTask
+//!
+//! One network for a sequence of tasks: each finds its own sparse topology over shared weights, which freeze once used.
+//!
+//! Source: Yildirim et al., "Continual Learning with Dynamic Sparse Training: Exploring Algorithms for Effective Model
+//! Updates" (arXiv 2308.14831).
+
+mod held;
+mod run;
+mod state;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::config::Config;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+
+use crate::density::Layout;
+use crate::drop::DropRule;
+use crate::error::{fraction, positive};
+use crate::gradients::Gradients;
+use crate::growth::GrowthRule;
+use crate::{Masks, PruningError, Result};
+use run::Run;
+pub use state::{PerTaskState, Topology};
+
+/// Configuration of per-task topologies.
+///
+/// A task starts from a random mask of `density` and trains the weights under it. Every `update_every`-th step,
+/// until the share `until` of the task, each layer drops the share
+/// `p(k) = swap_end + (swap_start - swap_end) (1 + cos(pi k / K)) / 2` of its active weights, rounded up, and
+/// grows as many. What a task ends with belongs to it: its weights get no gradient and no change in later tasks,
+/// which may use them as they are.
+///
+/// All parameters without a mask, biases and norms, are kept per task: each task starts from their initial
+/// values and is evaluated with its own.
+#[derive(Config, Debug)]
+pub struct PerTaskConfig {
+    /// Density of each task's mask, in (0, 1].
+    pub density: f64,
+    /// Steps between updates of the topology.
+    #[config(default = 400)]
+    pub update_every: usize,
+    /// Share of a task, in [0, 1], from whose end on the topology stays.
+    #[config(default = 1.0)]
+    pub until: f64,
+    /// Share of a layer that the first update would swap, in [0, 1); 0 at both ends is a static topology.
+    #[config(default = 0.5)]
+    pub swap_start: f64,
+    /// Share that is swapped at the end of a task, in [0, 1).
+    #[config(default = 0.005)]
+    pub swap_end: f64,
+    /// How a task's first mask is shared out over the layers.
+    #[config(default = "Layout::Erk")]
+    pub layout: Layout,
+    /// Which active weights are dropped.
+    #[config(default = "DropRule::Magnitude")]
+    pub drop: DropRule,
+    /// Which inactive weights are grown; `Unfired` looks at the present task alone.
+    #[config(default = "GrowthRule::Random")]
+    pub growth: GrowthRule,
+    /// Freezes what earlier tasks use. Without it each task trains all weights of its mask, every grown weight
+    /// starts at 0, and earlier tasks forget.
+    #[config(default = true)]
+    pub freeze: bool,
+    /// Seed of the masks and of random growth.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+impl PerTaskConfig {
+    /// Topologies over all weights of rank 2 and 4.
+    ///
+    /// # Errors
+    /// Names the field that is out of range; or if there is no such weight.
+    pub fn init<M: Module>(&self, model: &M) -> Result<PerTask> {
+        self.init_on(model, Masks::dense(model)?)
+    }
+
+    /// Topologies over the weights that these masks of `model` cover; all else is kept per task.
+    ///
+    /// # Errors
+    /// Names the field that is out of range; or if the masks are of another model.
+    pub fn init_on<M: Module>(&self, model: &M, masks: Masks) -> Result<PerTask> {
+        fraction("density", self.density, true)?;
+        if self.density == 0.0 {
+            return Err(PruningError::range("density", 0.0, "above 0, to 1"));
+        }
+        fraction("until", self.until, true)?;
+        fraction("swap_start", self.swap_start, false)?;
+        fraction("swap_end", self.swap_end, false)?;
+        positive("update_every", self.update_every)?;
+        let state = PerTaskState::new(model, masks, self.seed)?;
+        let run = Run::new(self.clone(), state);
+        let inner = Inner { run, failure: None };
+        Ok(PerTask {
+            inner: Arc::new(Mutex::new(inner)),
+        })
+    }
+}
+
+/// A shared handle on a sequence of tasks; a model carries it with `#[module(skip)]`, as a
+/// [`Pruner`](crate::Pruner).
+///
+/// ```
+/// # use burn::{nn::LinearConfig, optim::{AdamConfig, GradientsParams}, tensor::{Device, Tensor}};
+/// use regimen_pruning::{GrowthRule, PerTaskConfig};
+///
+/// # let device = Device::default().autodiff();
+/// # let model = LinearConfig::new(16, 4).init(&device);
+/// let tasks = PerTaskConfig::new(0.25).with_growth(GrowthRule::Gradient).init(&model)?;
+/// let mut model = model;
+/// for task in 0..2 {
+///     let steps = 10;
+///     model = tasks.begin(model, steps)?;
+///     let mut optim = AdamConfig::new().init(); // a new one for each task
+///     for _ in 0..steps {
+///         let loss = (model.forward(Tensor::<2>::ones([8, 16], &device)) - task as f32).square().mean();
+///         let grads = GradientsParams::from_grads(loss.backward(), &model);
+///         model = tasks.optimize(model, &mut optim, 0.01, grads); // in a `TrainStep`, the same call
+///     }
+///     tasks.finish(&model)?;
+/// }
+/// let first = tasks.model_of(0, model)?; // the model as task 0 left it
+/// # Ok::<(), regimen_pruning::PruningError>(())
+/// ```
+#[derive(Clone)]
+pub struct PerTask {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    run: Run,
+    failure: Option<Arc<PruningError>>,
+}
+
+impl fmt::Debug for PerTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.lock();
+        write!(f, "PerTask({} finished)", inner.run.state().tasks().len())
+    }
+}
+
+impl PerTask {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the next task, of `steps` training steps: draws its mask and returns the model with the stored
+    /// weights under it, everything without a mask at its initial value. Take a new optimizer for it.
+    ///
+    /// # Errors
+    /// If a task is under way, `steps` is 0 or the model is another one.
+    pub fn begin<M: Module>(&self, model: M, steps: usize) -> Result<M> {
+        self.lock().run.begin(model, steps)
+    }
+
+    /// One training step: the optimizer's, with the gradients of used weights zeroed before and their bits put
+    /// back after, the mask, and at an update the new topology. A position that is grown again gets its stored
+    /// value if an earlier task uses it, and starts at 0 if it is free. After an error: the optimizer's step alone.
+    #[must_use]
+    pub fn optimize<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: GradientsParams,
+    ) -> M {
+        self.advance(model, optim, lr.into(), Gradients::One(grads))
+    }
+
+    /// As [`optimize`](Self::optimize) for `TrainStep::optimize_multi`.
+    #[must_use]
+    pub fn optimize_multi<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: MultiGradientsParams,
+    ) -> M {
+        self.advance(model, optim, lr.into(), Gradients::Many(grads))
+    }
+
+    fn advance<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: Gradients,
+    ) -> M {
+        let mut inner = self.lock();
+        if inner.failure.is_some() {
+            return grads.step(model, optim, lr);
+        }
+        let (model, result) = inner.run.advance(model, optim, lr, grads);
+        inner.failure = result.err().map(Arc::new);
+        model
+    }
+
+    /// Remembers the model and its topology as the best of the task so far: [`finish`](Self::finish) takes the
+    /// last that was remembered. The paper remembers the epoch of best training accuracy.
+    ///
+    /// # Errors
+    /// If no task is under way or the model is another one.
+    pub fn remember<M: Module>(&self, model: &M) -> Result<()> {
+        self.lock().run.remember(model)
+    }
+
+    /// Ends the task with this model, or the remembered one: its weights go to the store, its mask to the used
+    /// ones, and its unmasked parameters are kept for it.
+    ///
+    /// # Errors
+    /// If no task is under way, a step failed, or the model is another one.
+    pub fn finish<M: Module>(&self, model: &M) -> Result<()> {
+        let mut inner = self.lock();
+        if let Some(failure) = &inner.failure {
+            return Err(PruningError::Failed(failure.clone()));
+        }
+        inner.run.finish(model)
+    }
+
+    /// The model as finished task `task` left it: the store under its mask, with its unmasked parameters.
+    ///
+    /// # Errors
+    /// If the task is not finished or the model is another one.
+    pub fn model_of<M: Module>(&self, task: usize, model: M) -> Result<M> {
+        self.lock().run.model_of(task, model)
+    }
+
+    /// That no step failed so far.
+    ///
+    /// # Errors
+    /// The first error of an optimize call.
+    pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
+        self.lock().failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// A copy of all that is needed to go on, to be saved beside the model's and the optimizer's records.
+    #[must_use]
+    pub fn state(&self) -> PerTaskState {
+        self.lock().run.state().clone()
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If it is of other parameters (paths or shapes).
+    pub fn restore(&self, state: PerTaskState) -> Result<()> {
+        let mut inner = self.lock();
+        inner.run.restore(state)?;
+        inner.failure = None;
+        Ok(())
+    }
+}

@@ -1,0 +1,214 @@
+//! # TopKast
+//!
+//! Sparse forward and backward passes over stored dense weights: the largest compute, a few more also learn.
+//!
+//! Source: Jayakumar et al., "Top-KAST: Top-K Always Sparse Training" (arXiv 2106.03517), section 2.
+
+mod run;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::config::Config;
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+
+use crate::error::{fraction, positive};
+use crate::gradients::Gradients;
+use crate::{Masks, PruningError, Result};
+use run::Run;
+pub use run::{TopKastState, penalty};
+
+/// Configuration of Top-KAST.
+///
+/// Of each layer's `n` stored weights `theta` the `D n` largest `|theta|` are the set `A` of the forward pass, and
+/// the `(D + M) n` largest the set `B` that learns: gradients are those of the masked network, taken on `B`. The
+/// exploration penalty `strength / 2 (sum over A of theta^2 + sum over B \ A of theta^2 / D)` is felt more by
+/// those that do not compute, so that they must earn their place. What is outside of `B` keeps its stored value
+/// bit for bit. The model itself always holds `theta` on `A` and zero elsewhere.
+#[derive(Config, Debug)]
+pub struct TopKastConfig {
+    /// Density `D` of the forward pass, in (0, 1].
+    pub forward: f64,
+    /// Density `D + M` of the backward pass, from `forward` to 1.
+    pub backward: f64,
+    /// Steps between selections of the two sets.
+    #[config(default = 100)]
+    pub update_every: usize,
+    /// Strength of the exploration penalty, 0 or more; the place of weight decay.
+    #[config(default = 1e-4)]
+    pub penalty: f64,
+}
+
+impl TopKastConfig {
+    /// For all weights of rank 2 and 4.
+    ///
+    /// # Errors
+    /// Names the field that is out of range; or if there is no such weight.
+    pub fn init<M: Module>(&self, model: &M) -> Result<TopKast> {
+        self.init_on(model, Masks::dense(model)?)
+    }
+
+    /// For the weights of `model` that these masks cover.
+    ///
+    /// # Errors
+    /// Names the field that is out of range; or if the masks are of another model or a weight is not finite.
+    pub fn init_on<M: Module>(&self, model: &M, masks: Masks) -> Result<TopKast> {
+        for (field, value) in [("forward", self.forward), ("backward", self.backward)] {
+            fraction(field, value, true)?;
+        }
+        if self.forward == 0.0 {
+            return Err(PruningError::range("forward", 0.0, "above 0, to 1"));
+        }
+        if self.backward < self.forward {
+            let allowed = format!("forward, {}, to 1", self.forward);
+            return Err(PruningError::range("backward", self.backward, &allowed));
+        }
+        if !(self.penalty.is_finite() && self.penalty >= 0.0) {
+            return Err(PruningError::range("penalty", self.penalty, "0 or more"));
+        }
+        positive("update_every", self.update_every)?;
+        let run = Run::new(self.clone(), model, masks)?;
+        Ok(TopKast {
+            inner: Arc::new(Mutex::new(Inner { run, failure: None })),
+        })
+    }
+}
+
+/// A shared handle on Top-KAST; a model carries it with `#[module(skip)]`, as a [`Pruner`](crate::Pruner).
+///
+/// ```
+/// # use burn::{nn::LinearConfig, optim::{GradientsParams, SgdConfig}, tensor::{Device, Tensor}};
+/// use regimen_pruning::TopKastConfig;
+///
+/// # let device = Device::default().autodiff();
+/// # let model = LinearConfig::new(20, 5).init(&device);
+/// let kast = TopKastConfig::new(0.1, 0.2).with_update_every(10).init(&model)?;
+/// let mut model = kast.mask(model)?;
+/// let mut optim = SgdConfig::new().init();
+/// for _ in 0..20 {
+///     let loss = model.forward(Tensor::<2>::ones([8, 20], &device)).square().mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     model = kast.optimize(model, &mut optim, 0.1, grads); // in a `TrainStep`, the same call
+/// }
+/// assert_eq!((kast.forward().count(), kast.backward().count()), (10, 20));
+/// # Ok::<(), regimen_pruning::PruningError>(())
+/// ```
+#[derive(Clone)]
+pub struct TopKast {
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    run: Run,
+    failure: Option<Arc<PruningError>>,
+}
+
+impl fmt::Debug for TopKast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.lock().run.masks().0.total();
+        write!(f, "TopKast({total} weights)")
+    }
+}
+
+impl TopKast {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Applies the forward set: once before training starts.
+    ///
+    /// # Errors
+    /// If the model is another one.
+    pub fn mask<M: Module>(&self, model: M) -> Result<M> {
+        self.lock().run.masks().0.apply(model)
+    }
+
+    /// One training step on the stored weights; the model comes back under the forward set. After an error: the
+    /// optimizer's step alone.
+    #[must_use]
+    pub fn optimize<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: GradientsParams,
+    ) -> M {
+        self.advance(model, optim, lr.into(), Gradients::One(grads))
+    }
+
+    /// As [`optimize`](Self::optimize) for `TrainStep::optimize_multi`.
+    #[must_use]
+    pub fn optimize_multi<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: MultiGradientsParams,
+    ) -> M {
+        self.advance(model, optim, lr.into(), Gradients::Many(grads))
+    }
+
+    fn advance<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: Gradients,
+    ) -> M {
+        let mut inner = self.lock();
+        if inner.failure.is_some() {
+            return grads.step(model, optim, lr);
+        }
+        let (model, result) = inner.run.advance(model, optim, lr, grads);
+        inner.failure = result.err().map(Arc::new);
+        model
+    }
+
+    /// That no step failed so far.
+    ///
+    /// # Errors
+    /// The first error of an optimize call.
+    pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
+        self.lock().failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// The forward set `A`: the mask of the trained model.
+    #[must_use]
+    pub fn forward(&self) -> Masks {
+        self.lock().run.masks().0.clone()
+    }
+
+    /// The backward set `B`.
+    #[must_use]
+    pub fn backward(&self) -> Masks {
+        self.lock().run.masks().1.clone()
+    }
+
+    /// Share of masked weights that were in the forward set at any time so far.
+    #[must_use]
+    pub fn explored(&self) -> f64 {
+        self.lock().run.explored()
+    }
+
+    /// A copy of stored weights and sets, to be saved beside the model's and the optimizer's records. The stored
+    /// weights are read from the device.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub fn state(&self) -> Result<TopKastState> {
+        self.lock().run.state()
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If it is of other parameters (paths or shapes).
+    pub fn restore(&self, state: TopKastState) -> Result<()> {
+        let mut inner = self.lock();
+        inner.run.restore(state)?;
+        inner.failure = None;
+        Ok(())
+    }
+}
