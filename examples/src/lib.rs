@@ -7,6 +7,7 @@
 
 pub mod curriculum;
 pub mod data;
+pub mod ensemble;
 pub mod experiment;
 pub mod models;
 pub mod pruning;
