@@ -110,9 +110,7 @@ mod tests {
     use crate::subsets::SubsetsConfig;
 
     fn exact() -> (Datamodel, Subsets, Outputs) {
-        let effects: Vec<f32> = (0..24)
-            .map(|i| (i as f32 * 1.7).sin())
-            .collect();
+        let effects: Vec<f32> = (0..24).map(|i| (i as f32 * 1.7).sin()).collect();
         let datamodel = Datamodel::new(2, 1, vec![1.0, -2.0], effects).unwrap();
         let subsets = SubsetsConfig::new(20).init(12).unwrap();
         let rows = subsets
