@@ -4,7 +4,7 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use rand::SeedableRng;
@@ -30,18 +30,23 @@ pub struct Ensemble {
 }
 
 impl EnsembleConfig {
-    /// Draws the weights from the device's generator, as Burn's own linear layers do.
+    /// Draws the weights from the device's generator: He's uniform law for weights, `1 / sqrt(inputs)` for biases.
     #[must_use]
     pub fn init(&self, device: &Device) -> Ensemble {
-        let draw = |inputs: usize, shape: [usize; 3]| {
-            let bound = (inputs as f64).sqrt().recip();
+        let draw = |bound: f64, shape: [usize; 3]| {
             let law = Distribution::Uniform(-bound, bound);
             Param::from_tensor(Tensor::random(shape, law, device))
         };
         let pairs = || self.sizes.windows(2);
-        let weights = pairs().map(|pair| draw(pair[0], [self.members, pair[0], pair[1]]));
+        let weights = pairs().map(|pair| {
+            let bound = (6.0 / pair[0] as f64).sqrt();
+            draw(bound, [self.members, pair[0], pair[1]])
+        });
         let weights = weights.collect();
-        let biases = pairs().map(|pair| draw(pair[0], [self.members, 1, pair[1]]));
+        let biases = pairs().map(|pair| {
+            let bound = (pair[0] as f64).sqrt().recip();
+            draw(bound, [self.members, 1, pair[1]])
+        });
         Ensemble {
             weights,
             biases: biases.collect(),
@@ -114,41 +119,80 @@ pub struct TrainEnsembleConfig {
 }
 
 impl TrainEnsembleConfig {
+    /// The optimizer: SGD with momentum and weight decay.
+    #[must_use]
+    pub fn optimizer(&self) -> ModuleOptimizer {
+        let momentum = MomentumConfig::new().with_dampening(0.0);
+        SgdConfig::new()
+            .with_momentum(Some(momentum))
+            .with_weight_decay(Some(WeightDecayConfig::new(5e-4)))
+            .init()
+    }
+
     /// Trains every member on images of its own, all at once; the sets must be of one size.
     #[must_use]
     pub fn fit(&self, mut model: Ensemble, images: &Images, sets: &[Vec<usize>]) -> Ensemble {
         let device = model.weights[0].device();
-        let ImageBatch { images, labels } = images.batch(&device);
-        let classes = model.weights.last().map_or(0, |weight| weight.dims()[2]);
-        let targets: Tensor<2> = labels.one_hot(classes).float();
+        let data = EnsembleData::new(images, &device);
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let momentum = MomentumConfig::new().with_dampening(0.0);
-        let mut optim = SgdConfig::new()
-            .with_momentum(Some(momentum))
-            .with_weight_decay(Some(WeightDecayConfig::new(5e-4)))
-            .init();
+        let mut optim = self.optimizer();
         let mut orders = sets.to_vec();
         let steps = orders.first().map_or(0, |order| order.len() / self.batch);
         for _ in 0..self.epochs {
             orders.iter_mut().for_each(|order| order.shuffle(&mut rng));
             for step in 0..steps {
                 let span = step * self.batch..(step + 1) * self.batch;
-                let chosen = orders.iter().flat_map(|order| &order[span.clone()]);
-                let chosen: Vec<i64> = chosen.map(|i| *i as i64).collect();
-                let count = chosen.len();
-                let chosen = TensorData::new(chosen, [count]);
-                let chosen = Tensor::<1, Int>::from_data(chosen, &device);
-                let part = |all: &Tensor<2>| {
-                    let rows = all.clone().select(0, chosen.clone());
-                    let [_, width] = rows.dims();
-                    rows.reshape([sets.len(), self.batch, width])
-                };
-                let loss = cross_entropy(model.forward(part(&images)), part(&targets));
+                let batches = orders.iter().map(|order| &order[span.clone()]);
+                let (inputs, targets) = data.gather(batches);
+                let loss = cross_entropy(model.forward(inputs), targets);
                 let grads = GradientsParams::from_grads(loss.backward(), &model);
                 model = optim.step(self.rate, model, grads);
             }
         }
         model
+    }
+}
+
+/// Images and one-hot classes on a device, from which every member takes a batch of its own.
+#[derive(Clone, Debug)]
+pub struct EnsembleData {
+    images: Tensor<2>,
+    targets: Tensor<2>,
+}
+
+impl EnsembleData {
+    /// Puts images on a device.
+    #[must_use]
+    pub fn new(images: &Images, device: &Device) -> Self {
+        let classes = images.classes;
+        let ImageBatch { images, labels } = images.batch(device);
+        let targets = labels.one_hot(classes).float();
+        Self { images, targets }
+    }
+
+    /// The images, `[images, pixels]`.
+    #[must_use]
+    pub fn images(&self) -> Tensor<2> {
+        self.images.clone()
+    }
+
+    /// Images `[members, batch, pixels]` and targets `[members, batch, classes]` at these positions, one batch a member, all
+    /// of one size.
+    pub fn gather<'a>(
+        &self,
+        batches: impl ExactSizeIterator<Item = &'a [usize]>,
+    ) -> (Tensor<3>, Tensor<3>) {
+        let members = batches.len();
+        let chosen: Vec<i64> = batches.flatten().map(|i| *i as i64).collect();
+        let count = chosen.len();
+        let chosen = TensorData::new(chosen, [count]);
+        let chosen = Tensor::<1, Int>::from_data(chosen, &self.images.device());
+        let part = |all: &Tensor<2>| {
+            let rows = all.clone().select(0, chosen.clone());
+            let [_, width] = rows.dims();
+            rows.reshape([members, count / members, width])
+        };
+        (part(&self.images), part(&self.targets))
     }
 }
 

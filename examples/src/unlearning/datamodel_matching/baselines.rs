@@ -1,6 +1,5 @@
 //! Descent and ascent on gradients, on every original at once.
 
-use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::Tensor;
 use rand::SeedableRng;
@@ -8,10 +7,12 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::Job;
-use crate::ensemble::{Ensemble, cross_entropy};
+use crate::ensemble::{Ensemble, EnsembleData, TrainEnsembleConfig, cross_entropy};
 
 /// Passes over the retain points of the methods that descend.
 const EPOCHS: usize = 5;
+/// Retain points of a member in a step.
+const BATCH: usize = 20;
 /// Steps up the loss of all forget points.
 const ASCENTS: usize = 10;
 /// Weight of the retain loss of NegGrad+.
@@ -35,18 +36,20 @@ impl Job {
         ]
     }
 
-    /// `weight` times the retain loss minus the rest times the forget loss, by SGD as in training.
+    /// `weight` times the retain loss minus the rest times the forget loss, by SGD as in training; every member
+    /// sees the retain points in an order of its own.
     fn descend(&self, mut model: Ensemble, weight: f64) -> Ensemble {
-        let momentum = MomentumConfig::new().with_dampening(0.0);
-        let mut optim = SgdConfig::new().with_momentum(Some(momentum)).init();
+        let data = EnsembleData::new(&self.train, &self.context.device);
+        let mut optim = TrainEnsembleConfig::new().optimizer();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut order = self.retain.clone();
+        let mut orders = vec![self.retain.clone(); model.members()];
         for _ in 0..EPOCHS {
-            order.shuffle(&mut rng);
-            for batch in order.chunks(20) {
-                let mut loss = self.loss(&model, batch) * weight;
+            orders.iter_mut().for_each(|order| order.shuffle(&mut rng));
+            for first in (0..self.retain.len() - BATCH).step_by(BATCH) {
+                let batches = orders.iter().map(|order| &order[first..first + BATCH]);
+                let mut loss = loss(&model, &data, batches) * weight;
                 if weight < 1.0 {
-                    loss = loss - self.loss(&model, &self.forget) * (1.0 - weight);
+                    loss = loss - self.forget_loss(&model, &data) * (1.0 - weight);
                 }
                 model = step(&mut optim, 0.05, model, loss);
             }
@@ -55,21 +58,28 @@ impl Job {
     }
 
     fn ascend(&self, mut model: Ensemble, rate: f64) -> Ensemble {
+        let data = EnsembleData::new(&self.train, &self.context.device);
         let mut optim = SgdConfig::new().init();
         for _ in 0..ASCENTS {
-            let loss = -self.loss(&model, &self.forget);
+            let loss = -self.forget_loss(&model, &data);
             model = step(&mut optim, rate, model, loss);
         }
         model
     }
 
-    /// The sum over members of the mean cross-entropy of some training points.
-    fn loss(&self, model: &Ensemble, points: &[usize]) -> Tensor<1> {
-        let batch = self.train.select(points).batch(&self.context.device);
-        let targets = batch.labels.one_hot::<2>(self.train.classes).float();
-        let logits = model.forward(batch.images.unsqueeze_dim(0));
-        cross_entropy(logits, targets.unsqueeze_dim(0))
+    fn forget_loss(&self, model: &Ensemble, data: &EnsembleData) -> Tensor<1> {
+        loss(model, data, [self.forget.as_slice()].into_iter())
     }
+}
+
+/// The sum over members of the mean cross-entropy of a batch each, or of one for all.
+fn loss<'a>(
+    model: &Ensemble,
+    data: &EnsembleData,
+    batches: impl ExactSizeIterator<Item = &'a [usize]>,
+) -> Tensor<1> {
+    let (images, targets) = data.gather(batches);
+    cross_entropy(model.forward(images), targets)
 }
 
 fn step(optim: &mut ModuleOptimizer, rate: f64, model: Ensemble, loss: Tensor<1>) -> Ensemble {

@@ -14,6 +14,9 @@ const POINTS: usize = 120;
 /// The last points are forgotten.
 const FORGET: usize = 6;
 const LAMBDA: f64 = 0.01;
+/// Deviation of the retain points along the forget points' directions, and length of the forget points there.
+const WEAK: f64 = 0.045;
+const STRONG: f64 = 8.0;
 const STEPS: [usize; 4] = [1, 10, 100, 1000];
 
 /// Relative errors on the forget points' outputs, against the model fitted without them, after some steps of gradient
@@ -55,8 +58,8 @@ pub(super) fn run(trial: &mut Trial, seed: u64, fault: bool) -> Result<()> {
     Ok(())
 }
 
-/// Standard normal inputs whose last directions are a hundredth as large, but for the forget points, one of which lies
-/// along each.
+/// Standard normal inputs that hardly extend in the last directions, but for the forget points, one of which lies along
+/// each.
 fn data(seed: u64) -> (DMatrix<f64>, DVector<f64>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
@@ -64,10 +67,10 @@ fn data(seed: u64) -> (DMatrix<f64>, DVector<f64>) {
     let truth = DVector::from_fn(INPUTS, |_, _| normal());
     for direction in 0..FORGET {
         let column = INPUTS - FORGET + direction;
-        x.column_mut(column).apply(|value| *value *= 0.01);
+        x.column_mut(column).apply(|value| *value *= WEAK);
         let row = POINTS - FORGET + direction;
         x.row_mut(row).apply(|value| *value *= 0.1);
-        x[(row, column)] = 10.0;
+        x[(row, column)] = STRONG;
     }
     let y = &x * truth + DVector::from_fn(POINTS, |_, _| normal());
     (x, y)

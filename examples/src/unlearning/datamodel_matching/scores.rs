@@ -13,7 +13,7 @@ use crate::experiment::Trial;
 /// Validation points whose margins are predicted.
 const POINTS: usize = 40;
 /// Checkpoints of the projected-gradient estimator.
-const CHECKPOINTS: [usize; 4] = [1, 5, 10, 20];
+const CHECKPOINTS: [usize; 5] = [1, 5, 10, 20, 40];
 
 impl Job {
     /// The mean linear datamodelling score over margins of validation points, on held-out subsets with one model each.
