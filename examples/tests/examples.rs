@@ -176,5 +176,8 @@ fn image_experiments_run_on_a_users_folder() {
 
 #[test]
 fn effects_added_instead_of_subtracted_are_caught() {
-    assert_fault_is_caught("datamodel-matching", "lowest gradient baseline");
+    assert_fault_is_caught(
+        "datamodel-matching",
+        "error of datamodel matching after 1000",
+    );
 }

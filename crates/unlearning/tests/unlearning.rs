@@ -226,7 +226,7 @@ proptest! {
     }
 
     #[test]
-    fn klom_is_a_divergence(p in margins(), q in margins(), shift in -50.0..50.0) {
+    fn klom_is_a_divergence(p in margins(), q in margins(), shift in -50.0_f64..50.0) {
         let klom = KlomConfig::new().init().unwrap();
         let value = klom.point(&p, &q).unwrap();
         prop_assert!((0.0..=(1e5_f64).ln() + 1e-9).contains(&value), "{}", value);
