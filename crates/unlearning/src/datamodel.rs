@@ -150,7 +150,7 @@ impl Datamodel {
         let width = points * classes;
         let good = width > 0 && bias.len() == width;
         check("bias", bias.len() as f64, good, "points * classes long")?;
-        let good = !effects.is_empty() && effects.len() % width == 0;
+        let good = !effects.is_empty() && effects.len().is_multiple_of(width);
         check(
             "effects",
             effects.len() as f64,
