@@ -340,7 +340,9 @@ mod tests {
         let device = Device::flex().autodiff();
         let model = model(&device);
         let config = TrakConfig::new().with_dimensions(3);
-        let datamodel = trak(config, &[model.clone()], &device).datamodel().unwrap();
+        let datamodel = trak(config, std::slice::from_ref(&model), &device)
+            .datamodel()
+            .unwrap();
         let x = DMatrix::from_fn(6, 3, |row, column| f64::from(INPUTS[row][column]));
         let hat = &x * (x.tr_mul(&x)).try_inverse().unwrap() * x.transpose();
         for (i, (input, label)) in examples(&device).into_iter().enumerate() {
