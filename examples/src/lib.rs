@@ -7,6 +7,7 @@
 
 pub mod curriculum;
 pub mod data;
+pub mod ensemble;
 pub mod experiment;
 pub mod models;
 pub mod pruning;
@@ -22,6 +23,7 @@ pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Tria
 pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
     unlearning::ssd::SYSTEM,
+    unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,
     pruning::continual_dst::SYSTEM,
     curriculum::seta::SYSTEM,

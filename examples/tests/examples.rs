@@ -178,3 +178,11 @@ fn image_experiments_run_on_a_users_folder() {
         assert!(finding["method"]["mean"].is_number());
     }
 }
+
+#[test]
+fn effects_added_instead_of_subtracted_are_caught() {
+    assert_fault_is_caught(
+        "datamodel-matching",
+        "error of datamodel matching after 1000",
+    );
+}

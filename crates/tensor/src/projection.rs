@@ -4,7 +4,7 @@
 //!
 //! Source: Johnson and Lindenstrauss 1984; sparse signs after Achlioptas 2003 and Li et al. 2006.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -109,17 +109,34 @@ impl Projection {
             None => return Err(TensorError::Empty("vector")),
         };
         let flat = vector.entries().iter().map(|entry| entry.values.clone());
-        let flat = Tensor::cat(flat.collect(), 0);
-        let total = vector.len();
-        let mut sum = Tensor::<2>::zeros([self.dimensions, 1], &device);
+        let flat = Tensor::cat(flat.collect(), 0).reshape([1, vector.len()]);
+        Ok(self.project(flat, &device).reshape([self.dimensions]))
+    }
+
+    /// Projects many vectors at once: rows `[vectors, scalars]`, each the flat values of a vector in the order of its
+    /// entries, to `[vectors, dimensions]`. The matrix is drawn once for all of them.
+    ///
+    /// # Errors
+    /// [`TensorError::Empty`] if there is no row or a row holds nothing.
+    pub fn apply_rows(&self, rows: Tensor<2>) -> Result<Tensor<2>> {
+        let [count, scalars] = rows.dims();
+        if count == 0 || scalars == 0 {
+            return Err(TensorError::Empty("rows"));
+        }
+        let device = rows.device();
+        Ok(self.project(rows, &device))
+    }
+
+    fn project(&self, rows: Tensor<2>, device: &Device) -> Tensor<2> {
+        let [count, total] = rows.dims();
+        let mut sum = Tensor::<2>::zeros([count, self.dimensions], device);
         for start in (0..total).step_by(self.chunk) {
             let length = self.chunk.min(total - start);
-            let rows = TensorData::new(self.rows(start, length), [self.dimensions, length]);
-            let part = flat.clone().narrow(0, start, length).reshape([length, 1]);
-            sum = sum + Tensor::<2>::from_data(rows, &device).matmul(part);
+            let matrix = TensorData::new(self.rows(start, length), [self.dimensions, length]);
+            let matrix = Tensor::<2>::from_data(matrix, device).transpose();
+            sum = sum + rows.clone().narrow(1, start, length).matmul(matrix);
         }
-        let scale = (self.dimensions as f64).sqrt().recip();
-        Ok(sum.reshape([self.dimensions]) * scale)
+        sum * (self.dimensions as f64).sqrt().recip()
     }
 
     /// Columns `start..start + length` of `R`, row-major; `start` is a multiple of the block.

@@ -161,6 +161,30 @@ fn read(tensor: Tensor<1>) -> Vec<f32> {
 }
 
 #[test]
+fn rows_are_projected_as_vectors_are() {
+    let device = Device::flex();
+    let layer = LinearConfig::new(40, 60).init(&device);
+    let one = ParamVector::of(&layer);
+    let two = one.clone().map(|_, values| values.square());
+    let projection = Projection::new(5, 11).unwrap().with_chunk(1);
+    let flat = |vector: &ParamVector| {
+        let values = vector.entries().iter().map(|entry| entry.values.clone());
+        Tensor::<1>::cat(values.collect(), 0)
+    };
+    let rows = Tensor::<1>::stack::<2>(vec![flat(&one), flat(&two)], 0);
+    let found = projection.apply_rows(rows).unwrap();
+    let alone = [&one, &two].map(|vector| projection.apply(vector).unwrap());
+    let alone = Tensor::<1>::stack::<2>(alone.to_vec(), 0);
+    let difference = (found - alone).abs().max().into_scalar::<f32>();
+    assert!(difference < 1e-4, "{difference}");
+    assert!(
+        projection
+            .apply_rows(Tensor::zeros([0, 3], &device))
+            .is_err()
+    );
+}
+
+#[test]
 fn projections_preserve_inner_products_in_expectation() {
     let net = Net::new(&device());
     let a = vector(&net, &[1.0; SCALARS]);

@@ -1,3 +1,4 @@
 //! Experiments of `regimen-unlearning`.
 
+pub mod datamodel_matching;
 pub mod ssd;
