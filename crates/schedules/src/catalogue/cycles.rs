@@ -22,9 +22,10 @@ use crate::schedule::Schedule;
 /// use regimen_schedules::{OneCycle, Schedule};
 ///
 /// let rate = OneCycle::new(1.0, 100)?;
-/// assert_eq!((rate.at(0), rate.at(29)), (0.04, 1.0));
+/// let near = |value: f64, expected: f64| (value - expected).abs() < 1e-12;
+/// assert!(near(rate.at(0), 0.04) && near(rate.at(29), 1.0) && near(rate.at(99), 4e-6));
 /// let momentum = rate.momentum(0.85, 0.95)?;
-/// assert_eq!((momentum.at(0), momentum.at(29), momentum.at(99)), (0.95, 0.85, 0.95));
+/// assert!(near(momentum.at(0), 0.95) && near(momentum.at(29), 0.85));
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[doc(alias("OneCycleLR", "super-convergence"))]
