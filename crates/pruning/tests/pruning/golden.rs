@@ -29,7 +29,9 @@ fn place(cell: &str) -> usize {
 
 #[test]
 fn erk_densities_are_those_of_the_released_code() {
-    let mut networks: BTreeMap<(usize, String), (Vec<Vec<usize>>, Vec<f64>)> = BTreeMap::new();
+    // Shapes and densities of a network's layers, by its number and the overall density.
+    type Layers = (Vec<Vec<usize>>, Vec<f64>);
+    let mut networks: BTreeMap<(usize, String), Layers> = BTreeMap::new();
     for row in rows(include_str!("../../golden/erk.csv")) {
         let key = (place(row[0]), row[2].to_owned());
         let (shapes, densities) = networks.entry(key).or_default();
