@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Device, TensorData};
 use burn_pack::{Bytes, Reader, Tensor, Writer};
+use rayon::prelude::*;
 
 use crate::mask::Mask;
 use crate::masks::Masks;
@@ -117,12 +118,10 @@ fn failed(error: impl std::fmt::Display) -> PruningError {
 }
 
 /// Zero is all bits off in every float type.
-fn zero(bytes: Bytes, active: &[bool], size: usize) -> Bytes {
-    let mut values = bytes.to_vec();
-    for (value, active) in values.chunks_exact_mut(size.max(1)).zip(active) {
-        if !active {
-            value.fill(0);
-        }
-    }
-    Bytes::from_bytes_vec(values)
+fn zero(mut bytes: Bytes, active: &[bool], size: usize) -> Bytes {
+    let values = bytes.par_chunks_exact_mut(size.max(1)).zip(active);
+    values
+        .filter(|(_, active)| !**active)
+        .for_each(|(value, _)| value.fill(0));
+    bytes
 }
