@@ -12,6 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 mod curriculum;
 mod pruning;
 mod schedules;
+mod sparse;
 mod unlearning;
 
 fn configured() -> Criterion {
@@ -21,6 +22,6 @@ fn configured() -> Criterion {
 criterion_group! {
     name = benches;
     config = configured();
-    targets = schedules::value, schedules::every, schedules::table, curriculum::plan, pruning::update, pruning::large_update, pruning::training_step, unlearning::fisher
+    targets = schedules::value, schedules::every, schedules::table, curriculum::plan, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher
 }
 criterion_main!(benches);

@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use burn::tensor::Tensor;
 use regimen_tensor::TensorError;
 use thiserror::Error;
 
@@ -41,6 +42,17 @@ pub enum PruningError {
     /// A schedule whose parameters are out of range.
     #[error(transparent)]
     Schedule(#[from] regimen_schedules::Error),
+    /// A file of a model or of masks.
+    #[error("`{path}`: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A sparse matrix that is none.
+    #[error("sparse matrix: {0}")]
+    Sparse(String),
     /// An error of the parameter space.
     #[error(transparent)]
     Tensor(#[from] TensorError),
@@ -57,6 +69,15 @@ impl PruningError {
             allowed: allowed.to_owned(),
         }
     }
+}
+
+/// A tensor's values, row-major.
+pub(crate) fn read<const D: usize>(what: &str, tensor: Tensor<D>) -> Result<Vec<f32>> {
+    let values = tensor.try_into_vec_as::<f32>();
+    Ok(values.map_err(|reason| TensorError::Read {
+        what: what.to_owned(),
+        reason: reason.to_string(),
+    })?)
 }
 
 /// `value` within `[low, high)`, or at most `high` if `closed`.

@@ -14,13 +14,7 @@ use crate::{PruningError, Result};
 /// # Errors
 /// If `n` exceeds `m`, the length is no multiple of `m` or a score is not finite.
 pub fn mask(scores: &[f32], n: usize, m: usize) -> Result<Vec<bool>> {
-    if n > m || m == 0 {
-        return Err(PruningError::range(
-            "n",
-            n,
-            &format!("0 to m, {m}, which is at least 1"),
-        ));
-    }
+    check(n, m)?;
     if !scores.len().is_multiple_of(m) {
         return Err(PruningError::range(
             "scores.len()",
@@ -32,6 +26,24 @@ pub fn mask(scores: &[f32], n: usize, m: usize) -> Result<Vec<bool>> {
         .chunks_exact(m)
         .map(|group| Ok(threshold::top_k(group, n)?));
     Ok(groups.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// `n` of `m` is possible.
+pub(crate) fn check(n: usize, m: usize) -> Result<()> {
+    if n > m || m == 0 {
+        let allowed = format!("0 to m, {m}, which is at least 1");
+        return Err(PruningError::range("n", n, &allowed));
+    }
+    Ok(())
+}
+
+/// A layer's inputs fall into groups of `m`.
+pub(crate) fn fits(inputs: usize, m: usize) -> Result<()> {
+    if m == 0 || !inputs.is_multiple_of(m) {
+        let allowed = format!("a multiple of m, {m}, which is at least 1");
+        return Err(PruningError::range("inputs", inputs, &allowed));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

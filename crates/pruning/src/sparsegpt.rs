@@ -5,12 +5,14 @@
 //! Source: Frantar and Alistarh, "SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot"
 //! (arXiv 2301.00774), algorithm 1.
 
+use std::ops::Range;
+
 use regimen_tensor::linalg::{DMatrix, cholesky_lower, inverse_spd};
 use regimen_tensor::threshold;
 
-use crate::density::floor;
 use crate::error::{fraction, positive};
-use crate::{PruningError, Result};
+use crate::oneshot::Pattern;
+use crate::{PruningError, Result, n_m};
 
 /// `H = (2 / n) X^T X + damping * mean(diagonal) I` of `inputs`, `[n, width]`; the paper damps by .01.
 ///
@@ -41,39 +43,44 @@ pub fn upper_factor(hessian: DMatrix<f64>) -> Result<DMatrix<f64>> {
 /// # Errors
 /// If `sparsity` is out of range, `block` is 0, the shapes differ or a weight is not finite.
 pub fn prune(
-    mut weights: DMatrix<f64>,
+    weights: DMatrix<f64>,
     factor: &DMatrix<f64>,
     sparsity: f64,
     block: usize,
 ) -> Result<DMatrix<f64>> {
-    fraction("sparsity", sparsity, true)?;
-    positive("block", block)?;
+    prune_pattern(weights, factor, Pattern::Share(sparsity), block)
+}
+
+/// As [`prune`], or with `n` of every `m` columns kept in each row, chosen when the sweep reaches the group.
+///
+/// # Errors
+/// As [`prune`]; or if the width or `block` is no multiple of `m`, or `n` exceeds `m`.
+pub fn prune_pattern(
+    mut weights: DMatrix<f64>,
+    factor: &DMatrix<f64>,
+    pattern: Pattern,
+    block: usize,
+) -> Result<DMatrix<f64>> {
     let (rows, width) = weights.shape();
-    if factor.shape() != (width, width) {
-        return Err(PruningError::range(
-            "factor",
-            format!("{:?}", factor.shape()),
-            &format!("({width}, {width})"),
-        ));
-    }
+    check(width, factor, pattern, block)?;
     for start in (0..width).step_by(block) {
         let end = (start + block).min(width);
-        let score = |i: usize| {
-            let (row, column) = (i % rows, start + i / rows);
-            (weights[(row, column)] / factor[(column, column)]).powi(2) as f32
-        };
-        let scores: Vec<f32> = (0..rows * (end - start)).map(score).collect();
-        let all = vec![true; scores.len()];
-        let gone = threshold::bottom_k_of(&scores, &all, floor(sparsity * all.len() as f64))?;
         let mut errors = DMatrix::zeros(rows, end - start);
-        for j in start..end {
-            for row in (0..rows).filter(|row| gone[(j - start) * rows + row]) {
-                let error = weights[(row, j)] / factor[(j, j)];
-                for k in j..end {
-                    weights[(row, k)] -= error * factor[(j, k)];
+        let group = match pattern {
+            Pattern::Share(_) => end - start,
+            Pattern::NOfM { m, .. } => m,
+        };
+        for first in (start..end).step_by(group) {
+            let gone = choose(&weights, factor, pattern, first..first + group)?;
+            for j in first..first + group {
+                for row in (0..rows).filter(|row| gone[(j - first) * rows + row]) {
+                    let error = weights[(row, j)] / factor[(j, j)];
+                    for k in j..end {
+                        weights[(row, k)] -= error * factor[(j, k)];
+                    }
+                    weights[(row, j)] = 0.0;
+                    errors[(row, j - start)] = error;
                 }
-                weights[(row, j)] = 0.0;
-                errors[(row, j - start)] = error;
             }
         }
         let later = &errors * factor.view((start, end), (end - start, width - end));
@@ -81,6 +88,58 @@ pub fn prune(
         right -= later;
     }
     Ok(weights)
+}
+
+fn check(width: usize, factor: &DMatrix<f64>, pattern: Pattern, block: usize) -> Result<()> {
+    positive("block", block)?;
+    match pattern {
+        Pattern::Share(sparsity) => fraction("sparsity", sparsity, true)?,
+        Pattern::NOfM { n, m } => {
+            n_m::fits(width, m)?;
+            n_m::check(n, m)?;
+            if !block.is_multiple_of(m) && block < width {
+                let allowed = format!("a multiple of m, {m}");
+                return Err(PruningError::range("block", block, &allowed));
+            }
+        }
+    }
+    if factor.shape() != (width, width) {
+        return Err(PruningError::range(
+            "factor",
+            format!("{:?}", factor.shape()),
+            &format!("({width}, {width})"),
+        ));
+    }
+    Ok(())
+}
+
+/// Which weights of some columns go, column by column: the smallest `w^2 / U_jj^2` of all of them, or of each row.
+fn choose(
+    weights: &DMatrix<f64>,
+    factor: &DMatrix<f64>,
+    pattern: Pattern,
+    columns: Range<usize>,
+) -> Result<Vec<bool>> {
+    let rows = weights.nrows();
+    let score =
+        |row: usize, column: usize| (weights[(row, column)] / factor[(column, column)]).powi(2);
+    if matches!(pattern, Pattern::Share(_)) {
+        let all = columns.clone().flat_map(|j| (0..rows).map(move |i| (i, j)));
+        let scores: Vec<f32> = all.map(|(i, j)| score(i, j) as f32).collect();
+        let goes = pattern.goes(rows, columns.len());
+        let eligible = vec![true; scores.len()];
+        return Ok(threshold::bottom_k_of(&scores, &eligible, goes)?);
+    }
+    let mut gone = vec![false; rows * columns.len()];
+    for row in 0..rows {
+        let scores: Vec<f32> = columns.clone().map(|j| score(row, j) as f32).collect();
+        let eligible = vec![true; scores.len()];
+        let chosen = threshold::bottom_k_of(&scores, &eligible, pattern.goes(1, columns.len()))?;
+        for (column, chosen) in chosen.into_iter().enumerate() {
+            gone[column * rows + row] = chosen;
+        }
+    }
+    Ok(gone)
 }
 
 #[cfg(test)]
