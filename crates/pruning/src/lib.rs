@@ -4,6 +4,7 @@
 
 mod accuracy_matrix;
 mod bits;
+pub mod checkpoint;
 mod cubic;
 pub mod density;
 mod drop;
@@ -16,6 +17,7 @@ mod gradients;
 mod granet;
 pub mod grasp;
 mod growth;
+pub mod inspect;
 pub mod layer;
 pub mod lottery;
 mod magnitude;
@@ -31,6 +33,7 @@ mod set;
 pub mod snip;
 mod sparse_linear;
 pub mod sparsegpt;
+pub mod structured;
 pub mod synflow;
 mod top_kast;
 mod training;

@@ -40,6 +40,41 @@ pub fn rewind<M: Module>(
     Ok((masks.apply(early)?, masks))
 }
 
+/// Iterative magnitude pruning over `rounds`: trains, prunes the `share` in [0, 1) of what is left, rewinds to `early`.
+///
+/// `early` is the model at initialisation or at an early step (.1 to 7 % of training), `masks` what is to be pruned, and
+/// `train` trains the model that it gets under the masks that it gets, for example with [`Fixed`](crate::Fixed). Returns the
+/// ticket, rewound and masked but not trained, with its masks, of density `(1 - share)^rounds`.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::Device};
+/// use regimen_pruning::{Masks, lottery};
+///
+/// let early = LinearConfig::new(20, 5).init(&Device::flex());
+/// let masks = Masks::dense(&early)?;
+/// let train = |model, _: &Masks| Ok(model); // your training
+/// let (ticket, masks) = lottery::find(early, masks, 0.2, 5, train)?;
+/// assert_eq!(masks.count(), 32); // of 100
+/// # Ok::<(), regimen_pruning::PruningError>(())
+/// ```
+///
+/// # Errors
+/// What `train` returns; or if `share` is out of range, the masks are of another model or a weight is not finite.
+pub fn find<M: Module>(
+    early: M,
+    mut masks: Masks,
+    share: f64,
+    rounds: usize,
+    mut train: impl FnMut(M, &Masks) -> Result<M>,
+) -> Result<(M, Masks)> {
+    let mut ticket = masks.apply(early.clone())?;
+    for _ in 0..rounds {
+        let trained = train(ticket, &masks)?;
+        (ticket, masks) = rewind(&trained, early.clone(), masks, share)?;
+    }
+    Ok((ticket, masks))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::density::{floor, keep};
 use crate::error::{fraction, read};
+use crate::layer::{Layer, prune_global};
 use crate::{Masks, PruningError, Result, n_m, sparsegpt, wanda};
 
 /// How many weights go, and where.
@@ -53,18 +54,19 @@ impl Rule {
     };
 }
 
-/// The masks of the `floor(weights * (1 - sparsity))` largest weights, over all layers together.
+/// The masks of the `floor(weights * (1 - sparsity))` largest weights, over all layers together; what is off stays
+/// off.
 ///
 /// # Errors
 /// If `sparsity` is not in [0, 1], the masks are of another model or a weight is not finite.
-pub fn magnitude<M: Module>(module: &M, masks: Masks, sparsity: f64) -> Result<Masks> {
-    fraction("sparsity", sparsity, true)?;
-    let weights = masks.weights(module)?;
-    let scores = weights.map(|_, values| values.abs()).to_host()?;
-    masks.keep_top(&scores, 1.0 - sparsity)
+pub fn magnitude<M: Module>(module: &M, mut masks: Masks, sparsity: f64) -> Result<Masks> {
+    let mut layers = layers(module, &masks, sparsity)?;
+    prune_global(&mut layers, keep(masks.total(), sparsity))?;
+    masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
+    Ok(masks)
 }
 
-/// The masks of the largest weights of each layer, the same share of each.
+/// The masks of the largest weights of each layer, the same share of each; what is off stays off.
 ///
 /// # Errors
 /// As [`magnitude`].
@@ -73,18 +75,27 @@ pub fn magnitude_per_layer<M: Module>(
     mut masks: Masks,
     sparsity: f64,
 ) -> Result<Masks> {
-    fraction("sparsity", sparsity, true)?;
-    let weights = masks.weights(module)?;
-    let scores = weights.map(|_, values| values.abs()).to_host()?;
-    let layer = |scores: &Vec<f32>| {
-        let keep = keep(scores.len(), sparsity);
-        Ok(regimen_tensor::threshold::top_k(scores, keep)?)
-    };
-    masks.set(scores.iter().map(layer).collect::<Result<_>>()?)?;
+    let mut layers = layers(module, &masks, sparsity)?;
+    for layer in &mut layers {
+        let keep = keep(layer.active.len(), sparsity);
+        prune_global(std::slice::from_mut(layer), keep)?;
+    }
+    masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
     Ok(masks)
 }
 
-/// Prunes the linear layers of a trained module that the masks cover, in the module's order.
+fn layers<M: Module>(module: &M, masks: &Masks, sparsity: f64) -> Result<Vec<Layer>> {
+    fraction("sparsity", sparsity, true)?;
+    let weights = masks.weights(module)?.to_host()?.into_iter();
+    let layer = |(w, m): (Vec<f32>, &crate::Mask)| Layer::new(w, Vec::new(), m.active.clone());
+    let mut layers: Vec<Layer> = weights.zip(masks.layers()).map(layer).collect();
+    layers.iter_mut().for_each(Layer::absolute_weights);
+    Ok(layers)
+}
+
+/// Prunes the linear layers of a trained module that the masks cover, in the order in which the module declares them,
+/// which must be that of its forward pass. The masks must be all active: these rules prune once. A weight that is zero
+/// beforehand counts as pruned.
 ///
 /// `inputs` gives, for a path such as `layers.0.weight`, what enters that layer, `[tokens, inputs]`, when the module that
 /// it gets, pruned up to there, sees the calibration data. Returns the module and its masks.
@@ -106,7 +117,8 @@ pub fn magnitude_per_layer<M: Module>(
 /// ```
 ///
 /// # Errors
-/// If a masked layer is not of rank 2, the inputs do not fit it, an argument is out of range or a value is not finite.
+/// If a masked layer is not of rank 2 or not all active, the inputs do not fit it, an argument is out of range or a value
+/// is not finite.
 pub fn prune<M: Module>(
     mut module: M,
     mut masks: Masks,
@@ -123,6 +135,13 @@ pub fn prune<M: Module>(
                 found: format!("{:?}", layer.shape),
             });
         };
+        if layer.active.contains(&false) {
+            return Err(PruningError::Mismatch {
+                path: layer.path.clone(),
+                expected: "a mask that is all active".into(),
+                found: format!("density {}", layer.density()),
+            });
+        }
         let tokens = inputs(&module, &layer.path);
         if tokens.dims()[1] != width {
             return Err(PruningError::Mismatch {
@@ -295,6 +314,22 @@ mod tests {
         let pruned = prune_layer(weights(), &x, Rule::SPARSE_GPT, Pattern::Share(0.5)).unwrap();
         assert!((0..4).all(|row| pruned[(row, 2)] == 0.0));
         assert!(pruned.iter().all(|w| w.is_finite()));
+    }
+
+    #[test]
+    fn what_is_off_stays_off() {
+        let layer = burn::nn::LinearConfig::new(6, 4).init(&burn::tensor::Device::flex());
+        let first = magnitude(&layer, Masks::dense(&layer).unwrap(), 0.75).unwrap();
+        for second in [magnitude, magnitude_per_layer] {
+            let again = second(&layer, first.clone(), 0.25).unwrap();
+            assert_eq!(again, first);
+            assert_eq!(second(&layer, first.clone(), 0.875).unwrap().count(), 3);
+        }
+        let x = Tensor::<2>::ones([4, 6], &burn::tensor::Device::flex());
+        let staged = prune(layer, first, Rule::Wanda, Pattern::Share(0.9), |_, _| {
+            x.clone()
+        });
+        assert!(staged.unwrap_err().to_string().contains("all active"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use regimen_tensor::ParamVector;
 mod exact;
 #[path = "pruning/golden.rs"]
 mod golden;
+#[path = "pruning/leaving.rs"]
+mod leaving;
 #[path = "pruning/per_task.rs"]
 mod per_task;
 #[path = "pruning/top_kast.rs"]
