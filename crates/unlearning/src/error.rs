@@ -21,6 +21,12 @@ pub enum UnlearningError {
     /// Importances hold NaN or infinite values.
     #[error("the importances of the {0} set are not finite")]
     NotFinite(&'static str),
+    /// The loss became NaN or infinite.
+    #[error("the loss on the {0} set is not finite: lower the rate")]
+    Diverged(&'static str),
+    /// A data set or loader failed.
+    #[error(transparent)]
+    Data(#[from] burn::data::dataset::DatasetError),
     /// Vectors or modules do not match, or the device failed.
     #[error(transparent)]
     Tensor(#[from] TensorError),
