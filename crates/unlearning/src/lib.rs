@@ -12,6 +12,8 @@ pub mod lfssd;
 pub mod metrics;
 pub mod optimise;
 pub mod relabel;
+pub mod report;
+pub mod request;
 pub mod split;
 pub mod ssd;
 
@@ -21,5 +23,7 @@ pub use fisher_forgetting::{FisherForgetting, FisherForgettingConfig};
 pub use metrics::membership_inference;
 pub use optimise::{EpochLog, Method, Order, Unlearn, UnlearnConfig};
 pub use relabel::relabel;
+pub use report::{Evidence, ForgettingReport, Models, ReportConfig};
+pub use request::{ForgetRequest, Ledger};
 pub use split::Split;
 pub use ssd::{Dampened, Ssd, SsdConfig};
