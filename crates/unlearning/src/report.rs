@@ -233,7 +233,7 @@ impl ForgettingReport {
         write().map_err(|error| file_error(path, &error))
     }
 
-    /// Reads a record back.
+    /// Reads a record back; floats to within their last binary digit.
     ///
     /// # Errors
     /// [`UnlearningError::File`] if the file is missing or is no record.

@@ -144,7 +144,8 @@ impl Ledger {
         positions.copied().collect()
     }
 
-    /// The data in two: `forget` holds all that was ever asked, so that what was forgotten first stays forgotten.
+    /// The data in two: `forget` holds all that was ever asked. For methods that train, and for reports: what was
+    /// forgotten first stays forgotten.
     ///
     /// # Errors
     /// If the data is not as long as it was, can't be read, or there is no request.
@@ -152,18 +153,44 @@ impl Ledger {
         &self,
         data: Arc<D>,
     ) -> Fallible<Split<D, I>> {
-        if data.len() != self.total {
-            let (expected, found) = (self.total.to_string(), data.len().to_string());
-            let what = "number of examples";
-            let error = UnlearningError::Mismatch {
-                what,
-                expected,
-                found,
-            };
-            return Err(Box::new(error));
-        }
+        self.same_length(data.len())?;
         let forgotten = self.forgotten();
         Split::new(data, |position, _| forgotten.contains(&position))
+    }
+
+    /// The latest request alone: `forget` holds what it added, `retain` what no request ever named.
+    ///
+    /// For methods that compare the importance of a set with that of all data, such as [`Ssd`](crate::Ssd): take
+    /// `retain` and `forget` together as all data. What was forgotten before has large gradients, which
+    /// would hide the latest request's.
+    ///
+    /// # Errors
+    /// As [`split`](Self::split), or if the latest request added nothing.
+    pub fn latest<D: Dataset<I>, I: Clone + Send + Sync>(
+        &self,
+        data: Arc<D>,
+    ) -> Fallible<Split<D, I>> {
+        self.same_length(data.len())?;
+        let (latest, before) = self
+            .requests
+            .split_last()
+            .ok_or(UnlearningError::Empty("forget"))?;
+        let named = |position: &usize| before.iter().any(|r| r.positions.contains(position));
+        let all = self.forgotten();
+        let retain: Vec<usize> = (0..self.total).filter(|i| !all.contains(i)).collect();
+        let added = latest.positions.iter().copied().filter(|i| !named(i));
+        Ok(Split::from_positions(data, retain, added.collect())?)
+    }
+
+    fn same_length(&self, found: usize) -> Result<()> {
+        if found == self.total {
+            return Ok(());
+        }
+        Err(UnlearningError::Mismatch {
+            what: "number of examples",
+            expected: self.total.to_string(),
+            found: found.to_string(),
+        })
     }
 }
 
@@ -191,6 +218,8 @@ mod tests {
                 .is_err()
         );
         ledger.add(ann).unwrap();
+        let last = ledger.latest(Arc::new(data.clone())).unwrap();
+        assert_eq!((last.retain.len(), last.forget.len()), (1, 2));
         assert!(ledger.add(one).is_err());
         let split = ledger.split(Arc::new(data)).unwrap();
         assert_eq!(split.retain.len(), 1);

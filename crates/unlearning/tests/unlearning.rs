@@ -1,6 +1,8 @@
 //! Properties of dampening and of the baselines.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod forgetting;
+
 use std::sync::Arc;
 
 use burn::data::dataset::{Dataset, InMemDataset};
