@@ -21,6 +21,6 @@ fn configured() -> Criterion {
 criterion_group! {
     name = benches;
     config = configured();
-    targets = schedules::value, curriculum::plan, pruning::update, pruning::training_step, unlearning::fisher
+    targets = schedules::value, curriculum::plan, pruning::update, pruning::training_step, unlearning::fisher, unlearning::dampening
 }
 criterion_main!(benches);

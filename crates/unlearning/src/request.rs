@@ -203,12 +203,16 @@ mod tests {
 
     #[test]
     fn requests_by_example_class_and_owner() {
-        let data = InMemDataset::new(vec![("ann", 0_usize), ("bob", 1), ("ann", 1)]);
-        let ann = ForgetRequest::owner(&data, "ann", |(owner, _)| *owner == "ann").unwrap();
+        let data = Arc::new(InMemDataset::new(vec![
+            ("ann", 0_usize),
+            ("bob", 1),
+            ("ann", 1),
+        ]));
+        let ann = ForgetRequest::owner(data.as_ref(), "ann", |(owner, _)| *owner == "ann").unwrap();
         assert_eq!(Vec::from_iter(ann.positions()), [&0, &2]);
-        let one = ForgetRequest::class(&data, 1, |(_, class)| *class).unwrap();
+        let one = ForgetRequest::class(data.as_ref(), 1, |(_, class)| *class).unwrap();
         assert_eq!(Vec::from_iter(one.positions()), [&1, &2]);
-        assert!(ForgetRequest::class(&data, 7, |(_, class)| *class).is_err());
+        assert!(ForgetRequest::class(data.as_ref(), 7, |(_, class)| *class).is_err());
         assert!(ForgetRequest::examples("none", []).is_err());
 
         let mut ledger = Ledger::new(3);
@@ -218,10 +222,10 @@ mod tests {
                 .is_err()
         );
         ledger.add(ann).unwrap();
-        let last = ledger.latest(Arc::new(data.clone())).unwrap();
+        let last = ledger.latest(data.clone()).unwrap();
         assert_eq!((last.retain.len(), last.forget.len()), (1, 2));
         assert!(ledger.add(one).is_err());
-        let split = ledger.split(Arc::new(data)).unwrap();
+        let split = ledger.split(data).unwrap();
         assert_eq!(split.retain.len(), 1);
         assert!(ledger.split(Arc::new(InMemDataset::new(vec![1]))).is_err());
     }
