@@ -333,8 +333,9 @@ mod tests {
             let linear = layer(inputs, outputs, every, bias);
             let sparse = SparseLinear::new(&linear).unwrap();
             let x = batch(size.max(1), inputs);
-            let expected = linear.forward(x.clone()).into_data();
-            prop_assert_eq!(sparse.forward(x).unwrap().into_data(), expected);
+            // As numbers, since the dense product of a zero and a negative input is -0.
+            let expected = linear.forward(x.clone()).try_into_vec_as::<f32>().unwrap();
+            prop_assert_eq!(sparse.forward(x).unwrap().try_into_vec_as::<f32>().unwrap(), expected);
             let again = SparseLinear::new(&sparse.to_linear(&Device::flex())).unwrap();
             prop_assert_eq!(&again, &sparse);
             let text = serde_json::to_string(&sparse).unwrap();

@@ -225,8 +225,17 @@ mod tests {
         let ones: Vec<f32> = (0..size).map(|i| f32::from(!gone.contains(&i))).collect();
         let mut dims = [shape; D];
         dims[dim] = size;
-        let mask = Tensor::<1>::from_data(TensorData::new(ones, [size]), &values.device());
-        Param::from_tensor(values * mask.reshape(dims))
+        let mask = |device: &Device| {
+            let data = TensorData::new(ones.clone(), [size]);
+            Tensor::<1>::from_data(data, device).reshape(dims)
+        };
+        let device = values.device();
+        Param::from_tensor(if device.is_autodiff() {
+            let values = values.inner();
+            Tensor::from_inner(values.clone() * mask(&values.device())).require_grad()
+        } else {
+            values * mask(&device)
+        })
     }
 
     #[test]

@@ -1,12 +1,16 @@
-//! # bad_teacher
+//! # BadTeacher
 //!
 //! Forgets by imitating a random network on the forget set and the original elsewhere.
 //!
 //! Source: Chundawat, Tarun, Mandal and Kankanhalli, "Can Bad Teaching Induce Forgetting?", AAAI 2023; as a
 //! baseline of arXiv 2308.07707: 1 epoch on the forget set and 30 % of the retain set, Adam 1e-4, batch 256.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
+
+use crate::Classifier;
+use crate::optimise::{Method, Order};
 
 /// The mean of `KL(l softmax(bad) + (1 - l) softmax(original) || softmax(student))`, in nats.
 ///
@@ -26,6 +30,51 @@ pub fn loss(
     let log_teacher = teacher.clone().clamp_min(f32::MIN_POSITIVE).log();
     let divergence = teacher * (log_teacher - log_softmax(student, 1));
     divergence.sum() / batch as f64
+}
+
+/// Bad teaching; give it a retain loader over 30 % of the retain set for one epoch.
+#[derive(Clone, Debug)]
+pub struct BadTeacher<M> {
+    original: M,
+    bad: M,
+}
+
+impl<M: Module> BadTeacher<M> {
+    /// `original` is the model that is to forget, `bad` one that was never trained.
+    #[must_use]
+    pub fn new(original: &M, bad: &M) -> Self {
+        Self {
+            original: original.clone().no_grad(),
+            bad: bad.clone().no_grad(),
+        }
+    }
+}
+
+impl<M: Classifier> BadTeacher<M> {
+    fn imitate(&self, model: &M, batch: &M::Batch, share: f64) -> Tensor<1> {
+        let student = model.logits(batch);
+        let forget = Tensor::full([student.dims()[0]], share, &student.device());
+        loss(
+            student,
+            self.original.logits(batch),
+            self.bad.logits(batch),
+            forget,
+        )
+    }
+}
+
+impl<M: Classifier> Method<M> for BadTeacher<M> {
+    fn order(&self, _epoch: usize) -> Order {
+        Order::Mixed
+    }
+
+    fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
+        self.imitate(model, batch, 1.0)
+    }
+
+    fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
+        self.imitate(model, batch, 0.0)
+    }
 }
 
 #[cfg(test)]

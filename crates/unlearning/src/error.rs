@@ -21,6 +21,30 @@ pub enum UnlearningError {
     /// Importances hold NaN or infinite values.
     #[error("the importances of the {0} set are not finite")]
     NotFinite(&'static str),
+    /// Two sets of predictions, or two models, can't be compared.
+    #[error("{what}: {found} where {expected} was expected")]
+    Mismatch {
+        /// What differs.
+        what: &'static str,
+        /// What was expected.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// A file could not be read or written.
+    #[error("{path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the operating system or the format says.
+        reason: String,
+    },
+    /// The loss became NaN or infinite.
+    #[error("the loss on the {0} set is not finite: lower the rate")]
+    Diverged(&'static str),
+    /// A data set or loader failed.
+    #[error(transparent)]
+    Data(#[from] burn::data::dataset::DatasetError),
     /// Vectors or modules do not match, or the device failed.
     #[error(transparent)]
     Tensor(#[from] TensorError),

@@ -59,11 +59,23 @@ where
             };
             part.push(position);
         }
-        not_empty("retain", &positions.0)?;
-        not_empty("forget", &positions.1)?;
+        Ok(Self::from_positions(data, positions.0, positions.1)?)
+    }
+
+    /// The two sets by position; a position in neither takes no part.
+    ///
+    /// # Errors
+    /// If a set is empty.
+    pub(crate) fn from_positions(
+        data: Arc<D>,
+        retain: Vec<usize>,
+        forget: Vec<usize>,
+    ) -> Result<Self> {
+        not_empty("retain", &retain)?;
+        not_empty("forget", &forget)?;
         Ok(Self {
-            retain: SelectionDataset::from_indices_checked(data.clone(), positions.0),
-            forget: SelectionDataset::from_indices_checked(data, positions.1),
+            retain: SelectionDataset::from_indices_checked(data.clone(), retain),
+            forget: SelectionDataset::from_indices_checked(data, forget),
         })
     }
 }

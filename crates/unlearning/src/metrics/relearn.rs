@@ -1,0 +1,74 @@
+use burn::config::Config;
+use burn::data::dataloader::DataLoader;
+use burn::optim::{GradientsParams, SgdConfig};
+use serde::{Deserialize, Serialize};
+
+use super::Predictions;
+use crate::Classifier;
+use crate::error::{Result, check};
+use crate::optimise::mean_loss;
+
+/// How a forgotten set is taught again: plain gradient descent on it.
+#[derive(Config, Debug, PartialEq)]
+pub struct RelearnConfig {
+    /// Rate, above 0.
+    #[config(default = 0.02)]
+    pub rate: f64,
+    /// Epochs at most, 1 or more.
+    #[config(default = 10)]
+    pub max_epochs: usize,
+}
+
+/// How long it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relearned {
+    /// Epochs until the accuracy was back; 0 if it was never lost, `None` if it did not come back in time.
+    pub epochs: Option<usize>,
+    /// Optimizer steps taken.
+    pub steps: usize,
+}
+
+impl RelearnConfig {
+    /// Longer is better, the retrained reference's own time is perfect: it knows as little as one that never saw the set.
+    ///
+    /// Epochs over the forget set until accuracy on it is at least `accuracy`, in `0..=1` (the original's, less some
+    /// tolerance). `model` stays as it is. Give a loader on an autodiff device.
+    ///
+    /// # Errors
+    /// If a value is out of range, or the loader fails or is empty.
+    pub fn run<M: Classifier>(
+        &self,
+        model: &M,
+        forget: &dyn DataLoader<M::Batch>,
+        accuracy: f64,
+    ) -> Result<Relearned> {
+        let epochs = self.max_epochs;
+        check("rate", self.rate, self.rate > 0.0, "above 0")?;
+        check("max_epochs", epochs as f64, epochs > 0, "1 or more")?;
+        check(
+            "accuracy",
+            accuracy,
+            (0.0..=1.0).contains(&accuracy),
+            "0 to 1",
+        )?;
+        let (mut model, mut optim) = (model.clone(), SgdConfig::new().init());
+        let mut steps = 0;
+        for epoch in 0..=epochs {
+            if Predictions::of(&model, forget)?.accuracy() >= accuracy {
+                let epochs = Some(epoch);
+                return Ok(Relearned { epochs, steps });
+            }
+            if epoch == epochs {
+                break;
+            }
+            for batch in forget.iter() {
+                let grads = mean_loss(&model, &batch?).backward();
+                let grads = GradientsParams::from_grads(grads, &model);
+                model = optim.step(self.rate, model, grads);
+                steps += 1;
+            }
+        }
+        let epochs = None;
+        Ok(Relearned { epochs, steps })
+    }
+}

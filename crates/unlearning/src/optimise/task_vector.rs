@@ -1,0 +1,46 @@
+//! # task_vector
+//!
+//! Learns the forget set better, and goes the opposite way.
+//!
+//! Source: Ilharco et al., "Editing Models with Task Arithmetic", ICLR 2023, arXiv 2212.04089, section 3.
+
+use burn::module::Module;
+use regimen_tensor::ParamVector;
+
+use crate::error::{Result, check};
+
+/// `theta_0 - scale (theta_tuned - theta_0)`: `tuned` is `original` trained on the forget set.
+///
+/// # Errors
+/// If `scale` is not finite, or the models hold other parameters.
+pub fn negate<M: Module>(original: &M, tuned: &M, scale: f64) -> Result<M> {
+    check("scale", scale, true, "a finite number")?;
+    let start = ParamVector::of(original);
+    let task = ParamVector::of(tuned).sub(&start)?;
+    Ok(start.axpy(-scale, &task)?.write_to(original.clone())?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::nn::LinearConfig;
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn task_negation_of_a_pair() {
+        let model = LinearConfig::new(2, 1)
+            .with_bias(false)
+            .init(&Device::flex());
+        let with = |values: [f32; 2]| {
+            let vector = ParamVector::of(&model).from_host(vec![values.to_vec()]);
+            vector.unwrap().write_to(model.clone()).unwrap()
+        };
+        let (original, tuned) = (with([1.0, 1.0]), with([1.5, 0.5]));
+        let negated = negate(&original, &tuned, 1.0).unwrap();
+        assert_eq!(ParamVector::of(&negated).to_host().unwrap(), [[0.5, 1.5]]);
+        assert_eq!(ParamVector::of(&original).to_host().unwrap(), [[1.0, 1.0]]);
+        assert!(negate(&original, &tuned, f64::NAN).is_err());
+    }
+}
