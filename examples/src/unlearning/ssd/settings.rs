@@ -47,7 +47,7 @@ impl Classifier for Network {
 }
 
 /// The settings on both networks; figures only, besides the bound of the ratios. `all` are the perceptron's importances.
-/// The convolutional network trains for 10 epochs and forgets no random images, to save time.
+/// The convolutional network trains for 8 epochs and forgets no random images, to save time.
 pub(super) fn run(
     job: &Job<'_>,
     trial: &mut Trial,
@@ -66,7 +66,7 @@ pub(super) fn run(
     };
     // The class on the perceptron is the experiment itself.
     perceptron.forget_all(trial, &settings[1..])?;
-    let epochs = job.epochs().min(10);
+    let epochs = job.epochs().min(8);
     let new = |offset: u64| {
         job.context.device.seed(job.seed + (offset << 32));
         let config = CnnConfig::new(job.train.width, job.train.classes).with_channels(8);
