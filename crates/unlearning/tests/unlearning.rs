@@ -9,13 +9,9 @@ use burn::data::dataset::{Dataset, InMemDataset};
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Int, Tensor};
 use proptest::prelude::*;
-use regimen_tensor::linalg::{DMatrix, DVector};
 use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::{ParamVector, fisher};
-use regimen_unlearning::datamodel_score::calibration;
-use regimen_unlearning::group_attribution::{group_effect, ridge};
-use regimen_unlearning::{Datamodel, KlomConfig, MatchingConfig, Outputs, Subsets, SubsetsConfig};
-use regimen_unlearning::{Split, SsdConfig, membership_inference, relabel, simulated_oracle};
+use regimen_unlearning::{Split, SsdConfig, membership_inference, relabel};
 
 const SIZE: usize = 12;
 
@@ -125,12 +121,14 @@ fn a_run_stopped_between_the_passes_gives_the_same_weights() {
     let model = model(&device);
     let weights: Vec<f32> = (0..SIZE).map(|i| 0.3 * (i as f32 * 1.7).sin()).collect();
     let model = vector(&model, &weights).write_to(model).unwrap();
-    let (all, forget) = (batches(&device, 6), batches(&device, 1));
-    let ssd = SsdConfig::new().with_alpha(0.01).init().unwrap();
+    let all = batches(&device, 6);
+    let forget = all[1..2].to_vec();
+    // The ratios of the importances lie between 1.3 and 2.6: of each of the six inputs' two weights the same.
+    let ssd = SsdConfig::new().with_alpha(1.9).init().unwrap();
     let straight = ssd
         .forget(model.clone(), all.clone(), forget.clone(), loss)
         .unwrap();
-    assert!(straight.edited > 0);
+    assert_eq!((straight.edited, straight.total), (6, SIZE));
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("importance.safetensors");
@@ -177,78 +175,4 @@ fn a_split_needs_both_parts() {
     assert!(Split::new(data, |_, _| true).is_err());
     assert!(relabel(&[5], 5, 0).is_err());
     assert!(relabel(&[0], 1, 0).is_err());
-}
-
-fn rows(count: usize, width: usize) -> impl Strategy<Value = Vec<f64>> {
-    prop::collection::vec(-2.0..2.0, count * width)
-}
-
-fn margins() -> impl Strategy<Value = Vec<f64>> {
-    prop::collection::vec(-8.0..8.0, 1..60)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn group_attribution_is_the_difference_of_two_fits(x in rows(12, 3), y in rows(12, 1), size in 0_usize..6, lambda in 0.05..2.0) {
-        let (x, y) = (DMatrix::from_row_slice(12, 3, &x), DVector::from_vec(y));
-        let group: Vec<usize> = (0..size).collect();
-        let others: Vec<usize> = (size..12).collect();
-        let whole = ridge(&x, &y, lambda).unwrap();
-        let without = ridge(&x.select_rows(&others), &y.select_rows(&others), lambda).unwrap();
-        let expected = &x * (whole - without);
-        let found = group_effect(&x, &y, lambda, &group, &x).unwrap();
-        prop_assert!((found - expected).amax() < 1e-8);
-    }
-
-    #[test]
-    fn a_linear_world_is_recovered_exactly(effects in prop::collection::vec(-3.0_f32..3.0, 6 * 4), seed in any::<u64>()) {
-        let truth = Datamodel::new(2, 2, vec![0.5, -1.0, 0.0, 2.0], effects).unwrap();
-        // Subsets of two sizes, so that the intercept is told from the sum of all effects.
-        let draw = |fraction| SubsetsConfig::new(40).with_fraction(fraction).with_seed(seed).init(6).unwrap();
-        let (half, third) = (draw(0.5), draw(0.34));
-        let members = half.iter().chain(third.iter()).map(<[usize]>::to_vec).collect();
-        let subsets = Subsets::from_members(6, members).unwrap();
-        let rows = subsets.iter().map(|members| truth.predict(members).unwrap()).collect();
-        let outputs = Outputs::new(rows, 2, 2).unwrap();
-        let found = Datamodel::ridge(&subsets, &outputs, 0.0).unwrap();
-        for point in 0..6 {
-            for (a, b) in found.effect(point).iter().zip(truth.effect(point)) {
-                prop_assert!((a - b).abs() < 1e-4, "{} {}", a, b);
-            }
-        }
-        let slope = calibration(&found, &subsets, &outputs).unwrap();
-        prop_assert!((slope - 1.0).abs() < 1e-3);
-    }
-
-    #[test]
-    fn an_empty_forget_set_leaves_the_outputs(values in prop::collection::vec(-5.0_f32..5.0, 6), effects in prop::collection::vec(-3.0_f32..3.0, 4 * 6), multiplier in -2.0..2.0) {
-        let datamodel = Datamodel::new(3, 2, vec![0.0; 6], effects).unwrap();
-        let original = Tensor::<1>::from_data(values.as_slice(), &Device::flex()).reshape([3, 2]);
-        let target = simulated_oracle(original, &datamodel, &[], multiplier).unwrap();
-        prop_assert_eq!(target.try_into_vec_as::<f32>().unwrap(), values);
-    }
-
-    #[test]
-    fn klom_is_a_divergence(p in margins(), q in margins(), shift in -50.0_f64..50.0) {
-        let klom = KlomConfig::new().init().unwrap();
-        let value = klom.point(&p, &q).unwrap();
-        prop_assert!((0.0..=(1e5_f64).ln() + 1e-9).contains(&value), "{}", value);
-        prop_assert_eq!(klom.point(&p, &p).unwrap(), 0.0);
-        let doubled = [p.clone(), p.clone()].concat();
-        prop_assert!(klom.point(&p, &doubled).unwrap().abs() < 1e-12);
-        // Disjoint margins are not equal histograms.
-        let far: Vec<f64> = p.iter().map(|margin| margin + 17.0 + shift.abs()).collect();
-        prop_assert!(klom.point(&far, &p).unwrap() > 1.0);
-    }
-
-    #[test]
-    fn a_retain_draw_is_fixed_by_its_seed(seed in any::<u64>(), size in 1_usize..8, times in 0_usize..6) {
-        let (forget, retain): (Vec<usize>, Vec<usize>) = ((0..size).collect(), (size..40).collect());
-        let config = MatchingConfig::new().with_retain_multiplier(times).with_seed(seed);
-        let matching = config.init(&forget, &retain).unwrap();
-        prop_assert_eq!(matching.points().len(), size + (size * times).min(40 - size));
-        prop_assert_eq!(config.init(&forget, &retain).unwrap(), matching);
-    }
 }

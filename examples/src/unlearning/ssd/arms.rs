@@ -1,0 +1,113 @@
+//! The arms on the perceptron: dampening at several thresholds, and the baselines that are not plain training.
+
+use anyhow::Result;
+use burn::grad_clipping::GradientClippingConfig;
+use burn::optim::SgdConfig;
+use regimen_tensor::ParamVector;
+use regimen_tensor::fisher::batch_diagonal;
+use regimen_unlearning::bad_teacher::BadTeacher;
+use regimen_unlearning::gradient_ascent::GradientAscentConfig;
+use regimen_unlearning::{SsdConfig, UnlearnConfig, lfssd};
+
+use super::job::Job;
+use super::ratio::record_ratio;
+use super::subject::Importances;
+use super::{Network, loss};
+use crate::data::Images;
+use crate::experiment::Trial;
+
+impl Job<'_> {
+    /// The method: two passes over data and one edit, at several thresholds and batch sizes. Returns the importances
+    /// of all data.
+    pub(super) fn dampen(&self, trial: &mut Trial, original: &Network) -> Result<Importances> {
+        let importances = |batch: usize| -> Result<(ParamVector, ParamVector)> {
+            let of = |images: &Images| batch_diagonal(original, self.batches(images, batch), loss);
+            Ok((of(&self.train)?, of(&self.forget)?))
+        };
+        let (batched, single) = (importances(32)?, importances(1)?);
+        let bound = self.train.labels.len() as f64 / self.forget.labels.len() as f64;
+        record_ratio(trial, "mlp class", (&single.0, &single.1), bound)?;
+        for (arm, (all, forget), alpha) in [
+            ("ssd", &batched, 10.0),
+            ("ssd alpha 5", &batched, 5.0),
+            ("ssd single alpha 10", &single, 10.0),
+            ("ssd single alpha 3", &single, 3.0),
+        ] {
+            // The fault: a strength at which every factor is 1.
+            let lambda = if self.context.fault { 1e30 } else { 1.0 };
+            let ssd = SsdConfig::new()
+                .with_alpha(alpha)
+                .with_lambda(lambda)
+                .init()?;
+            let dampened = ssd.dampen(original.clone(), all, forget)?;
+            self.measure(trial, arm, &dampened.model)?;
+            trial.record(arm, "share of weights edited, %", 100.0 * dampened.share());
+        }
+        let all = self.label_free(original, &self.train)?;
+        let forget = self.label_free(original, &self.forget)?;
+        let dampened =
+            SsdConfig::new()
+                .with_alpha(3.0)
+                .init()?
+                .dampen(original.clone(), &all, &forget)?;
+        self.measure(trial, "lfssd single alpha 3", &dampened.model)?;
+        self.sweep(trial, original, &batched)?;
+        let (batched, single) = (batched.0, single.0);
+        Ok(Importances { batched, single })
+    }
+
+    /// Accuracies over thresholds, for the plot.
+    fn sweep(
+        &self,
+        trial: &mut Trial,
+        original: &Network,
+        importances: &(ParamVector, ParamVector),
+    ) -> Result<()> {
+        let (mut kept, mut forgotten) = (Vec::new(), Vec::new());
+        for alpha in [1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0] {
+            let ssd = SsdConfig::new().with_alpha(alpha).init()?;
+            let dampened = ssd.dampen(original.clone(), &importances.0, &importances.1)?;
+            let share = 100.0 * dampened.share();
+            kept.push((share, self.accuracy(&dampened.model, &self.retain_test)));
+            forgotten.push((share, self.accuracy(&dampened.model, &self.forget_test)));
+        }
+        trial.curve("other classes", kept);
+        trial.curve("forgotten class", forgotten);
+        Ok(())
+    }
+
+    fn label_free(&self, model: &Network, images: &Images) -> Result<ParamVector> {
+        let batches = self.batches(images, 1);
+        Ok(lfssd::importance(model, batches, |model, batch| {
+            model.net.forward(batch.images)
+        })?)
+    }
+
+    /// At most three epochs up the bounded loss of the forgotten class.
+    pub(super) fn ascend(&self, model: Network) -> Result<Network> {
+        let bound = (self.train.classes as f64).ln();
+        let mut method = GradientAscentConfig::new(bound).init()?;
+        let clipping = GradientClippingConfig::Norm(1.0).init();
+        let mut optim = SgdConfig::new().init().with_grad_clipping(clipping);
+        let (forget, retain) = (self.loader(&self.forget), self.loader(&self.retain));
+        let mut run = UnlearnConfig::new(3).init()?;
+        let (forget, retain) = (forget.as_ref(), retain.as_ref());
+        Ok(run.run(&model, &mut method, &mut optim, &mut 0.02, forget, retain)?)
+    }
+
+    /// One epoch of bad teaching on the forgotten class and 30 % of the rest.
+    pub(super) fn imitate(&self, original: &Network) -> Result<Network> {
+        let third: Vec<usize> = (0..self.retain.labels.len())
+            .filter(|i| i % 10 < 3)
+            .collect();
+        let mut method = BadTeacher::new(original, &self.new_model(1));
+        let (mut optim, mut rate) = self.adam();
+        let (forget, retain) = (
+            self.loader(&self.forget),
+            self.loader(&self.retain.select(&third)),
+        );
+        let mut run = UnlearnConfig::new(1).with_seed(self.seed).init()?;
+        let (forget, retain) = (forget.as_ref(), retain.as_ref());
+        Ok(run.run(original, &mut method, &mut optim, &mut rate, forget, retain)?)
+    }
+}
