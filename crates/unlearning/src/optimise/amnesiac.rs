@@ -44,7 +44,7 @@ impl AmnesiacConfig {
 
 /// Amnesiac relabelling. Each visit draws a wrong label anew, uniformly, so that over epochs the target is the even
 /// mixture of the other classes. For labels that stay the same, train with [`FineTune`](super::finetune::FineTune) on data
-/// that [`relabel`](crate::relabel) has changed.
+/// that [`relabel`](crate::relabel()) has changed.
 #[derive(Clone, Debug)]
 pub struct Amnesiac {
     classes: usize,
