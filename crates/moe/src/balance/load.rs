@@ -1,0 +1,72 @@
+//! # Load-balancing loss
+//!
+//! The usual loss of a mixture: large if experts that are likely are also often chosen.
+//!
+//! Source: Fedus et al., "Switch Transformers" (arXiv 2101.03961), equations 4 to 6; over several layers as in Hugging Face's
+//! transformers.
+
+use burn::tensor::Tensor;
+
+use crate::{Result, Routing};
+
+use super::read;
+
+/// What a balance loss is made of, summed over tokens: counts of the choices and probabilities.
+///
+/// Loads of several layers or micro-batches add up ([`Self::plus`]); the loss of the sum weighs every token alike.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Assignments of each expert, `[experts]`; no gradient.
+    pub counts: Tensor<1>,
+    /// Sums of the probabilities, `[experts]`; the router's gradient comes from here.
+    pub probabilities: Tensor<1>,
+    /// Tokens, `[1]`.
+    pub tokens: Tensor<1>,
+}
+
+impl Load {
+    /// The load of one pass.
+    #[must_use]
+    pub fn of(routing: &Routing) -> Self {
+        let experts = routing.experts();
+        Self {
+            counts: routing.counts.clone().detach(),
+            probabilities: routing.probabilities().sum_dim(0).reshape([experts]),
+            tokens: routing.tokens.clone(),
+        }
+    }
+
+    /// Both loads together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            counts: self.counts + other.counts,
+            probabilities: self.probabilities + other.probabilities,
+            tokens: self.tokens + other.tokens,
+        }
+    }
+
+    /// The counts on the host.
+    ///
+    /// # Errors
+    /// If the device can't be read.
+    pub fn read_counts(&self) -> Result<Vec<f64>> {
+        read("counts", self.counts.clone())
+    }
+}
+
+/// `E sum_i f_i P_i`, `[1]`: `f_i` the share of the assignments that went to expert `i`, `P_i` its mean probability.
+///
+/// Exactly 1 if either is uniform, and at least 1 whenever both are ordered alike; up to `E` if one expert has all. It is not
+/// bounded below by 1: opposite orders of `f` and `P` give less. No tokens give 0.
+///
+/// The shares sum to 1, as in Megatron-LM and MegaBlocks. transformers takes them per token, so that they sum to `top_k`:
+/// its loss is this one times `top_k`. Usual coefficients at this scale: 0.01 (Switch), 0.001 to 0.02 (transformers, times
+/// `top_k`).
+#[must_use]
+pub fn load_balancing_loss(load: &Load) -> Tensor<1> {
+    let [experts] = load.counts.dims();
+    let shares = load.counts.clone() / load.counts.clone().sum().clamp_min(1.0);
+    let means = load.probabilities.clone() / load.tokens.clone().clamp_min(1.0);
+    (shares * means).sum() * experts as f64
+}

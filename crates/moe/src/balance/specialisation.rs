@@ -1,0 +1,91 @@
+//! # Specialisation
+//!
+//! How much the experts of a layer divide domains among them: each expert's frequency on each domain.
+//!
+//! Source: Qiu et al. (arXiv 2501.11873), section 4.3 (frequencies by domain); the mutual information is the information-theoretic
+//! summary of the same table.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::error::{MoeError, positive};
+
+/// Counts of the choices by domain: plain data that adds up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Specialisation {
+    counts: Vec<Vec<f64>>,
+}
+
+impl Specialisation {
+    /// No counts yet.
+    ///
+    /// # Errors
+    /// If there is no domain or no expert.
+    pub fn new(domains: usize, experts: usize) -> Result<Self> {
+        positive("domains", domains)?;
+        positive("experts", experts)?;
+        Ok(Self {
+            counts: vec![vec![0.0; experts]; domains],
+        })
+    }
+
+    /// Adds the counts of tokens of a domain.
+    ///
+    /// # Errors
+    /// If there is no such domain, or there is not one finite count an expert.
+    pub fn add(&mut self, domain: usize, counts: &[f64]) -> Result<()> {
+        let domains = self.counts.len();
+        let Some(row) = self.counts.get_mut(domain) else {
+            let allowed = format!("below the number of domains, {domains}");
+            return Err(MoeError::range("domain", domain, &allowed));
+        };
+        if row.len() != counts.len() {
+            return Err(MoeError::shape("counts", &[counts.len()], format!("[{}]", row.len())));
+        }
+        if let Some(bad) = counts.iter().find(|count| !count.is_finite() || **count < 0.0) {
+            return Err(MoeError::range("counts", bad, "finite numbers from 0"));
+        }
+        row.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        Ok(())
+    }
+
+    /// Each expert's share of a domain's assignments; zeros for a domain without any.
+    #[must_use]
+    pub fn frequencies(&self, domain: usize) -> Vec<f64> {
+        let row = self.counts.get(domain).map_or(&[][..], Vec::as_slice);
+        let sum: f64 = row.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        row.iter().map(|count| count / sum).collect()
+    }
+
+    /// Mean over domains of the busiest expert's share: `1 / experts` if none stands out, `1 / top_k` at most.
+    #[must_use]
+    pub fn top_frequency(&self) -> f64 {
+        let tops = (0..self.counts.len()).map(|domain| {
+            let frequencies = self.frequencies(domain);
+            frequencies.into_iter().fold(0.0, f64::max)
+        });
+        tops.sum::<f64>() / self.counts.len() as f64
+    }
+
+    /// Mutual information of domain and expert in nats, every domain weighed alike: 0 if all domains use the experts alike.
+    #[must_use]
+    pub fn mutual_information(&self) -> f64 {
+        let rows: Vec<Vec<f64>> = (0..self.counts.len()).map(|d| self.frequencies(d)).collect();
+        let domains = rows.len() as f64;
+        let experts = self.counts.first().map_or(0, Vec::len);
+        let mean = |expert: usize| rows.iter().map(|row| row[expert]).sum::<f64>() / domains;
+        let terms = (0..experts).flat_map(|expert| {
+            let mean = mean(expert);
+            let present = rows.iter().map(move |row| row[expert]).filter(|p| *p > 0.0);
+            present.map(move |p| p * (p / mean).ln())
+        });
+        terms.sum::<f64>() / domains
+    }
+
+    /// Assignments of each expert over all domains.
+    #[must_use]
+    pub fn totals(&self) -> Vec<f64> {
+        let experts = self.counts.first().map_or(0, Vec::len);
+        (0..experts).map(|e| self.counts.iter().map(|row| row[e]).sum()).collect()
+    }
+}

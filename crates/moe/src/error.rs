@@ -1,0 +1,82 @@
+//! What can go wrong.
+
+use thiserror::Error;
+
+/// An error of this crate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MoeError {
+    /// A value outside of what is allowed.
+    #[error("`{field}` is {value}: allowed is {allowed}")]
+    OutOfRange {
+        /// The field or argument.
+        field: &'static str,
+        /// What was given.
+        value: String,
+        /// What may be given.
+        allowed: String,
+    },
+    /// A tensor of another shape.
+    #[error("`{name}` has shape {found:?}: {expected} was expected")]
+    Shape {
+        /// The tensor.
+        name: &'static str,
+        /// What was given.
+        found: Vec<usize>,
+        /// What may be given.
+        expected: String,
+    },
+    /// A tensor could not be read.
+    #[error("`{name}` can't be read: {reason}")]
+    Read {
+        /// The tensor.
+        name: &'static str,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Result of this crate.
+pub type Result<T, E = MoeError> = std::result::Result<T, E>;
+
+impl MoeError {
+    pub(crate) fn range(field: &'static str, value: impl ToString, allowed: &str) -> Self {
+        Self::OutOfRange {
+            field,
+            value: value.to_string(),
+            allowed: allowed.to_owned(),
+        }
+    }
+
+    pub(crate) fn shape(name: &'static str, found: &[usize], expected: impl ToString) -> Self {
+        Self::Shape {
+            name,
+            found: found.to_vec(),
+            expected: expected.to_string(),
+        }
+    }
+}
+
+/// `value` at least one.
+pub(crate) fn positive(field: &'static str, value: usize) -> Result<()> {
+    if value == 0 {
+        return Err(MoeError::range(field, value, "at least 1"));
+    }
+    Ok(())
+}
+
+/// `value` finite and above zero.
+pub(crate) fn above_zero(field: &'static str, value: f64) -> Result<()> {
+    if value.is_finite() && value > 0.0 {
+        return Ok(());
+    }
+    Err(MoeError::range(field, value, "a finite number above 0"))
+}
+
+/// `value` finite and not negative.
+pub(crate) fn not_negative(field: &'static str, value: f64) -> Result<()> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
+    }
+    Err(MoeError::range(field, value, "a finite number from 0"))
+}

@@ -1,0 +1,221 @@
+//! # Moe
+//!
+//! A mixture of experts in place of a transformer block's feed-forward part: router, experts, shared experts.
+//!
+//! Source: Shazeer et al. (arXiv 1701.06538), equation 1; shared experts: Dai et al., "DeepSeekMoE" (arXiv 2401.06066), section
+//! 3.2; their sigmoid gate: Qwen2-MoE.
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::activation::sigmoid;
+use burn::tensor::{Bool, DType, Device, Int, Tensor};
+
+use crate::dispatch::{self, Dispatch, Dispatched};
+use crate::error::MoeError;
+use crate::experts::{Body, Experts};
+use crate::plan::Plan;
+use crate::routers::{Router, RouterConfig, RouterInput};
+use crate::{Activation, Result, Routing};
+
+/// Configuration of a mixture of experts.
+///
+/// ```
+/// # use burn::tensor::{Device, Distribution, Tensor};
+/// use regimen_moe::{Activation, MoeConfig};
+///
+/// let device = Device::default();
+/// let moe = MoeConfig::new(16, 32, 8, 2)
+///     .with_activation(Activation::Silu)
+///     .with_gated(true)
+///     .init(&device)?;
+/// let x = Tensor::<3>::random([4, 10, 16], Distribution::Default, &device);
+/// let (y, routing) = moe.forward(x);
+/// assert_eq!(y.dims(), [4, 10, 16]);
+/// assert_eq!(routing.counts.sum().into_scalar::<f32>(), 80.0); // 40 tokens, two experts each
+/// # Ok::<(), regimen_moe::MoeError>(())
+/// ```
+#[derive(Config, Debug)]
+pub struct MoeConfig {
+    /// Width of a token.
+    pub d_model: usize,
+    /// Hidden units of an expert.
+    pub d_hidden: usize,
+    /// Experts that are routed to.
+    pub experts: usize,
+    /// Experts of a token, from 1 to `experts`.
+    pub top_k: usize,
+    /// The router; softmax if not given.
+    #[config(default = "RouterConfig::default()")]
+    pub router: RouterConfig,
+    /// The experts' nonlinearity.
+    #[config(default = "Activation::Gelu")]
+    pub activation: Activation,
+    /// Whether half of the first map gates the other half: with `Silu` this is SwiGLU.
+    #[config(default = false)]
+    pub gated: bool,
+    /// Whether the experts' maps have biases.
+    #[config(default = false)]
+    pub bias: bool,
+    /// Experts that every token goes to, with weight 1; together they are one expert with `shared * d_hidden` hidden units.
+    #[config(default = 0)]
+    pub shared: usize,
+    /// Whether the shared experts' output is multiplied by `sigmoid(x w)`.
+    #[config(default = false)]
+    pub shared_gate: bool,
+    /// How tokens reach their experts.
+    #[config(default = "Dispatch::Dropless")]
+    pub dispatch: Dispatch,
+}
+
+/// A mixture of experts.
+#[derive(Module, Debug)]
+pub struct Moe {
+    /// Chooses experts and their weights.
+    pub router: Router,
+    /// The experts that are routed to.
+    pub experts: Experts,
+    /// The experts that every token goes to, as one.
+    pub shared: Option<Experts>,
+    /// `[d_model, 1]`.
+    pub shared_gate: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    pub(crate) dispatch: Dispatch,
+}
+
+/// What is known of the tokens beside their values.
+#[derive(Debug, Clone, Default)]
+pub struct Tokens {
+    /// True where there is padding, `[batch, seq]`: such tokens change nothing, whatever they hold, and come out as zero.
+    pub padding: Option<Tensor<2, Bool>>,
+    /// The tokens' identities, `[batch, seq]`, which a hash router goes by.
+    pub ids: Option<Tensor<2, Int>>,
+}
+
+impl MoeConfig {
+    /// Draws the weights from the device's generator.
+    ///
+    /// # Errors
+    /// Names the field that is out of range.
+    pub fn init(&self, device: &Device) -> Result<Moe> {
+        self.dispatch.check()?;
+        let body = self.body();
+        let shared = Body {
+            d_hidden: self.shared * self.d_hidden,
+            ..body
+        };
+        let gate = self.shared > 0 && self.shared_gate;
+        let column = || Param::from_tensor(Tensor::zeros([self.d_model, 1], device));
+        Ok(Moe {
+            experts: body.init(self.experts, device)?,
+            router: self.router.init(self.d_model, self.experts, self.top_k, device)?,
+            shared: (self.shared > 0).then(|| shared.init(1, device)).transpose()?,
+            shared_gate: gate.then(column),
+            dispatch: self.dispatch.clone(),
+        })
+    }
+
+    pub(crate) fn body(&self) -> Body {
+        Body {
+            d_model: self.d_model,
+            d_hidden: self.d_hidden,
+            activation: self.activation,
+            gated: self.gated,
+            bias: self.bias,
+        }
+    }
+}
+
+impl Moe {
+    /// Tokens `[batch, seq, d_model]` to the same shape, and what was done with them.
+    ///
+    /// A hash router goes by the tokens' positions in their sequences here; give it identities by [`Self::forward_with`].
+    ///
+    /// # Panics
+    /// As Burn's own layers do, if the tokens have another width.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<3>) -> (Tensor<3>, Routing) {
+        self.run(x, Tokens::default())
+    }
+
+    /// The same with padding, or with the tokens' identities.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn forward_with(&self, x: Tensor<3>, tokens: Tokens) -> Result<(Tensor<3>, Routing)> {
+        let [batch, seq, width] = x.dims();
+        if width != self.experts.d_model() {
+            let expected = format!("[batch, seq, {}]", self.experts.d_model());
+            return Err(MoeError::shape("x", &[batch, seq, width], expected));
+        }
+        let check = |name, dims: Option<[usize; 2]>| match dims {
+            Some(dims) if dims != [batch, seq] => {
+                Err(MoeError::shape(name, &dims, format!("[{batch}, {seq}]")))
+            }
+            _ => Ok(()),
+        };
+        check("padding", tokens.padding.as_ref().map(Tensor::dims))?;
+        check("ids", tokens.ids.as_ref().map(Tensor::dims))?;
+        Ok(self.run(x, tokens))
+    }
+
+    fn run(&self, x: Tensor<3>, tokens: Tokens) -> (Tensor<3>, Routing) {
+        let ([batch, seq, width], device) = (x.dims(), x.device());
+        let count = batch * seq;
+        let mut x = x.reshape([count, width]);
+        let padding = tokens.padding.map(|padding| padding.reshape([count, 1]));
+        if let Some(padding) = &padding {
+            x = x.mask_fill(padding.clone().expand([count, width]), 0.0);
+        }
+        let valid = padding.map(|padding| padding.bool_not().float().reshape([count]));
+        let positions = || Tensor::<1, Int>::arange(0..seq as i64, &device).reshape([1, seq]);
+        let ids = tokens.ids.unwrap_or_else(|| positions().expand([batch, seq]));
+        let mut gating = self.router.forward(&RouterInput {
+            x: x.clone(),
+            valid: valid.clone(),
+            ids: ids.reshape([count]),
+        });
+        if x.dtype() != DType::F32 {
+            gating.gates = gating.gates.cast(x.dtype());
+        }
+        let Dispatched {
+            mut output,
+            counts,
+            dropped,
+        } = match &self.dispatch {
+            Dispatch::Dropless => {
+                dispatch::dropless(&self.experts, x.clone(), &gating, valid.as_ref())
+            }
+            Dispatch::Capacity(capacity) => {
+                let valid = valid.as_ref();
+                dispatch::with_capacity(&self.experts, x.clone(), &gating, valid, capacity)
+            }
+        };
+        if let Some(shared) = self.shared_output(x) {
+            output = output + shared;
+        }
+        if let Some(valid) = &valid {
+            output = output * valid.clone().unsqueeze_dim::<2>(1);
+        }
+        let total = || Tensor::full([1], count as f64, &device);
+        let routing = Routing {
+            gating,
+            counts,
+            dropped,
+            tokens: valid.as_ref().map_or_else(total, |valid| valid.clone().sum()),
+            valid,
+            shape: [batch, seq],
+        };
+        (output.reshape([batch, seq, width]), routing)
+    }
+
+    fn shared_output(&self, x: Tensor<2>) -> Option<Tensor<2>> {
+        let shared = self.shared.as_ref()?;
+        let [tokens, _] = x.dims();
+        let ones = Tensor::ones([tokens], &x.device());
+        let out = shared.run(x.clone(), ones, Plan::dense(tokens));
+        Some(match &self.shared_gate {
+            Some(weight) => out * sigmoid(x.matmul(weight.val())),
+            None => out,
+        })
+    }
+}

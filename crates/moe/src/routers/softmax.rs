@@ -1,0 +1,113 @@
+//! # SoftmaxRouter
+//!
+//! Softmax over all experts, then the k largest; the gates are those probabilities as they are or divided by their sum.
+//!
+//! Source: Fedus et al., "Switch Transformers" (arXiv 2101.03961), section 2 (one expert, not renormalised, jitter); Jiang et
+//! al., "Mixtral of Experts" (arXiv 2401.04088), section 2.1 (renormalised).
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::nn::Initializer;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+
+use super::{Choices, Gating, Noise, check_top_k, chosen, logits, normalised};
+use crate::error::MoeError;
+use crate::{Result, top_k};
+
+/// Configuration of a softmax router.
+#[derive(Config, Debug)]
+pub struct SoftmaxRouterConfig {
+    /// Whether the gates of a token sum to 1. If absent: for more than one expert a token. With one expert a renormalised gate
+    /// is 1 whatever the router says, and the router learns nothing from the task.
+    pub renormalise: Option<bool>,
+    /// In training the router's input is multiplied by random numbers from `1 - jitter` to `1 + jitter`.
+    #[config(default = 0.0)]
+    pub jitter: f64,
+    /// Seed of the jitter.
+    #[config(default = 0)]
+    pub seed: u64,
+}
+
+/// Softmax, then the k largest.
+#[derive(Module, Debug)]
+pub struct SoftmaxRouter {
+    /// `[d_model, experts]`.
+    pub weight: Param<Tensor<2>>,
+    top_k: usize,
+    renormalise: bool,
+    jitter: f64,
+    #[module(skip)]
+    noise: Noise,
+}
+
+impl SoftmaxRouterConfig {
+    /// A router of tokens of width `d_model`.
+    ///
+    /// # Errors
+    /// If `top_k` is not from 1 to `experts`, or `jitter` not in [0, 1).
+    pub fn init(
+        &self,
+        d_model: usize,
+        experts: usize,
+        top_k: usize,
+        device: &Device,
+    ) -> Result<SoftmaxRouter> {
+        check_top_k(experts, top_k)?;
+        if !(0.0..1.0).contains(&self.jitter) {
+            return Err(MoeError::range("jitter", self.jitter, "0 up to, not including, 1"));
+        }
+        Ok(SoftmaxRouter {
+            weight: weight(d_model, experts, device),
+            top_k,
+            renormalise: self.renormalise.unwrap_or(top_k > 1),
+            jitter: self.jitter,
+            noise: Noise::new(self.seed),
+        })
+    }
+}
+
+/// Uniform as in Burn's linear layer.
+pub(super) fn weight(d_model: usize, experts: usize, device: &Device) -> Param<Tensor<2>> {
+    let initializer = Initializer::KaimingUniform {
+        gain: 1.0 / 3f64.sqrt(),
+        fan_out_only: false,
+    };
+    initializer.init_with([d_model, experts], Some(d_model), Some(experts), device)
+}
+
+impl SoftmaxRouter {
+    /// Tokens `[tokens, d_model]` to their experts.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<2>) -> Gating {
+        let x = if self.jitter > 0.0 && x.device().is_autodiff() {
+            let factors = self.noise.uniform(x.dims(), self.jitter, &x.device());
+            x * factors
+        } else {
+            x
+        };
+        self.gate(logits(x, self.weight.val()))
+    }
+
+    /// Logits `[tokens, experts]` to the tokens' experts.
+    #[must_use]
+    pub fn gate(&self, logits: Tensor<2>) -> Gating {
+        let probabilities = softmax(logits.clone(), 1);
+        let choices = top_k(probabilities.clone(), self.top_k);
+        let kept = chosen(&probabilities, &choices);
+        let gates = if self.renormalise { normalised(kept) } else { kept };
+        Gating {
+            logits: Some(logits),
+            probabilities,
+            choices: Choices::ByToken(choices),
+            gates,
+            noisy: None,
+        }
+    }
+
+    /// The stream of random numbers of the jitter.
+    #[must_use]
+    pub fn noise(&self) -> &Noise {
+        &self.noise
+    }
+}

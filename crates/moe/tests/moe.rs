@@ -1,0 +1,11 @@
+//! Mixtures against dense references, balance, padding, bad input, and kill-and-resume.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "moe/balance.rs"]
+mod balance;
+#[path = "moe/dense.rs"]
+mod dense;
+#[path = "moe/layer.rs"]
+mod layer;
+#[path = "moe/routers.rs"]
+mod routers;
