@@ -19,6 +19,8 @@ mod exact;
 mod golden;
 #[path = "pruning/leaving.rs"]
 mod leaving;
+#[path = "pruning/movement.rs"]
+mod movement;
 #[path = "pruning/per_task.rs"]
 mod per_task;
 #[path = "pruning/top_kast.rs"]
