@@ -103,9 +103,10 @@ fn the_budget_is_exact_and_what_is_off_keeps_its_bits() {
             let grads = gradients(&net, at);
             net = movement.optimize(net, &mut optim, 0.05, grads);
             movement.status().unwrap();
-            let now = sparsity.at((at + 1) / 2 * 2);
+            let step = at + 1;
+            let now = sparsity.at(step / 2 * 2);
             let budget = density::keep(340, now);
-            assert_eq!(movement.masks().count(), budget, "step {}", at + 1);
+            assert_eq!(movement.masks().count(), budget, "step {step}");
             let (live, after, now_on) = (bits(&net), theta(&movement), movement.masks());
             for (layer, entry) in [(0, 0), (1, 2)] {
                 let was = &before.layers()[layer].active;
