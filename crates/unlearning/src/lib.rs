@@ -29,7 +29,7 @@ pub use datamodel::{Datamodel, Outputs};
 pub use error::{Result, UnlearningError};
 pub use fisher_forgetting::{FisherForgetting, FisherForgettingConfig};
 pub use klom::{Klom, KlomConfig, KlomSummary};
-pub use matching::{Matching, MatchingConfig, simulated_oracle};
+pub use matching::{Matching, MatchingConfig, MatchingLoss, simulated_oracle};
 pub use metrics::membership_inference;
 pub use optimise::{EpochLog, Method, Order, Unlearn, UnlearnConfig};
 pub use relabel::relabel;

@@ -6,9 +6,11 @@
 //! ICLR 2024, arXiv 2310.12508, equations 3 to 5; 10 epochs, rate 0.013 on CIFAR-10.
 
 use burn::config::Config;
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use regimen_tensor::ParamVector;
+use regimen_tensor::threshold::{Scope, keep_largest};
 
 use super::amnesiac::{Amnesiac, AmnesiacConfig};
 use super::{Method, Order, mean_loss};
@@ -47,13 +49,8 @@ impl SalUnConfig {
         let labels = AmnesiacConfig::new(self.classes)
             .with_seed(self.seed)
             .init()?;
-        let mask = mask(&saliency(model, forget)?, self.share)?;
-        let original = ParamVector::of(model);
-        Ok(SalUn {
-            labels,
-            mask,
-            original,
-        })
+        let mask = keep_largest(&saliency(model, forget)?, self.share, &Scope::Global)?;
+        SalUn::from_parts(labels, mask, model)
     }
 }
 
@@ -78,28 +75,10 @@ pub fn saliency<M: Classifier>(
     Ok(sum.map(|_, gradient| gradient.abs()))
 }
 
-/// 1 for the `share` of largest values over all parameters together, else 0. Equal values at the border: the first.
-fn mask(saliency: &ParamVector, share: f64) -> Result<ParamVector> {
-    let host = saliency.to_host()?;
-    let flat = host.concat();
-    if flat.iter().any(|value| !value.is_finite()) {
-        return Err(UnlearningError::NotFinite("forget"));
-    }
-    let kept = (share * flat.len() as f64).round() as usize;
-    let mut order: Vec<usize> = (0..flat.len()).collect();
-    order.sort_by(|a, b| flat[*b].total_cmp(&flat[*a]));
-    let mut flags = vec![0.0_f32; flat.len()];
-    order.iter().take(kept).for_each(|i| flags[*i] = 1.0);
-    let mut rest = flags.as_slice();
-    let parts = host.iter().map(|part| {
-        let (own, other) = rest.split_at(part.len());
-        rest = other;
-        own.to_vec()
-    });
-    Ok(saliency.from_host(parts.collect())?)
-}
-
 /// SalUn: amnesiac relabelling that restores the weights outside the mask after each step.
+///
+/// A run that is to go on elsewhere saves [`mask`](Self::mask) ([`ParamVector::save`]) and
+/// [`labels`](Self::labels) (serde), and begins again by [`from_parts`](Self::from_parts).
 #[derive(Clone, Debug)]
 pub struct SalUn {
     labels: Amnesiac,
@@ -112,6 +91,31 @@ impl SalUn {
     #[must_use]
     pub fn mask(&self) -> &ParamVector {
         &self.mask
+    }
+
+    /// The draw of labels and its position.
+    #[must_use]
+    pub fn labels(&self) -> &Amnesiac {
+        &self.labels
+    }
+
+    /// SalUn from what was saved: the draw of labels, a mask of ones and zeros, and the model that is to forget, before
+    /// it has moved.
+    ///
+    /// # Errors
+    /// If the mask is not of this model.
+    pub fn from_parts<M: Module>(
+        labels: Amnesiac,
+        mask: ParamVector,
+        original: &M,
+    ) -> Result<Self> {
+        let original = ParamVector::of(original);
+        original.same_space(&mask)?;
+        Ok(Self {
+            labels,
+            mask,
+            original,
+        })
     }
 }
 

@@ -7,6 +7,8 @@
 //! class, one epoch to impair and one to repair, Adam 1e-4.
 
 use burn::config::Config;
+use burn::module::Param;
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -63,26 +65,32 @@ impl NoiseConfig {
             .map(|_| StandardNormal.sample(&mut rng))
             .collect();
         let start = TensorData::new(start, [images, features]);
-        let mut noise = Tensor::<2>::from_data(start, &like.device()).inner();
-        let (mut first, mut second) = (noise.zeros_like(), noise.zeros_like());
-        for step in 1..=self.steps {
-            let leaf = Tensor::from_inner(noise.clone()).require_grad();
-            let loss = noise_loss(leaf.clone(), logits(leaf.clone()), class, self.penalty);
-            let Some(grad) = leaf.grad(&loss.backward()) else {
-                break;
-            };
-            first = first * 0.9 + grad.clone() * 0.1;
-            second = second * 0.999 + grad.square() * 0.001;
-            let corrected = first.clone() / (1.0 - 0.9_f64.powi(step as i32));
-            let scale = (second.clone() / (1.0 - 0.999_f64.powi(step as i32))).sqrt() + 1e-8;
-            noise = noise - corrected / scale * self.rate;
+        let mut noise = Param::from_tensor(Tensor::<2>::from_data(start, &like.device()));
+        let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+        for _ in 0..self.steps {
+            let loss = noise_loss(noise.val(), logits(noise.val()), class, self.penalty);
+            let grads = GradientsParams::from_grads(loss.backward(), &noise);
+            noise = adam.step(self.rate, noise, grads);
         }
-        Ok(Tensor::from_inner(noise))
+        Ok(noise.val().detach())
     }
 }
 
 /// Impair and repair. The forget loader holds the noise with the forgotten class's label, the retain loader retained
-/// samples; run two epochs: the first is mixed, the others walk the retain set only.
+/// samples of every other class; run two epochs: the first is mixed, the others walk the retain set only. Between
+/// the two the released code begins with a fresh optimizer.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::{Device, Tensor, activation::softmax}};
+/// use regimen_unlearning::optimise::unsir::NoiseConfig;
+///
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 3).init(&device); // your trained model
+/// let noise = NoiseConfig::new().learn(&Tensor::zeros([8, 4], &device), 2, |x| model.forward(x))?;
+/// let p = softmax(model.forward(noise), 1).narrow(1, 2, 1).mean();
+/// assert!(p.into_scalar::<f32>() < 0.1); // of the class that is to go
+/// # Ok::<(), regimen_unlearning::UnlearningError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unsir;
 

@@ -309,7 +309,7 @@ fn a_run_that_is_saved_goes_on_to_the_same_weights() {
     let (gone, kept) = (of_class(&points, 3, true), of_class(&points, 3, false));
     let (gone, kept) = (batches(&gone), batches(&kept));
     let mut method = BadTeacher::new(&original, &untrained(50.0));
-    let mut run = UnlearnConfig::new(4).with_seed(9).init().unwrap();
+    let mut run = UnlearnConfig::new(4).init().unwrap();
     let straight = run
         .run(
             &original,
@@ -321,10 +321,7 @@ fn a_run_that_is_saved_goes_on_to_the_same_weights() {
         )
         .unwrap();
 
-    let (mut run, mut optim) = (
-        UnlearnConfig::new(4).with_seed(9).init().unwrap(),
-        momentum(),
-    );
+    let (mut run, mut optim) = (UnlearnConfig::new(4).init().unwrap(), momentum());
     let mut model = original.clone();
     for _ in 0..2 {
         model = run

@@ -106,7 +106,7 @@ impl Job<'_> {
             self.loader(&self.forget),
             self.loader(&self.retain.select(&third)),
         );
-        let mut run = UnlearnConfig::new(1).with_seed(self.seed).init()?;
+        let mut run = UnlearnConfig::new(1).init()?;
         let (forget, retain) = (forget.as_ref(), retain.as_ref());
         Ok(run.run(original, &mut method, &mut optim, &mut rate, forget, retain)?)
     }

@@ -57,7 +57,7 @@ pub(super) fn fit<M: Classifier<Batch = ImageBatch>>(
             .build(images.clone())
     };
     let (forget, retain) = (loader(forget), loader(retain));
-    let mut run = UnlearnConfig::new(epochs).with_seed(job.seed).init()?;
+    let mut run = UnlearnConfig::new(epochs).init()?;
     Ok(run.run(model, method, optim, rate, forget.as_ref(), retain.as_ref())?)
 }
 
