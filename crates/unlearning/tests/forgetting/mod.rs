@@ -1,5 +1,6 @@
 //! Methods by optimisation, requests in sequence, the report.
 
+mod effects;
 mod sequence;
 
 use burn::module::Module;
