@@ -55,44 +55,49 @@ pub struct ReportConfig {
     pub tolerance: f64,
 }
 
-/// Shares of forget examples, `0..=1`, that an attacker takes for training data; the retrained model's are perfect.
+/// Membership inference: neither direction is better, the retrained reference's own values are perfect, and they are what
+/// an attacker makes of examples that a model never saw.
+///
+/// Shares of forget examples, `0..=1`, that the attacker takes for training data: see [`attack`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attacks {
-    /// By the loss.
+    /// By the loss: nearer to the retrained reference is better, its own score is perfect.
     pub loss: f64,
-    /// By the entropy.
+    /// By the entropy: nearer to the retrained reference is better, its own score is perfect.
     pub entropy: f64,
-    /// By the confidence in the label.
+    /// By the confidence in the label: nearer to the retrained reference is better, its own score is perfect.
     pub confidence: f64,
-    /// By the modified entropy.
+    /// By the modified entropy: nearer to the retrained reference is better, its own score is perfect.
     pub modified_entropy: f64,
 }
 
 /// What was measured of one model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelMetrics {
-    /// Accuracy on retained data, `0..=1`: higher is better.
+    /// Accuracy on retained data, `0..=1`: higher is better, 1 is perfect, the retrained reference scores near the original.
     pub retain_accuracy: f64,
-    /// Accuracy on forgotten data, `0..=1`: the retrained model's is perfect.
+    /// Accuracy on forgotten data, `0..=1`: nearer to the retrained reference is better, its own score is perfect: 0 for a
+    /// whole class, about its test accuracy for random examples.
     pub forget_accuracy: f64,
-    /// Accuracy on unseen data, `0..=1`: higher is better.
+    /// Accuracy on unseen data, `0..=1`: higher is better, 1 is perfect, the retrained reference scores near the original.
     pub test_accuracy: f64,
-    /// Membership inference: the retrained model's values are perfect.
+    /// Membership inference: nearer to the retrained reference is better, its own scores are perfect.
     pub membership: Attacks,
-    /// Relearn time: longer is better, up to the retrained model's.
+    /// Relearn time: longer is better up to the retrained reference's, which is perfect.
     pub relearn: Relearned,
 }
 
-/// How far the unlearned model is from another one; lower is better if that one was retrained.
+/// How far the unlearned model is from another one: lower is better if that one is the retrained reference, 0 is perfect, and
+/// that is what the reference scores against itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Distances {
-    /// Of predictions on retained data.
+    /// Of predictions on retained data: lower is better, 0 is perfect, the retrained reference scores 0.
     pub retain: OutputDistance,
-    /// Of predictions on forgotten data.
+    /// Of predictions on forgotten data: lower is better against the retrained reference, which scores 0, perfect.
     pub forget: OutputDistance,
-    /// Of predictions on unseen data.
+    /// Of predictions on unseen data: lower is better, 0 is perfect, the retrained reference scores 0.
     pub test: OutputDistance,
-    /// Of weights, relative.
+    /// Of weights, relative: lower is better, 0 is perfect, the retrained reference scores 0, one of another seed much more.
     pub weights: f64,
 }
 

@@ -70,8 +70,8 @@ impl Predictions {
         &self.log_p
     }
 
-    /// On retained and test data higher is better, 1 is perfect and the retrained reference scores near the original;
-    /// on forgotten data the reference's own value is perfect.
+    /// On retained and test data higher is better, 1 is perfect and the retrained reference scores near the original; on
+    /// forgotten data nearer to the reference is better and its own score is perfect (0 for a whole class).
     ///
     /// The share of examples, `0..=1`, whose likeliest class is their own.
     #[must_use]
@@ -134,7 +134,8 @@ impl Predictions {
     }
 }
 
-/// Neither direction is better: the retrained reference's own score is perfect, for it never saw the forget set.
+/// Neither direction is better: the retrained reference's own score is perfect, and that is what strangers to the model score,
+/// near the share of test examples that the attacker takes for members.
 ///
 /// The share of forget examples, `0..=1`, that a balanced logistic regression on `feature` takes for training data;
 /// it is fitted on retained examples against test examples, as [`membership_inference`].

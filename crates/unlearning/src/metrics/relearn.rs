@@ -19,7 +19,7 @@ pub struct RelearnConfig {
     pub max_epochs: usize,
 }
 
-/// How long it took.
+/// How long it took: longer is better up to the retrained reference's time, which is perfect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relearned {
     /// Epochs until the accuracy was back; 0 if it was never lost, `None` if it did not come back in time.
@@ -29,7 +29,8 @@ pub struct Relearned {
 }
 
 impl RelearnConfig {
-    /// Longer is better, the retrained reference's own time is perfect: it knows as little as one that never saw the set.
+    /// Longer is better up to the retrained reference's own time, which is perfect: the reference scores what a model needs
+    /// that never saw the set, and more than that is damage.
     ///
     /// Epochs over the forget set until accuracy on it is at least `accuracy`, in `0..=1` (the original's, less some
     /// tolerance). `model` stays as it is. Give a loader on an autodiff device.
