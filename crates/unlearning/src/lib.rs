@@ -33,7 +33,7 @@ pub use matching::{Matching, MatchingConfig, MatchingLoss, simulated_oracle};
 pub use metrics::membership_inference;
 pub use optimise::{EpochLog, Method, Order, Unlearn, UnlearnConfig};
 pub use relabel::relabel;
-pub use report::{Evidence, ForgettingReport, Models, ReportConfig};
+pub use report::{Evidence, ForgettingReport, KlomMeans, Models, ReportConfig};
 pub use request::{ForgetRequest, Ledger};
 pub use split::Split;
 pub use ssd::{Dampened, Ssd, SsdConfig};

@@ -15,7 +15,7 @@ const METRICS: [(&str, &[&str]); 7] = [
     ),
     (
         include_str!("../../src/metrics/predictions.rs"),
-        &["pub fn accuracy(", "pub fn attack("],
+        &["pub fn accuracy(", "pub fn zrf(", "pub fn attack("],
     ),
     (
         include_str!("../../src/metrics/distance.rs"),
@@ -58,11 +58,12 @@ const METRICS: [(&str, &[&str]); 7] = [
 ];
 
 /// The structs of a report, whose fields are all metrics.
-const REPORT: &str = include_str!("../../src/report.rs");
-const REPORTED: [&str; 3] = [
+const REPORT: &str = include_str!("../../src/report/mod.rs");
+const REPORTED: [&str; 4] = [
     "pub struct Attacks",
     "pub struct ModelMetrics",
     "pub struct Distances",
+    "pub struct KlomMeans",
 ];
 
 /// The first sentence of the documentation above a line.

@@ -4,6 +4,8 @@
 //!
 //! Source: the metrics of arXiv 2308.07707 and 2302.09880, each with its reference beside it.
 
+mod text;
+
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
@@ -16,10 +18,13 @@ use serde::{Deserialize, Serialize};
 use crate::Classifier;
 use crate::error::{Result, UnlearningError, check};
 use crate::metrics::{
-    OutputDistance, Predictions, RelearnConfig, Relearned, attack, output_distance, weight_distance,
+    Attack, LiraConfig, OutputDistance, Predictions, RelearnConfig, Relearned, Shadow, attack,
+    output_distance, weight_distance,
 };
 
 /// The models that a report compares.
+///
+/// The more of the optional ones there are, the more of the report has a reference.
 #[derive(Debug)]
 pub struct Models<'a, M> {
     /// Before forgetting.
@@ -28,6 +33,44 @@ pub struct Models<'a, M> {
     pub unlearned: &'a M,
     /// Trained anew without the forget set, if there is one.
     pub retrained: Option<&'a M>,
+    /// Two or more others trained without the forget set, for the likelihood-ratio attack; or none.
+    pub shadows: &'a [M],
+    /// A model that was never trained, for ZRF, if there is one.
+    pub untrained: Option<&'a M>,
+}
+
+impl<'a, M> Models<'a, M> {
+    /// The two that every report needs.
+    #[must_use]
+    pub fn new(original: &'a M, unlearned: &'a M) -> Self {
+        Self {
+            original,
+            unlearned,
+            retrained: None,
+            shadows: &[],
+            untrained: None,
+        }
+    }
+
+    /// With a model trained anew without the forget set: the reference of every metric.
+    #[must_use]
+    pub fn with_retrained(self, model: &'a M) -> Self {
+        let retrained = Some(model);
+        Self { retrained, ..self }
+    }
+
+    /// With two or more models trained without the forget set, other ones than the reference.
+    #[must_use]
+    pub fn with_shadows(self, shadows: &'a [M]) -> Self {
+        Self { shadows, ..self }
+    }
+
+    /// With a model that was never trained.
+    #[must_use]
+    pub fn with_untrained(self, model: &'a M) -> Self {
+        let untrained = Some(model);
+        Self { untrained, ..self }
+    }
 }
 
 /// The data that a report measures on, in a fixed order (no shuffling), on an autodiff device.
@@ -69,6 +112,11 @@ pub struct Attacks {
     pub confidence: f64,
     /// By the modified entropy: nearer to the retrained reference is better, its own score is perfect.
     pub modified_entropy: f64,
+    /// By the likelihood ratio, if there were shadow models: nearer to the retrained reference is better, 0.5 is perfect if
+    /// the unseen data is of the forget set's kind, and the reference scores that.
+    ///
+    /// The area under the ROC curve of the offline attack ([`LiraConfig`]), forgotten against unseen examples.
+    pub likelihood_ratio: Option<f64>,
 }
 
 /// What was measured of one model.
@@ -85,6 +133,22 @@ pub struct ModelMetrics {
     pub membership: Attacks,
     /// Relearn time: longer is better up to the retrained reference's, which is perfect.
     pub relearn: Relearned,
+    /// Zero retrain forgetting score, if there was an untrained model: higher is better, 1 is perfect, the retrained reference
+    /// scores somewhat less.
+    pub zrf: Option<f64>,
+}
+
+/// Mean KLoM over points: lower is better, 0 is perfect, and re-trained models against re-trained models score the floor.
+///
+/// Measured with [`Klom`](crate::Klom) over many unlearned and many re-trained models, in nats.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KlomMeans {
+    /// On retained points: lower is better, 0 is perfect, re-trained models score the floor.
+    pub retain: f64,
+    /// On forgotten points: lower is better, 0 is perfect, re-trained models score the floor.
+    pub forget: f64,
+    /// On unseen points: lower is better, 0 is perfect, re-trained models score the floor.
+    pub test: f64,
 }
 
 /// How far the unlearned model is from another one: lower is better if that one is the retrained reference, 0 is perfect, and
@@ -120,6 +184,9 @@ pub struct ForgettingReport {
     pub to_original: Distances,
     /// The unlearned model against the retrained one: lower is better, 0 is perfect.
     pub to_retrained: Option<Distances>,
+    /// KLoM of the unlearned models and, as its floor, of re-trained ones, if the user measured it
+    /// ([`with_klom`](Self::with_klom)).
+    pub klom: Option<[KlomMeans; 2]>,
 }
 
 struct Seen {
@@ -137,7 +204,7 @@ impl Seen {
         })
     }
 
-    fn attacks(&self) -> Result<Attacks> {
+    fn attacks(&self, shadows: &[Self]) -> Result<Attacks> {
         let by = |feature: fn(&Predictions) -> Vec<f64>| {
             attack(&self.retain, &self.test, &self.forget, feature)
         };
@@ -146,7 +213,33 @@ impl Seen {
             entropy: by(Predictions::entropies)?,
             confidence: by(Predictions::confidences)?,
             modified_entropy: by(Predictions::modified_entropies)?,
+            likelihood_ratio: self.likelihood_ratio(shadows)?,
         })
+    }
+
+    /// The area under the curve of the offline attack by models that saw neither set.
+    fn likelihood_ratio(&self, shadows: &[Self]) -> Result<Option<f64>> {
+        if shadows.is_empty() {
+            return Ok(None);
+        }
+        let attack = |set: fn(&Self) -> &Predictions| {
+            let strangers = shadows.iter().map(|shadow| {
+                let margins = set(shadow).margins();
+                let member = vec![false; margins.len()];
+                Shadow { margins, member }
+            });
+            let strangers: Vec<Shadow> = strangers.collect();
+            let offline = LiraConfig::new().with_online(false);
+            offline.attack(&set(self).margins(), &strangers)
+        };
+        let (forget, test) = (attack(|seen| &seen.forget)?, attack(|seen| &seen.test)?);
+        Ok(Some(Attack::auc(&forget, &test)?))
+    }
+
+    /// 1 minus the mean divergence from an untrained model's predictions on the forget set.
+    fn zrf(&self, untrained: Option<&Self>) -> Result<Option<f64>> {
+        let score = |other: &Self| self.forget.zrf(&other.forget);
+        untrained.map(score).transpose()
     }
 
     fn distances(&self, other: &Self, weights: f64) -> Result<Distances> {
@@ -163,7 +256,8 @@ impl ReportConfig {
     /// Measures all models on all data; none is changed.
     ///
     /// # Errors
-    /// If a value is out of range, a loader fails or is empty, or the models differ in their parameters.
+    /// If a value is out of range, a loader fails or is empty, the models differ in their parameters, or there is just one shadow
+    /// model.
     pub fn measure<M: Classifier>(
         &self,
         request: impl Into<String>,
@@ -178,24 +272,30 @@ impl ReportConfig {
             (0.0..=1.0).contains(&tolerance),
             "0 to 1",
         )?;
-        let before = Seen::of(models.original, data)?;
-        let after = Seen::of(models.unlearned, data)?;
-        let goal = (before.forget.accuracy() - tolerance).max(0.0);
+        let of = |model: &M| Seen::of(model, data);
+        let (before, after) = (of(models.original)?, of(models.unlearned)?);
+        let context = References {
+            goal: (before.forget.accuracy() - tolerance).max(0.0),
+            shadows: models.shadows.iter().map(of).collect::<Result<_>>()?,
+            untrained: models.untrained.map(of).transpose()?,
+        };
+        let metrics = |model: &M, seen: &Seen| self.metrics(model, seen, data, &context);
         let to_original = weight_distance(models.unlearned, models.original)?;
         let mut report = ForgettingReport {
             request: request.into(),
             method: method.into(),
             examples: [before.retain.len(), before.forget.len(), before.test.len()],
-            original: self.metrics(models.original, &before, data, goal)?,
-            unlearned: self.metrics(models.unlearned, &after, data, goal)?,
+            original: metrics(models.original, &before)?,
+            unlearned: metrics(models.unlearned, &after)?,
             retrained: None,
             to_original: after.distances(&before, to_original)?,
             to_retrained: None,
+            klom: None,
         };
         if let Some(model) = models.retrained {
-            let reference = Seen::of(model, data)?;
+            let reference = of(model)?;
             let weights = weight_distance(models.unlearned, model)?;
-            report.retrained = Some(self.metrics(model, &reference, data, goal)?);
+            report.retrained = Some(metrics(model, &reference)?);
             report.to_retrained = Some(after.distances(&reference, weights)?);
         }
         Ok(report)
@@ -206,7 +306,7 @@ impl ReportConfig {
         model: &M,
         seen: &Seen,
         data: &Evidence<'_, M::Batch>,
-        goal: f64,
+        references: &References,
     ) -> Result<ModelMetrics> {
         let relearn = RelearnConfig::new()
             .with_rate(self.relearn_rate)
@@ -215,13 +315,29 @@ impl ReportConfig {
             retain_accuracy: seen.retain.accuracy(),
             forget_accuracy: seen.forget.accuracy(),
             test_accuracy: seen.test.accuracy(),
-            membership: seen.attacks()?,
-            relearn: relearn.run(model, data.forget, goal)?,
+            membership: seen.attacks(&references.shadows)?,
+            relearn: relearn.run(model, data.forget, references.goal)?,
+            zrf: seen.zrf(references.untrained.as_ref())?,
         })
     }
 }
 
+/// What every model is measured against.
+struct References {
+    /// The forget accuracy that counts as back.
+    goal: f64,
+    shadows: Vec<Seen>,
+    untrained: Option<Seen>,
+}
+
 impl ForgettingReport {
+    /// With KLoM on all three sets, of the unlearned models and, as its floor, of re-trained ones against others.
+    #[must_use]
+    pub fn with_klom(mut self, unlearned: KlomMeans, floor: KlomMeans) -> Self {
+        self.klom = Some([unlearned, floor]);
+        self
+    }
+
     /// Writes the record as JSON, beside its place and then renamed: it is never half written.
     ///
     /// # Errors
@@ -254,77 +370,4 @@ fn file_error(path: &Path, reason: &dyn fmt::Display) -> UnlearningError {
         path: path.display().to_string(),
         reason: reason.to_string(),
     }
-}
-
-impl fmt::Display for ForgettingReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [retain, forget, test] = self.examples;
-        writeln!(f, "Forgetting report")?;
-        writeln!(f, "Request: {}", self.request)?;
-        writeln!(f, "Method: {}", self.method)?;
-        writeln!(
-            f,
-            "Examples: {retain} retained, {forget} forgotten, {test} unseen\n"
-        )?;
-        writeln!(
-            f,
-            "{:34}{:>11}{:>11}{:>11}",
-            "", "original", "unlearned", "retrained"
-        )?;
-        let percent = |x: f64| format!("{:.2} %", 100.0 * x);
-        self.row(f, "accuracy, retained (higher)", |m| {
-            percent(m.retain_accuracy)
-        })?;
-        self.row(f, "accuracy, forgotten (as retrained)", |m| {
-            percent(m.forget_accuracy)
-        })?;
-        self.row(f, "accuracy, unseen (higher)", |m| percent(m.test_accuracy))?;
-        self.row(f, "members by loss (as retrained)", |m| {
-            percent(m.membership.loss)
-        })?;
-        self.row(f, "members by entropy", |m| percent(m.membership.entropy))?;
-        self.row(f, "members by confidence", |m| {
-            percent(m.membership.confidence)
-        })?;
-        self.row(f, "members by modified entropy", |m| {
-            percent(m.membership.modified_entropy)
-        })?;
-        self.row(f, "relearn, epochs (as retrained)", |m| {
-            m.relearn.epochs.map_or("never".into(), |n| n.to_string())
-        })?;
-        distances(f, "the original", &self.to_original)?;
-        match &self.to_retrained {
-            Some(to) => distances(f, "the retrained model (lower is better)", to),
-            None => writeln!(
-                f,
-                "\nNo retrained model: values marked so have no reference."
-            ),
-        }
-    }
-}
-
-impl ForgettingReport {
-    fn row(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        name: &str,
-        value: impl Fn(&ModelMetrics) -> String,
-    ) -> fmt::Result {
-        let retrained = self.retrained.as_ref().map_or("-".into(), &value);
-        let (original, unlearned) = (value(&self.original), value(&self.unlearned));
-        writeln!(f, "{name:34}{original:>11}{unlearned:>11}{retrained:>11}")
-    }
-}
-
-fn distances(f: &mut fmt::Formatter<'_>, to: &str, distances: &Distances) -> fmt::Result {
-    writeln!(f, "\nDistance of the unlearned model to {to}")?;
-    let sets = [
-        ("retained", distances.retain),
-        ("forgotten", distances.forget),
-        ("unseen", distances.test),
-    ];
-    for (set, OutputDistance { kl, l2 }) in sets {
-        writeln!(f, "  predictions, {set}: KL {kl:.4} nats, L2 {l2:.4}")?;
-    }
-    writeln!(f, "  weights, relative: {:.4}", distances.weights)
 }
