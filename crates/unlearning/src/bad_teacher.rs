@@ -33,6 +33,9 @@ pub fn loss(
 }
 
 /// Bad teaching; give it a retain loader over 30 % of the retain set for one epoch.
+///
+/// The paper's one epoch at Adam 1e-4 has hundreds of steps. On small data raise the rate or the epochs: the student moves
+/// at most the rate a step.
 #[derive(Clone, Debug)]
 pub struct BadTeacher<M> {
     original: M,

@@ -81,7 +81,7 @@ pub struct SimNpoConfig {
     /// Inverse temperature, above 0.
     #[config(default = 4.5)]
     pub beta: f64,
-    /// Nats a token that count as forgotten.
+    /// Nats a token that count as forgotten; the paper's gamma over beta.
     #[config(default = 0.0)]
     pub margin: f64,
     /// Weight of the forget loss, 0 or more; the retain loss has weight 1.

@@ -13,7 +13,8 @@ pub enum Order {
     Retain,
     /// One pass over the forget set, then one over the retain set.
     ForgetThenRetain,
-    /// One pass over the forget set, each batch with one retain batch; the retain set starts again if it ends.
+    /// One pass over the forget set, each batch with one retain batch; the retain set starts again if it ends, and with
+    /// each epoch: give a loader that shuffles.
     PairsByForget,
     /// One pass over the retain set, each batch with one forget batch; the forget set starts again if it ends.
     PairsByRetain,

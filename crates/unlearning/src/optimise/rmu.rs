@@ -66,7 +66,7 @@ pub fn target(width: usize, c: f64, seed: u64) -> Vec<f32> {
     u.iter().map(|x| (c * x / norm) as f32).collect()
 }
 
-/// RMU; it ends with its epochs.
+/// RMU; it ends with its epochs. What it changes are activations: whether answers change depends on the layers after.
 pub struct Rmu<M: Classifier> {
     config: RmuConfig,
     reference: M,

@@ -77,6 +77,8 @@ pub fn saliency<M: Classifier>(
 
 /// SalUn: amnesiac relabelling that restores the weights outside the mask after each step.
 ///
+/// Labels are wrong ones, as in the paper's equation; the released code draws from all classes, the right one too.
+///
 /// A run that is to go on elsewhere saves [`mask`](Self::mask) ([`ParamVector::save`]) and
 /// [`labels`](Self::labels) (serde), and begins again by [`from_parts`](Self::from_parts).
 #[derive(Clone, Debug)]

@@ -51,6 +51,11 @@ impl ScrubConfig {
 
 /// SCRUB: maximises `T^2 KL(teacher || student)` on forget batches, minimises
 /// `gamma CE + alpha T^2 KL` on retain batches. Only the student is optimised.
+///
+/// At the start student and teacher agree and the divergence has no gradient: in a network without dropout or batch
+/// statistics the first max pass hardly moves, and the min pass after it makes the difference that the next one enlarges. At a
+/// temperature well above 1 the divergence also grows as the student becomes more certain of the teacher's own class: watch the
+/// forget error, and lower the temperature if it stays.
 #[derive(Clone, Debug)]
 pub struct Scrub<M> {
     config: ScrubConfig,

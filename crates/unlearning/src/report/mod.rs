@@ -112,10 +112,11 @@ pub struct Attacks {
     pub confidence: f64,
     /// By the modified entropy: nearer to the retrained reference is better, its own score is perfect.
     pub modified_entropy: f64,
-    /// By the likelihood ratio, if there were shadow models: nearer to the retrained reference is better, 0.5 is perfect if
-    /// the unseen data is of the forget set's kind, and the reference scores that.
+    /// By the likelihood ratio, if there were shadow models: nearer to the retrained reference is better, its own score is
+    /// perfect, and that is 0.5 if the unseen data is of the forget set's kind.
     ///
-    /// The area under the ROC curve of the offline attack ([`LiraConfig`]), forgotten against unseen examples.
+    /// The area under the ROC curve, `0..=1`, of the offline attack ([`LiraConfig`]), forgotten against unseen examples. The
+    /// examples of a whole class move together, so that one reference is a noisy one: it says most of single examples.
     pub likelihood_ratio: Option<f64>,
 }
 
@@ -222,17 +223,20 @@ impl Seen {
         if shadows.is_empty() {
             return Ok(None);
         }
-        let attack = |set: fn(&Self) -> &Predictions| {
-            let strangers = shadows.iter().map(|shadow| {
-                let margins = set(shadow).margins();
-                let member = vec![false; margins.len()];
-                Shadow { margins, member }
-            });
-            let strangers: Vec<Shadow> = strangers.collect();
-            let offline = LiraConfig::new().with_online(false);
-            offline.attack(&set(self).margins(), &strangers)
+        // Both sets in one attack: they share the variance.
+        let margins = |seen: &Self| [seen.forget.margins(), seen.test.margins()].concat();
+        let strangers = shadows.iter().map(|shadow| {
+            let margins = margins(shadow);
+            let member = vec![false; margins.len()];
+            Shadow { margins, member }
+        });
+        let strangers: Vec<Shadow> = strangers.collect();
+        let offline = LiraConfig::new().with_online(false);
+        let mut scores = offline.attack(&margins(self), &strangers)?.scores;
+        let test = Attack {
+            scores: scores.split_off(self.forget.len()),
         };
-        let (forget, test) = (attack(|seen| &seen.forget)?, attack(|seen| &seen.test)?);
+        let forget = Attack { scores };
         Ok(Some(Attack::auc(&forget, &test)?))
     }
 

@@ -37,7 +37,7 @@ impl fmt::Display for ForgettingReport {
             percent(m.membership.modified_entropy)
         })?;
         if self.unlearned.membership.likelihood_ratio.is_some() {
-            self.row(f, "likelihood ratio, area (near 0.5)", |m| {
+            self.row(f, "likelihood ratio (as retrained)", |m| {
                 m.membership
                     .likelihood_ratio
                     .map_or("-".into(), |x| format!("{x:.3}"))
