@@ -4,11 +4,15 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_tensor::ParamVector;
+use regimen_unlearning::metrics::Predictions;
 use regimen_unlearning::optimise::amnesiac::{Amnesiac, AmnesiacConfig};
 use regimen_unlearning::optimise::finetune::FineTune;
+use regimen_unlearning::optimise::gradient_difference::GradientDifferenceConfig;
+use regimen_unlearning::optimise::npo::NpoConfig;
 use regimen_unlearning::optimise::rmu::{RmuConfig, target};
 use regimen_unlearning::optimise::salun::{SalUn, SalUnConfig};
 use regimen_unlearning::optimise::scrub::{ScrubConfig, rewind};
+use regimen_unlearning::optimise::task_vector::negate;
 use regimen_unlearning::optimise::unsir::{NoiseConfig, Unsir};
 use regimen_unlearning::{Method, Prepared, Unlearn, UnlearnConfig};
 
@@ -244,6 +248,43 @@ fn salun_goes_on_with_its_mask_and_labels() {
     let (one, other) = (super::untrained(0.0), super::untrained(1.0));
     let salun = method(&one);
     assert!(SalUn::from_parts(filed(salun.labels()), salun.mask().clone(), &other).is_err());
+}
+
+/// Methods that hold nothing but a reference begin again from the original.
+#[test]
+fn methods_with_a_reference_go_on_from_the_original() {
+    let scrub = |original: &Model| ScrubConfig::new().init(original).unwrap();
+    assert_resumes(scrub, |_, original| scrub(original));
+    let npo = |original: &Model| NpoConfig::new().init(original).unwrap();
+    assert_resumes(npo, |_, original| npo(original));
+    let layer = |model: &Model, batch: &Batch| model.features(batch.0.clone());
+    let rmu = |original: &Model| {
+        let config = RmuConfig::new().with_alpha(10.0).with_seed(3);
+        config.init(original, layer).unwrap()
+    };
+    assert_resumes(rmu, |_, original| rmu(original));
+    let difference = |original: &Model| {
+        let config = GradientDifferenceConfig::new().with_bound(3.0);
+        config.init_with_original(original).unwrap()
+    };
+    assert_resumes(difference, |_, original| difference(original));
+}
+
+#[test]
+fn a_negated_task_vector_forgets_what_the_task_taught() {
+    let points = clouds(240, 0.0);
+    let (gone, kept) = (of_class(&points, 3, true), of_class(&points, 3, false));
+    // Short training leaves something to learn.
+    let start = trained_from(&super::untrained(0.0), &points[..60]);
+    let tuned = trained_from(&start, &gone);
+    let negated = negate(&start, &tuned, 2.0).unwrap();
+    let loss = |model: &Model, points: &[Point]| {
+        let losses = Predictions::of(model, &batches(points)).unwrap().losses();
+        losses.iter().sum::<f64>() / losses.len() as f64
+    };
+    assert!(loss(&tuned, &gone) < loss(&start, &gone));
+    assert!(loss(&negated, &gone) > 5.0 * loss(&start, &gone));
+    assert!(accuracy(&negated, &kept) > 0.9);
 }
 
 /// A step of mixed batches has the gradient of one batch that holds both.
