@@ -10,6 +10,7 @@ use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 
 use crate::Classifier;
+use crate::classifier::reference;
 use crate::optimise::{Method, Order};
 
 /// The mean of `KL(l softmax(bad) + (1 - l) softmax(original) || softmax(student))`, in nats.
@@ -47,8 +48,8 @@ impl<M: Module> BadTeacher<M> {
     #[must_use]
     pub fn new(original: &M, bad: &M) -> Self {
         Self {
-            original: original.clone().no_grad(),
-            bad: bad.clone().no_grad(),
+            original: reference(original),
+            bad: reference(bad),
         }
     }
 }

@@ -16,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use regimen_tensor::ParamVector;
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::gradients;
 use crate::datamodel::Datamodel;
 use crate::error::{Result, UnlearningError, check};
 
@@ -217,7 +218,7 @@ impl Matching {
     /// points at these rows, `[batch]`.
     ///
     /// # Errors
-    /// If a point of the fine-tuning set is not a row of the targets, or the pull can't be computed.
+    /// If a point of the fine-tuning set is not a row of the targets, or the loss carries no gradient.
     pub fn forget<M: Module>(
         &self,
         original: &M,
@@ -260,7 +261,7 @@ impl Matching {
                 Tensor::<1, Int>::from_data(TensorData::new(batch, shape), &targets.device());
             let target = targets.clone().select(0, batch.clone());
             let loss = self.config.loss.of(logits(&model, batch), target);
-            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            let grads = gradients(&loss, &model)?;
             let grads = self.pulled(&model, original, grads)?;
             model = optim.step(rate, model, grads);
         }

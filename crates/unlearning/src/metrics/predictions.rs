@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::membership_inference;
 use crate::Classifier;
+use crate::classifier::reference;
 use crate::error::{Result, UnlearningError};
 
 /// What a model says of a data set, on the host: one row an example.
@@ -14,12 +15,14 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// One pass over a loader, without gradients if the loader's device has none.
+    /// One pass over a loader with the model as it is used for inference: dropout off, running statistics in batch
+    /// normalisation.
     ///
     /// # Errors
     /// If the loader fails or is empty, or a prediction is not finite.
     pub fn of<M: Classifier>(model: &M, data: &dyn DataLoader<M::Batch>) -> Result<Self> {
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
+        let model = reference(model);
         for batch in data.iter() {
             let batch = batch?;
             let log_p = log_softmax(model.logits(&batch).detach(), 1);

@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::optim::SgdConfig;
 use serde::{Deserialize, Serialize};
 
 use super::Predictions;
 use crate::Classifier;
+use crate::classifier::gradients;
 use crate::error::{Result, check};
 use crate::optimise::mean_loss;
 
@@ -36,7 +37,7 @@ impl RelearnConfig {
     /// tolerance). `model` stays as it is. Give a loader on an autodiff device.
     ///
     /// # Errors
-    /// If a value is out of range, or the loader fails or is empty.
+    /// If a value is out of range, the loader fails or is empty, or the loss carries no gradient.
     pub fn run<M: Classifier>(
         &self,
         model: &M,
@@ -63,8 +64,7 @@ impl RelearnConfig {
                 break;
             }
             for batch in forget.iter() {
-                let grads = mean_loss(&model, &batch?).backward();
-                let grads = GradientsParams::from_grads(grads, &model);
+                let grads = gradients(&mean_loss(&model, &batch?), &model)?;
                 model = optim.step(self.rate, model, grads);
                 steps += 1;
             }

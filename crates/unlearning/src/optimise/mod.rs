@@ -20,11 +20,12 @@ pub mod unsir;
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::lr_scheduler::LrScheduler;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::Classifier;
+use crate::classifier::gradients;
 use crate::error::{Result, UnlearningError, check};
 
 pub use order::{Order, mixed_sizes};
@@ -168,7 +169,7 @@ impl Unlearn {
     /// One epoch. The rate steps before each optimizer step; losses are read once, at the end.
     ///
     /// # Errors
-    /// If a loader fails, a set that the method needs has no batch, or a loss is not finite.
+    /// If a loader fails, a set that the method needs has no batch, or a loss is not finite or carries no gradient.
     pub fn epoch<M: Classifier>(
         &mut self,
         mut model: M,
@@ -190,7 +191,7 @@ impl Unlearn {
             let Some(loss) = forget.into_iter().chain(retain).reduce(|a, b| a + b) else {
                 continue;
             };
-            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            let grads = gradients(&loss, &model)?;
             model = optim.step(rate.step(), model, grads);
             model = method.after_step(model)?;
             steps += 1;

@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Method, Order};
 use crate::Classifier;
+use crate::classifier::reference as frozen;
 use crate::error::{Result, check};
 
 /// How far and where RMU steers.
@@ -46,7 +47,7 @@ impl RmuConfig {
         check("alpha", self.alpha, self.alpha >= 0.0, "0 or more")?;
         Ok(Rmu {
             config: self.clone(),
-            reference: reference.clone().no_grad(),
+            reference: frozen(reference),
             activations: Box::new(activations),
         })
     }

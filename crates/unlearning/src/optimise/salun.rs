@@ -7,7 +7,6 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::Tensor;
 use regimen_tensor::ParamVector;
 use regimen_tensor::threshold::{Scope, keep_largest};
@@ -15,6 +14,7 @@ use regimen_tensor::threshold::{Scope, keep_largest};
 use super::amnesiac::{Amnesiac, AmnesiacConfig};
 use super::{Method, Order, mean_loss};
 use crate::Classifier;
+use crate::classifier::gradients;
 use crate::error::{Result, UnlearningError, check};
 
 /// How SalUn selects weights and draws labels.
@@ -56,15 +56,18 @@ impl SalUnConfig {
 
 /// `|sum over batches of grad l_forget|`: the magnitude is taken after summing.
 ///
+/// Pass the model as it is used for inference (dropout off, running statistics in batch normalisation), but on an autodiff
+/// device.
+///
 /// # Errors
-/// If there is no batch.
+/// If there is no batch, or the loss carries no gradient.
 pub fn saliency<M: Classifier>(
     model: &M,
     forget: impl IntoIterator<Item = M::Batch>,
 ) -> Result<ParamVector> {
     let mut sum: Option<ParamVector> = None;
     for batch in forget {
-        let grads = GradientsParams::from_grads(mean_loss(model, &batch).backward(), model);
+        let grads = gradients(&mean_loss(model, &batch), model)?;
         let gradient = ParamVector::gradients(model, &grads);
         sum = Some(match sum {
             None => gradient,

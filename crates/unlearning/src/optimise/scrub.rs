@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Method, Order, mean_loss};
 use crate::Classifier;
+use crate::classifier::reference;
 use crate::divergence::distillation;
 use crate::error::{Result, UnlearningError, check};
 use crate::metrics::Predictions;
@@ -44,7 +45,7 @@ impl ScrubConfig {
         check("gamma", self.gamma, self.gamma >= 0.0, "0 or more")?;
         check("alpha", self.alpha, self.alpha >= 0.0, "0 or more")?;
         check("temperature", t, t > 0.0, "above 0")?;
-        let (config, teacher) = (self.clone(), teacher.clone().no_grad());
+        let (config, teacher) = (self.clone(), reference(teacher));
         Ok(Scrub { config, teacher })
     }
 }

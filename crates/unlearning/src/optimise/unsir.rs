@@ -8,7 +8,7 @@
 
 use burn::config::Config;
 use burn::module::Param;
-use burn::optim::{AdamConfig, GradientsParams};
+use burn::optim::AdamConfig;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -17,6 +17,7 @@ use regimen_tensor::per_example::cross_entropy;
 
 use super::{Method, Order, mean_loss};
 use crate::Classifier;
+use crate::classifier::gradients;
 use crate::error::{Result, check};
 
 /// How the noise is learned.
@@ -49,7 +50,7 @@ impl NoiseConfig {
     /// `logits` the model's logits of flattened inputs.
     ///
     /// # Errors
-    /// If a value is out of range.
+    /// If a value is out of range, or `like` is not on an autodiff device.
     pub fn learn(
         &self,
         like: &Tensor<2>,
@@ -69,7 +70,7 @@ impl NoiseConfig {
         let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
         for _ in 0..self.steps {
             let loss = noise_loss(noise.val(), logits(noise.val()), class, self.penalty);
-            let grads = GradientsParams::from_grads(loss.backward(), &noise);
+            let grads = gradients(&loss, &noise)?;
             noise = adam.step(self.rate, noise, grads);
         }
         Ok(noise.val().detach())

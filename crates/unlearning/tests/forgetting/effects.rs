@@ -1,9 +1,12 @@
 //! What each method does besides forgetting: its own effect, and that it can be stopped and go on.
 
+use burn::module::Module;
+use burn::nn::{Dropout, DropoutConfig, Linear, LinearConfig};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_tensor::ParamVector;
+use regimen_unlearning::bad_teacher::BadTeacher;
 use regimen_unlearning::metrics::Predictions;
 use regimen_unlearning::optimise::amnesiac::{Amnesiac, AmnesiacConfig};
 use regimen_unlearning::optimise::finetune::FineTune;
@@ -14,7 +17,7 @@ use regimen_unlearning::optimise::salun::{SalUn, SalUnConfig};
 use regimen_unlearning::optimise::scrub::{ScrubConfig, rewind};
 use regimen_unlearning::optimise::task_vector::negate;
 use regimen_unlearning::optimise::unsir::{NoiseConfig, Unsir};
-use regimen_unlearning::{Method, Prepared, Unlearn, UnlearnConfig};
+use regimen_unlearning::{Classifier, Method, Prepared, Unlearn, UnlearnConfig};
 
 use super::sequence::simplex;
 use super::{
@@ -318,4 +321,83 @@ fn a_mixed_step_is_a_step_of_one_batch() {
     let before = ParamVector::of(&original).to_host().unwrap().concat();
     assert_ne!(whole, before);
     assert!(mixed.iter().zip(whole).all(|(a, b)| (a - b).abs() < 1e-6));
+}
+
+/// A network with dropout.
+#[derive(Module, Debug)]
+struct Leaky {
+    head: Linear,
+    dropout: Dropout,
+}
+
+impl Classifier for Leaky {
+    type Batch = Batch;
+
+    fn logits(&self, batch: &Batch) -> Tensor<2> {
+        self.head.forward(self.dropout.forward(batch.0.clone()))
+    }
+
+    fn targets(batch: &Batch) -> Tensor<1, Int> {
+        batch.1.clone()
+    }
+}
+
+fn leaky() -> Leaky {
+    Leaky {
+        head: LinearConfig::new(2, 4).init(&device()),
+        dropout: DropoutConfig::new(0.5).init(),
+    }
+}
+
+#[test]
+fn references_and_predictions_are_as_in_inference() {
+    let points = clouds(40, 0.0);
+    let data = batches(&points);
+    let logits = |model: &Leaky| -> Vec<f32> {
+        let rows = model.logits(&data.0[0]).try_into_vec_as();
+        rows.unwrap()
+    };
+    let model = leaky();
+    assert_ne!(logits(&model), logits(&model), "dropout is off in training");
+    let scrub = ScrubConfig::new().init(&model).unwrap();
+    assert_eq!(logits(scrub.teacher()), logits(scrub.teacher()));
+    assert_ne!(
+        logits(&model),
+        logits(&model),
+        "the student lost its dropout"
+    );
+    let of = |model: &Leaky| Predictions::of(model, &data).unwrap();
+    assert_eq!(of(&model), of(&model));
+}
+
+/// Burn draws a parameter at its first use, and copies share it until then.
+#[test]
+fn a_model_that_was_never_used_can_still_be_trained_after_it_became_a_teacher() {
+    let points = clouds(40, 0.0);
+    let data = batches(&points);
+    let model = leaky();
+    let mut method = BadTeacher::new(&model, &model);
+    let (mut run, (mut optim, mut rate)) = (UnlearnConfig::new(2).init().unwrap(), adam());
+    let trained = run.run(&model, &mut method, &mut optim, &mut rate, &data, &data);
+    let moved = ParamVector::of(&trained.unwrap()).sub(&ParamVector::of(&model));
+    assert!(moved.unwrap().l2().into_scalar::<f32>() > 0.0);
+}
+
+#[test]
+fn a_model_without_gradients_is_an_error() {
+    let points = clouds(40, 0.0);
+    let data = batches(&points);
+    let frozen = leaky().no_grad();
+    let (mut run, (mut optim, mut rate)) = (UnlearnConfig::new(2).init().unwrap(), adam());
+    let error = run.run(&frozen, &mut FineTune, &mut optim, &mut rate, &data, &data);
+    let text = error.unwrap_err().to_string();
+    assert!(text.starts_with("the loss carries no gradient"), "{text}");
+    assert!(SalUnConfig::new(4).init(&frozen, data.0).is_err());
+    let plain = Tensor::zeros([20, 2], &device().inner());
+    assert!(
+        NoiseConfig::new()
+            .learn(&plain, 3, |x| x
+                .matmul(Tensor::ones([2, 4], &device().inner())))
+            .is_err()
+    );
 }
