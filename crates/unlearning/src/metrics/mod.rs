@@ -15,8 +15,10 @@
 
 mod distance;
 mod lira;
+pub mod muse;
 mod predictions;
 mod relearn;
+pub mod tofu;
 
 pub use distance::{OutputDistance, output_distance, weight_distance};
 pub use lira::{Attack, LiraConfig, Shadow};

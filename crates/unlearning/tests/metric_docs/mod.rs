@@ -1,7 +1,7 @@
 //! Every metric's documentation begins with how to read it.
 
 /// The source of each file with metrics, and the declarations of its metrics.
-const METRICS: [(&str, &[&str]); 7] = [
+const METRICS: [(&str, &[&str]); 9] = [
     (
         include_str!("../../src/metrics/mod.rs"),
         &[
@@ -49,6 +49,29 @@ const METRICS: [(&str, &[&str]); 7] = [
             "pub percentile_95:",
             "pub fn point(",
             "pub fn points(",
+        ],
+    ),
+    (
+        include_str!("../../src/metrics/tofu.rs"),
+        &[
+            "pub fn probability(",
+            "pub fn truth_ratio(",
+            "pub fn forget_truth(",
+            "pub fn retain_truth(",
+            "pub fn model_utility(",
+            "pub struct ForgetQuality",
+            "pub statistic:",
+            "pub p_value:",
+            "pub fn forget_quality(",
+        ],
+    ),
+    (
+        include_str!("../../src/metrics/muse.rs"),
+        &[
+            "pub fn rouge_recall<",
+            "pub fn min_k(",
+            "pub fn priv_leak(",
+            "pub fn extraction_strength(",
         ],
     ),
     (
