@@ -263,6 +263,19 @@ impl Check {
         Self::new(statement, values, bound, -1.0)
     }
 
+    /// Every seed's value is at most `bound`: one above it is enough to fail, whatever the mean.
+    #[must_use]
+    pub fn each_at_most(statement: &str, values: Vec<f64>, bound: f64) -> Self {
+        let within = values.iter().all(|value| *value <= bound);
+        let check = Self::at_most(statement, values, bound);
+        let verdict = if within {
+            check.verdict
+        } else {
+            Verdict::DoesNotHold
+        };
+        Self { verdict, ..check }
+    }
+
     /// Holds if the mean is on the right side; else inconclusive if two standard errors reach the
     /// bound or there are fewer than three seeds; a value that is not finite never holds.
     fn new(statement: &str, values: Vec<f64>, bound: f64, sign: f64) -> Self {
@@ -402,5 +415,9 @@ mod tests {
         assert_eq!(check(&[]), Verdict::DoesNotHold);
         let most = Check::at_most("x", vec![0.9, 0.8, 0.7], 1.0).verdict;
         assert_eq!(most, Verdict::Holds);
+        let each = |values: &[f64]| Check::each_at_most("x", values.to_vec(), 1.0).verdict;
+        assert_eq!(each(&[0.9, 1.0, 0.7]), Verdict::Holds);
+        assert_eq!(each(&[0.1, 1.1, 0.1]), Verdict::DoesNotHold);
+        assert_eq!(each(&[0.1, f64::NAN, 0.1]), Verdict::DoesNotHold);
     }
 }
