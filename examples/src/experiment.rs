@@ -54,6 +54,9 @@ pub enum DataKind {
     Images,
     /// Text; the embedded prose unless the user's folder has another.
     Text,
+    /// Domains of text; the embedded prose, code and verse unless the user's folder has two or more
+    /// text files, each a domain.
+    Domains,
 }
 
 /// An experiment: what it claims, how it runs one seed, and how it decides.
@@ -161,6 +164,21 @@ impl Context {
         text.map_or_else(Text::prose, Ok)
     }
 
+    /// The domains of text of this run, two or more, in the order in which they arrive: the files
+    /// of the user's folder, by name.
+    ///
+    /// # Errors
+    /// If the user's folder can't be read.
+    pub fn domains(&self) -> Result<Vec<Text>> {
+        let own = self.folder.as_deref().map(crate::data::load_domains);
+        let own = own.transpose()?.unwrap_or_default();
+        if own.len() < 2 {
+            Text::domains()
+        } else {
+            Ok(own)
+        }
+    }
+
     /// What the run's data is called.
     ///
     /// # Errors
@@ -169,6 +187,10 @@ impl Context {
         Ok(match kind {
             DataKind::Images => self.images()?.name,
             DataKind::Text => self.text()?.name,
+            DataKind::Domains => {
+                let names = self.domains()?.into_iter().map(|text| text.name);
+                names.collect::<Vec<_>>().join(", ")
+            }
         })
     }
 }

@@ -22,6 +22,8 @@ pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Tria
 /// Every experiment, in the order of the report.
 pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
+    schedules::infinite_schedule::SYSTEM,
+    schedules::continual_pretraining::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

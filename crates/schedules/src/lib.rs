@@ -20,6 +20,7 @@ pub mod peers;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod refined;
+pub mod replay;
 pub mod schedule;
 pub mod shapes;
 pub mod smoothing;
@@ -46,5 +47,6 @@ pub use norms::GradientNorms;
 #[cfg(feature = "plot")]
 pub use plot::Picture;
 pub use refined::{Norm, Refined, RefinedConfig};
+pub use replay::Replay;
 pub use schedule::{Schedule, ScheduleExt};
 pub use shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};

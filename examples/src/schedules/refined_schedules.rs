@@ -10,7 +10,6 @@ use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_schedules::refined::{bound, weights};
 use regimen_schedules::smoothing::median_filter;
@@ -24,7 +23,7 @@ use crate::data::{ImageBatch, ImageBatcher, Text, TextBatch, TextLoader};
 use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
 use crate::experiment::{differences, values};
 use crate::models::{CharWindow, CharWindowConfig, Mlp, MlpConfig};
-use crate::train::{classify, fit};
+use crate::train::{classify, fit, mean, predict, text_loss};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -64,14 +63,7 @@ impl TrainStep for Logged<CharWindow> {
     type Output = ClassificationOutput;
 
     fn step(&self, batch: TextBatch) -> TrainOutput<ClassificationOutput> {
-        let logits = self.net.forward(batch.windows);
-        let loss = cross_entropy(logits.clone(), batch.next.clone()).mean();
-        let grads = loss.backward();
-        TrainOutput::new(
-            self,
-            grads,
-            ClassificationOutput::new(loss, logits, batch.next),
-        )
+        predict(self, batch, &self.net)
     }
 
     fn optimize(
@@ -213,18 +205,9 @@ impl Job<'_> {
         );
         let mut optim = SgdConfig::new().init();
         let model = fit(model, &loader, &mut optim, &mut LrSchedule::new(rate), 1)?;
-        Ok((self.validate(&model.valid().net), norms.norms()?))
+        let loss = text_loss(&model.net, &self.valid, WINDOW, device);
+        Ok((loss, norms.norms()?))
     }
-
-    fn validate(&self, model: &CharWindow) -> f64 {
-        let device = self.context.device.clone().inner();
-        let batch = self.valid.even(8192, WINDOW, &device);
-        mean(cross_entropy(model.forward(batch.windows), batch.next))
-    }
-}
-
-fn mean(losses: Tensor<1>) -> f64 {
-    f64::from(losses.mean().into_scalar::<f32>())
 }
 
 /// Where refinement is no help: a network that memorises a small set, so that its norms collapse.
