@@ -17,7 +17,9 @@ pub mod schedules;
 pub mod train;
 pub mod unlearning;
 
-pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial, Verdict};
+pub use experiment::{
+    Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial, Verdict,
+};
 
 /// Every experiment, in the order of the report.
 pub const SYSTEMS: &[System] = &[

@@ -39,8 +39,8 @@ pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
 pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
 pub use error::{Error, Result};
 pub use feedback::{
-    Feedback, Greedy, GreedyConfig, Mode, PlateauRule, ReduceOnPlateau, ReduceOnPlateauConfig,
-    Threshold,
+    Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
+    ReduceOnPlateauConfig, Threshold,
 };
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;

@@ -1,4 +1,4 @@
-//! Two functions that schedules spend their time in.
+//! Functions that schedules spend their time in, and numbers that stay finite.
 
 use std::f64::consts::PI;
 
@@ -64,6 +64,27 @@ pub(crate) fn power(value: f64, exponent: f64) -> f64 {
         1.5 => value * value.sqrt(),
         _ => value.powf(exponent),
     }
+}
+
+/// `base^count`, quick for the base 1.
+pub(crate) fn whole_power(base: f64, count: usize) -> f64 {
+    if base == 1.0 {
+        return 1.0;
+    }
+    base.powi(i32::try_from(count).unwrap_or(i32::MAX))
+}
+
+/// A peak times a factor that may be infinite: 0 stays 0, and nothing is above the largest number.
+pub(crate) fn scaled(peak: f64, factor: f64) -> f64 {
+    if peak == 0.0 {
+        return 0.0;
+    }
+    (peak * factor).min(f64::MAX)
+}
+
+/// The default of a factor in a file.
+pub(crate) fn one() -> f64 {
+    1.0
 }
 
 #[cfg(test)]

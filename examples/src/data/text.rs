@@ -65,17 +65,21 @@ impl Text {
     pub fn code() -> Result<Self> {
         let bytes = include_bytes!("../../data/num-bigint.rs.gz");
         Self::new(
-            "num-bigint 0.4.8 (embedded)",
+            "code of num-bigint 0.4.8 (embedded)",
             &unpack("num-bigint.rs.gz", bytes)?,
         )
     }
 
-    /// The embedded domains, in the order in which they arrive: prose, code, verse.
+    /// The embedded documentation: prose from the comments of the crate regex-automata.
     ///
     /// # Errors
-    /// If an embedded file is damaged.
-    pub fn domains() -> Result<Vec<Self>> {
-        Ok(vec![Self::prose()?, Self::code()?, Self::verse()?])
+    /// If the embedded file is damaged.
+    pub fn documentation() -> Result<Self> {
+        let bytes = include_bytes!("../../data/regex-docs.txt.gz");
+        Self::new(
+            "documentation of regex-automata 0.4.19 (embedded)",
+            &unpack("regex-docs.txt.gz", bytes)?,
+        )
     }
 
     /// A text of at least 1,000 characters.
@@ -307,8 +311,7 @@ mod tests {
 
     #[test]
     fn no_replay_and_nothing_else_are_the_plain_loaders() {
-        let domains = Text::domains().unwrap();
-        let [old, new] = [0, 1].map(|at| Arc::new(domains[at].clone()));
+        let [old, new] = [Text::prose(), Text::code()].map(|text| Arc::new(text.unwrap()));
         let mixed = |fraction| windows(&loader(&new).with_replay(old.clone(), fraction).unwrap());
         assert_eq!(mixed(0.0), windows(&loader(&new)));
         assert_eq!(mixed(1.0), windows(&loader(&old)));

@@ -9,7 +9,7 @@ use regimen_schedules::{Constant, LrSchedule, Replay, Rewarmed, Stage};
 
 use super::stream::{State, Stream};
 use crate::experiment::differences;
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
+use crate::experiment::{Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -27,11 +27,14 @@ pub const SYSTEM: System = System {
     paper_effect: PaperEffect::Shown,
     seeds: 3,
     source: "examples/src/schedules/continual_pretraining.rs",
-    data: DataKind::Domains,
+    data: DataKind::Domains(DOMAINS),
     curve: "fraction of replay / validation loss",
     run,
     judge,
 };
+
+/// The old one, and the new one.
+const DOMAINS: &[Domain] = &[Domain::Documentation, Domain::Code];
 
 const UNION: &str = "both from scratch";
 const COLD: &str = "not re-warmed";
@@ -62,7 +65,7 @@ struct Job {
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let job = Job {
-        stream: Stream::new(context, seed, 2)?,
+        stream: Stream::new(context, seed, DOMAINS)?,
         updates: match context {
             Context { full: true, .. } => 30_000,
             Context { small: true, .. } => 500,
@@ -143,6 +146,13 @@ impl Job {
         let both = self.stream.mixed((NEW, OLD), 0.5, 2 * updates, 1)?;
         let model = scratch().trained(&both, &mut one(PEAK, 2 * updates)?)?;
         self.record(trial, UNION, &model);
+
+        let quarter = self.stream.mixed((NEW, OLD), 0.25, updates, 1)?;
+        let model = base
+            .clone()
+            .forgotten()
+            .trained(&quarter, &mut rate.clone())?;
+        self.record(trial, "re-warmed, 25 % replay, new optimizer", &model);
 
         // Re-warming alone: the old domain itself, two hundredths of its updates later.
         let start = self.stream.batches(OLD, updates / 50, 1);

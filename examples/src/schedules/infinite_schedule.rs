@@ -10,7 +10,7 @@ use regimen_schedules::{Infinite, LrSchedule, Rewarmed, Stage};
 
 use super::stream::{State, Stream};
 use crate::experiment::differences;
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
+use crate::experiment::{Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -28,11 +28,14 @@ pub const SYSTEM: System = System {
     paper_effect: PaperEffect::ShownInPart,
     seeds: 3,
     source: "examples/src/schedules/infinite_schedule.rs",
-    data: DataKind::Domains,
+    data: DataKind::Domains(DOMAINS),
     curve: "domains seen / validation loss on the first",
     run,
     judge,
 };
+
+/// Each shifts the distribution strongly.
+const DOMAINS: &[Domain] = &[Domain::Prose, Domain::Code, Domain::Verse];
 
 const COSINE: &str = "repeated cosine";
 const HIGH: &str = "infinite, plateau 0.55";
@@ -56,7 +59,7 @@ struct Job {
 }
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
-    let stream = Stream::new(context, seed, 3)?;
+    let stream = Stream::new(context, seed, DOMAINS)?;
     let order: Vec<usize> = (0..stream.len()).collect();
     let job = Job {
         stream,

@@ -8,7 +8,7 @@ use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::Device;
 
 use crate::data::{Text, TextLoader};
-use crate::experiment::Context;
+use crate::experiment::{Context, Domain};
 use crate::models::{CharWindow, CharWindowConfig};
 use crate::train::{fit, text_loss};
 
@@ -32,8 +32,8 @@ impl Stream {
     /// Samples of a batch.
     pub(crate) const BATCH: usize = 64;
 
-    /// The first domains of the context, two or more and at most `most`.
-    pub(crate) fn new(context: &Context, seed: u64, most: usize) -> Result<Self> {
+    /// The domains of the context.
+    pub(crate) fn new(context: &Context, seed: u64, embedded: &[Domain]) -> Result<Self> {
         let split = |text: Text| {
             let (train, valid) = text.split(0.9);
             (Arc::new(train), valid)
@@ -41,12 +41,7 @@ impl Stream {
         Ok(Self {
             device: context.device.clone(),
             seed,
-            domains: context
-                .domains()?
-                .into_iter()
-                .take(most)
-                .map(split)
-                .collect(),
+            domains: context.domains(embedded)?.into_iter().map(split).collect(),
         })
     }
 
@@ -60,10 +55,7 @@ impl Stream {
         self.device.seed(self.seed);
         State {
             model: CharWindowConfig::new().init(&self.device),
-            optim: AdamConfig::new()
-                .with_beta_2(0.95)
-                .with_epsilon(1e-8)
-                .init(),
+            optim: adam(),
         }
     }
 
@@ -93,7 +85,23 @@ impl Stream {
     }
 }
 
+/// Adam as the papers set it.
+fn adam() -> ModuleOptimizer {
+    AdamConfig::new()
+        .with_beta_2(0.95)
+        .with_epsilon(1e-8)
+        .init()
+}
+
 impl State {
+    /// The model with an optimizer that knows nothing of the updates before.
+    pub(crate) fn forgotten(self) -> Self {
+        Self {
+            optim: adam(),
+            ..self
+        }
+    }
+
     /// Trains on all batches of a loader.
     pub(crate) fn trained(self, loader: &TextLoader, rate: &mut dyn LrScheduler) -> Result<Self> {
         let Self { model, mut optim } = self;

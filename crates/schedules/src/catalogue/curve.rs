@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check};
+use crate::error::{Result, check, check_finite, check_positive};
 use crate::maths::{half_cosine, power};
 
 /// How a value goes from one level to another.
@@ -64,18 +64,16 @@ impl Checked for Curve {
             Self::Held | Self::Linear | Self::Cosine | Self::OneMinusSqrt | Self::Geometric => {
                 Ok(())
             }
-            Self::Polynomial { power } | Self::Power { power } => {
-                check("power", power, power > 0.0, "above 0")
-            }
+            Self::Polynomial { power } | Self::Power { power } => check_positive("power", power),
             Self::Exponential { ratio } => check(
                 "ratio",
                 ratio,
                 ratio > 0.0 && ratio < 1.0,
                 "between 0 and 1",
             ),
-            Self::InverseSqrt { alpha } => check("alpha", alpha, alpha > 0.0, "above 0"),
+            Self::InverseSqrt { alpha } => check_positive("alpha", alpha),
             Self::Tanh { from, to } => {
-                check("from", from, true, "a finite number")?;
+                check_finite("from", from)?;
                 check("to", to, to > from, "above `from`")
             }
         }
@@ -89,7 +87,8 @@ impl Curve {
     /// The value at a progress in `0..=1` on the way between two levels.
     #[must_use]
     pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
-        if matches!(self, Self::Geometric) && from * to > 0.0 {
+        let one_sign = from > 0.0 && to > 0.0 || from < 0.0 && to < 0.0;
+        if matches!(self, Self::Geometric) && one_sign {
             return from * (to / from).powf(progress);
         }
         to + (from - to) * self.factor(progress)

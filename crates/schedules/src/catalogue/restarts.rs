@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_steps};
-use crate::maths::power;
+use crate::error::{Result, check, check_count, check_not_negative, check_positive, check_steps};
+use crate::maths::{one, power, whole_power};
 use crate::schedule::Schedule;
 
 /// SGDR: cycle `n` lasts `first mult^n` steps and goes from `peak decay^n` to `end`.
@@ -46,10 +46,6 @@ pub struct WarmRestarts {
     k_decay: f64,
 }
 checked_serde!(WarmRestarts, HardRestarts);
-
-fn one() -> f64 {
-    1.0
-}
 
 impl WarmRestarts {
     /// Equal cycles of `first` steps, 1 or more, from `peak`, 0 or more, to 0.
@@ -121,42 +117,74 @@ impl WarmRestarts {
         Self { k_decay: k, ..self }.checked()
     }
 
-    /// The cycle that a step is in, and how far in it is, 0 to below 1.
-    fn cycle(&self, step: usize) -> (i32, f64) {
-        let whole = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        if self.mult == 1.0 {
-            let within = (step % self.first) as f64 / self.first as f64;
-            return (whole(step / self.first), within);
-        }
-        if self.mult == 2.0 {
+    /// The cycle that a step is in.
+    fn cycle(&self, step: usize) -> Cycle {
+        let first = self.first as f64;
+        let (number, start, length) = if self.mult == 1.0 {
+            let number = step / self.first;
+            (number, (number * self.first) as f64, first)
+        } else if self.mult == 2.0 {
             // 2^n is the largest power of two in 1 + t / first.
             let n = (step / self.first).saturating_add(1).ilog2();
-            let length = self.first as f64 * (1_u64 << n) as f64;
-            let past = step as f64 - (length - self.first as f64);
-            return (n as i32, past / length);
+            let length = first * (1_u64 << n) as f64;
+            (n as usize, length - first, length)
+        } else {
+            self.grown_cycle(step as f64)
+        };
+        let ended = self.limit.is_some_and(|limit| number >= limit);
+        let peak = if ended {
+            self.end
+        } else {
+            self.peak * whole_power(self.decay, number)
+        };
+        Cycle {
+            start,
+            length,
+            peak,
         }
-        let (t, first) = (step as f64, self.first as f64);
-        let grown = 1.0 + t / first * (self.mult - 1.0);
-        let start = |scale: f64| first * (scale - 1.0) / (self.mult - 1.0);
-        let mut n = (grown.ln() / self.mult.ln()) as i32;
+    }
+
+    /// Number, start and length of the cycle at a step, for any growth.
+    fn grown_cycle(&self, t: f64) -> (usize, f64, f64) {
+        let (first, more) = (self.first as f64, self.mult - 1.0);
+        let start = |scale: f64| first * (scale - 1.0) / more;
+        // mult^n is the largest power in 1 + t (mult - 1) / first.
+        let whole = (1.0 + t * (more / first)).ln() / self.mult.ln();
+        let mut n = whole as i32;
         let mut scale = self.mult.powi(n);
         // The logarithm may be off by one at a boundary.
-        if t < start(scale) {
+        let near = (whole - whole.round()).abs() < 1e-6;
+        if near && t < start(scale) {
             n -= 1;
-            scale /= self.mult;
-        } else if t >= start(scale * self.mult) {
+            scale = self.mult.powi(n);
+        } else if near && t >= start(scale * self.mult) {
             n += 1;
             scale *= self.mult;
         }
-        (n, ((t - start(scale)) / (first * scale)).clamp(0.0, 1.0))
+        (n as usize, start(scale), first * scale)
     }
+
+    /// The value at a step of a cycle.
+    fn within(&self, cycle: &Cycle, step: usize) -> f64 {
+        let progress = ((step as f64 - cycle.start) / cycle.length).clamp(0.0, 1.0);
+        self.curve
+            .between(cycle.peak, self.end, power(progress, self.k_decay))
+    }
+}
+
+/// A stretch between two restarts.
+struct Cycle {
+    start: f64,
+    length: f64,
+    /// Where it starts; the end after the last cycle.
+    peak: f64,
 }
 
 impl Checked for WarmRestarts {
     fn check(&self) -> Result<()> {
-        check("first", self.first as f64, self.first > 0, "1 or more")?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("end", self.end, self.end >= 0.0, "0 or more")?;
+        check_count("first", self.first)?;
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("end", self.end)?;
         check("mult", self.mult, self.mult >= 1.0, "1 or more")?;
         let decay = self.decay;
         check(
@@ -165,26 +193,29 @@ impl Checked for WarmRestarts {
             decay > 0.0 && decay <= 1.0,
             "above 0, up to 1",
         )?;
-        check("k_decay", self.k_decay, self.k_decay > 0.0, "above 0")?;
+        check_positive("k_decay", self.k_decay)?;
         self.curve.check()
     }
 }
 
 impl Schedule for WarmRestarts {
     fn at(&self, step: usize) -> f64 {
-        let (cycle, mut within) = self.cycle(step);
-        if self.limit.is_some_and(|limit| cycle as usize >= limit) {
-            return self.end;
+        self.within(&self.cycle(step), step)
+    }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        let (mut step, mut rest) = (from, values);
+        while !rest.is_empty() {
+            let cycle = self.cycle(step);
+            // Its end may fall within rounding of a step: up to one step before, the cycle is sure.
+            let sure = cycle.start + cycle.length - 1.0 - step as f64;
+            let count = (sure.max(1.0) as usize).min(rest.len());
+            let (now, later) = rest.split_at_mut(count);
+            for (offset, value) in now.iter_mut().enumerate() {
+                *value = self.within(&cycle, step.saturating_add(offset));
+            }
+            (step, rest) = (step.saturating_add(count), later);
         }
-        if self.k_decay != 1.0 {
-            within = power(within, self.k_decay);
-        }
-        let peak = if self.decay == 1.0 {
-            self.peak
-        } else {
-            self.peak * self.decay.powi(cycle)
-        };
-        self.curve.between(peak, self.end, within)
     }
 }
 
@@ -219,7 +250,7 @@ impl HardRestarts {
 impl Checked for HardRestarts {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
+        check_not_negative("peak", self.peak)?;
         let fits = self.cycles > 0 && self.cycles.checked_mul(self.steps).is_some();
         check(
             "cycles",

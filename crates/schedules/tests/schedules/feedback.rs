@@ -60,7 +60,7 @@ fn higher_is_better_in_max_mode() {
     let mut rate = config.with_factor(0.5).init(1.0).unwrap();
     let rates = [0.5, 0.6, 0.7, 0.7, f64::NAN].map(|metric| rate.observe(metric));
     assert_eq!(rates, [1.0, 1.0, 1.0, 0.5, 0.25]);
-    assert_eq!(rate.state().best, Some(0.7));
+    assert_eq!(rate.state().followed.best, Some(0.7));
 }
 
 #[test]

@@ -190,3 +190,72 @@ fn step_sizes_are_the_tail_products() {
     }
     assert_eq!(resample(&[0.0, 1.0], 3), [0.0, 0.5, 1.0]);
 }
+
+#[test]
+#[ignore]
+fn scratch_times() {
+    use std::hint::black_box;
+    let steps = 1_000_000;
+    let fractional = regimen_schedules::WarmRestarts::new(1.0, 10)
+        .unwrap()
+        .with_growth(1.5)
+        .unwrap();
+    let mut all: Vec<(String, regimen_schedules::AnySchedule)> = entries::all()
+        .into_iter()
+        .map(|e| (e.name.to_owned(), e.schedule))
+        .collect();
+    all.push(("fractional".into(), fractional.into()));
+    all.push((
+        "fractional decay".into(),
+        fractional.with_decay(0.9).unwrap().into(),
+    ));
+    let cosine = Cosine::new(1.0, steps).unwrap();
+    all.push(("long cosine".into(), cosine.into()));
+    all.push((
+        "long noise".into(),
+        regimen_schedules::Noisy::new(cosine, 1).into(),
+    ));
+    all.push((
+        "long noise 3".into(),
+        regimen_schedules::Noisy::new(cosine, 1)
+            .with_noise(regimen_schedules::Noise::Normal { std: 0.2 }, 0.6)
+            .unwrap()
+            .into(),
+    ));
+    all.push((
+        "long sgdr".into(),
+        regimen_schedules::WarmRestarts::new(1.0, 1000)
+            .unwrap()
+            .with_growth(2.0)
+            .unwrap()
+            .into(),
+    ));
+    let mut rows: Vec<(f64, f64, String)> = all
+        .into_iter()
+        .map(|(name, s)| {
+            let best = |f: &dyn Fn()| {
+                (0..7)
+                    .map(|_| {
+                        let t = std::time::Instant::now();
+                        f();
+                        t.elapsed().as_secs_f64()
+                    })
+                    .fold(f64::INFINITY, f64::min)
+            };
+            let one = best(&|| {
+                for step in 0..200_000 {
+                    black_box(s.at(black_box(step)));
+                }
+            }) / 2e5
+                * 1e9;
+            let table = best(&|| {
+                black_box(s.table(black_box(steps)));
+            }) * 1e3;
+            (one, table, name)
+        })
+        .collect();
+    rows.sort_by(|a, b| b.0.total_cmp(&a.0));
+    for (one, table, name) in rows {
+        println!("{one:6.1} ns {table:6.2} ms {name}");
+    }
+}
