@@ -5,8 +5,9 @@
 //! Source: torch's `ChainedScheduler` and `SWALR` (Izmailov et al. 2018, arXiv 1803.05407); Burn's
 //! composed scheduler; timm's learning-rate noise.
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{RngExt, SeedableRng};
+use std::convert::Infallible;
+
+use rand::{RngExt, TryRng};
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
@@ -207,40 +208,77 @@ impl<S: Schedule> Noisy<S> {
         step >= self.from && self.to.is_none_or(|to| step < to)
     }
 
-    /// The noise of a step. Neighbouring seeds give unrelated noise.
-    fn draw(&self, step: usize) -> f64 {
-        let seed = self.seed.wrapping_mul(ODD).wrapping_add(step as u64);
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    /// The noise of a step; `seed` is the mixed one.
+    fn noise(&self, seed: u64, step: usize) -> f64 {
+        let bits = mixed(seed.wrapping_add(step as u64));
         match self.noise {
-            Noise::Uniform => self.limit * random.random_range(-1.0..=1.0),
-            Noise::Normal { std } => normal_below(&mut random, std, self.limit),
+            Noise::Uniform => self.limit * signed(bits),
+            Noise::Normal { std } if self.limit > 2.0 * std => long_normal(bits, std, self.limit),
+            Noise::Normal { std } => short_normal(bits, std, self.limit),
         }
     }
 }
 
-/// The golden ratio as a fraction of 2^64: multiples of it lie far apart.
-const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Bits without a visible relation to their argument: the step of the generator SplitMix64
+/// (Steele, Lea and Flood 2014). The generators of `rand` give the n-th number only after those before.
+fn mixed(n: u64) -> u64 {
+    let n = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let n = (n ^ (n >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    n ^ (n >> 31)
+}
 
-/// A normal number of a standard deviation, given that its size is below a limit.
-///
-/// By rejection from whichever is nearer: a uniform number within the limit, if the limit is at most two
-/// deviations, or a normal one. At least six draws in ten are taken either way.
-fn normal_below(random: &mut Xoshiro256PlusPlus, std: f64, limit: f64) -> f64 {
-    if limit > 2.0 * std {
-        loop {
-            let noise = std * random.sample::<f64, _>(StandardNormal);
-            if noise.abs() < limit {
-                return noise;
-            }
+/// The upper half of some bits as a number in `-1..=1`.
+fn signed(bits: u64) -> f64 {
+    (bits >> 32) as f64 * (2.0 / f64::from(u32::MAX)) - 1.0
+}
+
+/// A normal number of a standard deviation, given that its size is below a limit of two deviations or more.
+fn long_normal(bits: u64, std: f64, limit: f64) -> f64 {
+    let mut random = Counter(bits);
+    loop {
+        let noise = std * random.sample::<f64, _>(StandardNormal);
+        if noise.abs() < limit {
+            return noise;
         }
     }
+}
+
+/// The numbers that follow from some bits, as a generator.
+struct Counter(u64);
+
+impl TryRng for Counter {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> std::result::Result<u32, Infallible> {
+        self.try_next_u64().map(|bits| (bits >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> std::result::Result<u64, Infallible> {
+        self.0 = mixed(self.0);
+        Ok(self.0)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> std::result::Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.try_next_u64()?.to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// A normal number of a standard deviation, given that its size is below a limit of at most two deviations:
+/// uniform ones are drawn until one is taken, six in ten or more.
+fn short_normal(mut bits: u64, std: f64, limit: f64) -> f64 {
     loop {
-        let noise = limit * (2.0 * random.random::<f64>() - 1.0);
-        let (chance, half) = (random.random::<f64>(), 0.5 * (noise / std).powi(2));
+        let noise = limit * signed(bits);
+        let chance = f64::from(bits as u32) / f64::from(u32::MAX);
+        let half = 0.5 * (noise / std) * (noise / std);
         // exp(-half) is above 1 - half: mostly the exponential need not be known.
         if chance < 1.0 - half || chance < (-half).exp() {
             return noise;
         }
+        bits = mixed(bits);
     }
 }
 
@@ -264,7 +302,7 @@ impl<S: Schedule> Schedule for Noisy<S> {
     fn at(&self, step: usize) -> f64 {
         let value = self.inner.at(step);
         if self.applies(step) {
-            value + value * self.draw(step)
+            value + value * self.noise(mixed(self.seed), step)
         } else {
             value
         }
@@ -272,11 +310,11 @@ impl<S: Schedule> Schedule for Noisy<S> {
 
     fn fill(&self, from: usize, values: &mut [f64]) {
         self.inner.fill(from, values);
-        for (offset, value) in values.iter_mut().enumerate() {
-            let step = from.saturating_add(offset);
-            if self.applies(step) {
-                *value += *value * self.draw(step);
-            }
+        let seed = mixed(self.seed);
+        let before = self.from.saturating_sub(from).min(values.len());
+        let steps = from.saturating_add(before)..self.to.unwrap_or(usize::MAX);
+        for (step, value) in steps.zip(&mut values[before..]) {
+            *value += *value * self.noise(seed, step);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_finite, check_not_negative, check_positive, check_steps};
 use crate::maths::{half_cosine, one, power};
@@ -45,6 +46,7 @@ impl Schedule for Constant {
 }
 
 /// Progress of a step through a run, 0 at step 0 and 1 from step `steps` on.
+#[inline]
 pub(crate) fn progress(step: usize, steps: usize) -> f64 {
     step.min(steps) as f64 / steps as f64
 }
@@ -180,6 +182,18 @@ impl Schedule for Cosine {
         let progress = power(progress(step, self.steps), self.k_decay);
         let half = half_cosine(progress);
         self.end + (self.peak - self.end) * power(half, self.exponent)
+    }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        if (self.exponent, self.k_decay) == (1.0, 1.0) {
+            let (from, steps) = (from.min(usize::MAX - values.len()), self.steps);
+            let progress = move |offset| progress(from + offset, steps);
+            Curve::Cosine.fill(self.peak, self.end, progress, values);
+            return;
+        }
+        for (offset, value) in values.iter_mut().enumerate() {
+            *value = self.at(from.saturating_add(offset));
+        }
     }
 }
 

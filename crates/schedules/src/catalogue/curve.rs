@@ -86,6 +86,7 @@ impl Curve {
 
     /// The value at a progress in `0..=1` on the way between two levels.
     #[must_use]
+    #[inline]
     pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
         let one_sign = from > 0.0 && to > 0.0 || from < 0.0 && to < 0.0;
         if matches!(self, Self::Geometric) && one_sign {
@@ -94,6 +95,23 @@ impl Curve {
         to + (from - to) * self.factor(progress)
     }
 
+    /// [`between`](Self::between) at the progress of each place.
+    pub(crate) fn fill(
+        &self,
+        from: f64,
+        to: f64,
+        progress: impl Fn(usize) -> f64,
+        values: &mut [f64],
+    ) {
+        // The usual curves as constants, so that their loops have no branches.
+        match self {
+            Self::Cosine => set(values, |at| Self::Cosine.between(from, to, progress(at))),
+            Self::Linear => set(values, |at| Self::Linear.between(from, to, progress(at))),
+            _ => set(values, |at| self.between(from, to, progress(at))),
+        }
+    }
+
+    #[inline]
     fn factor(&self, p: f64) -> f64 {
         match *self {
             Self::Held => f64::from(p < 1.0),
@@ -109,6 +127,12 @@ impl Curve {
             }
             Self::Tanh { from, to } => 0.5 * (1.0 - (from * (1.0 - p) + to * p).tanh()),
         }
+    }
+}
+
+fn set(values: &mut [f64], value: impl Fn(usize) -> f64) {
+    for (place, to) in values.iter_mut().enumerate() {
+        *to = value(place);
     }
 }
 
@@ -134,6 +158,7 @@ impl Checked for Rise {
 impl Rise {
     /// The value at a progress in `0..=1` on the way between two levels.
     #[must_use]
+    #[inline]
     pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
         let factor = match self {
             Self::Linear => progress,

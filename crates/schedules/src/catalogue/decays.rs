@@ -12,7 +12,7 @@ use crate::checked::{Checked, checked_serde};
 use crate::error::{
     Result, check, check_count, check_finite, check_not_negative, check_positive, check_steps,
 };
-use crate::maths::scaled;
+use crate::maths::{exponential, scaled};
 use crate::schedule::Schedule;
 use crate::shapes::progress;
 
@@ -168,7 +168,7 @@ impl Checked for Exponential {
 
 impl Schedule for Exponential {
     fn at(&self, step: usize) -> f64 {
-        let factor = self.rate.powf(periods(step, self.steps, self.staircase));
+        let factor = exponential(self.rate, periods(step, self.steps, self.staircase));
         let value = scaled(self.peak, factor);
         match self.bound {
             Some(least) if self.rate < 1.0 => value.max(least),

@@ -44,8 +44,19 @@ pub struct WarmRestarts {
     curve: Curve,
     #[serde(default = "one")]
     k_decay: f64,
+    #[serde(skip)]
+    growth: Growth,
 }
 checked_serde!(WarmRestarts, HardRestarts);
+
+/// What follows from `mult` and `first`, known once they are checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Growth {
+    /// `(mult - 1) / first`.
+    rate: f64,
+    /// `1 / ln(mult)`.
+    per_unit: f64,
+}
 
 impl WarmRestarts {
     /// Equal cycles of `first` steps, 1 or more, from `peak`, 0 or more, to 0.
@@ -64,6 +75,7 @@ impl WarmRestarts {
             limit,
             curve,
             k_decay,
+            growth: Growth::default(),
         }
         .checked()
     }
@@ -120,16 +132,21 @@ impl WarmRestarts {
     /// The cycle that a step is in.
     fn cycle(&self, step: usize) -> Cycle {
         let first = self.first as f64;
-        let (number, start, length) = if self.mult == 1.0 {
-            let number = step / self.first;
-            (number, (number * self.first) as f64, first)
+        let (number, [slope, start, length]) = if self.mult == 1.0 {
+            let n = step / self.first;
+            (n, [1.0, (n * self.first) as f64, first])
         } else if self.mult == 2.0 {
             // 2^n is the largest power of two in 1 + t / first.
             let n = (step / self.first).saturating_add(1).ilog2();
             let length = first * (1_u64 << n) as f64;
-            (n as usize, length - first, length)
+            (n as usize, [1.0, length - first, length])
         } else {
-            self.grown_cycle(step as f64)
+            let more = self.mult - 1.0;
+            let (n, scale) = self.grown(step as f64, more, first);
+            (
+                n as usize,
+                [more, first * (scale - 1.0), more * first * scale],
+            )
         };
         let ended = self.limit.is_some_and(|limit| number >= limit);
         let peak = if ended {
@@ -138,46 +155,51 @@ impl WarmRestarts {
             self.peak * whole_power(self.decay, number)
         };
         Cycle {
+            slope,
             start,
             length,
             peak,
         }
     }
 
-    /// Number, start and length of the cycle at a step, for any growth.
-    fn grown_cycle(&self, t: f64) -> (usize, f64, f64) {
-        let (first, more) = (self.first as f64, self.mult - 1.0);
-        let start = |scale: f64| first * (scale - 1.0) / more;
-        // mult^n is the largest power in 1 + t (mult - 1) / first.
-        let whole = (1.0 + t * (more / first)).ln() / self.mult.ln();
-        let mut n = whole as i32;
-        let mut scale = self.mult.powi(n);
+    /// The cycle whose scale `mult^n` is the largest below `1 + t (mult - 1) / first`: its number and
+    /// its scale.
+    fn grown(&self, t: f64, more: f64, first: f64) -> (i32, f64) {
+        let starts = |scale: f64| t * more >= first * (scale - 1.0);
+        let place = (1.0 + t * self.growth.rate).ln() * self.growth.per_unit;
+        let n = place as i32;
+        let scale = self.mult.powi(n);
         // The logarithm may be off by one at a boundary.
-        let near = (whole - whole.round()).abs() < 1e-6;
-        if near && t < start(scale) {
-            n -= 1;
-            scale = self.mult.powi(n);
-        } else if near && t >= start(scale * self.mult) {
-            n += 1;
-            scale *= self.mult;
+        let within = place - f64::from(n);
+        if within < NEAR && !starts(scale) {
+            return (n - 1, self.mult.powi(n - 1));
         }
-        (n as usize, start(scale), first * scale)
-    }
-
-    /// The value at a step of a cycle.
-    fn within(&self, cycle: &Cycle, step: usize) -> f64 {
-        let progress = ((step as f64 - cycle.start) / cycle.length).clamp(0.0, 1.0);
-        self.curve
-            .between(cycle.peak, self.end, power(progress, self.k_decay))
+        if within > 1.0 - NEAR && starts(scale * self.mult) {
+            return (n + 1, scale * self.mult);
+        }
+        (n, scale)
     }
 }
 
+/// How close to a restart, in cycles, a logarithm is not trusted.
+const NEAR: f64 = 1e-6;
+
 /// A stretch between two restarts.
+#[derive(Clone, Copy)]
 struct Cycle {
+    /// Steps times this are the unit of `start` and `length`: a division saved.
+    slope: f64,
     start: f64,
     length: f64,
-    /// Where it starts; the end after the last cycle.
+    /// The value at its start; the end after the last cycle.
     peak: f64,
+}
+
+impl Cycle {
+    fn progress(&self, step: usize) -> f64 {
+        let progress = (step as f64 * self.slope - self.start) / self.length;
+        progress.clamp(0.0, 1.0)
+    }
 }
 
 impl Checked for WarmRestarts {
@@ -196,11 +218,22 @@ impl Checked for WarmRestarts {
         check_positive("k_decay", self.k_decay)?;
         self.curve.check()
     }
+
+    fn checked(self) -> Result<Self> {
+        self.check()?;
+        let growth = Growth {
+            rate: (self.mult - 1.0) / self.first as f64,
+            per_unit: self.mult.ln().recip(),
+        };
+        Ok(Self { growth, ..self })
+    }
 }
 
 impl Schedule for WarmRestarts {
     fn at(&self, step: usize) -> f64 {
-        self.within(&self.cycle(step), step)
+        let cycle = self.cycle(step);
+        let progress = power(cycle.progress(step), self.k_decay);
+        self.curve.between(cycle.peak, self.end, progress)
     }
 
     fn fill(&self, from: usize, values: &mut [f64]) {
@@ -208,11 +241,18 @@ impl Schedule for WarmRestarts {
         while !rest.is_empty() {
             let cycle = self.cycle(step);
             // Its end may fall within rounding of a step: up to one step before, the cycle is sure.
-            let sure = cycle.start + cycle.length - 1.0 - step as f64;
+            let sure = (cycle.start + cycle.length) / cycle.slope - 1.0 - step as f64;
             let count = (sure.max(1.0) as usize).min(rest.len());
             let (now, later) = rest.split_at_mut(count);
-            for (offset, value) in now.iter_mut().enumerate() {
-                *value = self.within(&cycle, step.saturating_add(offset));
+            let peak = cycle.peak;
+            let (k, progress) = (self.k_decay, move |at| {
+                cycle.progress(step.saturating_add(at))
+            });
+            if k == 1.0 {
+                self.curve.fill(peak, self.end, progress, now);
+            } else {
+                self.curve
+                    .fill(peak, self.end, |at| power(progress(at), k), now);
             }
             (step, rest) = (step.saturating_add(count), later);
         }

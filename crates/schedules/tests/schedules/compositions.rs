@@ -136,6 +136,32 @@ proptest! {
     }
 
     #[test]
+    fn a_stretch_of_values_is_those_of_its_steps(
+        schedule in any_schedule(), from in prop_oneof![0_usize..200, Just(1_000_000), Just(usize::MAX / 4)], count in 0_usize..300,
+    ) {
+        let mut values = vec![f64::NAN; count];
+        schedule.fill(from, &mut values);
+        for (offset, value) in values.into_iter().enumerate() {
+            prop_assert_eq!(value, schedule.at(from.saturating_add(offset)), "{} + {}", from, offset);
+        }
+    }
+
+    #[test]
+    fn restarts_in_a_stretch_are_those_of_its_steps(
+        first in 1_usize..50, mult in prop_oneof![Just(1.0), Just(2.0), Just(1.5), Just(3.0), 1.0_f64..4.0],
+        decay in prop_oneof![Just(1.0), 0.1_f64..1.0], limit in prop::option::of(0_usize..6), from in 0_usize..5_000,
+    ) {
+        let rate = WarmRestarts::new(1.0, first).unwrap().with_growth(mult).unwrap();
+        let rate = rate.with_decay(decay).unwrap().with_end(0.1).unwrap();
+        let rate = limit.map_or(rate, |cycles| rate.with_limit(cycles));
+        let mut values = vec![0.0; 500];
+        rate.fill(from, &mut values);
+        for (offset, value) in values.into_iter().enumerate() {
+            prop_assert_eq!(value, rate.at(from + offset), "{} + {}", from, offset);
+        }
+    }
+
+    #[test]
     fn compositions_are_what_they_say(schedule in any_schedule(), n in 1_usize..40, step in 0_usize..150) {
         let value = schedule.at(step);
         prop_assert_eq!((&schedule).scaled(2.0).at(step), 2.0 * value);

@@ -412,6 +412,32 @@ fn restarts_fall_on_whole_steps_for_any_growth() {
 }
 
 #[test]
+fn compositions_are_checked_without_the_enum_too() {
+    let wrong = r#"{ "parts": [], "by": "average" }"#;
+    assert!(serde_json::from_str::<Combined<Cosine>>(wrong).is_err());
+    let wrong = r#"{ "steps": 0, "inner": { "value": 1.0 } }"#;
+    assert!(serde_json::from_str::<Warmup<Constant>>(wrong).is_err());
+    let curve = Curve::Polynomial { power: f64::NAN };
+    let swa = Swa::new(Constant::new(1.0).unwrap(), 5, 0.1, 5).unwrap();
+    assert!(swa.with_curve(curve).is_err());
+}
+
+#[test]
+fn nothing_times_infinity_is_nothing() {
+    let far = usize::MAX / 4;
+    assert_eq!(Exponential::new(0.0, 2.0, 1).unwrap().at(far), 0.0);
+    assert_eq!(Step::new(0.0, 2.0, 1).unwrap().at(far), 0.0);
+    assert_eq!(Step::new(1.0, 0.0, 1).unwrap().at(far), 0.0);
+}
+
+#[test]
+fn rates_too_small_to_multiply_anneal_geometrically() {
+    let trunk = Infinite::new(1e-190, 1e-200, 0, 0).unwrap();
+    let branch = trunk.anneal(0, 2, 1e-210).unwrap();
+    assert!((branch.at(1) / 1e-205 - 1.0).abs() < 1e-9);
+}
+
+#[test]
 fn parameters_are_checked_wherever_they_come_from() {
     for wrong in [
         r#"{ "schedule": "cosine", "peak": 1.0, "steps": 0 }"#,
@@ -424,6 +450,9 @@ fn parameters_are_checked_wherever_they_come_from() {
         r#"{ "schedule": "refined", "shape": [], "steps": 1, "peak": 1.0 }"#,
         r#"{ "schedule": "table", "values": [] }"#,
         r#"{ "schedule": "warmest" }"#,
+        r#"{ "schedule": "warmup", "steps": 5, "form": 0.1, "inner": { "schedule": "constant", "value": 1.0 } }"#,
+        r#"{ "schedule": "held", "every": 0, "inner": { "schedule": "constant", "value": 1.0 } }"#,
+        r#"{ "schedule": "repeated", "period": 0, "inner": { "schedule": "constant", "value": 1.0 } }"#,
     ] {
         assert!(
             serde_json::from_str::<AnySchedule>(wrong).is_err(),
