@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn exponentials_are_powers() {
         for base in [0.1, 0.5, 0.97, 0.9999, 1.0, 1.01, 3.0] {
-            for count in (0..2000).step_by(13) {
+            for count in (0_u32..2000).step_by(13) {
                 let expected = f64::powf(base, f64::from(count));
                 let bound = 1e-15 * (1.0 + expected.ln().abs()) * expected;
                 for found in [
@@ -123,11 +123,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(
-            powers([2.0, 3.0, 0.5], 10),
-            [1024.0, 59_049.0, 1.0 / 1024.0]
-        );
-        assert_eq!(powers([2.0, 0.0], 0), [1.0, 1.0]);
         assert_eq!(exponential(0.5, 10.0), 1.0 / 1024.0);
         assert_eq!(
             [

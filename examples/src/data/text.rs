@@ -279,7 +279,7 @@ mod tests {
             .iter()
             .map(|batch| batch.unwrap().windows.into_data());
         batches
-            .map(|data| data.convert::<i64>().to_vec().unwrap())
+            .map(|data| data.convert::<i64>().try_to_vec().unwrap())
             .collect()
     }
 

@@ -24,7 +24,7 @@ pub const SYSTEM: System = System {
     baseline: UNION,
     method: "re-warmed, 25 % replay",
     rule: "holds if, in the mean over seeds: on the new domain, no re-warming minus re-warming is at least 0.05; 5 % of replay undoes at least a quarter of the old domain's rise without replay and costs at most 0.03 on the new one; and 25 % of replay is at most 0.05 worse in the mean of both domains than training on both from scratch",
-    paper_effect: PaperEffect::Shown,
+    paper_effect: PaperEffect::ShownInPart,
     seeds: 3,
     source: "examples/src/schedules/continual_pretraining.rs",
     data: DataKind::Domains(DOMAINS),

@@ -39,7 +39,7 @@ pub const SYSTEM: System = System {
     method: "linear",
     rule: "holds if, in the mean over seeds: cosine minus linear is at least 0; constant minus linear at least 0.05; refined minus linear at most 0.03; and the bound of the refined weights on the logged norms is at most that of constant weights",
     paper_effect: PaperEffect::ShownInPart,
-    seeds: 5,
+    seeds: 4,
     source: "examples/src/schedules/refined_schedules.rs",
     data: DataKind::Text,
     curve: "progress / rate relative to its peak",
@@ -152,6 +152,9 @@ fn refine(context: &Context, norms: &[f64]) -> Result<Refined> {
     Ok(RefinedConfig::new(Norm::L2).init(norms)?)
 }
 
+/// A run's loss and its gradient norms, if they were logged.
+type Run = (f64, Vec<f64>);
+
 /// What every schedule trains.
 struct Job<'a> {
     context: &'a Context,
@@ -169,7 +172,7 @@ impl Job<'_> {
         trial: &mut Trial,
         arm: &str,
         shape: &S,
-        train: fn(&Self, Scaled<S>) -> Result<(f64, Vec<f64>)>,
+        train: fn(&Self, Scaled<S>) -> Result<Run>,
     ) -> Result<Vec<f64>> {
         let peaks: &[f64] = if self.context.full {
             &[0.1, 0.2, 0.4, 0.8, 1.6, 3.2]
@@ -196,13 +199,13 @@ impl Job<'_> {
     }
 
     /// The validation loss of a run, without a log.
-    fn plain<S: Rate>(&self, rate: S) -> Result<(f64, Vec<f64>)> {
+    fn plain<S: Rate>(&self, rate: S) -> Result<Run> {
         let model = self.train(self.start(), rate)?;
         Ok((self.loss(&model), Vec::new()))
     }
 
     /// The validation loss of a run, and its gradient norms.
-    fn logged<S: Rate>(&self, rate: S) -> Result<(f64, Vec<f64>)> {
+    fn logged<S: Rate>(&self, rate: S) -> Result<Run> {
         let (net, norms) = (self.start(), GradientNorms::new(Norm::L2));
         let model = Logged {
             net,
@@ -241,7 +244,7 @@ impl<S: Schedule + Clone + Send + Sync + 'static> Rate for S {}
 fn digits(context: &Context, trial: &mut Trial) -> Result<()> {
     let images = crate::data::Images::digits()?;
     let steps = 2000;
-    let train = |rate: Box<dyn Schedule + Send + Sync>| -> Result<(f64, Vec<f64>)> {
+    let train = |rate: Box<dyn Schedule + Send + Sync>| -> Result<Run> {
         context.device.seed(trial.seed);
         let norms = GradientNorms::new(Norm::L2);
         let model = Logged {

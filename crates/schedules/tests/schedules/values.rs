@@ -396,7 +396,7 @@ fn at_rate(rate: f64) -> Result<Vec<AnySchedule>> {
         10.0,
     );
     let trunk = Infinite::new(rate, rate / 2.0, 10, 20)?;
-    let exp_range = CyclicMode::ExpRange { gamma: 0.9 };
+    let exp_range = CyclicMode::ExpRange { gamma: 0.99 };
     Ok(vec![
         Constant::new(rate)?.into(),
         Linear::new(rate, 50)?.into(),
