@@ -117,7 +117,7 @@ impl<S: Schedule> Warmup<S> {
         let (from, t) = match self.from {
             Some(from) => (from, step as f64),
             None if self.rise == Rise::Linear => {
-                return peak * (step + 1) as f64 / self.steps as f64;
+                return peak * ((step + 1) as f64 / self.steps as f64);
             }
             None => (0.0, (step + 1) as f64),
         };

@@ -159,7 +159,7 @@ impl Checked for Infinite {
 impl Schedule for Infinite {
     fn at(&self, step: usize) -> f64 {
         if step < self.warmup {
-            return self.peak * step as f64 / self.warmup as f64;
+            return self.peak * (step as f64 / self.warmup as f64);
         }
         let past = step - self.warmup;
         if past < self.cooldown {

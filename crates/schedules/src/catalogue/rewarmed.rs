@@ -79,7 +79,7 @@ impl Schedule for Rewarmed {
         for stage in &self.stages {
             if step < stage.steps {
                 return match step.checked_sub(stage.warmup) {
-                    None => stage.peak * step as f64 / stage.warmup as f64,
+                    None => stage.peak * (step as f64 / stage.warmup as f64),
                     Some(past) => {
                         let progress = past as f64 / (stage.steps - stage.warmup) as f64;
                         Curve::Cosine.between(stage.peak, self.end, progress)
