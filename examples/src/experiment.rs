@@ -65,7 +65,6 @@ pub enum DataKind {
 pub enum Domain {
     Prose,
     Verse,
-    Documentation,
     Code,
 }
 
@@ -74,7 +73,6 @@ impl Domain {
         match self {
             Self::Prose => Text::prose(),
             Self::Verse => Text::verse(),
-            Self::Documentation => Text::documentation(),
             Self::Code => Text::code(),
         }
     }

@@ -70,18 +70,6 @@ impl Text {
         )
     }
 
-    /// The embedded documentation: prose from the comments of the crate regex-automata.
-    ///
-    /// # Errors
-    /// If the embedded file is damaged.
-    pub fn documentation() -> Result<Self> {
-        let bytes = include_bytes!("../../data/regex-docs.txt.gz");
-        Self::new(
-            "documentation of regex-automata 0.4.19 (embedded)",
-            &unpack("regex-docs.txt.gz", bytes)?,
-        )
-    }
-
     /// A text of at least 1,000 characters.
     ///
     /// # Errors
