@@ -88,11 +88,15 @@ impl Curve {
     #[must_use]
     #[inline]
     pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
-        let one_sign = from > 0.0 && to > 0.0 || from < 0.0 && to < 0.0;
-        if matches!(self, Self::Geometric) && one_sign {
-            return from * (to / from).powf(progress);
-        }
-        to + (from - to) * self.factor(progress)
+        let factor = match self {
+            // The usual one first.
+            Self::Cosine => half_cosine(progress),
+            Self::Geometric if from > 0.0 && to > 0.0 || from < 0.0 && to < 0.0 => {
+                return from * (to / from).powf(progress);
+            }
+            _ => self.factor(progress),
+        };
+        to + (from - to) * factor
     }
 
     /// [`between`](Self::between) at the progress of each place.

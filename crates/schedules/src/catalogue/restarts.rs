@@ -88,7 +88,7 @@ impl WarmRestarts {
         Self { end, ..self }.checked()
     }
 
-    /// Each cycle is `mult` times as long as the one before, 1 or more.
+    /// Each cycle is `mult` times as long as the one before, 1 to 1e9.
     ///
     /// # Errors
     /// If `mult` is out of its range.
@@ -167,6 +167,8 @@ impl WarmRestarts {
     fn grown(&self, t: f64, more: f64, first: f64) -> (i32, f64) {
         let starts = |scale: f64| t * more >= first * (scale - 1.0);
         let place = (1.0 + t * self.growth.rate).ln() * self.growth.per_unit;
+        // A growth that rounds to none has cycles beyond count: the last that counts never ends.
+        let place = place.min(1e9);
         let n = place as i32;
         let scale = self.mult.powi(n);
         // The logarithm may be off by one at a boundary.
@@ -207,7 +209,12 @@ impl Checked for WarmRestarts {
         check_count("first", self.first)?;
         check_not_negative("peak", self.peak)?;
         check_not_negative("end", self.end)?;
-        check("mult", self.mult, self.mult >= 1.0, "1 or more")?;
+        check(
+            "mult",
+            self.mult,
+            (1.0..=1e9).contains(&self.mult),
+            "1 to 1e9",
+        )?;
         let decay = self.decay;
         check(
             "decay",

@@ -25,6 +25,9 @@ use crate::error::{Result, check, check_count};
 /// | `window` | 1 | values whose mean is judged; 1 or more |
 /// | `reset_after` | 500 | cuts at the least rate until it starts anew; 1 or more |
 ///
+/// `factor`, `patience`, `threshold`, `cooldown`, `least` and `smallest_change` are fields of its
+/// [`Reaction`].
+///
 /// ```
 /// use regimen_schedules::{Feedback, GreedyConfig};
 ///

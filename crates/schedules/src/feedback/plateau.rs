@@ -39,6 +39,8 @@ pub enum PlateauRule {
 /// | `smallest_change` | 1e-8 | 0 | 0 | a cut that is not larger is left out; 0 or more |
 /// | `accumulation` | 1 | 1 | 1 | values whose mean counts as one; 1 or more |
 ///
+/// The fields from `factor` to `smallest_change` are those of its [`Reaction`].
+///
 /// ```
 /// use regimen_schedules::{Feedback, ReduceOnPlateauConfig};
 ///

@@ -505,6 +505,29 @@ fn rates_too_small_to_multiply_anneal_geometrically() {
 }
 
 #[test]
+fn restarts_of_any_growth_stay_within_their_bounds() {
+    let barely = 1.0 + f64::EPSILON;
+    for mult in [1.0, barely, 1.0 + 1e-9, 1.001, 1.5, 2.0, 3.0, 1e3, 1e9] {
+        for first in [1, 7, usize::MAX] {
+            let rate = WarmRestarts::new(1.0, first)
+                .unwrap()
+                .with_growth(mult)
+                .unwrap();
+            let rate = rate.with_decay(0.99).unwrap().with_end(0.001).unwrap();
+            for step in (0..200).chain([1_000_000, usize::MAX / 2, usize::MAX]) {
+                let value = rate.at(step);
+                assert!(
+                    (0.0..=1.0).contains(&value),
+                    "{mult} {first} {step}: {value}"
+                );
+            }
+        }
+    }
+    let more = |mult| WarmRestarts::new(1.0, 7).unwrap().with_growth(mult);
+    assert!(more(0.9).is_err() && more(f64::INFINITY).is_err() && more(1e10).is_err());
+}
+
+#[test]
 fn parameters_are_checked_wherever_they_come_from() {
     for wrong in [
         r#"{ "schedule": "cosine", "peak": 1.0, "steps": 0 }"#,
