@@ -48,6 +48,35 @@ fn reversed_weights_are_caught() {
     assert_fault_is_caught("refined-schedules", "bound of refined");
 }
 
+#[test]
+fn a_trunk_that_is_re_warmed_is_caught() {
+    assert_fault_is_caught("infinite-schedule", "earlier domains");
+}
+
+#[test]
+fn replay_rounded_to_nothing_is_caught() {
+    assert_fault_is_caught("continual-pretraining", "forgetting undone");
+}
+
+#[test]
+fn domains_of_text_run_on_a_users_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a.txt"), folder.path().join("b.txt"));
+    std::fs::write(first, "the cat sat on the mat. ".repeat(300)).unwrap();
+    std::fs::write(second, "let mut sum = 0; sum += 1; ".repeat(300)).unwrap();
+    for name in ["infinite-schedule", "continual-pretraining"] {
+        let system = system(name).unwrap();
+        let context = Context {
+            small: true,
+            folder: Some(folder.path().to_owned()),
+            ..Context::new(0)
+        };
+        let trial = run_seed(system, &context, 0).unwrap();
+        assert!(trial.value(system.method, "main").is_finite());
+        assert!(context.data_name(system.data).unwrap().contains("b.txt"));
+    }
+}
+
 fn program(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_regimen-examples");
     Command::new(program).args(arguments).output().unwrap()
