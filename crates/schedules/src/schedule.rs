@@ -4,6 +4,8 @@
 //!
 //! Source: the common form of the shapes below.
 
+use rayon::prelude::*;
+
 use crate::clock::{Held, Repeated, Restarted, Skipped};
 use crate::combine::{Clamped, Scaled, Then, Warmup};
 use crate::error::Result;
@@ -66,6 +68,9 @@ impl<S: Schedule + ?Sized> Schedule for std::sync::Arc<S> {
     }
 }
 
+/// Values of a table that one thread computes in one go.
+const CHUNK: usize = 1 << 14;
+
 /// Ways to build schedules from schedules.
 pub trait ScheduleExt: Schedule + Sized {
     /// This schedule after a linear rise from 0 over `steps`; its own step 0 is the rise's end.
@@ -89,10 +94,14 @@ pub trait ScheduleExt: Schedule + Sized {
         Clamped::new(self, low, high)
     }
 
-    /// The values of the first `steps` steps.
-    fn table(&self, steps: usize) -> Vec<f64> {
+    /// The values of the first `steps` steps, computed by all threads.
+    fn table(&self, steps: usize) -> Vec<f64>
+    where
+        Self: Sync,
+    {
         let mut values = vec![0.0; steps];
-        self.fill(0, &mut values);
+        let chunks = values.par_chunks_mut(CHUNK).enumerate();
+        chunks.for_each(|(i, chunk)| self.fill(i * CHUNK, chunk));
         values
     }
 
