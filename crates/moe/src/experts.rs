@@ -197,7 +197,9 @@ impl Experts {
         let weights = self.weights();
         let used = (0..plan.experts()).filter(|&expert| plan.count(expert) > 0);
         let outputs = used.map(|expert| {
-            let rows = rows.clone().narrow(0, plan.offsets[expert], plan.count(expert));
+            let rows = rows
+                .clone()
+                .narrow(0, plan.offsets[expert], plan.count(expert));
             let one = |t: &Tensor<3>| t.clone().narrow(0, expert, 1).squeeze_dim::<2>(0);
             let mut first = rows.matmul(one(&weights.up));
             if let Some((bias, _)) = &weights.biases {

@@ -13,13 +13,13 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
+use crate::Result;
 use crate::dispatch::Dispatch;
 use crate::error::{MoeError, not_negative, positive};
 use crate::experts::Experts;
 use crate::moe::{Moe, MoeConfig};
 use crate::plan::Plan;
 use crate::routers::RouterConfig;
-use crate::Result;
 
 /// A dense feed-forward network: one expert that every token goes to.
 #[derive(Module, Debug)]
@@ -127,7 +127,12 @@ impl UpcycleConfig {
 fn deviation(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
-    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
+    (values
+        .iter()
+        .map(|value| (value - mean).powi(2))
+        .sum::<f64>()
+        / count)
+        .sqrt()
 }
 
 /// One dense network whose weights are the experts' weighted average: the inverse of upcycling.
@@ -140,14 +145,27 @@ fn deviation(values: &[f64]) -> f64 {
 pub fn merge(experts: &Experts, weights: &[f64]) -> Result<Dense> {
     let count = experts.count();
     if weights.len() != count {
-        return Err(MoeError::shape("weights", &[weights.len()], format!("[{count}]")));
+        return Err(MoeError::shape(
+            "weights",
+            &[weights.len()],
+            format!("[{count}]"),
+        ));
     }
     let total: f64 = weights.iter().sum();
-    let bad = weights.iter().find(|weight| !weight.is_finite() || **weight < 0.0);
+    let bad = weights
+        .iter()
+        .find(|weight| !weight.is_finite() || **weight < 0.0);
     if let Some(bad) = bad.or((total <= 0.0).then_some(&total)) {
-        return Err(MoeError::range("weights", bad, "finite numbers from 0 with a positive sum"));
+        return Err(MoeError::range(
+            "weights",
+            bad,
+            "finite numbers from 0 with a positive sum",
+        ));
     }
-    let shares: Vec<f32> = weights.iter().map(|weight| (weight / total) as f32).collect();
+    let shares: Vec<f32> = weights
+        .iter()
+        .map(|weight| (weight / total) as f32)
+        .collect();
     let device = experts.up.val().device();
     let shares = Tensor::<1>::from_floats(shares.as_slice(), &device);
     let average = |t: Tensor<3>| {

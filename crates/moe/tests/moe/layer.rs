@@ -1,1 +1,284 @@
+//! The layer: padding, capacity, shared experts, upcycling, records.
 
+use burn::module::Module;
+use burn::nn::LinearConfig;
+use burn::tensor::activation::{gelu, sigmoid};
+use burn::tensor::{Bool, Device, Distribution, Int, Tensor};
+use regimen_moe::balance::sequence_balancing_loss;
+use regimen_moe::*;
+
+use crate::dense::{assert_near, dispatches, gradients, routers};
+use crate::routers::values;
+
+fn random(shape: [usize; 3], device: &Device) -> Tensor<3> {
+    Tensor::random(shape, Distribution::Normal(0.0, 1.0), device)
+}
+
+/// Tokens with padding behind each sequence that holds no numbers.
+fn padded(x: Tensor<3>, columns: usize) -> (Tensor<3>, Tokens) {
+    let ([batch, seq, width], device) = (x.dims(), x.device());
+    let nothing = Tensor::full([batch, columns, width], f32::NAN, &device);
+    let flags: Vec<bool> = (0..batch * (seq + columns))
+        .map(|i| i % (seq + columns) >= seq)
+        .collect();
+    let padding = Tensor::<1, Bool>::from_bool(flags.as_slice(), &device);
+    let padding = Some(padding.reshape([batch, seq + columns]));
+    (
+        Tensor::cat(vec![x, nothing], 1),
+        Tokens { padding, ids: None },
+    )
+}
+
+fn losses(routing: &Routing) -> Vec<f32> {
+    let losses = routing.losses();
+    let all = [
+        losses.balance,
+        losses.z,
+        losses.importance,
+        sequence_balancing_loss(routing),
+    ];
+    all.into_iter().flat_map(values).collect()
+}
+
+#[test]
+fn padding_changes_nothing() {
+    let device = Device::flex().autodiff();
+    device.seed(9);
+    let x = random([3, 5, 8], &device);
+    let (with_padding, tokens) = padded(x.clone(), 4);
+    for (name, router) in routers(2) {
+        for dispatch in dispatches(4, 2) {
+            let config = MoeConfig::new(8, 12, 4, 2)
+                .with_router(router.clone())
+                .with_dispatch(dispatch)
+                .with_bias(true)
+                .with_shared(1);
+            let moe = config.init(&device).unwrap();
+            let run = |padded: bool| {
+                let (y, routing) = if padded {
+                    moe.forward_with(with_padding.clone(), tokens.clone())
+                        .unwrap()
+                } else {
+                    moe.forward(x.clone())
+                };
+                let (real, rest) = (y.clone().narrow(1, 0, 5), y.dims()[1] - 5);
+                if rest > 0 {
+                    assert!(values(y.narrow(1, 5, rest)).iter().all(|v| *v == 0.0));
+                }
+                let figures = (values(routing.counts.clone()), losses(&routing));
+                let loss =
+                    real.clone().square().sum() + routing.losses().balance + routing.losses().z;
+                (values(real), figures, gradients(&moe, loss.backward()))
+            };
+            let (plain, padded) = (run(false), run(true));
+            assert_near(name, &padded.0, &plain.0, 1e-6);
+            assert_eq!(padded.1.0, plain.1.0);
+            assert_near(name, &padded.1.1, &plain.1.1, 1e-5);
+            assert_eq!(padded.2.len(), plain.2.len());
+            for ((path, found), (_, expected)) in padded.2.iter().zip(&plain.2) {
+                assert_near(path, found, expected, 1e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_but_padding_gives_zeros() {
+    let device = Device::flex().autodiff();
+    for (name, router) in routers(2) {
+        for dispatch in dispatches(4, 2) {
+            let config = MoeConfig::new(8, 12, 4, 2)
+                .with_router(router.clone())
+                .with_dispatch(dispatch);
+            let moe = config.init(&device).unwrap();
+            let tokens = Tokens {
+                padding: Some(Tensor::<2, Int>::ones([2, 3], &device).equal_elem(1)),
+                ids: None,
+            };
+            let (y, routing) = moe
+                .forward_with(random([2, 3, 8], &device), tokens)
+                .unwrap();
+            assert!(values(y).iter().all(|v| *v == 0.0), "{name}");
+            assert!(losses(&routing).iter().all(|v| *v == 0.0), "{name}");
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors() {
+    let device = Device::flex();
+    let moe = MoeConfig::new(8, 12, 4, 2).init(&device).unwrap();
+    let x = || random([2, 3, 8], &device);
+    let forward = |x, tokens| moe.forward_with(x, tokens).map(|_| ());
+    assert!(forward(random([2, 3, 7], &device), Tokens::default()).is_err());
+    let ids = Some(Tensor::zeros([2, 4], &device));
+    assert!(forward(x(), Tokens { ids, padding: None }).is_err());
+    let padding = Some(Tensor::<2, Int>::zeros([3, 3], &device).equal_elem(1));
+    assert!(forward(x(), Tokens { ids: None, padding }).is_err());
+    assert!(forward(x(), Tokens::default()).is_ok());
+}
+
+/// Which of four tokens keep one of two places at their first expert, by the rule.
+fn kept(order: DropOrder) -> (Vec<bool>, f32) {
+    let device = Device::flex();
+    let router = SoftmaxRouterConfig::new().with_renormalise(Some(false));
+    let config = MoeConfig::new(2, 4, 2, 1)
+        .with_router(RouterConfig::Softmax(router))
+        .with_bias(true)
+        .with_dispatch(Dispatch::Capacity(Capacity::new(1.0).with_order(order)));
+    let mut moe = config.init(&device).unwrap();
+    let Router::Softmax(router) = &mut moe.router else {
+        panic!()
+    };
+    let weight = Tensor::<2>::from_data([[1.0, 0.0], [0.0, 0.0]], &device);
+    router.weight = burn::module::Param::from_tensor(weight);
+    let x = Tensor::<3>::from_data([[[1.0, 0.0], [3.0, 0.0], [2.0, 0.0], [4.0, 0.0]]], &device);
+    let (y, routing) = moe.forward(x);
+    assert_eq!(values(routing.counts), [4.0, 0.0]);
+    let y = values(y);
+    (
+        y.chunks(2).map(|row| row != [0.0, 0.0]).collect(),
+        values(routing.dropped)[0],
+    )
+}
+
+#[test]
+fn beyond_the_capacity_tokens_are_dropped_by_the_rule() {
+    assert_eq!(
+        kept(DropOrder::Position),
+        (vec![true, true, false, false], 2.0)
+    );
+    assert_eq!(
+        kept(DropOrder::Choice),
+        (vec![true, true, false, false], 2.0)
+    );
+    assert_eq!(
+        kept(DropOrder::Probability),
+        (vec![false, true, false, true], 2.0)
+    );
+    assert_eq!(capacity(10, 4, 2, 1.0), 5);
+    assert_eq!(capacity(0, 4, 2, 1.0), 0);
+}
+
+#[test]
+fn shared_experts_add_to_the_routed_ones() {
+    let device = Device::flex();
+    device.seed(1);
+    let config = MoeConfig::new(6, 8, 4, 2)
+        .with_shared(2)
+        .with_shared_gate(true);
+    let moe = config.init(&device).unwrap();
+    let x = random([2, 5, 6], &device);
+    let mut routed = moe.clone();
+    let shared = routed.shared.take().unwrap();
+    assert_eq!(shared.d_hidden(), 16);
+    let rows = x.clone().reshape([10, 6]);
+    let gate = sigmoid(rows.clone().matmul(moe.shared_gate.as_ref().unwrap().val()));
+    let expected =
+        routed.forward(x.clone()).0.reshape([10, 6]) + shared.forward_one(0, rows).unwrap() * gate;
+    assert_near("output", &values(moe.forward(x).0), &values(expected), 1e-6);
+    assert!(
+        shared
+            .forward_one(1, Tensor::zeros([1, 6], &device))
+            .is_none()
+    );
+}
+
+fn dense(device: &Device) -> (Dense, Tensor<3>, Tensor<3>) {
+    device.seed(8);
+    let (up, down) = (
+        LinearConfig::new(6, 10).init(device),
+        LinearConfig::new(10, 6).init(device),
+    );
+    let x = random([2, 7, 6], device);
+    let y = down.forward(gelu(up.forward(x.clone())));
+    let body = Experts::from_linear(&up, &down, Activation::Gelu, false).unwrap();
+    (Dense::new(body).unwrap(), x, y)
+}
+
+#[test]
+fn upcycling_keeps_the_function_and_merging_undoes_it() {
+    let device = Device::flex();
+    let (dense, x, y) = dense(&device);
+    assert_near(
+        "dense",
+        &values(dense.forward(x.clone())),
+        &values(y.clone()),
+        1e-5,
+    );
+    let moe = UpcycleConfig::new(4, 2).init(&dense).unwrap();
+    assert_near(
+        "upcycled",
+        &values(moe.forward(x.clone()).0),
+        &values(y.clone()),
+        1e-5,
+    );
+    let merged = merge(&moe.experts, &[3.0, 1.0, 0.0, 2.0]).unwrap();
+    assert_near(
+        "merged",
+        &values(merged.forward(x.clone())),
+        &values(y.clone()),
+        1e-5,
+    );
+    let apart = UpcycleConfig::new(4, 2)
+        .with_noise(0.1)
+        .init(&dense)
+        .unwrap();
+    let again = UpcycleConfig::new(4, 2)
+        .with_noise(0.1)
+        .init(&dense)
+        .unwrap();
+    assert_eq!(
+        values(apart.experts.up.val()),
+        values(again.experts.up.val())
+    );
+    assert_ne!(values(apart.experts.up.val()), values(moe.experts.up.val()));
+}
+
+#[test]
+fn upcycling_and_merging_refuse_what_does_not_fit() {
+    let device = Device::flex();
+    let (dense, ..) = dense(&device);
+    assert!(UpcycleConfig::new(0, 1).init(&dense).is_err());
+    assert!(UpcycleConfig::new(2, 3).init(&dense).is_err());
+    assert!(
+        UpcycleConfig::new(2, 1)
+            .with_noise(f64::NAN)
+            .init(&dense)
+            .is_err()
+    );
+    let moe = UpcycleConfig::new(2, 2).init(&dense).unwrap();
+    assert!(Dense::new(moe.experts.clone()).is_err());
+    for bad in [
+        vec![1.0],
+        vec![0.0, 0.0],
+        vec![1.0, -1.0],
+        vec![f64::NAN, 1.0],
+        vec![f64::INFINITY, 1.0],
+    ] {
+        assert!(merge(&moe.experts, &bad).is_err(), "{bad:?}");
+    }
+    let (up, down) = (
+        LinearConfig::new(6, 10).init(&device),
+        LinearConfig::new(9, 6).init(&device),
+    );
+    assert!(Experts::from_linear(&up, &down, Activation::Gelu, false).is_err());
+}
+
+#[test]
+fn a_saved_mixture_computes_the_same() {
+    let device = Device::flex();
+    for (name, router) in routers(2) {
+        let config = MoeConfig::new(8, 12, 4, 2)
+            .with_router(router)
+            .with_shared(1);
+        let (moe, other) = (config.init(&device).unwrap(), config.init(&device).unwrap());
+        let x = random([2, 6, 8], &device);
+        let loaded = other.load_record(moe.clone().into_record());
+        assert_eq!(
+            values(loaded.forward(x.clone()).0),
+            values(moe.forward(x).0),
+            "{name}"
+        );
+    }
+}
