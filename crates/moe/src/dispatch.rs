@@ -148,7 +148,7 @@ pub(crate) fn with_capacity(
             let places = Places::assign(choices, &gating.gates, valid, experts.count(), capacity);
             places.run(experts, x, gating.gates.clone())
         }
-        Choices::ByExpert(choices) => by_experts(experts, x, gating, choices),
+        Choices::ByExpert(choices) => by_experts(experts, x, gating, choices, valid),
     }
 }
 
@@ -158,12 +158,18 @@ fn by_experts(
     x: Tensor<2>,
     gating: &Gating,
     choices: &Tensor<2, Int>,
+    valid: Option<&Tensor<1>>,
 ) -> Dispatched {
     let (device, [tokens, model], [count, taken]) = (x.device(), x.dims(), choices.dims());
     let flat = choices.clone().reshape([count * taken]);
     let rows = x.select(0, flat.clone()).reshape([count, taken, model]);
     let out = experts.run_batched(rows) * gating.gates.clone().unsqueeze_dim::<3>(2);
     let zeros = Tensor::<2>::zeros([tokens, model], &device);
+    let all = || Tensor::full([count], taken as f64, &device);
+    let counts = valid.map_or_else(all, |valid| {
+        let valid = valid.clone().select(0, flat.clone());
+        valid.reshape([count, taken]).sum_dim(1).reshape([count])
+    });
     Dispatched {
         output: zeros.select_assign(
             0,
@@ -171,7 +177,7 @@ fn by_experts(
             out.reshape([count * taken, model]),
             IndexingUpdateOp::Add,
         ),
-        counts: Tensor::full([count], taken as f64, &device),
+        counts,
         dropped: Tensor::zeros([1], &device),
     }
 }

@@ -64,7 +64,8 @@ impl ExpertChoiceRouter {
 
     /// Logits `[tokens, experts]` to the experts' tokens.
     ///
-    /// With padding the number of tokens is read from the device, because it sets the shape of the choice.
+    /// With padding the number of tokens is read from the device, because it sets the shape of the choice. If all is padding
+    /// each expert chooses one place of it, which counts as nothing.
     #[must_use]
     pub fn gate(&self, logits: Tensor<2>, valid: Option<Tensor<1>>) -> Gating {
         let [tokens, experts] = logits.dims();
@@ -77,7 +78,7 @@ impl ExpertChoiceRouter {
             scores = scores.mask_fill(padding.expand([tokens, experts]), -1.0);
         }
         let taken = ((count as f64 * self.factor / experts as f64 + 1e-9) as usize).max(1);
-        let choices = top_k(scores.transpose(), taken.min(count));
+        let choices = top_k(scores.transpose(), taken.min(count.max(1)));
         let gates = probabilities.clone().transpose().gather(1, choices.clone());
         Gating {
             logits: Some(logits),
