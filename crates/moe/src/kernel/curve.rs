@@ -84,12 +84,11 @@ impl Curve for GeluTanh {
     #[inline(always)]
     fn both(u: f32) -> (f32, f32) {
         const SCALE: f32 = SQRT_2_OVER_PI as f32;
-        let t = tanh(SCALE * (u + 0.044_715 * u * u * u));
+        // (1 + tanh z) / 2 and its complement, each without cancellation.
+        let e = exp(-2.0 * SCALE * (u + 0.044_715 * u * u * u));
+        let s = 1.0 / (1.0 + e);
         let inner = SCALE * (1.0 + 3.0 * 0.044_715 * u * u);
-        (
-            0.5 * u * (1.0 + t),
-            0.5 * (1.0 + t) + 0.5 * u * (1.0 - t * t) * inner,
-        )
+        (u * s, s + 2.0 * u * s * (e * s) * inner)
     }
 }
 
