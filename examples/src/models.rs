@@ -6,6 +6,10 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
+use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
+use regimen_tensor::per_example::cross_entropy;
+
+use crate::data::TextBatch;
 
 /// A network that tells classes of images apart.
 pub trait Classifier: Module + ModuleDisplay + 'static {
@@ -155,10 +159,31 @@ impl CharWindowConfig {
 }
 
 impl CharWindow {
+    /// The number of characters that it sees.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        let [inputs, _] = self.hidden.weight.dims();
+        let [_, embedding] = self.embedding.weight.dims();
+        inputs / embedding
+    }
+
     /// Symbols `[batch, window]` to logits `[batch, symbols]`.
     #[must_use]
     pub fn forward(&self, windows: Tensor<2, Int>) -> Tensor<2> {
         let x = self.embedding.forward(windows).flatten(1, 2);
         self.head.forward(relu(self.hidden.forward(x)))
+    }
+}
+
+impl TrainStep for CharWindow {
+    type Input = TextBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: TextBatch) -> TrainOutput<ClassificationOutput> {
+        let logits = self.forward(batch.windows);
+        let loss = cross_entropy(logits.clone(), batch.next.clone()).mean();
+        let grads = loss.backward();
+        let output = ClassificationOutput::new(loss, logits, batch.next);
+        TrainOutput::new(self, grads, output)
     }
 }

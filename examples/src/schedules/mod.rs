@@ -1,3 +1,4 @@
 //! Experiments of `regimen-schedules`.
 
+pub mod exploratory_annealed_decoding;
 pub mod refined_schedules;

@@ -256,11 +256,7 @@ mod tests {
         assert_abs_diff_eq!(steps.at(10), 0.2 + e, epsilon = 1e-12);
         assert_eq!(steps.at(10), steps.at(10_000));
         let both = new(Annealing::TokensAndSteps).at_step(25);
-        assert_abs_diff_eq!(
-            both.at(500),
-            0.2 + (1.2 * e - 0.2) * e,
-            epsilon = 1e-12
-        );
+        assert_abs_diff_eq!(both.at(500), 0.2 + (1.2 * e - 0.2) * e, epsilon = 1e-12);
         let late = new(Annealing::TokensAndSteps).at_step(500);
         assert!(late.at(10) < late.at(1000) && late.at(1000) < 0.2);
         let rising = new(Annealing::RisingSteps);

@@ -93,7 +93,10 @@ fn tokens_come_as_often_as_their_probability() {
     let tokens = sampled.tokens.try_into_vec_as::<i64>().unwrap();
     let expected = reference(&[1.0, 0.0, 2.0, f32::NEG_INFINITY, -1.0], 0.5, 3, 1.0);
     for (token, probability) in expected.iter().enumerate() {
-        let count = tokens.iter().filter(|found| **found == token as i64).count();
+        let count = tokens
+            .iter()
+            .filter(|found| **found == token as i64)
+            .count();
         let share = count as f64 / draws as f64;
         let noise = 4.0 * (probability * (1.0 - probability) / draws as f64).sqrt();
         assert!((share - probability).abs() <= noise, "{token}: {share}");
@@ -108,7 +111,12 @@ fn tokens_come_as_often_as_their_probability() {
 fn each_row_has_the_temperature_of_its_own_token() {
     let tau = DecodingTemperature::exploratory(1.2, 0.1).unwrap();
     let logits = rows([2.0, 0.0].repeat(3), 3);
-    let found = host(Sampler::new(tau).log_probs(logits, &[0, 10, 400]).unwrap().exp());
+    let found = host(
+        Sampler::new(tau)
+            .log_probs(logits, &[0, 10, 400])
+            .unwrap()
+            .exp(),
+    );
     for (row, token) in [0, 10, 400].into_iter().enumerate() {
         let expected = 1.0 / (1.0 + (-2.0 / tau.at(token)).exp());
         assert!((found[2 * row] - expected).abs() < 1e-5, "{token}");
@@ -122,7 +130,9 @@ fn the_same_generator_draws_the_same_tokens() {
     let draw = |seed| {
         let mut rng = StdRng::seed_from_u64(seed);
         let draws = (0..8).map(|t| sampler.sample(logits(), &[t], &mut rng).unwrap().tokens);
-        Tensor::cat(draws.collect(), 0).try_into_vec_as::<i64>().unwrap()
+        Tensor::cat(draws.collect(), 0)
+            .try_into_vec_as::<i64>()
+            .unwrap()
     };
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));
@@ -152,14 +162,24 @@ fn evaluated_at_the_same_temperatures_the_ratio_is_one() {
         drawn.push(sampled.log_probs.reshape([batch, 1]));
     }
     let (tokens, drawn): (Tensor<2, Int>, _) = (Tensor::cat(tokens, 1), Tensor::cat(drawn, 1));
-    let again = sampler.token_log_probs(logits.clone(), tokens.clone()).unwrap();
+    let again = sampler
+        .token_log_probs(logits.clone(), tokens.clone())
+        .unwrap();
     let ratio = host(truncated_ratio(again, drawn, Some(2.0)).unwrap());
-    assert!(ratio.iter().all(|ratio| (ratio - 1.0).abs() < 1e-4), "{ratio:?}");
+    assert!(
+        ratio.iter().all(|ratio| (ratio - 1.0).abs() < 1e-4),
+        "{ratio:?}"
+    );
     // Without truncation of the vocabulary it is the tempered policy.
     let tempered = temper(logits.clone(), &tau).unwrap();
     let policy = host(token_log_probs(tempered, tokens.clone()).unwrap());
     let whole = Sampler::new(tau).token_log_probs(logits, tokens).unwrap();
-    assert!(host(whole).iter().zip(policy).all(|(a, b)| (a - b).abs() < 1e-5));
+    assert!(
+        host(whole)
+            .iter()
+            .zip(policy)
+            .all(|(a, b)| (a - b).abs() < 1e-5)
+    );
 }
 
 #[test]
@@ -171,7 +191,12 @@ fn the_weight_makes_the_sampler_unbiased() {
     let policy = plain().log_probs(logits(), &[0]).unwrap();
     let ratio = truncated_ratio(policy.clone(), sampler.clone(), None).unwrap();
     let weighted = host(sampler.exp() * ratio);
-    assert!(weighted.iter().zip(host(policy.exp())).all(|(a, b)| (a - b).abs() < 1e-6));
+    assert!(
+        weighted
+            .iter()
+            .zip(host(policy.exp()))
+            .all(|(a, b)| (a - b).abs() < 1e-6)
+    );
 }
 
 #[test]
@@ -200,7 +225,10 @@ fn the_ends_of_a_truncated_vocabulary() {
 fn bad_input_is_named() {
     let logits = || rows(vec![0.0; 6], 2);
     let message = |sampler: &Sampler, positions: &[usize]| {
-        sampler.log_probs(logits(), positions).unwrap_err().to_string()
+        sampler
+            .log_probs(logits(), positions)
+            .unwrap_err()
+            .to_string()
     };
     assert!(message(&plain(), &[1, 2, 3]).contains("`positions` is 3"));
     assert!(message(&plain(), &[]).contains("`positions` is 0"));

@@ -2,11 +2,12 @@
 
 use regimen_schedules::peers::{optax, transformers};
 use regimen_schedules::{
-    Annealing, AnySchedule, Between, Combined, Constant, Cosine, Curve, Cyclic, CyclicMode, DecodingTemperature, Exponential,
-    Feedback, GreedyConfig, HardRestarts, Infinite, InverseSqrt, InverseTime, Lambda, Linear,
-    MultiStep, Noam, Noisy, Norm, OneCycle, PiecewiseConstant, PiecewiseInterpolate, Polynomial,
-    ReduceOnPlateauConfig, Reduction, RefinedConfig, Result, Rewarmed, Rise, ScheduleExt, Sequence,
-    Stable, Stage, Step, Swa, Table, Tanh, WarmRestarts, WarmupClock, Wsd,
+    Annealing, AnySchedule, Between, Combined, Constant, Cosine, Curve, Cyclic, CyclicMode,
+    DecodingTemperature, Exponential, Feedback, GreedyConfig, HardRestarts, Infinite, InverseSqrt,
+    InverseTime, Lambda, Linear, MultiStep, Noam, Noisy, Norm, OneCycle, PiecewiseConstant,
+    PiecewiseInterpolate, Polynomial, ReduceOnPlateauConfig, Reduction, RefinedConfig, Result,
+    Rewarmed, Rise, ScheduleExt, Sequence, Stable, Stage, Step, Swa, Table, Tanh, WarmRestarts,
+    WarmupClock, Wsd,
 };
 
 /// A section of the gallery.
