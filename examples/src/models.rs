@@ -6,10 +6,6 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
-use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
-use regimen_tensor::per_example::cross_entropy;
-
-use crate::data::TextBatch;
 
 /// A network that tells classes of images apart.
 pub trait Classifier: Module + ModuleDisplay + 'static {
@@ -58,14 +54,15 @@ impl Mlp {
     /// Inputs `[batch, sizes[0]]` to logits `[batch, sizes[last]]`.
     #[must_use]
     pub fn forward(&self, inputs: Tensor<2>) -> Tensor<2> {
-        let mut x = inputs;
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x);
-            if i + 1 < self.layers.len() {
-                x = relu(x);
-            }
-        }
-        x
+        let x = self.entering(self.layers.len() - 1, inputs);
+        self.layers[self.layers.len() - 1].forward(x)
+    }
+
+    /// What enters layer `index`, `[batch, sizes[index]]`: the inputs themselves for the first.
+    #[must_use]
+    pub fn entering(&self, index: usize, inputs: Tensor<2>) -> Tensor<2> {
+        let before = self.layers.iter().take(index);
+        before.fold(inputs, |x, layer| relu(layer.forward(x)))
     }
 }
 
@@ -172,18 +169,5 @@ impl CharWindow {
     pub fn forward(&self, windows: Tensor<2, Int>) -> Tensor<2> {
         let x = self.embedding.forward(windows).flatten(1, 2);
         self.head.forward(relu(self.hidden.forward(x)))
-    }
-}
-
-impl TrainStep for CharWindow {
-    type Input = TextBatch;
-    type Output = ClassificationOutput;
-
-    fn step(&self, batch: TextBatch) -> TrainOutput<ClassificationOutput> {
-        let logits = self.forward(batch.windows);
-        let loss = cross_entropy(logits.clone(), batch.next.clone()).mean();
-        let grads = loss.backward();
-        let output = ClassificationOutput::new(loss, logits, batch.next);
-        TrainOutput::new(self, grads, output)
     }
 }

@@ -12,11 +12,9 @@ use crate::catalogue::{
     Cyclic, Exponential, HardRestarts, Infinite, InverseTime, MultiStep, Noam, OneCycle,
     PiecewiseConstant, PiecewiseInterpolate, Rewarmed, Step, Table, Tanh, WarmRestarts, Wsd,
 };
-use crate::checked::{Checked, checked_serde};
 use crate::clock::{Held, Repeated, Restarted, Sequence, Skipped};
 use crate::combine::{Clamped, Scaled, Then, Warmup};
 use crate::decoding::DecodingTemperature;
-use crate::error::Result;
 use crate::refined::Refined;
 use crate::schedule::Schedule;
 use crate::shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
@@ -42,7 +40,7 @@ type Any = Box<AnySchedule>;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", tag = "schedule", rename_all = "snake_case")]
+#[serde(tag = "schedule", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each variant is the type of its name")]
 pub enum AnySchedule {
@@ -83,27 +81,6 @@ pub enum AnySchedule {
     Swa(Swa<Any>),
     Noisy(Noisy<Any>),
 }
-checked_serde!(AnySchedule);
-
-impl Checked for AnySchedule {
-    fn check(&self) -> Result<()> {
-        match self {
-            Self::Warmup(outer) => outer.check(),
-            Self::Clamped(outer) => outer.check(),
-            Self::Scaled(outer) => outer.check(),
-            Self::Sequence(outer) => outer.check(),
-            Self::Repeated(outer) => outer.check(),
-            Self::Restarted(outer) => outer.check(),
-            Self::Held(outer) => outer.check(),
-            Self::Combined(outer) => outer.check(),
-            Self::Swa(outer) => outer.check(),
-            Self::Noisy(outer) => outer.check(),
-            // The others are checked where they are read.
-            _ => Ok(()),
-        }
-    }
-}
-
 /// The value of whichever variant it is, and the way into the enum for those without parts.
 macro_rules! variants {
     (leaves: $($leaf:ident),*; compositions: $($outer:ident),* $(,)?) => {
@@ -112,6 +89,13 @@ macro_rules! variants {
                 match self {
                     $(Self::$leaf(schedule) => schedule.at(step),)*
                     $(Self::$outer(schedule) => schedule.at(step),)*
+                }
+            }
+
+            fn fill(&self, from: usize, values: &mut [f64]) {
+                match self {
+                    $(Self::$leaf(schedule) => schedule.fill(from, values),)*
+                    $(Self::$outer(schedule) => schedule.fill(from, values),)*
                 }
             }
         }

@@ -21,6 +21,7 @@ pub mod peers;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod refined;
+pub mod replay;
 pub mod schedule;
 pub mod shapes;
 pub mod smoothing;
@@ -42,13 +43,14 @@ pub use decoding::Sampler;
 pub use decoding::{Annealing, DecodingTemperature};
 pub use error::{Error, Result};
 pub use feedback::{
-    Feedback, Greedy, GreedyConfig, Mode, PlateauRule, ReduceOnPlateau, ReduceOnPlateauConfig,
-    Threshold,
+    Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
+    ReduceOnPlateauConfig, Threshold,
 };
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;
 #[cfg(feature = "plot")]
 pub use plot::Picture;
 pub use refined::{Norm, Refined, RefinedConfig};
+pub use replay::Replay;
 pub use schedule::{Schedule, ScheduleExt};
 pub use shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};

@@ -17,13 +17,12 @@ use regimen_schedules::decoding::{token_log_probs, truncated_ratio};
 use regimen_schedules::{
     AnySchedule, Constant, DecodingTemperature, LrSchedule, Sampler, ScheduleExt, Table,
 };
-use regimen_tensor::per_example::cross_entropy;
 
 use crate::data::{Text, TextLoader};
 use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
 use crate::experiment::{differences, values};
 use crate::models::{CharWindow, CharWindowConfig};
-use crate::train::fit;
+use crate::train::{fit, text_loss};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -117,12 +116,10 @@ fn train(context: &Context, text: &Text, trial: &mut Trial) -> Result<CharWindow
     );
     let mut optim: ModuleOptimizer = AdamConfig::new().init();
     let mut rate = LrSchedule::new(Constant::new(1e-3)?);
-    let model = fit(model, &loader, &mut optim, &mut rate, 1)?.valid();
-    let batch = valid.even(8192, config.window, &device.clone().inner());
-    let loss = cross_entropy(model.forward(batch.windows), batch.next).mean();
-    let loss = f64::from(loss.into_scalar::<f32>());
+    let model = fit(model, &loader, &mut optim, &mut rate, 1)?;
+    let loss = text_loss(&model, &valid, config.window, device);
     trial.record("model", "validation loss, nats", loss);
-    Ok(model)
+    Ok(model.valid())
 }
 
 fn config() -> CharWindowConfig {
