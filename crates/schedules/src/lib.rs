@@ -14,6 +14,7 @@ pub mod combine;
 pub mod decoding;
 mod error;
 pub mod feedback;
+pub mod importance;
 mod maths;
 #[cfg(feature = "burn")]
 pub mod norms;
@@ -46,6 +47,7 @@ pub use feedback::{
     Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
     ReduceOnPlateauConfig, Threshold,
 };
+pub use importance::{Bridge, Importance};
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;
 #[cfg(feature = "plot")]

@@ -114,7 +114,7 @@ fn simple() -> Result<Vec<Entry>> {
         "Exploratory annealed decoding", "1 for c tokens, then max(1 + tau_max - exp(t / d), tau_min)", "the released sampler of arXiv 2510.05251 (`negexp`)",
         { DecodingTemperature::exploratory(1.2, 0.1)?.with_decay(120.0)? }
         "Exploratory annealed decoding, later in training", "d = d_0 + g s at training step s", "the released sampler of arXiv 2510.05251",
-        { DecodingTemperature::exploratory(1.2, 0.1)?.with_decay(120.0)?.with_growth(10.0, 1e6)?.at_step(12) }
+        { DecodingTemperature::exploratory(1.2, 0.1)?.with_decay(120.0)?.with_growth(2.0, 1e6)?.at_step(12) }
         "Exponential decoding temperature", "tau_min + (tau_max - tau_min) exp(-t / d)", "the released sampler of arXiv 2510.05251 (`token_length`)",
         { DecodingTemperature::new(Annealing::Tokens, 1.2, 0.1)?.with_decay(40.0)?.with_protected(0) }
     })
