@@ -173,6 +173,11 @@ fn a_correction_in_other_units_is_caught() {
 }
 
 #[test]
+fn an_open_bridge_is_caught() {
+    assert_fault_is_caught("importance-annealing", "over the blocked bridge");
+}
+
+#[test]
 fn a_window_taken_out_is_caught() {
     assert_fault_is_caught("seta", "visits saved");
 }

@@ -35,7 +35,7 @@ pub const SYSTEM: System = System {
     better: Better::Lower,
     baseline: ALONE,
     method: ANNEALED,
-    rule: "holds if, in the mean over seeds: autoregressive only minus annealed is at least 0 nats; fixed 0.5 minus annealed at least 0; reversed minus annealed at least 0; the bidirectional decoder's CTC loss after the second stage without blocking is at least 0.05 nats a letter above that with it; the largest gradient that crosses a blocked bridge is exactly 0 for each seed, and that of an open one at least 0.000001",
+    rule: "holds if, in the mean over seeds: autoregressive only minus annealed is at least 0 nats; fixed 0.5 minus annealed at least 0; reversed minus annealed at least 0.01; the bidirectional decoder's CTC loss after the second stage without blocking is at least 0.05 nats a letter above that with it; the largest gradient that crosses a blocked bridge is exactly 0 for each seed, and that of an open one at least 0.000001",
     paper_effect: PaperEffect::ShownInPart,
     seeds: 3,
     source: "examples/src/schedules/importance_annealing.rs",
@@ -287,7 +287,7 @@ impl<'a> Job<'a> {
 }
 
 /// Updates of the two stages at the usual size.
-const UPDATES: [usize; 2] = [300, 100];
+const UPDATES: [usize; 2] = [260, 80];
 
 /// The generating decoder's loss, per letter.
 fn generating(
@@ -328,9 +328,9 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
             0.0,
         ),
         Check::at_least(
-            "reversed minus annealed, at least 0 nats",
+            "reversed minus annealed, at least 0.01 nats",
             gap(REVERSED, ANNEALED, "main"),
-            0.0,
+            0.01,
         ),
         Check::at_least(
             "CTC loss after the second stage, not blocked minus blocked, at least 0.05 nats",
