@@ -8,6 +8,7 @@ mod feedback;
 #[cfg(feature = "plot")]
 mod gallery;
 mod golden;
+mod importance;
 mod records;
 mod values;
 
