@@ -35,8 +35,8 @@ pub const SYSTEM: System = System {
     better: Better::Lower,
     baseline: ALONE,
     method: ANNEALED,
-    rule: "holds if, in the mean over seeds: autoregressive only minus annealed is at least 0 nats; fixed 0.5 minus annealed at least 0; reversed minus annealed at least 0.01; the bidirectional decoder's CTC loss after the second stage without blocking is at least 0.05 nats a letter above that with it; the largest gradient that crosses a blocked bridge is exactly 0 for each seed, and that of an open one at least 0.000001",
-    paper_effect: PaperEffect::ShownInPart,
+    rule: "holds if, in the mean over seeds: autoregressive only minus annealed is at least 0.01 nats, the least that is expected at the large size; fixed 0.5 minus annealed at least 0.01; reversed minus annealed at least 0.01; the bidirectional decoder's CTC loss after the second stage without blocking is at least 0.05 nats a letter above that with it; the largest gradient that crosses a blocked bridge is exactly 0 for each seed, and that of an open one at least 0.000001",
+    paper_effect: PaperEffect::NotAtThisSize,
     seeds: 3,
     source: "examples/src/schedules/importance_annealing.rs",
     data: DataKind::Text,
@@ -318,14 +318,14 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
     let crossed = |arm| values(trials, arm, "largest gradient over the bridge");
     vec![
         Check::at_least(
-            "autoregressive only minus annealed, at least 0 nats",
+            "autoregressive only minus annealed, at least 0.01 nats",
             gap(ALONE, ANNEALED, "main"),
-            0.0,
+            0.01,
         ),
         Check::at_least(
-            "fixed 0.5 minus annealed, at least 0 nats",
+            "fixed 0.5 minus annealed, at least 0.01 nats",
             gap(FIXED, ANNEALED, "main"),
-            0.0,
+            0.01,
         ),
         Check::at_least(
             "reversed minus annealed, at least 0.01 nats",
