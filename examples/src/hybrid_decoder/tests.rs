@@ -122,7 +122,7 @@ fn later_letters_change_nothing_before() {
     let before = log_probs(&pairs);
     pairs[0].prefixes[4] = vec![1.0; 36];
     let after = log_probs(&pairs);
-    let change = (after - before).abs().slice([0..1]);
+    let change = (after - before).abs().narrow(0, 0, 1);
     let largest = |from: usize, to: usize| {
         let part = change.clone().narrow(1, from, to - from);
         part.max().into_scalar::<f32>()
