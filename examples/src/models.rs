@@ -156,6 +156,14 @@ impl CharWindowConfig {
 }
 
 impl CharWindow {
+    /// The number of characters that it sees.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        let [inputs, _] = self.hidden.weight.dims();
+        let [_, embedding] = self.embedding.weight.dims();
+        inputs / embedding
+    }
+
     /// Symbols `[batch, window]` to logits `[batch, symbols]`.
     #[must_use]
     pub fn forward(&self, windows: Tensor<2, Int>) -> Tensor<2> {

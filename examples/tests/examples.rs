@@ -160,6 +160,24 @@ fn a_report_is_whole_and_has_every_field() {
 }
 
 #[test]
+fn a_schedule_run_backwards_is_caught() {
+    assert_fault_is_caught("exploratory-annealed-decoding", "real, annealed minus");
+}
+
+#[test]
+fn a_correction_in_other_units_is_caught() {
+    assert_fault_is_caught(
+        "exploratory-annealed-decoding",
+        "sampler's own temperatures",
+    );
+}
+
+#[test]
+fn an_open_bridge_is_caught() {
+    assert_fault_is_caught("importance-annealing", "over the blocked bridge");
+}
+
+#[test]
 fn a_window_taken_out_is_caught() {
     assert_fault_is_caught("seta", "visits saved");
 }

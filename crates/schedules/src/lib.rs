@@ -11,8 +11,10 @@ pub mod catalogue;
 mod checked;
 pub mod clock;
 pub mod combine;
+pub mod decoding;
 mod error;
 pub mod feedback;
+pub mod importance;
 mod maths;
 #[cfg(feature = "burn")]
 pub mod norms;
@@ -37,11 +39,15 @@ pub use catalogue::{
 };
 pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
 pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
+#[cfg(feature = "burn")]
+pub use decoding::Sampler;
+pub use decoding::{Annealing, DecodingTemperature};
 pub use error::{Error, Result};
 pub use feedback::{
     Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
     ReduceOnPlateauConfig, Threshold,
 };
+pub use importance::{Bridge, Importance};
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;
 #[cfg(feature = "plot")]

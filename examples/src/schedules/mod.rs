@@ -1,6 +1,8 @@
 //! Experiments of `regimen-schedules`.
 
 pub mod continual_pretraining;
+pub mod exploratory_annealed_decoding;
+pub mod importance_annealing;
 pub mod infinite_schedule;
 pub mod refined_schedules;
 mod stream;
