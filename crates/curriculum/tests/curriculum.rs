@@ -219,6 +219,7 @@ fn a_sampler_survives_serde() {
 
 #[derive(Clone, Debug)]
 struct Batch {
+    number: usize,
     ids: Vec<usize>,
     x: Tensor<2>,
     y: Tensor<1>,
@@ -231,7 +232,9 @@ impl Batcher<Sample<[f32; 3]>, Batch> for Stack {
         let count = items.len();
         let x: Vec<f32> = items.iter().flat_map(|s| s.item[..2].to_vec()).collect();
         let y: Vec<f32> = items.iter().map(|s| s.item[2]).collect();
+        assert!(items.windows(2).all(|pair| pair[0].batch == pair[1].batch));
         Batch {
+            number: items[0].batch,
             ids: items.iter().map(|s| s.id).collect(),
             x: Tensor::from_data(TensorData::new(x, [count, 2]), device),
             y: Tensor::from_data(TensorData::new(y, [count]), device),
@@ -257,7 +260,17 @@ fn sampler() -> Seta {
 }
 
 fn loader(device: &Device) -> Loader {
-    CurriculumLoader::new(sampler(), data(), Arc::new(Stack), 8, device).unwrap()
+    loader_of(8, device)
+}
+
+fn loader_of(sizes: impl Into<BatchSizes>, device: &Device) -> Loader {
+    CurriculumLoader::new(sampler(), data(), Arc::new(Stack), sizes, device).unwrap()
+}
+
+/// A multigrid schedule's batches, in cycles of 8, 4 and 2.
+fn cycle() -> BatchSizes {
+    let config = MultigridConfig::images(2, 16, vec![0, 2, 4], 6).with_epoch_factor(1.0);
+    BatchSizes::schedule(config.init().unwrap().run(EXAMPLES).unwrap())
 }
 
 /// One training step, with the losses fed back.
@@ -316,17 +329,26 @@ fn train(
 
 #[test]
 fn a_killed_run_goes_on_bit_for_bit() {
+    goes_on_bit_for_bit(&BatchSizes::from(8));
+}
+
+#[test]
+fn a_killed_run_goes_on_in_its_plan_of_batch_sizes() {
+    goes_on_bit_for_bit(&cycle());
+}
+
+fn goes_on_bit_for_bit(sizes: &BatchSizes) {
     let device = Device::flex().autodiff();
     let model = LinearConfig::new(2, 1).init(&device);
     let (straight, total) = train(
-        &loader(&device),
+        &loader_of(sizes.clone(), &device),
         model.clone(),
         &mut optimizer(),
         6,
         usize::MAX,
     );
     for kill in 1..total {
-        let first = loader(&device);
+        let first = loader_of(sizes.clone(), &device);
         let mut optim = optimizer();
         let (stopped, taken) = train(&first, model.clone(), &mut optim, 6, kill);
         assert_eq!(taken, kill);
@@ -335,7 +357,9 @@ fn a_killed_run_goes_on_bit_for_bit() {
         let weights = stopped.into_record().into_bytes().unwrap();
 
         let state: LoaderState<Seta> = serde_json::from_str(&state).unwrap();
-        let second = CurriculumLoader::resume(state, data(), Arc::new(Stack), 8, &device).unwrap();
+        assert_eq!(state.batches, kill);
+        let (stack, sizes) = (Arc::new(Stack), sizes.clone());
+        let second = CurriculumLoader::resume(state, data(), stack, sizes, &device).unwrap();
         let mut optim = optimizer().from_bytes(record).unwrap();
         let record = burn::store::ModuleRecord::from_bytes(weights).unwrap();
         let model = LinearConfig::new(2, 1).init(&device).load_record(record);
@@ -349,6 +373,58 @@ fn a_killed_run_goes_on_bit_for_bit() {
     }
 }
 
+#[test]
+fn a_plan_of_batch_sizes_is_followed_over_all_epochs() {
+    let device = Device::flex();
+    let config = MultigridConfig::images(2, 16, vec![0, 2, 4], 6).with_epoch_factor(1.0);
+    let run = config.init().unwrap().run(EXAMPLES).unwrap();
+    let all = Uniform::new(EXAMPLES, 3).unwrap();
+    let sizes = BatchSizes::schedule(run.clone());
+    let loader = CurriculumLoader::new(all, data(), Arc::new(Stack), sizes, &device).unwrap();
+    let mut number = 0;
+    for epoch in 0..run.plan().epochs() {
+        let mut left = EXAMPLES;
+        for batch in loader.iter() {
+            let batch = batch.unwrap();
+            assert_eq!((batch.number, run.epoch(number)), (number, epoch));
+            assert_eq!(batch.ids.len(), run.shape(number).batch.min(left));
+            left -= batch.ids.len();
+            number += 1;
+        }
+        assert_eq!(left, 0);
+    }
+    assert_eq!(number, run.iterations());
+}
+
+#[test]
+fn a_live_size_is_that_of_the_next_batch() {
+    let device = Device::flex();
+    let size = LiveBatchSize::new(5).unwrap();
+    // Workers would have read ahead: with a live size they do not.
+    let loader = loader_of(size.clone(), &device).with_workers(2);
+    let mut batches = loader.iter();
+    let mut next = || batches.next().unwrap().unwrap().ids.len();
+    assert_eq!(next(), 5);
+    size.set(11).unwrap();
+    assert_eq!(next(), 11);
+    size.set(1).unwrap();
+    assert_eq!(next(), 1);
+}
+
+#[test]
+fn a_size_that_is_none_ends_the_epoch() {
+    let device = Device::flex();
+    for workers in [0, 2] {
+        let sizes = BatchSizes::planned(|batch| 3 - batch.min(3));
+        let loader = loader_of(sizes, &device).with_workers(workers);
+        let mut batches = loader.iter();
+        assert_eq!(batches.by_ref().take(3).filter(Result::is_ok).count(), 3);
+        let error = batches.next().unwrap().unwrap_err().to_string();
+        assert!(error.contains("`batch_size` is 0"), "{error}");
+        assert!(batches.next().is_none());
+    }
+}
+
 fn ids_of(loader: &dyn DataLoader<Batch>) -> Vec<Vec<usize>> {
     loader.iter().map(|batch| batch.unwrap().ids).collect()
 }
@@ -357,6 +433,11 @@ fn ids_of(loader: &dyn DataLoader<Batch>) -> Vec<Vec<usize>> {
 fn workers_change_nothing() {
     let device = Device::flex();
     let (alone, workers) = (loader(&device), loader(&device).with_workers(3));
+    for _ in 0..4 {
+        assert_eq!(ids_of(&alone), ids_of(&workers));
+    }
+    let (alone, workers) = (loader_of(cycle(), &device), loader_of(cycle(), &device));
+    let workers = workers.with_workers(3);
     for _ in 0..4 {
         assert_eq!(ids_of(&alone), ids_of(&workers));
     }

@@ -14,6 +14,7 @@ pub mod combine;
 mod error;
 pub mod feedback;
 mod maths;
+pub mod multigrid;
 #[cfg(feature = "burn")]
 pub mod norms;
 pub mod peers;
@@ -41,6 +42,7 @@ pub use feedback::{
     Feedback, Greedy, GreedyConfig, Mode, PlateauRule, ReduceOnPlateau, ReduceOnPlateauConfig,
     Threshold,
 };
+pub use multigrid::{Multigrid, MultigridConfig, MultigridRun};
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;
 #[cfg(feature = "plot")]
