@@ -186,3 +186,8 @@ fn effects_added_instead_of_subtracted_are_caught() {
         "error of datamodel matching after 1000",
     );
 }
+
+#[test]
+fn small_images_in_small_batches_are_caught() {
+    assert_fault_is_caught("multigrid", "iterations of multigrid");
+}

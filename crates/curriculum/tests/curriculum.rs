@@ -16,9 +16,10 @@ use proptest::prelude::*;
 use regimen_curriculum::kmeans::{cluster, cuts};
 use regimen_curriculum::seta::window;
 use regimen_curriculum::{
-    CurriculumError, CurriculumLoader, DynamicRandom, InfoBatchConfig, LoaderState, Sample,
-    Sampler, Seta, SetaConfig, StaticSubset, Uniform,
+    BatchSizes, CurriculumError, CurriculumLoader, DynamicRandom, InfoBatchConfig, LiveBatchSize,
+    LoaderState, Sample, Sampler, Seta, SetaConfig, StaticSubset, Uniform,
 };
+use regimen_schedules::MultigridConfig;
 
 fn losses(ids: &[usize], epoch: usize) -> Vec<f32> {
     let loss = |id: &usize| ((id * 31 + epoch * 17) % 97) as f32 / 10.0;

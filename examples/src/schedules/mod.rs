@@ -1,3 +1,4 @@
 //! Experiments of `regimen-schedules`.
 
+pub mod multigrid;
 pub mod refined_schedules;
