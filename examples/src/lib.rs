@@ -23,6 +23,7 @@ pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Tria
 pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
     schedules::multigrid::SYSTEM,
+    schedules::adaptive_batch::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

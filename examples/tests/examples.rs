@@ -191,3 +191,8 @@ fn effects_added_instead_of_subtracted_are_caught() {
 fn small_images_in_small_batches_are_caught() {
     assert_fault_is_caught("multigrid", "iterations of multigrid");
 }
+
+#[test]
+fn a_variance_divided_twice_is_caught() {
+    assert_fault_is_caught("adaptive-batch", "over those of eta 1");
+}

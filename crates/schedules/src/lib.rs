@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod adaptive_batch;
 #[cfg(feature = "burn")]
 pub mod adaptor;
 pub mod any;
@@ -25,6 +26,7 @@ pub mod schedule;
 pub mod shapes;
 pub mod smoothing;
 
+pub use adaptive_batch::{AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics};
 #[cfg(feature = "burn")]
 pub use adaptor::{LrFeedback, LrSchedule};
 pub use any::AnySchedule;

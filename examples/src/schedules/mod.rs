@@ -1,4 +1,5 @@
 //! Experiments of `regimen-schedules`.
 
+pub mod adaptive_batch;
 pub mod multigrid;
 pub mod refined_schedules;
