@@ -19,7 +19,8 @@ use regimen_curriculum::{
     BatchSizes, CurriculumError, CurriculumLoader, DynamicRandom, InfoBatchConfig, LiveBatchSize,
     LoaderState, Sample, Sampler, Seta, SetaConfig, StaticSubset, Uniform,
 };
-use regimen_schedules::MultigridConfig;
+use regimen_schedules::adaptive_batch::GradientMoments;
+use regimen_schedules::{AdaptiveBatch, AdaptiveBatchConfig, BatchTest, MultigridConfig};
 
 fn losses(ids: &[usize], epoch: usize) -> Vec<f32> {
     let loss = |id: &usize| ((id * 31 + epoch * 17) % 97) as f32 / 10.0;
@@ -410,6 +411,117 @@ fn a_live_size_is_that_of_the_next_batch() {
     assert_eq!(next(), 11);
     size.set(1).unwrap();
     assert_eq!(next(), 1);
+}
+
+/// A run whose batches a norm test grows, measured example by example.
+struct Growing {
+    loader: Loader,
+    size: LiveBatchSize,
+    batch: AdaptiveBatch,
+    model: Linear,
+    optim: ModuleOptimizer,
+}
+
+/// Losses of a linear model's examples.
+fn square_losses(model: &Linear, x: Tensor<2>, y: Tensor<1>) -> Tensor<1> {
+    let count = y.dims()[0];
+    (model.forward(x).reshape([count]) - y).square()
+}
+
+impl Growing {
+    fn new(model: Linear, device: &Device) -> Self {
+        let test = BatchTest::Norm { eta: 0.6 };
+        let batch = AdaptiveBatchConfig::new(test, 2, 12).init().unwrap();
+        let size = LiveBatchSize::new(batch.batch_size()).unwrap();
+        Self {
+            loader: loader_of(size.clone(), device),
+            size,
+            batch,
+            model,
+            optim: optimizer(),
+        }
+    }
+
+    fn step(&mut self, batch: Batch) {
+        let count = batch.ids.len();
+        let losses = square_losses(&self.model, batch.x.clone(), batch.y.clone());
+        let feedback = self.loader.feedback();
+        feedback.observe(batch.ids, losses.clone().detach());
+        let grads = GradientsParams::from_grads(losses.mean().backward(), &self.model);
+        let due = self.batch.is_due() && count > 1;
+        let noise = due.then(|| {
+            let one = |model: &Linear, i: usize| {
+                let (x, y) = (batch.x.clone(), batch.y.clone());
+                square_losses(model, x.slice([i..i + 1]), y.slice([i..i + 1]))
+            };
+            let moments = GradientMoments::new().of_examples(&self.model, 0..count, one);
+            moments.unwrap().statistics().unwrap()
+        });
+        self.size
+            .set(self.batch.step(count, noise.as_ref()).unwrap())
+            .unwrap();
+        self.model = self.optim.step(0.05, self.model.clone(), grads);
+    }
+
+    /// Trains until `epochs` are done or `steps` were taken.
+    fn run(mut self, epochs: usize, steps: usize) -> Self {
+        let end = self.batch.steps().saturating_add(steps);
+        for _ in 0..epochs {
+            let loader = self.loader.to_device(&Device::flex().autodiff());
+            for batch in loader.iter() {
+                self.step(batch.unwrap());
+                if self.batch.steps() == end {
+                    return self;
+                }
+            }
+        }
+        self
+    }
+
+    /// Saved as text and bytes, and read again.
+    fn restored(self, device: &Device) -> Self {
+        let state = serde_json::to_string(&self.loader.state().unwrap()).unwrap();
+        let batch = serde_json::to_string(&self.batch).unwrap();
+        let optim = self.optim.into_bytes().unwrap();
+        let weights = self.model.into_record().into_bytes().unwrap();
+
+        let state: LoaderState<Seta> = serde_json::from_str(&state).unwrap();
+        let batch: AdaptiveBatch = serde_json::from_str(&batch).unwrap();
+        let size = LiveBatchSize::new(batch.batch_size()).unwrap();
+        let (stack, live) = (Arc::new(Stack), size.clone());
+        let record = burn::store::ModuleRecord::from_bytes(weights).unwrap();
+        Self {
+            loader: CurriculumLoader::resume(state, data(), stack, live, device).unwrap(),
+            size,
+            batch,
+            model: LinearConfig::new(2, 1).init(device).load_record(record),
+            optim: optimizer().from_bytes(optim).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_with_the_batch_that_its_test_grew() {
+    let device = Device::flex().autodiff();
+    let model = LinearConfig::new(2, 1).init(&device);
+    let straight = Growing::new(model.clone(), &device).run(6, usize::MAX);
+    let total = straight.batch.steps();
+    assert!(straight.batch.batch_size() > 2, "the batch grew");
+    let mut within_an_epoch_and_grown = false;
+    for kill in 1..total {
+        let stopped = Growing::new(model.clone(), &device).run(6, kill);
+        let state = stopped.loader.state().unwrap();
+        let rest = state.plan.map_or(0, |plan| plan.ids.len()) - state.delivered;
+        let grown = (3..12).contains(&stopped.batch.batch_size());
+        within_an_epoch_and_grown |= rest > 0 && grown;
+        let resumed = stopped.restored(&device).run(6, total - kill);
+        assert_eq!(
+            resumed.batch, straight.batch,
+            "killed after {kill} of {total}"
+        );
+        assert_eq!(bits(&resumed.model), bits(&straight.model));
+    }
+    assert!(within_an_epoch_and_grown);
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl Batcher<Sample<ImageItem>, ImageBatch> for Stack {
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     let images = context.images()?;
-    let parts = images.split_standardised(&[1200.0 / 1797.0, 597.0 / 1797.0]);
+    let parts = images.split(&[1200.0 / 1797.0, 597.0 / 1797.0]);
     let job = Job {
         context,
         train: Arc::new(parts[0].clone()),
