@@ -13,10 +13,14 @@ use crate::error::{Result, check};
 
 mod accumulation;
 #[cfg(feature = "burn")]
+mod by_samples;
+#[cfg(feature = "burn")]
 mod moments;
 mod statistics;
 
 pub use accumulation::{MicroBatches, split};
+#[cfg(feature = "burn")]
+pub use by_samples::LrBySamples;
 #[cfg(feature = "burn")]
 pub use moments::GradientMoments;
 pub use statistics::{GradientStatistics, combined_variance};
@@ -215,8 +219,8 @@ impl AdaptiveBatchConfig {
 /// The size never falls and never exceeds the largest, where tests end. With Burn, the size goes to the loader through
 /// `LiveBatchSize` of `regimen-curriculum`, and the statistics come from `GradientMoments`.
 ///
-/// Learning rates that follow the run should follow [`samples`](Self::samples) instead of steps: growing batches then do not
-/// stretch the schedule.
+/// Learning rates that follow the run should follow [`samples`](Self::samples) instead of steps, as `LrBySamples` does:
+/// growing batches then do not stretch the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct AdaptiveBatch {
