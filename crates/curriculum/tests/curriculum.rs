@@ -430,8 +430,8 @@ fn square_losses(model: &Linear, x: Tensor<2>, y: Tensor<1>) -> Tensor<1> {
 
 impl Growing {
     fn new(model: Linear, device: &Device) -> Self {
-        let test = BatchTest::Norm { eta: 0.6 };
-        let batch = AdaptiveBatchConfig::new(test, 2, 12).init().unwrap();
+        let test = BatchTest::Norm { eta: 1.0 };
+        let batch = AdaptiveBatchConfig::new(test, 2, 30).init().unwrap();
         let size = LiveBatchSize::new(batch.batch_size()).unwrap();
         Self {
             loader: loader_of(size.clone(), device),
@@ -466,8 +466,8 @@ impl Growing {
     /// Trains until `epochs` are done or `steps` were taken.
     fn run(mut self, epochs: usize, steps: usize) -> Self {
         let end = self.batch.steps().saturating_add(steps);
+        let loader = self.loader.to_device(&Device::flex().autodiff());
         for _ in 0..epochs {
-            let loader = self.loader.to_device(&Device::flex().autodiff());
             for batch in loader.iter() {
                 self.step(batch.unwrap());
                 if self.batch.steps() == end {
@@ -512,7 +512,7 @@ fn a_killed_run_goes_on_with_the_batch_that_its_test_grew() {
         let stopped = Growing::new(model.clone(), &device).run(6, kill);
         let state = stopped.loader.state().unwrap();
         let rest = state.plan.map_or(0, |plan| plan.ids.len()) - state.delivered;
-        let grown = (3..12).contains(&stopped.batch.batch_size());
+        let grown = (3..30).contains(&stopped.batch.batch_size());
         within_an_epoch_and_grown |= rest > 0 && grown;
         let resumed = stopped.restored(&device).run(6, total - kill);
         assert_eq!(

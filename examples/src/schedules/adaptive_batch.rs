@@ -39,7 +39,7 @@ pub const SYSTEM: System = System {
     method: "eta 1",
     rule: "holds if, in the mean over seeds: no batch is smaller than the one before; the largest batch is reached at least one update later with each looser test (eta .1, .25, .5, 1); constant batches of 8 take at least 50 times the updates of eta 1; and eta 1 is at most 0.5 points less accurate than the largest batch",
     paper_effect: PaperEffect::ShownInPart,
-    seeds: 3,
+    seeds: 5,
     source: "examples/src/schedules/adaptive_batch.rs",
     data: DataKind::Images,
     curve: "update / batch size",
