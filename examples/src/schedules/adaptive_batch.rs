@@ -149,11 +149,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         context,
         train: Arc::new(parts[0].clone()),
         test: &parts[1],
-        epochs: match context {
-            Context { full: true, .. } => 300,
-            Context { small: true, .. } => 30,
-            _ => 60,
-        },
+        epochs: if context.full { 300 } else { 60 },
     };
     let all = parts[0].labels.len();
     let constant = |size: usize| {
