@@ -452,7 +452,7 @@ impl Growing {
         let noise = due.then(|| {
             let one = |model: &Linear, i: usize| {
                 let (x, y) = (batch.x.clone(), batch.y.clone());
-                square_losses(model, x.slice([i..i + 1]), y.slice([i..i + 1]))
+                square_losses(model, x.narrow(0, i, 1), y.narrow(0, i, 1))
             };
             let moments = GradientMoments::new().of_examples(&self.model, 0..count, one);
             moments.unwrap().statistics().unwrap()

@@ -243,7 +243,7 @@ impl Multigrid {
             return false;
         }
         let period = (end - start).div_ceil(times.max(1));
-        (end - 1 - epoch) % period.max(1) == 0
+        (end - 1 - epoch).is_multiple_of(period.max(1))
     }
 }
 

@@ -67,7 +67,7 @@ mod tests {
         assert!(temporal_strides(1, 8, 0).is_err());
         assert!(temporal_strides(1, 8, 9).is_err());
         assert!(jitter_range(200..=320, 224, 112).is_err());
-        assert!(jitter_range(320..=256, 224, 112).is_err());
+        assert!(jitter_range(RangeInclusive::new(320, 256), 224, 112).is_err());
         assert!(jitter_range(256..=320, 224, 0).is_err());
         assert!(jitter_range(256..=320, 224, 225).is_err());
     }
