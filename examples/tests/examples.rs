@@ -193,6 +193,6 @@ fn small_images_in_small_batches_are_caught() {
 }
 
 #[test]
-fn a_variance_divided_twice_is_caught() {
+fn a_batch_that_never_grows_is_caught() {
     assert_fault_is_caught("adaptive-batch", "over those of eta 1");
 }

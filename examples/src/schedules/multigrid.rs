@@ -91,7 +91,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     let (side, epochs) = match context {
         Context { full: true, .. } => (32, 60),
-        Context { small: true, .. } => (16, 6),
+        Context { small: true, .. } => (8, 6),
         _ => (16, 20),
     };
     let images = context.images()?;
