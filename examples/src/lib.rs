@@ -29,6 +29,8 @@ pub const SYSTEMS: &[System] = &[
     schedules::continual_pretraining::SYSTEM,
     schedules::importance_annealing::SYSTEM,
     schedules::exploratory_annealed_decoding::SYSTEM,
+    schedules::multigrid::SYSTEM,
+    schedules::adaptive_batch::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

@@ -251,3 +251,13 @@ fn effects_added_instead_of_subtracted_are_caught() {
     assert!(whole.values.iter().all(|ratio| *ratio < 0.85), "{whole:?}");
     assert!(broken.values.iter().all(|ratio| *ratio > 1.0), "{broken:?}");
 }
+
+#[test]
+fn small_images_in_small_batches_are_caught() {
+    assert_fault_is_caught("multigrid", "iterations of multigrid");
+}
+
+#[test]
+fn a_batch_that_never_grows_is_caught() {
+    assert_fault_is_caught("adaptive-batch", "over those of eta 1");
+}

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod adaptive_batch;
 #[cfg(feature = "burn")]
 pub mod adaptor;
 pub mod any;
@@ -16,6 +17,7 @@ mod error;
 pub mod feedback;
 pub mod importance;
 mod maths;
+pub mod multigrid;
 #[cfg(feature = "burn")]
 pub mod norms;
 pub mod peers;
@@ -27,6 +29,7 @@ pub mod schedule;
 pub mod shapes;
 pub mod smoothing;
 
+pub use adaptive_batch::{AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics};
 #[cfg(feature = "burn")]
 pub use adaptor::{LrFeedback, LrSchedule};
 pub use any::AnySchedule;
@@ -48,6 +51,7 @@ pub use feedback::{
     ReduceOnPlateauConfig, Threshold,
 };
 pub use importance::{Bridge, Importance};
+pub use multigrid::{Multigrid, MultigridConfig, MultigridRun};
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;
 #[cfg(feature = "plot")]
