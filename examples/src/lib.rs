@@ -9,6 +9,7 @@ pub mod curriculum;
 pub mod data;
 pub mod ensemble;
 pub mod experiment;
+pub mod hybrid_decoder;
 pub mod models;
 pub mod pruning;
 pub mod report;
@@ -26,6 +27,10 @@ pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
     schedules::infinite_schedule::SYSTEM,
     schedules::continual_pretraining::SYSTEM,
+    schedules::importance_annealing::SYSTEM,
+    schedules::exploratory_annealed_decoding::SYSTEM,
+    schedules::multigrid::SYSTEM,
+    schedules::adaptive_batch::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

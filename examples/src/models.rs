@@ -118,6 +118,54 @@ impl Cnn {
     }
 }
 
+/// A convolutional network that takes square images of any side.
+#[derive(Config, Debug)]
+pub struct AnySizeCnnConfig {
+    /// Classes.
+    pub classes: usize,
+}
+
+/// Three 3 x 3 convolutions (16, 32 and 32 channels, the second with stride 2) with ReLU, the mean over all places, and a
+/// linear classifier.
+#[derive(Module, Debug)]
+pub struct AnySizeCnn {
+    layers: Vec<Conv2d>,
+    head: Linear,
+}
+
+impl AnySizeCnnConfig {
+    /// Draws the weights from the device's generator.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> AnySizeCnn {
+        let layer = |(from, to, stride)| {
+            Conv2dConfig::new([from, to], [3, 3])
+                .with_stride([stride, stride])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .init(device)
+        };
+        AnySizeCnn {
+            layers: [(1, 16, 1), (16, 32, 2), (32, 32, 1)].map(layer).to_vec(),
+            head: LinearConfig::new(32, self.classes).init(device),
+        }
+    }
+}
+
+impl AnySizeCnn {
+    /// Images `[batch, side * side]` to logits `[batch, classes]`.
+    #[must_use]
+    pub fn forward(&self, images: Tensor<2>) -> Tensor<2> {
+        let [batch, pixels] = images.dims();
+        let side = pixels.isqrt();
+        let mut x = images.reshape([batch, 1, side, side]);
+        for layer in &self.layers {
+            x = relu(layer.forward(x));
+        }
+        let [_, channels, height, width] = x.dims();
+        let x = x.reshape([batch, channels, height * width]).mean_dim(2);
+        self.head.forward(x.reshape([batch, channels]))
+    }
+}
+
 /// A model of the next character from a window of previous ones.
 #[derive(Config, Debug)]
 pub struct CharWindowConfig {
@@ -156,6 +204,14 @@ impl CharWindowConfig {
 }
 
 impl CharWindow {
+    /// The number of characters that it sees.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        let [inputs, _] = self.hidden.weight.dims();
+        let [_, embedding] = self.embedding.weight.dims();
+        inputs / embedding
+    }
+
     /// Symbols `[batch, window]` to logits `[batch, symbols]`.
     #[must_use]
     pub fn forward(&self, windows: Tensor<2, Int>) -> Tensor<2> {

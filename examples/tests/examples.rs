@@ -160,6 +160,24 @@ fn a_report_is_whole_and_has_every_field() {
 }
 
 #[test]
+fn a_schedule_run_backwards_is_caught() {
+    assert_fault_is_caught("exploratory-annealed-decoding", "real, annealed minus");
+}
+
+#[test]
+fn a_correction_in_other_units_is_caught() {
+    assert_fault_is_caught(
+        "exploratory-annealed-decoding",
+        "sampler's own temperatures",
+    );
+}
+
+#[test]
+fn an_open_bridge_is_caught() {
+    assert_fault_is_caught("importance-annealing", "over the blocked bridge");
+}
+
+#[test]
 fn a_window_taken_out_is_caught() {
     assert_fault_is_caught("seta", "visits saved");
 }
@@ -232,4 +250,14 @@ fn effects_added_instead_of_subtracted_are_caught() {
     let [whole, broken] = [0, 1].map(|run| find(&runs[run], "forget KLoM of datamodel matching"));
     assert!(whole.values.iter().all(|ratio| *ratio < 0.85), "{whole:?}");
     assert!(broken.values.iter().all(|ratio| *ratio > 1.0), "{broken:?}");
+}
+
+#[test]
+fn small_images_in_small_batches_are_caught() {
+    assert_fault_is_caught("multigrid", "iterations of multigrid");
+}
+
+#[test]
+fn a_batch_that_never_grows_is_caught() {
+    assert_fault_is_caught("adaptive-batch", "over those of eta 1");
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod batch_size;
 mod draw;
 mod error;
 pub mod infobatch;
@@ -13,6 +14,7 @@ pub mod sampler;
 mod scores;
 pub mod seta;
 
+pub use batch_size::{BatchSizes, LiveBatchSize};
 pub use error::{CurriculumError, Result};
 pub use infobatch::{InfoBatch, InfoBatchConfig};
 #[cfg(feature = "burn")]

@@ -15,17 +15,21 @@ use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{CurriculumError, Result, check};
+use crate::batch_size::BatchSizes;
+use crate::error::{CurriculumError, Result};
 use crate::sampler::{EpochPlan, Sampler};
 
 use feed::{Failed, Feed};
-use shared::Shared;
+use shared::{Position, Shared};
 
 /// An item with its place in the data set and the weight of its loss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample<I> {
     /// Position in the data set: what [`Feedback::observe`] wants back.
     pub id: usize,
+    /// Number of its batch, counted over all epochs: a batcher whose crop or length changes during the run asks its
+    /// schedule for this.
+    pub batch: usize,
     /// Factor of its loss; 1 unless the sampler reweights.
     pub weight: f32,
     /// The item.
@@ -41,12 +45,16 @@ pub struct LoaderState<S> {
     pub plan: Option<EpochPlan>,
     /// Examples of it that were delivered in batches.
     pub delivered: usize,
+    /// Batches that were delivered in all epochs: where a plan of [`BatchSizes`] goes on.
+    #[serde(default)]
+    pub batches: usize,
 }
 
 /// A [`DataLoader`] whose epochs a [`Sampler`] plans.
 ///
 /// Each call of `iter` is an epoch: the sampler first learns the losses that [`Feedback`] gathered, then
-/// plans. Batches come in the plan's order for any number of workers. `to_device` and `slice` share the sampler:
+/// plans. Batches come in the plan's order for any number of workers. Their size is a number, or [`BatchSizes`]: a plan
+/// for the run, or a size that a test changes before any batch. `to_device` and `slice` share the sampler:
 /// the slices of one loader split each epoch's plan among them, so every example of it is trained once.
 ///
 /// ```
@@ -79,6 +87,8 @@ pub struct CurriculumLoader<S, I, O> {
     feed: Feed<I, O>,
     /// The share of each plan that this loader delivers, in examples of the data set.
     part: (usize, usize),
+    /// The loader's own if it is a slice, else that of the whole.
+    position: Arc<Position>,
     /// The epoch that the next `iter` delivers.
     next_epoch: Mutex<usize>,
 }
@@ -92,18 +102,19 @@ where
     /// A loader without worker threads.
     ///
     /// # Errors
-    /// If the batch size is 0, or the sampler is for a data set of another size.
+    /// If the first batch size is 0, or the sampler is for a data set of another size.
     pub fn new(
         sampler: S,
         dataset: Arc<dyn Dataset<I>>,
         batcher: Arc<dyn Batcher<Sample<I>, O>>,
-        batch_size: usize,
+        batch_size: impl Into<BatchSizes>,
         device: &Device,
     ) -> Result<Self> {
         let state = LoaderState {
             sampler,
             plan: None,
             delivered: 0,
+            batches: 0,
         };
         Self::resume(state, dataset, batcher, batch_size, device)
     }
@@ -117,10 +128,11 @@ where
         state: LoaderState<S>,
         dataset: Arc<dyn Dataset<I>>,
         batcher: Arc<dyn Batcher<Sample<I>, O>>,
-        batch_size: usize,
+        batch_size: impl Into<BatchSizes>,
         device: &Device,
     ) -> Result<Self> {
-        check("batch_size", batch_size as f64, batch_size > 0, "1 or more")?;
+        let sizes = batch_size.into();
+        sizes.at(state.batches)?;
         let (sampler, examples) = (state.sampler.examples(), dataset.len());
         if sampler != examples {
             let dataset = examples;
@@ -130,15 +142,18 @@ where
         if let Some(id) = ids.copied().find(|id| *id >= examples) {
             return Err(CurriculumError::UnknownExample { id, examples });
         }
+        let shared = Arc::new(Shared::new(state));
         Ok(Self {
-            shared: Arc::new(Shared::new(state)),
-            feed: Feed::new(dataset, batcher, batch_size, device),
+            position: shared.position(),
+            shared,
+            feed: Feed::new(dataset, batcher, sizes, device),
             part: (0, examples),
             next_epoch: Mutex::new(0),
         })
     }
 
-    /// Reads and batches ahead on this many threads; the batches and their order stay the same.
+    /// Reads and batches ahead on this many threads; the batches and their order stay the same. A
+    /// [live](crate::LiveBatchSize) size may change before any batch, so nothing is read ahead with it.
     #[must_use]
     pub fn with_workers(mut self, workers: usize) -> Self {
         self.feed.workers = workers;
@@ -169,10 +184,16 @@ where
             .next_epoch
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        let position = if part == self.part {
+            self.position.clone()
+        } else {
+            Arc::new(Position::new(self.position.batches()))
+        };
         Self {
             shared: self.shared.clone(),
             feed: self.feed.on(device),
             part,
+            position,
             next_epoch: Mutex::new(epoch),
         }
     }
@@ -196,9 +217,7 @@ where
                 let examples = self.feed.examples();
                 let place = |part: usize| plan.ids.len() * part / examples;
                 let range = place(self.part.0).max(skip)..place(self.part.1);
-                let whole = self.part == (0, examples);
-                let delivered = whole.then(|| self.shared.position());
-                Box::new(self.feed.iterate(plan, range, delivered))
+                Box::new(self.feed.iterate(plan, range, self.position.clone()))
             }
             Err(error) => Box::new(Failed::new(DatasetError::new(error))),
         }

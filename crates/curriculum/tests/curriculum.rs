@@ -16,9 +16,11 @@ use proptest::prelude::*;
 use regimen_curriculum::kmeans::{cluster, cuts};
 use regimen_curriculum::seta::window;
 use regimen_curriculum::{
-    CurriculumError, CurriculumLoader, DynamicRandom, InfoBatchConfig, LoaderState, Sample,
-    Sampler, Seta, SetaConfig, StaticSubset, Uniform,
+    BatchSizes, CurriculumError, CurriculumLoader, DynamicRandom, InfoBatchConfig, LiveBatchSize,
+    LoaderState, Sample, Sampler, Seta, SetaConfig, StaticSubset, Uniform,
 };
+use regimen_schedules::adaptive_batch::GradientMoments;
+use regimen_schedules::{AdaptiveBatch, AdaptiveBatchConfig, BatchTest, MultigridConfig};
 
 fn losses(ids: &[usize], epoch: usize) -> Vec<f32> {
     let loss = |id: &usize| ((id * 31 + epoch * 17) % 97) as f32 / 10.0;
@@ -219,6 +221,7 @@ fn a_sampler_survives_serde() {
 
 #[derive(Clone, Debug)]
 struct Batch {
+    number: usize,
     ids: Vec<usize>,
     x: Tensor<2>,
     y: Tensor<1>,
@@ -231,7 +234,9 @@ impl Batcher<Sample<[f32; 3]>, Batch> for Stack {
         let count = items.len();
         let x: Vec<f32> = items.iter().flat_map(|s| s.item[..2].to_vec()).collect();
         let y: Vec<f32> = items.iter().map(|s| s.item[2]).collect();
+        assert!(items.windows(2).all(|pair| pair[0].batch == pair[1].batch));
         Batch {
+            number: items[0].batch,
             ids: items.iter().map(|s| s.id).collect(),
             x: Tensor::from_data(TensorData::new(x, [count, 2]), device),
             y: Tensor::from_data(TensorData::new(y, [count]), device),
@@ -257,7 +262,17 @@ fn sampler() -> Seta {
 }
 
 fn loader(device: &Device) -> Loader {
-    CurriculumLoader::new(sampler(), data(), Arc::new(Stack), 8, device).unwrap()
+    loader_of(8, device)
+}
+
+fn loader_of(sizes: impl Into<BatchSizes>, device: &Device) -> Loader {
+    CurriculumLoader::new(sampler(), data(), Arc::new(Stack), sizes, device).unwrap()
+}
+
+/// A multigrid schedule's batches, in cycles of 8, 4 and 2.
+fn cycle() -> BatchSizes {
+    let config = MultigridConfig::images(2, 16, vec![0, 2, 4], 6).with_epoch_factor(1.0);
+    BatchSizes::schedule(config.init().unwrap().run(EXAMPLES).unwrap())
 }
 
 /// One training step, with the losses fed back.
@@ -316,17 +331,26 @@ fn train(
 
 #[test]
 fn a_killed_run_goes_on_bit_for_bit() {
+    goes_on_bit_for_bit(&BatchSizes::from(8));
+}
+
+#[test]
+fn a_killed_run_goes_on_in_its_plan_of_batch_sizes() {
+    goes_on_bit_for_bit(&cycle());
+}
+
+fn goes_on_bit_for_bit(sizes: &BatchSizes) {
     let device = Device::flex().autodiff();
     let model = LinearConfig::new(2, 1).init(&device);
     let (straight, total) = train(
-        &loader(&device),
+        &loader_of(sizes.clone(), &device),
         model.clone(),
         &mut optimizer(),
         6,
         usize::MAX,
     );
     for kill in 1..total {
-        let first = loader(&device);
+        let first = loader_of(sizes.clone(), &device);
         let mut optim = optimizer();
         let (stopped, taken) = train(&first, model.clone(), &mut optim, 6, kill);
         assert_eq!(taken, kill);
@@ -335,7 +359,9 @@ fn a_killed_run_goes_on_bit_for_bit() {
         let weights = stopped.into_record().into_bytes().unwrap();
 
         let state: LoaderState<Seta> = serde_json::from_str(&state).unwrap();
-        let second = CurriculumLoader::resume(state, data(), Arc::new(Stack), 8, &device).unwrap();
+        assert_eq!(state.batches, kill);
+        let (stack, sizes) = (Arc::new(Stack), sizes.clone());
+        let second = CurriculumLoader::resume(state, data(), stack, sizes, &device).unwrap();
         let mut optim = optimizer().from_bytes(record).unwrap();
         let record = burn::store::ModuleRecord::from_bytes(weights).unwrap();
         let model = LinearConfig::new(2, 1).init(&device).load_record(record);
@@ -349,6 +375,169 @@ fn a_killed_run_goes_on_bit_for_bit() {
     }
 }
 
+#[test]
+fn a_plan_of_batch_sizes_is_followed_over_all_epochs() {
+    let device = Device::flex();
+    let config = MultigridConfig::images(2, 16, vec![0, 2, 4], 6).with_epoch_factor(1.0);
+    let run = config.init().unwrap().run(EXAMPLES).unwrap();
+    let all = Uniform::new(EXAMPLES, 3).unwrap();
+    let sizes = BatchSizes::schedule(run.clone());
+    let loader = CurriculumLoader::new(all, data(), Arc::new(Stack), sizes, &device).unwrap();
+    let mut number = 0;
+    for epoch in 0..run.plan().epochs() {
+        let mut left = EXAMPLES;
+        for batch in loader.iter() {
+            let batch = batch.unwrap();
+            assert_eq!((batch.number, run.epoch(number)), (number, epoch));
+            assert_eq!(batch.ids.len(), run.shape(number).batch.min(left));
+            left -= batch.ids.len();
+            number += 1;
+        }
+        assert_eq!(left, 0);
+    }
+    assert_eq!(number, run.iterations());
+}
+
+#[test]
+fn a_live_size_is_that_of_the_next_batch() {
+    let device = Device::flex();
+    let size = LiveBatchSize::new(5).unwrap();
+    // Workers would have read ahead: with a live size they do not.
+    let loader = loader_of(size.clone(), &device).with_workers(2);
+    let mut batches = loader.iter();
+    let mut next = || batches.next().unwrap().unwrap().ids.len();
+    assert_eq!(next(), 5);
+    size.set(11).unwrap();
+    assert_eq!(next(), 11);
+    size.set(1).unwrap();
+    assert_eq!(next(), 1);
+}
+
+/// A run whose batches a norm test grows, measured example by example.
+struct Growing {
+    loader: Loader,
+    size: LiveBatchSize,
+    batch: AdaptiveBatch,
+    model: Linear,
+    optim: ModuleOptimizer,
+}
+
+/// Losses of a linear model's examples.
+fn square_losses(model: &Linear, x: Tensor<2>, y: Tensor<1>) -> Tensor<1> {
+    let count = y.dims()[0];
+    (model.forward(x).reshape([count]) - y).square()
+}
+
+impl Growing {
+    fn new(model: Linear, device: &Device) -> Self {
+        let test = BatchTest::Norm { eta: 1.0 };
+        let batch = AdaptiveBatchConfig::new(test, 2, 30).init().unwrap();
+        let size = LiveBatchSize::new(batch.batch_size()).unwrap();
+        Self {
+            loader: loader_of(size.clone(), device),
+            size,
+            batch,
+            model,
+            optim: optimizer(),
+        }
+    }
+
+    fn step(&mut self, batch: Batch) {
+        let count = batch.ids.len();
+        let losses = square_losses(&self.model, batch.x.clone(), batch.y.clone());
+        let feedback = self.loader.feedback();
+        feedback.observe(batch.ids, losses.clone().detach());
+        let grads = GradientsParams::from_grads(losses.mean().backward(), &self.model);
+        let due = self.batch.is_due() && count > 1;
+        let noise = due.then(|| {
+            let one = |model: &Linear, i: usize| {
+                let (x, y) = (batch.x.clone(), batch.y.clone());
+                square_losses(model, x.narrow(0, i, 1), y.narrow(0, i, 1))
+            };
+            let moments = GradientMoments::new().of_examples(&self.model, 0..count, one);
+            moments.unwrap().statistics().unwrap()
+        });
+        self.size
+            .set(self.batch.step(count, noise.as_ref()).unwrap())
+            .unwrap();
+        self.model = self.optim.step(0.05, self.model.clone(), grads);
+    }
+
+    /// Trains until `epochs` are done or `steps` were taken.
+    fn run(mut self, epochs: usize, steps: usize) -> Self {
+        let end = self.batch.steps().saturating_add(steps);
+        let loader = self.loader.to_device(&Device::flex().autodiff());
+        for _ in 0..epochs {
+            for batch in loader.iter() {
+                self.step(batch.unwrap());
+                if self.batch.steps() == end {
+                    return self;
+                }
+            }
+        }
+        self
+    }
+
+    /// Saved as text and bytes, and read again.
+    fn restored(self, device: &Device) -> Self {
+        let state = serde_json::to_string(&self.loader.state().unwrap()).unwrap();
+        let batch = serde_json::to_string(&self.batch).unwrap();
+        let optim = self.optim.into_bytes().unwrap();
+        let weights = self.model.into_record().into_bytes().unwrap();
+
+        let state: LoaderState<Seta> = serde_json::from_str(&state).unwrap();
+        let batch: AdaptiveBatch = serde_json::from_str(&batch).unwrap();
+        let size = LiveBatchSize::new(batch.batch_size()).unwrap();
+        let (stack, live) = (Arc::new(Stack), size.clone());
+        let record = burn::store::ModuleRecord::from_bytes(weights).unwrap();
+        Self {
+            loader: CurriculumLoader::resume(state, data(), stack, live, device).unwrap(),
+            size,
+            batch,
+            model: LinearConfig::new(2, 1).init(device).load_record(record),
+            optim: optimizer().from_bytes(optim).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn a_killed_run_goes_on_with_the_batch_that_its_test_grew() {
+    let device = Device::flex().autodiff();
+    let model = LinearConfig::new(2, 1).init(&device);
+    let straight = Growing::new(model.clone(), &device).run(6, usize::MAX);
+    let total = straight.batch.steps();
+    assert!(straight.batch.batch_size() > 2, "the batch grew");
+    let mut within_an_epoch_and_grown = false;
+    for kill in 1..total {
+        let stopped = Growing::new(model.clone(), &device).run(6, kill);
+        let state = stopped.loader.state().unwrap();
+        let rest = state.plan.map_or(0, |plan| plan.ids.len()) - state.delivered;
+        let grown = (3..30).contains(&stopped.batch.batch_size());
+        within_an_epoch_and_grown |= rest > 0 && grown;
+        let resumed = stopped.restored(&device).run(6, total - kill);
+        assert_eq!(
+            resumed.batch, straight.batch,
+            "killed after {kill} of {total}"
+        );
+        assert_eq!(bits(&resumed.model), bits(&straight.model));
+    }
+    assert!(within_an_epoch_and_grown);
+}
+
+#[test]
+fn a_size_that_is_none_ends_the_epoch() {
+    let device = Device::flex();
+    for workers in [0, 2] {
+        let sizes = BatchSizes::planned(|batch| 3 - batch.min(3));
+        let loader = loader_of(sizes, &device).with_workers(workers);
+        let mut batches = loader.iter();
+        assert_eq!(batches.by_ref().take(3).filter(Result::is_ok).count(), 3);
+        let error = batches.next().unwrap().unwrap_err().to_string();
+        assert!(error.contains("`batch_size` is 0"), "{error}");
+        assert!(batches.next().is_none());
+    }
+}
+
 fn ids_of(loader: &dyn DataLoader<Batch>) -> Vec<Vec<usize>> {
     loader.iter().map(|batch| batch.unwrap().ids).collect()
 }
@@ -357,6 +546,11 @@ fn ids_of(loader: &dyn DataLoader<Batch>) -> Vec<Vec<usize>> {
 fn workers_change_nothing() {
     let device = Device::flex();
     let (alone, workers) = (loader(&device), loader(&device).with_workers(3));
+    for _ in 0..4 {
+        assert_eq!(ids_of(&alone), ids_of(&workers));
+    }
+    let (alone, workers) = (loader_of(cycle(), &device), loader_of(cycle(), &device));
+    let workers = workers.with_workers(3);
     for _ in 0..4 {
         assert_eq!(ids_of(&alone), ids_of(&workers));
     }

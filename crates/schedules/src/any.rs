@@ -14,6 +14,7 @@ use crate::catalogue::{
 };
 use crate::clock::{Held, Repeated, Restarted, Sequence, Skipped};
 use crate::combine::{Clamped, Scaled, Then, Warmup};
+use crate::decoding::DecodingTemperature;
 use crate::refined::Refined;
 use crate::schedule::Schedule;
 use crate::shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
@@ -66,6 +67,7 @@ pub enum AnySchedule {
     Infinite(Infinite),
     Rewarmed(Rewarmed),
     Table(Table),
+    DecodingTemperature(DecodingTemperature),
     Warmup(Warmup<Any>),
     Then(Then<Any, Any>),
     Clamped(Clamped<Any>),
@@ -109,7 +111,7 @@ macro_rules! variants {
 variants! {
     leaves: Constant, Linear, Between, Cosine, InverseSqrt, Polynomial, Refined, Tanh, Exponential,
         InverseTime, Noam, Step, MultiStep, PiecewiseConstant, PiecewiseInterpolate, WarmRestarts,
-        HardRestarts, OneCycle, Cyclic, Wsd, Infinite, Rewarmed, Table;
+        HardRestarts, OneCycle, Cyclic, Wsd, Infinite, Rewarmed, Table, DecodingTemperature;
     compositions: Warmup, Then, Clamped, Scaled, Sequence, Repeated, Restarted, Skipped, Held,
         Combined, Swa, Noisy,
 }

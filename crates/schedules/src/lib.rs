@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod adaptive_batch;
 #[cfg(feature = "burn")]
 pub mod adaptor;
 pub mod any;
@@ -11,9 +12,12 @@ pub mod catalogue;
 mod checked;
 pub mod clock;
 pub mod combine;
+pub mod decoding;
 mod error;
 pub mod feedback;
+pub mod importance;
 mod maths;
+pub mod multigrid;
 #[cfg(feature = "burn")]
 pub mod norms;
 pub mod peers;
@@ -25,6 +29,7 @@ pub mod schedule;
 pub mod shapes;
 pub mod smoothing;
 
+pub use adaptive_batch::{AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics};
 #[cfg(feature = "burn")]
 pub use adaptor::{LrFeedback, LrSchedule};
 pub use any::AnySchedule;
@@ -37,11 +42,16 @@ pub use catalogue::{
 };
 pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
 pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
+#[cfg(feature = "burn")]
+pub use decoding::Sampler;
+pub use decoding::{Annealing, DecodingTemperature};
 pub use error::{Error, Result};
 pub use feedback::{
     Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
     ReduceOnPlateauConfig, Threshold,
 };
+pub use importance::{Bridge, Importance};
+pub use multigrid::{Multigrid, MultigridConfig, MultigridRun};
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;
 #[cfg(feature = "plot")]

@@ -3,6 +3,8 @@
 use anyhow::{Result, bail, ensure};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::{Dataset, DatasetError};
+use burn::tensor::module::interpolate;
+use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -287,6 +289,22 @@ impl Images {
         self
     }
 
+    /// The images in another size, by bilinear interpolation.
+    ///
+    /// # Errors
+    /// If the device can't return them.
+    pub fn resized(&self, height: usize, width: usize, device: &Device) -> Result<Self> {
+        let images = self.batch(&device.clone().inner()).images;
+        let resized = resize(images, [self.height, self.width], [height, width]);
+        Ok(Self {
+            pixels: resized.try_into_vec_as::<f32>()?,
+            labels: self.labels.clone(),
+            width,
+            height,
+            ..self.header()
+        })
+    }
+
     fn header(&self) -> Self {
         Self {
             name: self.name.clone(),
@@ -295,6 +313,18 @@ impl Images {
             ..*self
         }
     }
+}
+
+/// Images `[batch, height * width]` in another height and width, by bilinear interpolation.
+#[must_use]
+pub fn resize(images: Tensor<2>, from: [usize; 2], to: [usize; 2]) -> Tensor<2> {
+    if from == to {
+        return images;
+    }
+    let [batch, _] = images.dims();
+    let options = InterpolateOptions::new(InterpolateMode::Bilinear).with_output_size(to);
+    let resized = interpolate(images.reshape([batch, 1, from[0], from[1]]), options);
+    resized.reshape([batch, to[0] * to[1]])
 }
 
 #[cfg(test)]

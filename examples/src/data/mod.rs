@@ -6,7 +6,7 @@ mod text;
 mod zoo;
 
 pub use folder::{load_domains, load_folder};
-pub use images::{ImageBatch, ImageBatcher, ImageItem, Images};
+pub use images::{ImageBatch, ImageBatcher, ImageItem, Images, resize};
 pub use text::{Text, TextBatch, TextLoader};
 pub use zoo::{Animal, zoo};
 

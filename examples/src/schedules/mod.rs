@@ -1,6 +1,10 @@
 //! Experiments of `regimen-schedules`.
 
+pub mod adaptive_batch;
 pub mod continual_pretraining;
+pub mod exploratory_annealed_decoding;
+pub mod importance_annealing;
 pub mod infinite_schedule;
+pub mod multigrid;
 pub mod refined_schedules;
 mod stream;

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 
 use burn::data::dataloader::batcher::Batcher;
@@ -12,6 +11,8 @@ use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::Device;
 
 use super::Sample;
+use super::shared::Position;
+use crate::batch_size::BatchSizes;
 use crate::sampler::EpochPlan;
 
 /// Batches that a worker holds ready.
@@ -20,7 +21,7 @@ const AHEAD: usize = 2;
 pub(super) struct Feed<I, O> {
     dataset: Arc<dyn Dataset<I>>,
     batcher: Arc<dyn Batcher<Sample<I>, O>>,
-    batch_size: usize,
+    sizes: BatchSizes,
     pub(super) workers: usize,
     pub(super) device: Device,
 }
@@ -29,13 +30,13 @@ impl<I, O> Feed<I, O> {
     pub(super) fn new(
         dataset: Arc<dyn Dataset<I>>,
         batcher: Arc<dyn Batcher<Sample<I>, O>>,
-        batch_size: usize,
+        sizes: BatchSizes,
         device: &Device,
     ) -> Self {
         Self {
             dataset,
             batcher,
-            batch_size,
+            sizes,
             workers: 0,
             device: device.clone(),
         }
@@ -45,8 +46,9 @@ impl<I, O> Feed<I, O> {
         Self {
             dataset: self.dataset.clone(),
             batcher: self.batcher.clone(),
+            sizes: self.sizes.clone(),
+            workers: self.workers,
             device: device.clone(),
-            ..*self
         }
     }
 
@@ -55,12 +57,14 @@ impl<I, O> Feed<I, O> {
     }
 
     /// The batch of a plan's positions.
-    fn batch(&self, plan: &EpochPlan, positions: Range<usize>) -> Result<O, DatasetError> {
+    fn batch(&self, plan: &EpochPlan, cut: Cut) -> Result<O, DatasetError> {
+        let Cut { batch, positions } = cut;
         let ids = plan.ids[positions.clone()].to_vec();
         let items = self.dataset.get_many(ids.clone())?;
         let samples = positions.zip(ids).zip(items);
         let samples = samples.map(|((position, id), item)| Sample {
             id,
+            batch,
             weight: plan.weight(position),
             item,
         });
@@ -69,26 +73,70 @@ impl<I, O> Feed<I, O> {
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Feed<I, O> {
-    /// Batches over a part of a plan; `delivered` is told the position after each.
+    /// Batches over a part of a plan, numbered on from what was delivered; the position is told of each.
     pub(super) fn iterate(
         &self,
         plan: Arc<EpochPlan>,
         range: Range<usize>,
-        delivered: Option<Arc<AtomicUsize>>,
+        position: Arc<Position>,
     ) -> Batches<I, O> {
-        let mut batches = Batches {
-            feed: self.on(&self.device),
-            first: range.start,
+        let cuts = Cuts {
+            sizes: self.sizes.clone(),
+            batch: position.batches(),
             next: range.start,
             end: range.end,
+        };
+        let mut batches = Batches {
+            feed: self.on(&self.device),
+            first: (range.start, cuts.batch),
+            cuts,
             plan,
-            delivered,
+            position,
             workers: Vec::new(),
         };
-        batches.workers = (0..self.workers)
-            .map(|worker| batches.spawn(worker))
-            .collect();
+        // A size that the next step may change can't be read ahead.
+        if self.sizes.is_planned() {
+            let workers = 0..self.workers;
+            batches.workers = workers.map(|worker| batches.spawn(worker)).collect();
+        }
         batches
+    }
+}
+
+/// A batch's number in the run and its positions in the plan.
+struct Cut {
+    batch: usize,
+    positions: Range<usize>,
+}
+
+/// Where a part of a plan is cut into batches.
+#[derive(Clone)]
+struct Cuts {
+    sizes: BatchSizes,
+    batch: usize,
+    next: usize,
+    end: usize,
+}
+
+impl Iterator for Cuts {
+    type Item = Result<Cut, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.end {
+            return None;
+        }
+        let size = match self.sizes.at(self.batch) {
+            Ok(size) => size,
+            Err(error) => {
+                self.next = self.end;
+                return Some(Err(DatasetError::new(error)));
+            }
+        };
+        let batch = self.batch;
+        let positions = self.next..self.next.saturating_add(size).min(self.end);
+        self.next = positions.end;
+        self.batch += 1;
+        Some(Ok(Cut { batch, positions }))
     }
 }
 
@@ -96,10 +144,10 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Feed<I, O> {
 pub(super) struct Batches<I, O> {
     feed: Feed<I, O>,
     plan: Arc<EpochPlan>,
-    first: usize,
-    next: usize,
-    end: usize,
-    delivered: Option<Arc<AtomicUsize>>,
+    /// The first position, and the number of the first batch.
+    first: (usize, usize),
+    cuts: Cuts,
+    position: Arc<Position>,
     /// Worker `w` makes the batches `w`, `w + workers`, ...
     workers: Vec<Receiver<Result<O, DatasetError>>>,
 }
@@ -108,11 +156,10 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
     fn spawn(&self, worker: usize) -> Receiver<Result<O, DatasetError>> {
         let (sender, receiver) = sync_channel(AHEAD);
         let (feed, plan) = (self.feed.on(&self.feed.device), self.plan.clone());
-        let (size, end) = (feed.batch_size, self.end);
-        let starts = (self.first + worker * size..end).step_by(size * feed.workers);
+        let own = self.cuts.clone().skip(worker).step_by(feed.workers);
         std::thread::spawn(move || {
-            for start in starts {
-                let batch = feed.batch(&plan, start..(start + size).min(end));
+            for cut in own {
+                let batch = cut.and_then(|cut| feed.batch(&plan, cut));
                 // Nobody listens any more: the epoch was given up.
                 if sender.send(batch).is_err() {
                     break;
@@ -121,32 +168,26 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
         });
         receiver
     }
+
+    fn make(&self, cut: Cut) -> Result<O, DatasetError> {
+        if self.workers.is_empty() {
+            return self.feed.batch(&self.plan, cut);
+        }
+        let worker = (cut.batch - self.first.1) % self.workers.len();
+        let made = self.workers[worker].recv();
+        made.unwrap_or_else(|gone| Err(DatasetError::new(gone)))
+    }
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Iterator for Batches<I, O> {
     type Item = Result<O, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.next >= self.end {
-            return None;
-        }
-        let size = self.feed.batch_size;
-        let positions = self.next..(self.next + size).min(self.end);
-        let number = (self.next - self.first) / size;
-        let batch = match self.workers.is_empty() {
-            true => self.feed.batch(&self.plan, positions.clone()),
-            false => match self.workers[number % self.workers.len()].recv() {
-                Ok(batch) => batch,
-                Err(gone) => Err(DatasetError::new(gone)),
-            },
-        };
-        self.next = if batch.is_ok() {
-            positions.end
-        } else {
-            self.end
-        };
-        if let (Some(delivered), Ok(_)) = (&self.delivered, &batch) {
-            delivered.store(positions.end, Ordering::Relaxed);
+        let cut = self.cuts.next()?;
+        let batch = cut.and_then(|cut| self.make(cut));
+        match batch {
+            Ok(_) => self.position.advance(self.cuts.next, self.cuts.batch),
+            Err(_) => self.cuts.next = self.cuts.end,
         }
         Some(batch)
     }
@@ -154,7 +195,8 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Iterator for Batches<I, O> {
 
 impl<I: Send + Sync + 'static, O: Send + 'static> DataLoaderIterator<O> for Batches<I, O> {
     fn progress(&self) -> Progress {
-        let (done, total) = (self.next - self.first, self.end.saturating_sub(self.first));
+        let (first, Cuts { next, end, .. }) = (self.first.0, &self.cuts);
+        let (done, total) = (next - first, end.saturating_sub(first));
         Progress::new(done.min(total), total, Some("items".into()))
     }
 }

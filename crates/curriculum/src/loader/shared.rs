@@ -13,9 +13,33 @@ use crate::sampler::{EpochPlan, Sampler};
 /// Plans kept for slices that start an epoch later than others.
 const KEPT: usize = 8;
 
+/// How far a run came: examples of the running epoch, and batches of all epochs.
+pub(super) struct Position {
+    delivered: AtomicUsize,
+    batches: AtomicUsize,
+}
+
+impl Position {
+    pub(super) fn new(batches: usize) -> Self {
+        Self {
+            delivered: AtomicUsize::new(0),
+            batches: AtomicUsize::new(batches),
+        }
+    }
+
+    pub(super) fn batches(&self) -> usize {
+        self.batches.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn advance(&self, delivered: usize, batches: usize) {
+        self.delivered.store(delivered, Ordering::Relaxed);
+        self.batches.store(batches, Ordering::Relaxed);
+    }
+}
+
 pub(super) struct Shared<S> {
     core: Mutex<Core<S>>,
-    delivered: Arc<AtomicUsize>,
+    position: Arc<Position>,
 }
 
 struct Core<S> {
@@ -40,7 +64,7 @@ impl<S> Shared<S> {
                 skip: 0,
                 pending: Vec::new(),
             }),
-            delivered: Arc::new(AtomicUsize::new(0)),
+            position: Arc::new(Position::new(state.batches)),
         }
     }
 
@@ -48,8 +72,8 @@ impl<S> Shared<S> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn position(&self) -> Arc<AtomicUsize> {
-        self.delivered.clone()
+    pub(super) fn position(&self) -> Arc<Position> {
+        self.position.clone()
     }
 
     pub(super) fn note(&self, ids: Vec<usize>, losses: Tensor<1>) {
@@ -78,7 +102,7 @@ impl<S: Sampler + Clone> Shared<S> {
         if core.plans.len() > KEPT {
             core.plans.pop_front();
         }
-        self.delivered.store(skip, Ordering::Relaxed);
+        self.position.advance(skip, self.position.batches());
         Ok((plan, skip))
     }
 
@@ -94,13 +118,15 @@ impl<S: Sampler + Clone> Shared<S> {
                 sampler: core.sampler.clone(),
                 plan: Some(plan.clone()),
                 delivered: *delivered,
+                batches: self.position.batches(),
             });
         }
         let plan = core.plans.back().map(|(_, plan)| plan.as_ref().clone());
         Ok(LoaderState {
             sampler: core.sampler.clone(),
             plan,
-            delivered: self.delivered.load(Ordering::Relaxed),
+            delivered: self.position.delivered.load(Ordering::Relaxed),
+            batches: self.position.batches(),
         })
     }
 }

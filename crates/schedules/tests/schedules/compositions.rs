@@ -18,7 +18,8 @@ fn leaf() -> impl Strategy<Value = AnySchedule> {
 }
 
 /// Entries without an end: they go on changing after the last step of their picture.
-const ENDLESS: [&str; 17] = [
+const ENDLESS: [&str; 18] = [
+    "Exponential decoding temperature",
     "Polynomial with cycles",
     "Exponential",
     "Inverse time",

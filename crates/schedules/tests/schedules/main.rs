@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod compositions;
+mod decoding;
 mod entries;
 mod feedback;
 #[cfg(feature = "plot")]
 mod gallery;
 mod golden;
+mod importance;
 mod records;
 mod values;
 

@@ -1,0 +1,16 @@
+//! Temperatures of sampling that follow the token and the training step, a sampler that uses them, and the correction of
+//! what is trained on its tokens.
+//!
+//! Tokens are those of the response: the first one after the prompt is token 0.
+
+#[cfg(feature = "burn")]
+mod correction;
+#[cfg(feature = "burn")]
+mod sampler;
+mod temperature;
+
+#[cfg(feature = "burn")]
+pub use correction::{temper, token_log_probs, truncated_ratio};
+#[cfg(feature = "burn")]
+pub use sampler::{Sampled, Sampler};
+pub use temperature::{Annealing, DecodingTemperature};

@@ -1,0 +1,351 @@
+//! A weight that slides from the decoder that sees both directions to the one that generates, against fixed weights.
+//!
+//! Real words of prose are restored after some of their letters were replaced. One encoder serves two decoders. `Importance`
+//! weighs their losses in the first stage; in the second the generating decoder attends to the other's features over a
+//! `Bridge` that stops gradients, or does not. The large size does the same on simulated spectra of peptides.
+
+use anyhow::{Result, ensure};
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
+use rand::SeedableRng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+use regimen_schedules::importance::per_length;
+use regimen_schedules::{AnySchedule, Between, Bridge, Constant, Curve, Importance};
+use regimen_tensor::ParamVector;
+
+use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
+use crate::experiment::{differences, values};
+use crate::hybrid_decoder::{
+    HybridConfig, HybridDecoder, Pair, PairBatch, PeptideConfig, corrupted_words, peptides,
+    words_of,
+};
+use crate::train::mean;
+
+/// The experiment.
+pub const SYSTEM: System = System {
+    name: "importance-annealing",
+    number: 2,
+    krate: "regimen-schedules",
+    paper: "Bidirectional Representations Augmented Autoregressive Biological Sequence Generation (arXiv 2510.08169)",
+    claim: "A weight that slides from the bidirectional to the generating decoder ends with a lower loss of the latter than the reversed slide, a fixed half and the generating decoder alone; blocking gradients between the decoders protects the bidirectional one",
+    metric: "generating decoder's loss on unseen words, per letter",
+    unit: "nats",
+    better: Better::Lower,
+    baseline: ALONE,
+    method: ANNEALED,
+    rule: "holds if, in the mean over seeds: autoregressive only minus annealed is at least 0.01 nats, the least that is expected at the large size; fixed 0.5 minus annealed at least 0.01; reversed minus annealed at least 0.01; the bidirectional decoder's CTC loss after the second stage without blocking is at least 0.05 nats a letter above that with it; the largest gradient that crosses a blocked bridge is exactly 0 for each seed, and that of an open one at least 0.000001",
+    paper_effect: PaperEffect::NotAtThisSize,
+    seeds: 3,
+    source: "examples/src/schedules/importance_annealing.rs",
+    data: DataKind::Text,
+    curve: "update / loss of the generating decoder in training, nats a letter",
+    run,
+    judge,
+};
+
+const ALONE: &str = "autoregressive only";
+const ANNEALED: &str = "annealed";
+const FIXED: &str = "fixed 0.5";
+const REVERSED: &str = "reversed";
+const BLOCKED: &str = "second stage, blocked";
+const OPEN: &str = "second stage, not blocked";
+const NO_CROSS: &str = "second stage, own memory only";
+const NOISE: f64 = 0.3;
+
+/// What is trained how long.
+struct Job<'a> {
+    context: &'a Context,
+    model: HybridConfig,
+    train: Vec<Pair>,
+    test: PairBatch,
+    seed: u64,
+    updates: [usize; 2],
+    batch: usize,
+    rate: f64,
+}
+
+fn run(context: &Context, seed: u64) -> Result<Trial> {
+    let mut trial = Trial::new(seed);
+    words(context, seed)?.both_stages(&mut trial, "")?;
+    if context.full {
+        spectra(context, seed)?.both_stages(&mut trial, "peptides, ")?;
+    }
+    Ok(trial)
+}
+
+/// Words of the text, each corrupted once.
+fn words(context: &Context, seed: u64) -> Result<Job<'_>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let longest = if context.full { 10 } else { 8 };
+    let words = words_of(&context.text()?, 5, longest, &mut rng);
+    let test = if context.full { 1200 } else { 600 };
+    ensure!(
+        words.len() > 2 * test,
+        "only {} different words",
+        words.len()
+    );
+    let pairs = corrupted_words(&words, NOISE, longest, &mut rng);
+    let sizes = HybridConfig::new(27 + longest, 28 + longest, 26, longest, longest);
+    let sizes = match context.full {
+        true => sizes,
+        false => sizes
+            .with_frames(16)
+            .with_width(32)
+            .with_heads(2)
+            .with_layers(1),
+    };
+    Job::new(context, seed, sizes, pairs, test)
+}
+
+/// Spectra of peptides.
+fn spectra(context: &Context, seed: u64) -> Result<Job<'_>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let config = PeptideConfig::new();
+    let pairs = peptides(&config, 6000, &mut rng);
+    let [seen, prefix] = config.features();
+    let sizes = HybridConfig::new(seen, prefix, 19, config.peaks(), config.longest);
+    Job::new(context, seed, sizes, pairs, 1200)
+}
+
+impl<'a> Job<'a> {
+    fn new(
+        context: &'a Context,
+        seed: u64,
+        model: HybridConfig,
+        mut pairs: Vec<Pair>,
+        test: usize,
+    ) -> Result<Self> {
+        let test = pairs.split_off(pairs.len() - test);
+        let test: Vec<&Pair> = test.iter().collect();
+        Ok(Self {
+            context,
+            test: model.batch(&test, &context.device.clone().inner())?,
+            model,
+            train: pairs,
+            seed,
+            updates: match context {
+                Context { full: true, .. } => [1000, 500],
+                Context { small: true, .. } => [20, 10],
+                _ => UPDATES,
+            },
+            batch: 64,
+            rate: if context.full { 1e-3 } else { 2e-3 },
+        })
+    }
+
+    fn both_stages(&self, trial: &mut Trial, data: &str) -> Result<()> {
+        let steps = self.updates[0];
+        let line = |from, to| Between::new(from, to, 0, steps, Curve::Linear);
+        let (rising, falling) = (line(0.0, 1.0)?, line(1.0, 0.0)?);
+        let annealed = if self.context.fault { falling } else { rising };
+        let arms: [(&str, AnySchedule); 4] = [
+            (ALONE, Constant::new(1.0)?.into()),
+            (FIXED, Constant::new(0.5)?.into()),
+            (REVERSED, falling.into()),
+            (ANNEALED, annealed.into()),
+        ];
+        let mut last = None;
+        for (arm, lambda) in arms {
+            let arm = format!("{data}{arm}");
+            let model = self.first_stage(trial, &arm, &Importance::new(lambda))?;
+            self.record(trial, &arm, &model, None)?;
+            last = Some(model);
+        }
+        let Some(annealed) = last else {
+            return Ok(());
+        };
+        // With the fault nothing blocks.
+        let blocked = if self.context.fault {
+            Bridge::Open
+        } else {
+            Bridge::Blocked
+        };
+        let own = self.context.full.then_some((NO_CROSS, None));
+        let bridges = [(BLOCKED, Some(blocked)), (OPEN, Some(Bridge::Open))];
+        for (arm, bridge) in own.into_iter().chain(bridges) {
+            let arm = format!("{data}{arm}");
+            if let Some(bridge) = bridge {
+                let crossed = self.crossing(&annealed, bridge)?;
+                trial.record(&arm, "largest gradient over the bridge", crossed);
+            }
+            let model = self.second_stage(annealed.clone(), bridge)?;
+            self.record(trial, &arm, &model, bridge)?;
+        }
+        Ok(())
+    }
+
+    fn sample(&self, rng: &mut ChaCha8Rng) -> Result<PairBatch> {
+        let pick = |_| self.train.choose(rng);
+        let pairs: Vec<&Pair> = (0..self.batch).filter_map(pick).collect();
+        self.model.batch(&pairs, &self.context.device)
+    }
+
+    /// All parameters on the weighted losses.
+    fn first_stage(
+        &self,
+        trial: &mut Trial,
+        arm: &str,
+        importance: &Importance<AnySchedule>,
+    ) -> Result<HybridDecoder> {
+        let device = &self.context.device;
+        device.seed(self.seed);
+        let mut model = self.model.init(device);
+        let mut optim: ModuleOptimizer = AdamConfig::new().init();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed + 1000);
+        let mut curve = Vec::new();
+        for step in 0..self.updates[0] {
+            let batch = self.sample(&mut rng)?;
+            let memory = model.encode(&batch);
+            let weights = importance.weights(step)?;
+            let nar = || {
+                let losses = model.nar_losses(model.both_ways(&memory), &batch);
+                per_length(losses, batch.lengths.clone())
+            };
+            let ar = || generating(&model, &batch, memory.clone());
+            let loss = match weights {
+                [1.0, _] => ar()?,
+                [_, 1.0] => nar()?,
+                _ => {
+                    let ar = ar()?;
+                    if step % 10 == 0 {
+                        let value = f64::from(ar.clone().into_scalar::<f32>());
+                        curve.push((step as f64, value));
+                    }
+                    importance.combine(step, ar, nar()?)?
+                }
+            };
+            model = self.update(model, &mut optim, loss);
+        }
+        trial.curve(arm, curve);
+        Ok(model)
+    }
+
+    /// The generating decoder's loss alone, with what it attends to joined over a bridge.
+    fn second_stage(&self, model: HybridDecoder, bridge: Option<Bridge>) -> Result<HybridDecoder> {
+        let mut model = match bridge {
+            Some(Bridge::Open) => model,
+            _ => model.frozen_nar(),
+        };
+        let mut optim: ModuleOptimizer = AdamConfig::new().init();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed + 2000);
+        for _ in 0..self.updates[1] {
+            let batch = self.sample(&mut rng)?;
+            let loss = attending(&model, &batch, bridge)?;
+            model = self.update(model, &mut optim, loss);
+        }
+        Ok(model)
+    }
+
+    fn update(
+        &self,
+        model: HybridDecoder,
+        optim: &mut ModuleOptimizer,
+        loss: Tensor<1>,
+    ) -> HybridDecoder {
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        optim.step(self.rate, model, gradients)
+    }
+
+    /// The largest gradient of the generating decoder's loss in a parameter of the other decoder.
+    fn crossing(&self, model: &HybridDecoder, bridge: Bridge) -> Result<f64> {
+        let batch = self.sample(&mut ChaCha8Rng::seed_from_u64(self.seed))?;
+        let loss = attending(model, &batch, Some(bridge))?;
+        let decoder = model.nar_decoder();
+        let gradients = GradientsParams::from_grads(loss.backward(), decoder);
+        let values = ParamVector::gradients(decoder, &gradients).to_host()?;
+        let sizes = values.into_iter().flatten().map(|g| f64::from(g.abs()));
+        Ok(sizes.fold(0.0, f64::max))
+    }
+
+    fn record(
+        &self,
+        trial: &mut Trial,
+        arm: &str,
+        model: &HybridDecoder,
+        bridge: Option<Bridge>,
+    ) -> Result<()> {
+        let (model, test) = (model.valid(), &self.test);
+        let memory = model.encode(test);
+        let frames = model.both_ways(&memory);
+        let nar = model.nar_losses(frames.clone(), test);
+        let memory = match bridge {
+            Some(bridge) => model.join(bridge, frames, memory)?,
+            None => memory,
+        };
+        let log_probs = model.ar_log_probs(memory, test);
+        let ar = model.ar_losses(log_probs.clone(), test);
+        let letter =
+            |losses| Ok::<_, anyhow::Error>(mean(per_length(losses, test.lengths.clone())?));
+        trial.record(arm, "main", letter(ar)?);
+        trial.record(arm, "CTC loss, nats a letter", letter(nar)?);
+        let right = 100.0 * model.letters_right(log_probs, test);
+        trial.record(arm, "letters right, %", right);
+        Ok(())
+    }
+}
+
+/// Updates of the two stages at the usual size.
+const UPDATES: [usize; 2] = [260, 80];
+
+/// The generating decoder's loss, per letter.
+fn generating(
+    model: &HybridDecoder,
+    batch: &PairBatch,
+    memory: crate::hybrid_decoder::Memory,
+) -> Result<Tensor<1>> {
+    let losses = model.ar_losses(model.ar_log_probs(memory, batch), batch);
+    Ok(per_length(losses, batch.lengths.clone())?)
+}
+
+/// The same with the features of the other decoder in its memory.
+fn attending(
+    model: &HybridDecoder,
+    batch: &PairBatch,
+    bridge: Option<Bridge>,
+) -> Result<Tensor<1>> {
+    let memory = model.encode(batch);
+    let memory = match bridge {
+        Some(bridge) => model.join(bridge, model.both_ways(&memory), memory)?,
+        None => memory,
+    };
+    generating(model, batch, memory)
+}
+
+fn judge(trials: &[Trial]) -> Vec<Check> {
+    let gap = |worse, better, metric| differences(trials, worse, better, metric);
+    let crossed = |arm| values(trials, arm, "largest gradient over the bridge");
+    vec![
+        Check::at_least(
+            "autoregressive only minus annealed, at least 0.01 nats",
+            gap(ALONE, ANNEALED, "main"),
+            0.01,
+        ),
+        Check::at_least(
+            "fixed 0.5 minus annealed, at least 0.01 nats",
+            gap(FIXED, ANNEALED, "main"),
+            0.01,
+        ),
+        Check::at_least(
+            "reversed minus annealed, at least 0.01 nats",
+            gap(REVERSED, ANNEALED, "main"),
+            0.01,
+        ),
+        Check::at_least(
+            "CTC loss after the second stage, not blocked minus blocked, at least 0.05 nats",
+            gap(OPEN, BLOCKED, "CTC loss, nats a letter"),
+            0.05,
+        ),
+        Check::each_at_most(
+            "largest gradient over the blocked bridge, exactly 0",
+            crossed(BLOCKED),
+            0.0,
+        ),
+        Check::at_least(
+            "largest gradient over the open bridge, at least 0.000001",
+            crossed(OPEN),
+            1e-6,
+        ),
+    ]
+}
