@@ -8,11 +8,11 @@
 use burn::config::Config;
 use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor};
 
+use crate::Result;
 use crate::error::above_zero;
 use crate::experts::Experts;
 use crate::plan::Plan;
 use crate::routers::{Choices, Gating};
-use crate::Result;
 
 /// How tokens reach their experts.
 #[derive(Config, Debug, PartialEq)]
@@ -102,7 +102,12 @@ fn plan(gating: &Gating, valid: Option<&Tensor<1>>, tokens: usize, experts: usiz
     let valid: Option<Vec<f32>> = valid.map(|valid| read(valid.clone()));
     let is_valid = |token: usize| valid.as_ref().is_none_or(|valid| valid[token] > 0.0);
     let integers = |choices: &Tensor<2, Int>| -> Vec<i64> {
-        choices.clone().into_data().convert::<i64>().try_into_vec().unwrap_or_default()
+        choices
+            .clone()
+            .into_data()
+            .convert::<i64>()
+            .try_into_vec()
+            .unwrap_or_default()
     };
     match &gating.choices {
         Choices::ByToken(choices) => {
@@ -123,7 +128,11 @@ fn plan(gating: &Gating, valid: Option<&Tensor<1>>, tokens: usize, experts: usiz
 }
 
 fn read(tensor: Tensor<1>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_into_vec().unwrap_or_default()
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec()
+        .unwrap_or_default()
 }
 
 /// A fixed number of places an expert, on the device throughout.
@@ -139,7 +148,7 @@ pub(crate) fn with_capacity(
             let places = Places::assign(choices, &gating.gates, valid, experts.count(), capacity);
             places.run(experts, x, gating.gates.clone())
         }
-        Choices::ByExpert(choices) => by_experts(experts, x, gating, choices),
+        Choices::ByExpert(choices) => by_experts(experts, x, gating, choices, valid),
     }
 }
 
@@ -149,15 +158,29 @@ fn by_experts(
     x: Tensor<2>,
     gating: &Gating,
     choices: &Tensor<2, Int>,
+    valid: Option<&Tensor<1>>,
 ) -> Dispatched {
     let (device, [tokens, model], [count, taken]) = (x.device(), x.dims(), choices.dims());
     let flat = choices.clone().reshape([count * taken]);
+    let counts = match valid {
+        Some(valid) => valid
+            .clone()
+            .select(0, flat.clone())
+            .reshape([count, taken])
+            .sum_dim(1),
+        None => Tensor::full([count, 1], taken as f64, &device),
+    };
     let rows = x.select(0, flat.clone()).reshape([count, taken, model]);
     let out = experts.run_batched(rows) * gating.gates.clone().unsqueeze_dim::<3>(2);
     let zeros = Tensor::<2>::zeros([tokens, model], &device);
     Dispatched {
-        output: zeros.select_assign(0, flat, out.reshape([count * taken, model]), IndexingUpdateOp::Add),
-        counts: Tensor::full([count], taken as f64, &device),
+        output: zeros.select_assign(
+            0,
+            flat,
+            out.reshape([count * taken, model]),
+            IndexingUpdateOp::Add,
+        ),
+        counts: counts.reshape([count]),
         dropped: Tensor::zeros([1], &device),
     }
 }
@@ -232,8 +255,12 @@ impl Places {
         let (device, [tokens, model], count) = (x.device(), x.dims(), experts.count());
         let [rows, columns] = gates.dims();
         let gates = gates.reshape([rows * columns]).select(0, self.gate) * self.taken;
-        let rows = x.select(0, self.token.clone()).reshape([count, self.size, model]);
-        let out = experts.run_batched(rows).reshape([count * self.size, model]);
+        let rows = x
+            .select(0, self.token.clone())
+            .reshape([count, self.size, model]);
+        let out = experts
+            .run_batched(rows)
+            .reshape([count * self.size, model]);
         let out = out * gates.unsqueeze_dim::<2>(1);
         let zeros = Tensor::<2>::zeros([tokens, model], &device);
         Dispatched {
@@ -250,7 +277,10 @@ fn order(rule: DropOrder, gates: &Tensor<2>, tokens: usize, k: usize) -> Tensor<
     let positions = Tensor::<1, Int>::arange(0..(tokens * k) as i64, &device);
     match rule {
         DropOrder::Position => positions,
-        DropOrder::Choice => positions.reshape([tokens, k]).transpose().reshape([tokens * k]),
+        DropOrder::Choice => positions
+            .reshape([tokens, k])
+            .transpose()
+            .reshape([tokens * k]),
         DropOrder::Probability => {
             let gates = gates.clone().detach().reshape([tokens * k]);
             gates.argsort_descending(0)

@@ -107,8 +107,12 @@ impl MoeConfig {
         let column = || Param::from_tensor(Tensor::zeros([self.d_model, 1], device));
         Ok(Moe {
             experts: body.init(self.experts, device)?,
-            router: self.router.init(self.d_model, self.experts, self.top_k, device)?,
-            shared: (self.shared > 0).then(|| shared.init(1, device)).transpose()?,
+            router: self
+                .router
+                .init(self.d_model, self.experts, self.top_k, device)?,
+            shared: (self.shared > 0)
+                .then(|| shared.init(1, device))
+                .transpose()?,
             shared_gate: gate.then(column),
             dispatch: self.dispatch.clone(),
         })
@@ -168,7 +172,9 @@ impl Moe {
         }
         let valid = padding.map(|padding| padding.bool_not().float().reshape([count]));
         let positions = || Tensor::<1, Int>::arange(0..seq as i64, &device).reshape([1, seq]);
-        let ids = tokens.ids.unwrap_or_else(|| positions().expand([batch, seq]));
+        let ids = tokens
+            .ids
+            .unwrap_or_else(|| positions().expand([batch, seq]));
         let mut gating = self.router.forward(&RouterInput {
             x: x.clone(),
             valid: valid.clone(),
@@ -201,7 +207,9 @@ impl Moe {
             gating,
             counts,
             dropped,
-            tokens: valid.as_ref().map_or_else(total, |valid| valid.clone().sum()),
+            tokens: valid
+                .as_ref()
+                .map_or_else(total, |valid| valid.clone().sum()),
             valid,
             shape: [batch, seq],
         };

@@ -23,7 +23,10 @@ fn on_host(device: &Device) -> bool {
     #[cfg(feature = "flex")]
     {
         use burn::backend::DispatchDevice;
-        matches!(device.clone().inner().as_dispatch(), DispatchDevice::Flex(_))
+        matches!(
+            device.clone().inner().as_dispatch(),
+            DispatchDevice::Flex(_)
+        )
     }
     #[cfg(not(feature = "flex"))]
     {
@@ -32,13 +35,23 @@ fn on_host(device: &Device) -> bool {
     }
 }
 
-fn places(values: &[f32], rows: usize, columns: usize, k: usize, device: &Device) -> Tensor<2, Int> {
+fn places(
+    values: &[f32],
+    rows: usize,
+    columns: usize,
+    k: usize,
+    device: &Device,
+) -> Tensor<2, Int> {
     let mut places: Vec<i64> = Vec::with_capacity(rows * k);
     let mut best: Vec<(f32, usize)> = Vec::with_capacity(k + 1);
     for row in values.chunks_exact(columns.max(1)) {
         best.clear();
         for (place, &value) in row.iter().enumerate() {
-            let value = if value.is_nan() { f32::NEG_INFINITY } else { value };
+            let value = if value.is_nan() {
+                f32::NEG_INFINITY
+            } else {
+                value
+            };
             let full = best.len() == k;
             if full && best.last().is_some_and(|(worst, _)| value <= *worst) {
                 continue;
@@ -63,7 +76,10 @@ pub(crate) fn top_k_on_device(scores: Tensor<2>, k: usize) -> Tensor<2, Int> {
     let mut left = scores;
     let picks = (0..k).map(|_| {
         let best = left.clone().argmax(1);
-        let taken = index.clone().expand(left.dims()).equal(best.clone().expand(left.dims()));
+        let taken = index
+            .clone()
+            .expand(left.dims())
+            .equal(best.clone().expand(left.dims()));
         left = left.clone().mask_fill(taken, f32::NEG_INFINITY);
         best
     });

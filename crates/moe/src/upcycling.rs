@@ -13,13 +13,13 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
+use crate::Result;
 use crate::dispatch::Dispatch;
 use crate::error::{MoeError, not_negative, positive};
 use crate::experts::Experts;
 use crate::moe::{Moe, MoeConfig};
 use crate::plan::Plan;
 use crate::routers::RouterConfig;
-use crate::Result;
 
 /// A dense feed-forward network: one expert that every token goes to.
 #[derive(Module, Debug)]
@@ -84,11 +84,11 @@ impl UpcycleConfig {
         not_negative("noise", self.noise)?;
         let body = &dense.body;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut copies = |t: Tensor<3>| self.copies(t.detach(), &mut rng);
+        let mut copies = |t: Tensor<3>| self.copies(t, &mut rng);
         let (up, down) = (copies(body.up.val())?, copies(body.down.val())?);
         let bias = |bias: &Option<Param<Tensor<2>>>| {
-            let bias = bias.as_ref().map(|bias| bias.val().detach());
-            bias.map(|bias| Param::from_tensor(bias.repeat_dim(0, self.experts)))
+            let bias = bias.as_ref().map(Param::val);
+            bias.map(|bias| Param::from_tensor(bias.repeat_dim(0, self.experts).detach()))
         };
         let experts = Experts {
             up_bias: bias(&body.up_bias),
@@ -120,14 +120,19 @@ impl UpcycleConfig {
             let device = copies.device();
             copies = copies + Tensor::from_data(TensorData::new(noise, shape), &device);
         }
-        Ok(Param::from_tensor(copies))
+        Ok(Param::from_tensor(copies.detach()))
     }
 }
 
 fn deviation(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
-    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
+    (values
+        .iter()
+        .map(|value| (value - mean).powi(2))
+        .sum::<f64>()
+        / count)
+        .sqrt()
 }
 
 /// One dense network whose weights are the experts' weighted average: the inverse of upcycling.
@@ -140,25 +145,39 @@ fn deviation(values: &[f64]) -> f64 {
 pub fn merge(experts: &Experts, weights: &[f64]) -> Result<Dense> {
     let count = experts.count();
     if weights.len() != count {
-        return Err(MoeError::shape("weights", &[weights.len()], format!("[{count}]")));
+        return Err(MoeError::shape(
+            "weights",
+            &[weights.len()],
+            format!("[{count}]"),
+        ));
     }
     let total: f64 = weights.iter().sum();
-    let bad = weights.iter().find(|weight| !weight.is_finite() || **weight < 0.0);
+    let bad = weights
+        .iter()
+        .find(|weight| !weight.is_finite() || **weight < 0.0);
     if let Some(bad) = bad.or((total <= 0.0).then_some(&total)) {
-        return Err(MoeError::range("weights", bad, "finite numbers from 0 with a positive sum"));
+        return Err(MoeError::range(
+            "weights",
+            bad,
+            "finite numbers from 0 with a positive sum",
+        ));
     }
-    let shares: Vec<f32> = weights.iter().map(|weight| (weight / total) as f32).collect();
+    let shares: Vec<f32> = weights
+        .iter()
+        .map(|weight| (weight / total) as f32)
+        .collect();
     let device = experts.up.val().device();
     let shares = Tensor::<1>::from_floats(shares.as_slice(), &device);
     let average = |t: Tensor<3>| {
         let [count, rows, columns] = t.dims();
-        let flat = t.detach().reshape([count, rows * columns]);
+        let flat = t.reshape([count, rows * columns]);
         let mean = shares.clone().unsqueeze::<2>().matmul(flat);
-        Param::from_tensor(mean.reshape([1, rows, columns]))
+        Param::from_tensor(mean.reshape([1, rows, columns]).detach())
     };
     let bias = |bias: &Option<Param<Tensor<2>>>| {
-        let bias = bias.as_ref().map(|bias| bias.val().detach());
-        bias.map(|bias| Param::from_tensor(shares.clone().unsqueeze::<2>().matmul(bias)))
+        let mean = |bias: Tensor<2>| shares.clone().unsqueeze::<2>().matmul(bias).detach();
+        bias.as_ref()
+            .map(|bias| Param::from_tensor(mean(bias.val())))
     };
     Dense::new(Experts {
         up: average(experts.up.val()),

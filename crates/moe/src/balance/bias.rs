@@ -74,7 +74,11 @@ impl BiasUpdate {
     /// If the router is another, or there is not one finite load an expert.
     pub fn step(&self, mut moe: Moe, loads: &[f64]) -> Result<Moe> {
         let Router::Sigmoid(router) = moe.router else {
-            return Err(MoeError::range("router", "without a bias", "a sigmoid router"));
+            return Err(MoeError::range(
+                "router",
+                "without a bias",
+                "a sigmoid router",
+            ));
         };
         moe.router = Router::Sigmoid(self.step_router(router, loads)?);
         Ok(moe)
@@ -87,7 +91,11 @@ impl BiasUpdate {
     pub fn step_router(&self, mut router: SigmoidRouter, loads: &[f64]) -> Result<SigmoidRouter> {
         let [experts] = router.bias.val().dims();
         if loads.len() != experts {
-            return Err(MoeError::shape("loads", &[loads.len()], format!("[{experts}]")));
+            return Err(MoeError::shape(
+                "loads",
+                &[loads.len()],
+                format!("[{experts}]"),
+            ));
         }
         let changes: Vec<f32> = self.changes(loads)?.into_iter().map(|c| c as f32).collect();
         router.bias = router.bias.map(|bias| {

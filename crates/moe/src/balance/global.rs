@@ -58,7 +58,9 @@ impl std::fmt::Debug for GlobalBalance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let participants = self.reducer.participants();
         let mut out = f.debug_struct("GlobalBalance");
-        out.field("participants", &participants).field("state", &self.state).finish()
+        out.field("participants", &participants)
+            .field("state", &self.state)
+            .finish()
     }
 }
 
@@ -92,7 +94,11 @@ impl GlobalBalance {
         let [experts] = load.counts.dims();
         let known = self.state.counts.len();
         if known != 0 && known != experts {
-            return Err(MoeError::shape("counts", &[experts], format!("[{known}] as before")));
+            return Err(MoeError::shape(
+                "counts",
+                &[experts],
+                format!("[{known}] as before"),
+            ));
         }
         let tokens = read("tokens", load.tokens.clone())?.iter().sum::<f64>();
         let mut sums = load.read_counts()?;
@@ -108,7 +114,11 @@ impl GlobalBalance {
         }
         let total = self.state.counts.iter().sum::<f64>().max(1.0);
         let scale = experts as f64 * self.reducer.participants() as f64 / all_tokens.max(1.0);
-        let weights = self.state.counts.iter().map(|count| (count / total * scale) as f32);
+        let weights = self
+            .state
+            .counts
+            .iter()
+            .map(|count| (count / total * scale) as f32);
         let weights: Vec<f32> = weights.collect();
         let weights = Tensor::<1>::from_floats(weights.as_slice(), &load.counts.device());
         Ok((weights * load.probabilities.clone()).sum())
@@ -136,7 +146,11 @@ impl GlobalBalance {
     /// # Errors
     /// If a count is no finite number from 0.
     pub fn restore(&mut self, state: BalanceState) -> Result<()> {
-        if let Some(bad) = state.counts.iter().find(|count| !count.is_finite() || **count < 0.0) {
+        if let Some(bad) = state
+            .counts
+            .iter()
+            .find(|count| !count.is_finite() || **count < 0.0)
+        {
             return Err(MoeError::range("counts", bad, "finite numbers from 0"));
         }
         self.state = state;

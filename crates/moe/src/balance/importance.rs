@@ -36,7 +36,9 @@ pub fn noisy_load_loss(routing: &Routing) -> Option<Tensor<1>> {
         return None;
     };
     let load = routing.masked(noisy_load(scores, choices.dims()[1]));
-    Some(squared_variation(load.sum_dim(0).reshape([routing.experts()])))
+    Some(squared_variation(
+        load.sum_dim(0).reshape([routing.experts()]),
+    ))
 }
 
 /// `P(t, i)`: the probability that expert `i` is among the `k` of token `t` if its own noise is drawn again,
@@ -47,11 +49,18 @@ pub fn noisy_load(scores: &NoisyScores, k: usize) -> Tensor<2> {
     if k >= experts {
         return Tensor::ones([tokens, experts], &scores.noisy.device());
     }
-    let best = scores.noisy.clone().gather(1, top_k(scores.noisy.clone(), k + 1));
+    let best = scores
+        .noisy
+        .clone()
+        .gather(1, top_k(scores.noisy.clone(), k + 1));
     let inside = best.clone().narrow(1, k, 1).expand([tokens, experts]);
     let outside = best.narrow(1, k - 1, 1).expand([tokens, experts]);
     // An expert among the k has the (k + 1)-th as the k-th of the others.
-    let among = scores.noisy.clone().detach().greater(inside.clone().detach());
+    let among = scores
+        .noisy
+        .clone()
+        .detach()
+        .greater(inside.clone().detach());
     let threshold = outside.mask_where(among, inside);
     let z = (scores.clean.clone() - threshold) / scores.deviation.clone();
     ((z / 2f64.sqrt()).erf() + 1.0) * 0.5

@@ -27,7 +27,10 @@ use crate::routers::Choices;
 /// How often each token goes to each expert, 0 or 1, `[tokens, experts]`; padding to none.
 #[must_use]
 pub fn assignments(routing: &Routing) -> Tensor<2> {
-    scattered(routing, Tensor::ones(routing.gating.gates.dims(), &routing.counts.device()))
+    scattered(
+        routing,
+        Tensor::ones(routing.gating.gates.dims(), &routing.counts.device()),
+    )
 }
 
 /// The gates of each token, `[tokens, experts]`, zero where an expert was not chosen.
@@ -53,7 +56,10 @@ fn scattered(routing: &Routing, values: Tensor<2>) -> Tensor<2> {
 }
 
 /// A tensor's values on the host.
-pub(crate) fn read<const D: usize>(name: &'static str, tensor: Tensor<D>) -> crate::Result<Vec<f64>> {
+pub(crate) fn read<const D: usize>(
+    name: &'static str,
+    tensor: Tensor<D>,
+) -> crate::Result<Vec<f64>> {
     let values = tensor.detach().try_into_vec_as::<f32>();
     let values = values.map_err(|reason| MoeError::Read {
         name,

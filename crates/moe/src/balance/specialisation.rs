@@ -40,12 +40,21 @@ impl Specialisation {
             return Err(MoeError::range("domain", domain, &allowed));
         };
         if row.len() != counts.len() {
-            return Err(MoeError::shape("counts", &[counts.len()], format!("[{}]", row.len())));
+            return Err(MoeError::shape(
+                "counts",
+                &[counts.len()],
+                format!("[{}]", row.len()),
+            ));
         }
-        if let Some(bad) = counts.iter().find(|count| !count.is_finite() || **count < 0.0) {
+        if let Some(bad) = counts
+            .iter()
+            .find(|count| !count.is_finite() || **count < 0.0)
+        {
             return Err(MoeError::range("counts", bad, "finite numbers from 0"));
         }
-        row.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        row.iter_mut()
+            .zip(counts)
+            .for_each(|(sum, count)| *sum += count);
         Ok(())
     }
 
@@ -70,7 +79,9 @@ impl Specialisation {
     /// Mutual information of domain and expert in nats, every domain weighed alike: 0 if all domains use the experts alike.
     #[must_use]
     pub fn mutual_information(&self) -> f64 {
-        let rows: Vec<Vec<f64>> = (0..self.counts.len()).map(|d| self.frequencies(d)).collect();
+        let rows: Vec<Vec<f64>> = (0..self.counts.len())
+            .map(|d| self.frequencies(d))
+            .collect();
         let domains = rows.len() as f64;
         let experts = self.counts.first().map_or(0, Vec::len);
         let mean = |expert: usize| rows.iter().map(|row| row[expert]).sum::<f64>() / domains;
@@ -86,6 +97,8 @@ impl Specialisation {
     #[must_use]
     pub fn totals(&self) -> Vec<f64> {
         let experts = self.counts.first().map_or(0, Vec::len);
-        (0..experts).map(|e| self.counts.iter().map(|row| row[e]).sum()).collect()
+        (0..experts)
+            .map(|e| self.counts.iter().map(|row| row[e]).sum())
+            .collect()
     }
 }

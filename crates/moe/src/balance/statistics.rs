@@ -48,8 +48,14 @@ impl LoadStatistics {
         let mean = total / count;
         let largest = loads.iter().fold(0.0, |a: f64, b| a.max(*b));
         let shares = loads.iter().map(|load| load / total);
-        let terms = shares.filter(|share| *share > 0.0).map(|share| -share * share.ln());
-        let entropy = if loads.len() > 1 { terms.sum::<f64>() / count.ln() } else { 1.0 };
+        let terms = shares
+            .filter(|share| *share > 0.0)
+            .map(|share| -share * share.ln());
+        let entropy = if loads.len() > 1 {
+            terms.sum::<f64>() / count.ln()
+        } else {
+            1.0
+        };
         let variance = loads.iter().map(|load| (load - mean).powi(2)).sum::<f64>() / count;
         Ok(Self {
             violation: largest / mean - 1.0,

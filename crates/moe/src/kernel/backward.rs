@@ -55,7 +55,11 @@ pub(super) fn run(
     wanted: [bool; 6],
 ) -> [Option<FlexTensor>; 6] {
     let (plan, sizes) = (&*job.plan, Sizes::of(inputs, job));
-    let Sizes { model, hidden, wide } = sizes;
+    let Sizes {
+        model,
+        hidden,
+        wide,
+    } = sizes;
     let experts = plan.experts();
     let biases = if job.bias { [wide, model] } else { [0, 0] };
     let mut rows = vec![0.0; plan.len() * if wanted[0] { model } else { 0 }];
@@ -82,19 +86,32 @@ pub(super) fn run(
     let mut tasks = Vec::with_capacity(experts);
     for expert in 0..experts {
         let [up, up_bias, down, down_bias] = weights.each_mut().map(Chunks::next);
-        let Some((x, gates)) = parts.next() else { break };
-        tasks.push(Task { expert, x, gates, up, up_bias, down, down_bias });
+        let Some((x, gates)) = parts.next() else {
+            break;
+        };
+        tasks.push(Task {
+            expert,
+            x,
+            gates,
+            up,
+            up_bias,
+            down,
+            down_bias,
+        });
     }
     tasks.retain(|task| plan.count(task.expert) > 0);
     tasks
         .into_par_iter()
         .with_max_len(1)
-        .for_each_init(Scratch::default, |scratch, task| given.expert(scratch, task));
+        .for_each_init(Scratch::default, |scratch, task| {
+            given.expert(scratch, task)
+        });
     let mut flat_gates = vec![0.0; inputs[1].layout().num_elements()];
     for (place, grad) in plan.gate_of.iter().zip(&gates) {
         flat_gates[*place] = *grad;
     }
-    let grad_x = wanted[0].then(|| tensor(combine(plan, &rows, model, |_| 1.0), [plan.tokens, model]));
+    let grad_x =
+        wanted[0].then(|| tensor(combine(plan, &rows, model, |_| 1.0), [plan.tokens, model]));
     let bias = |index: usize, values: Vec<f32>, width: usize| {
         (wanted[index] && job.bias).then(|| tensor(values, [experts, width]))
     };
@@ -131,11 +148,19 @@ impl Given<'_> {
     /// Some of an expert's rows.
     fn block(&self, buffers: &mut Scratch, task: &mut Task<'_>, at: usize, rows: usize) {
         let (plan, par) = (&self.job.plan, self.par);
-        let Sizes { model, hidden, wide } = self.sizes;
+        let Sizes {
+            model,
+            hidden,
+            wide,
+        } = self.sizes;
         let [x, gates, up, _, down, down_bias] = self.inputs;
         let expert = task.expert;
         let up = Matrix(&up[expert * model * wide..][..model * wide], model, wide);
-        let down = Matrix(&down[expert * hidden * model..][..hidden * model], hidden, model);
+        let down = Matrix(
+            &down[expert * hidden * model..][..hidden * model],
+            hidden,
+            model,
+        );
         let places = plan.offsets[expert] + at..plan.offsets[expert] + at + rows;
         let tokens = &plan.token_of[places.clone()];
 
@@ -151,17 +176,26 @@ impl Given<'_> {
         let scaled = scratch(&mut buffers.scaled, rows * hidden);
         let grad_u = scratch(&mut buffers.grad_u, rows * wide);
         let grad_gates = &mut task.gates[at..at + rows];
-        curve::backward(self.job.activation, self.job.gated, hidden, Slopes {
-            u: &self.first[places.start * wide..places.end * wide],
-            upstream: inner,
-            gates: gate,
-            scaled,
-            grad_u,
-            grad_gates,
-        });
+        curve::backward(
+            self.job.activation,
+            self.job.gated,
+            hidden,
+            Slopes {
+                u: &self.first[places.start * wide..places.end * wide],
+                upstream: inner,
+                gates: gate,
+                scaled,
+                grad_u,
+                grad_gates,
+            },
+        );
         if self.job.bias {
             let bias = &down_bias[expert * model..][..model];
-            for ((grad, gate), row) in grad_gates.iter_mut().zip(&*gate).zip(upstream.0.chunks_exact(model)) {
+            for ((grad, gate), row) in grad_gates
+                .iter_mut()
+                .zip(&*gate)
+                .zip(upstream.0.chunks_exact(model))
+            {
                 *grad += row.iter().zip(bias).map(|(a, b)| a * b).sum::<f32>();
                 let add = |(out, value): (&mut f32, &f32)| *out += gate * value;
                 task.down_bias.iter_mut().zip(row).for_each(add);

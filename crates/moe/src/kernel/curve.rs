@@ -127,7 +127,13 @@ macro_rules! with_curve {
 ///
 /// `u` is `[rows, hidden]`, or `[rows, 2 hidden]` if gated: then the first half passes the nonlinearity and multiplies the
 /// second. `out` is `[rows, hidden]`.
-pub(super) fn forward(activation: Activation, gated: bool, hidden: usize, u: &[f32], out: &mut [f32]) {
+pub(super) fn forward(
+    activation: Activation,
+    gated: bool,
+    hidden: usize,
+    u: &[f32],
+    out: &mut [f32],
+) {
     Arch::new().dispatch(
         #[inline(always)]
         || with_curve!(activation, forward_rows, gated, hidden, u, out),
@@ -261,7 +267,9 @@ mod tests {
     fn erf(x: f64) -> f64 {
         if x.abs() > 3.0 {
             let z = x.abs();
-            let fraction = (1..=60).rev().fold(z, |deep, k| z + f64::from(k) / 2.0 / deep);
+            let fraction = (1..=60)
+                .rev()
+                .fold(z, |deep, k| z + f64::from(k) / 2.0 / deep);
             let tail = (-z * z).exp() / fraction / std::f64::consts::PI.sqrt();
             return x.signum() * (1.0 - tail);
         }
@@ -288,7 +296,9 @@ mod tests {
 
     #[test]
     fn values_and_slopes_agree_with_double_precision_to_1e_6() {
-        let points: Vec<f32> = (-120_000..=120_000).map(|i| i as f32 * 1e-4 + 3e-5).collect();
+        let points: Vec<f32> = (-120_000..=120_000)
+            .map(|i| i as f32 * 1e-4 + 3e-5)
+            .collect();
         let ones = vec![1.0_f32; points.len()];
         for activation in Activation::ALL {
             let mut values = vec![0.0; points.len()];
@@ -310,9 +320,15 @@ mod tests {
                 let slope_exact =
                     (exact(activation, u + step) - exact(activation, u - step)) / (2.0 * step);
                 let size = 1.0 + value.abs();
-                assert!((f64::from(values[i]) - value).abs() < 1e-6 * size, "{activation:?} {u}");
+                assert!(
+                    (f64::from(values[i]) - value).abs() < 1e-6 * size,
+                    "{activation:?} {u}"
+                );
                 let error = (f64::from(slope[i]) - slope_exact).abs();
-                assert!(error < 1.5e-6 * (1.0 + slope_exact.abs()), "{activation:?} {u} {error}");
+                assert!(
+                    error < 1.5e-6 * (1.0 + slope_exact.abs()),
+                    "{activation:?} {u} {error}"
+                );
             }
         }
     }
@@ -321,8 +337,17 @@ mod tests {
     fn far_values_saturate_and_nan_stays() {
         for activation in Activation::ALL {
             let mut out = [0.0; 4];
-            forward(activation, false, 4, &[f32::NAN, 200.0, -200.0, 0.0], &mut out);
-            assert!(out[0].is_nan() && out[1..].iter().all(|v| v.is_finite()), "{activation:?}");
+            forward(
+                activation,
+                false,
+                4,
+                &[f32::NAN, 200.0, -200.0, 0.0],
+                &mut out,
+            );
+            assert!(
+                out[0].is_nan() && out[1..].iter().all(|v| v.is_finite()),
+                "{activation:?}"
+            );
             assert_eq!(out[3], 0.0);
         }
     }

@@ -35,7 +35,10 @@ pub(super) fn run(inputs: &Inputs, job: &Job, keep: bool) -> (FlexTensor, Vec<f3
     let mut first = vec![0.0; if keep { plan.len() * sizes.wide } else { 0 }];
     let outs = split(plan, sizes.model, &mut outputs);
     let firsts: Vec<_> = if keep {
-        split(plan, sizes.wide, &mut first).into_iter().map(Some).collect()
+        split(plan, sizes.wide, &mut first)
+            .into_iter()
+            .map(Some)
+            .collect()
     } else {
         (0..plan.experts()).map(|_| None).collect()
     };
@@ -54,7 +57,9 @@ pub(super) fn run(inputs: &Inputs, job: &Job, keep: bool) -> (FlexTensor, Vec<f3
             expert(inputs, job, sizes, par, scratch, task);
         });
     let gates = values(&inputs[1]);
-    let summed = combine(plan, &outputs, sizes.model, |place| gates[plan.gate_of[place]]);
+    let summed = combine(plan, &outputs, sizes.model, |place| {
+        gates[plan.gate_of[place]]
+    });
     (tensor(summed, [plan.tokens, sizes.model]), first)
 }
 
@@ -66,10 +71,22 @@ fn expert(
     buffers: &mut Scratch,
     mut task: Task<'_>,
 ) {
-    let Sizes { model, hidden, wide } = sizes;
+    let Sizes {
+        model,
+        hidden,
+        wide,
+    } = sizes;
     let [x, _, up, up_bias, down, down_bias] = inputs.each_ref().map(values);
-    let up = Matrix(&up[task.expert * model * wide..][..model * wide], model, wide);
-    let down = Matrix(&down[task.expert * hidden * model..][..hidden * model], hidden, model);
+    let up = Matrix(
+        &up[task.expert * model * wide..][..model * wide],
+        model,
+        wide,
+    );
+    let down = Matrix(
+        &down[task.expert * hidden * model..][..hidden * model],
+        hidden,
+        model,
+    );
     let start = job.plan.offsets[task.expert];
     for at in (0..job.plan.count(task.expert)).step_by(BLOCK) {
         let rows = BLOCK.min(job.plan.count(task.expert) - at);

@@ -141,7 +141,11 @@ impl<C: CheckpointStrategy> ExpertOps for Autodiff<Flex, C> {
         let tensors = [x, gates, up, up_bias, down, down_bias];
         let nodes = tensors.each_ref().map(|tensor| tensor.node());
         let inputs = tensors.map(|tensor| tensor.into_parts().0.to_contiguous());
-        match ExpertsBackward.prepare::<C>(nodes).compute_bound().stateful() {
+        match ExpertsBackward
+            .prepare::<C>(nodes)
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prep) => {
                 let (output, first) = forward::run(&inputs, &job, true);
                 let first = Arc::new(first);

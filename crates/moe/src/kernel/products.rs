@@ -102,7 +102,9 @@ pub(super) fn gather(out: &mut [f32], rows: &[f32], tokens: &[usize], width: usi
 /// Adds a row to every row.
 pub(super) fn add_row(rows: &mut [f32], row: &[f32]) {
     for out in rows.chunks_exact_mut(row.len()) {
-        out.iter_mut().zip(row).for_each(|(out, value)| *out += value);
+        out.iter_mut()
+            .zip(row)
+            .for_each(|(out, value)| *out += value);
     }
 }
 
@@ -118,10 +120,15 @@ pub(super) fn combine(
     let token = |(token, out): (usize, &mut [f32])| {
         for &place in &places[starts[token]..starts[token + 1]] {
             let (weight, row) = (weight(place), &rows[place * width..][..width]);
-            out.iter_mut().zip(row).for_each(|(out, value)| *out += weight * value);
+            out.iter_mut()
+                .zip(row)
+                .for_each(|(out, value)| *out += weight * value);
         }
     };
-    out.par_chunks_mut(width).with_min_len(64).enumerate().for_each(token);
+    out.par_chunks_mut(width)
+        .with_min_len(64)
+        .enumerate()
+        .for_each(token);
     out
 }
 

@@ -34,7 +34,9 @@ pub fn consistency(weights: &[Vec<f64>], embeddings: &[Vec<Vec<f64>>]) -> Result
         return Err(MoeError::shape("layers", &found, expected));
     }
     let layers = weights.iter().zip(embeddings);
-    let means: Vec<Vec<f64>> = layers.map(|(w, e)| mean_embedding(w, e)).collect::<Result<_>>()?;
+    let means: Vec<Vec<f64>> = layers
+        .map(|(w, e)| mean_embedding(w, e))
+        .collect::<Result<_>>()?;
     let cosines: Vec<f64> = means
         .windows(2)
         .map(|pair| cosine(&pair[0], &pair[1]))
@@ -53,18 +55,28 @@ fn mean_embedding(weights: &[f64], embeddings: &[Vec<f64>]) -> Result<Vec<f64>> 
     let width = embeddings.first().map_or(0, Vec::len);
     if weights.len() != embeddings.len() || embeddings.iter().any(|e| e.len() != width) {
         let expected = format!("[{}, {width}]", weights.len());
-        return Err(MoeError::shape("embeddings", &[embeddings.len(), width], expected));
+        return Err(MoeError::shape(
+            "embeddings",
+            &[embeddings.len(), width],
+            expected,
+        ));
     }
     let mut mean = vec![0.0; width];
     for (weight, embedding) in weights.iter().zip(embeddings) {
-        mean.iter_mut().zip(embedding).for_each(|(sum, value)| *sum += weight * value);
+        mean.iter_mut()
+            .zip(embedding)
+            .for_each(|(sum, value)| *sum += weight * value);
     }
     Ok(mean)
 }
 
 fn cosine(a: &[f64], b: &[f64]) -> Result<f64> {
     if a.len() != b.len() {
-        return Err(MoeError::shape("embeddings", &[b.len()], format!("[{}] as before", a.len())));
+        return Err(MoeError::shape(
+            "embeddings",
+            &[b.len()],
+            format!("[{}] as before", a.len()),
+        ));
     }
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     Ok(dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE))
@@ -80,7 +92,11 @@ mod tests {
     fn check_values() {
         let plain = vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![1.0, 1.0]];
         let last = vec![vec![1.0, 0.0], vec![0.0, 1.0], vec![-1.0, 1.0]];
-        let weights = [vec![0.6, 0.4, 0.0], vec![0.5, 0.5, 0.0], vec![0.0, 0.2, 0.8]];
+        let weights = [
+            vec![0.6, 0.4, 0.0],
+            vec![0.5, 0.5, 0.0],
+            vec![0.0, 0.2, 0.8],
+        ];
         let found = consistency(&weights, &[plain.clone(), plain.clone(), last]).unwrap();
         assert_abs_diff_eq!(found.cosines[0], 0.980_580_675_7, epsilon = 1e-9);
         assert_abs_diff_eq!(found.cosines[1], 0.110_431_526_1, epsilon = 1e-9);

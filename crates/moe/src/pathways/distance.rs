@@ -52,7 +52,9 @@ pub fn mean_distance_within(
         let expected = format!("[{}]", pathways.len());
         return Err(MoeError::shape("labels", &[labels.len()], expected));
     }
-    Ok(mean_over_pairs(pathways, unit, |i, j| labels[i] == labels[j]))
+    Ok(mean_over_pairs(pathways, unit, |i, j| {
+        labels[i] == labels[j]
+    }))
 }
 
 fn mean_over_pairs(

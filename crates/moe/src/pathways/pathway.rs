@@ -40,7 +40,11 @@ impl Pathway {
     /// ```
     pub fn of(weights: &[Vec<f64>], threshold: f64) -> Result<Self> {
         if !(threshold > 0.0 && threshold < 1.0) {
-            return Err(MoeError::range("threshold", threshold, "above 0 and below 1"));
+            return Err(MoeError::range(
+                "threshold",
+                threshold,
+                "above 0 and below 1",
+            ));
         }
         if weights.is_empty() {
             return Err(MoeError::range("weights", "empty", "at least one layer"));
@@ -57,7 +61,10 @@ impl Pathway {
     /// As [`Self::of`] and [`routing_weights`].
     pub fn of_batch(routings: &[Routing], threshold: f64) -> Result<Vec<Self>> {
         let samples = routing_weights(routings)?;
-        samples.iter().map(|weights| Self::of(weights, threshold)).collect()
+        samples
+            .iter()
+            .map(|weights| Self::of(weights, threshold))
+            .collect()
     }
 
     /// The same experts in each layer, in the order of their indices: for distances that ignore which is heavier.
@@ -117,7 +124,11 @@ pub fn routing_weights(routings: &[Routing]) -> Result<Vec<Vec<Vec<f64>>>> {
             return Err(MoeError::shape("routing", &routing.shape, expected));
         }
         let experts = routing.experts();
-        let sums = routing.probabilities().detach().reshape([batch, seq, experts]).sum_dim(1);
+        let sums = routing
+            .probabilities()
+            .detach()
+            .reshape([batch, seq, experts])
+            .sum_dim(1);
         let values = read("probabilities", sums.reshape([batch, experts]))?;
         for (sample, sums) in samples.iter_mut().zip(values.chunks_exact(experts)) {
             let total = sums.iter().sum::<f64>().max(f64::MIN_POSITIVE);

@@ -66,7 +66,9 @@ impl PathwayTracker {
     #[must_use]
     pub fn curve(&self, name: &str) -> Vec<(u64, f64)> {
         let points = self.checkpoints.iter();
-        points.filter_map(|c| Some((c.step, *c.figures.get(name)?))).collect()
+        points
+            .filter_map(|c| Some((c.step, *c.figures.get(name)?)))
+            .collect()
     }
 
     /// Pearson's correlation of a figure with held-out accuracy over the checkpoints from a step on (of a group of samples that is
@@ -121,7 +123,10 @@ pub fn effective_dimension(eigenvalues: &[f64], lambda: f64) -> Result<f64> {
     if let Some(bad) = eigenvalues.iter().find(|value| !value.is_finite()) {
         return Err(MoeError::range("eigenvalues", bad, "finite numbers"));
     }
-    Ok(eigenvalues.iter().map(|value| value / (value + lambda)).sum())
+    Ok(eigenvalues
+        .iter()
+        .map(|value| value / (value + lambda))
+        .sum())
 }
 
 #[cfg(test)]
@@ -141,12 +146,18 @@ mod tests {
     #[test]
     fn correlates_from_a_step_on_and_resumes() {
         let mut tracker = PathwayTracker::new();
-        for (step, accuracy, distance) in [(1, 0.9, 9.0), (2, 0.1, 4.0), (3, 0.5, 3.0), (4, 0.9, 2.0)] {
+        for (step, accuracy, distance) in
+            [(1, 0.9, 9.0), (2, 0.1, 4.0), (3, 0.5, 3.0), (4, 0.9, 2.0)]
+        {
             tracker.add(checkpoint(step, accuracy, distance)).unwrap();
             let text = serde_json::to_string(&tracker).unwrap();
             tracker = serde_json::from_str(&text).unwrap();
         }
-        assert_abs_diff_eq!(tracker.correlation("distance", 2).unwrap(), -1.0, epsilon = 1e-12);
+        assert_abs_diff_eq!(
+            tracker.correlation("distance", 2).unwrap(),
+            -1.0,
+            epsilon = 1e-12
+        );
         assert!(tracker.correlation("distance", 1).unwrap() > -0.5);
         assert_eq!(tracker.correlation("distance", 3), None);
         assert_eq!(tracker.correlation("loss", 0), None);
@@ -156,7 +167,10 @@ mod tests {
 
     #[test]
     fn memorised_and_generalised() {
-        assert_eq!(memorised_from(&[2.0, 0.3, 0.9, 0.32, 0.3], 0.5, 0.05), Some(3));
+        assert_eq!(
+            memorised_from(&[2.0, 0.3, 0.9, 0.32, 0.3], 0.5, 0.05),
+            Some(3)
+        );
         assert_eq!(memorised_from(&[2.0, 0.9], 0.5, 0.05), None);
         assert_eq!(memorised_from(&[], 0.5, 0.05), None);
         let right = [false, true, false, true, true, true, true, true, true];

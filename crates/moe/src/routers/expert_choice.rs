@@ -71,14 +71,20 @@ impl ExpertChoiceRouter {
         let probabilities = softmax(logits.clone(), 1);
         let mut scores = probabilities.clone().detach();
         let mut count = tokens;
-        if let Some(valid) = valid {
+        if let Some(valid) = &valid {
             count = valid.clone().sum().into_scalar::<f32>() as usize;
-            let padding = valid.equal_elem(0.0).unsqueeze_dim::<2>(1);
+            let padding = valid.clone().equal_elem(0.0).unsqueeze_dim::<2>(1);
             scores = scores.mask_fill(padding.expand([tokens, experts]), -1.0);
         }
         let taken = ((count as f64 * self.factor / experts as f64 + 1e-9) as usize).max(1);
-        let choices = top_k(scores.transpose(), taken.min(count));
-        let gates = probabilities.clone().transpose().gather(1, choices.clone());
+        let choices = top_k(scores.transpose(), taken.min(count.max(1)));
+        let mut gates = probabilities.clone().transpose().gather(1, choices.clone());
+        if let Some(valid) = valid {
+            gates = gates
+                * valid
+                    .select(0, choices.clone().flatten(0, 1))
+                    .reshape(choices.dims());
+        }
         Gating {
             logits: Some(logits),
             probabilities,

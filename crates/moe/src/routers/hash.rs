@@ -43,7 +43,11 @@ impl HashRouterConfig {
         check_top_k(experts, top_k)?;
         positive("buckets", self.buckets)?;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let row = |_| sample(&mut rng, experts, top_k).into_iter().map(|e| e as i64);
+        let row = |_| {
+            sample(&mut rng, experts, top_k)
+                .into_iter()
+                .map(|e| e as i64)
+        };
         let table: Vec<i64> = (0..self.buckets).flat_map(row).collect();
         let table = TensorData::new(table, [self.buckets, top_k]);
         Ok(HashRouter {

@@ -10,7 +10,7 @@ mod softmax;
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Device, DType, FloatDType, Int, Tensor};
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor};
 
 pub use expert_choice::{ExpertChoiceRouter, ExpertChoiceRouterConfig};
 pub use gating::{Choices, Gating, NoisyScores};
@@ -82,12 +82,8 @@ impl RouterConfig {
         device: &Device,
     ) -> Result<Router> {
         Ok(match self {
-            Self::Softmax(config) => {
-                Router::Softmax(config.init(d_model, experts, top_k, device)?)
-            }
-            Self::Sigmoid(config) => {
-                Router::Sigmoid(config.init(d_model, experts, top_k, device)?)
-            }
+            Self::Softmax(config) => Router::Softmax(config.init(d_model, experts, top_k, device)?),
+            Self::Sigmoid(config) => Router::Sigmoid(config.init(d_model, experts, top_k, device)?),
             Self::Noisy(config) => Router::Noisy(config.init(d_model, experts, top_k, device)?),
             Self::ExpertChoice(config) => {
                 Router::ExpertChoice(config.init(d_model, experts, device)?)

@@ -47,7 +47,8 @@ impl Noise {
     /// Uniform from `1 - spread` to `1 + spread`.
     pub(super) fn uniform(&self, shape: [usize; 2], spread: f64, device: &Device) -> Tensor<2> {
         let (mut rng, spread) = (self.next(), spread as f32);
-        let values = (0..shape[0] * shape[1]).map(|_| 1.0 + spread * (2.0 * rng.random::<f32>() - 1.0));
+        let values =
+            (0..shape[0] * shape[1]).map(|_| 1.0 + spread * (2.0 * rng.random::<f32>() - 1.0));
         Tensor::from_data(TensorData::new(values.collect::<Vec<f32>>(), shape), device)
     }
 

@@ -85,7 +85,9 @@ impl NoisyRouter {
             noisy: clean.clone() + normal.clone() * size.clone(),
             deviation: size.clone(),
         });
-        let compared = scores.as_ref().map_or_else(|| clean.clone(), |s| s.noisy.clone());
+        let compared = scores
+            .as_ref()
+            .map_or_else(|| clean.clone(), |s| s.noisy.clone());
         let choices = top_k(compared.clone(), self.top_k);
         let gates = softmax(chosen(&compared, &choices), 1);
         Gating {

@@ -63,7 +63,10 @@ impl SigmoidRouterConfig {
         }
         let within = self.kept_groups * (experts / self.groups);
         if self.kept_groups == 0 || self.kept_groups > self.groups || within < top_k {
-            let allowed = format!("1 to {} groups that hold at least {top_k} experts", self.groups);
+            let allowed = format!(
+                "1 to {} groups that hold at least {top_k} experts",
+                self.groups
+            );
             return Err(MoeError::range("kept_groups", self.kept_groups, &allowed));
         }
         Ok(SigmoidRouter {
@@ -115,8 +118,16 @@ pub fn select(biased: Tensor<2>, k: usize, groups: usize, kept: usize) -> Tensor
     let winners = top_k(sums, kept);
     let device = biased.device();
     let group = Tensor::<1, Int>::arange(0..groups as i64, &device).reshape([1, groups, 1]);
-    let hits = winners.reshape([tokens, 1, kept]).expand([tokens, groups, kept]);
-    let hits = hits.equal(group.expand([tokens, groups, kept])).int().sum_dim(2);
-    let out = hits.equal_elem(0).expand([tokens, groups, size]).reshape([tokens, experts]);
+    let hits = winners
+        .reshape([tokens, 1, kept])
+        .expand([tokens, groups, kept]);
+    let hits = hits
+        .equal(group.expand([tokens, groups, kept]))
+        .int()
+        .sum_dim(2);
+    let out = hits
+        .equal_elem(0)
+        .expand([tokens, groups, size])
+        .reshape([tokens, experts]);
     top_k(biased.mask_fill(out, f32::NEG_INFINITY), k)
 }

@@ -55,7 +55,11 @@ impl SoftmaxRouterConfig {
     ) -> Result<SoftmaxRouter> {
         check_top_k(experts, top_k)?;
         if !(0.0..1.0).contains(&self.jitter) {
-            return Err(MoeError::range("jitter", self.jitter, "0 up to, not including, 1"));
+            return Err(MoeError::range(
+                "jitter",
+                self.jitter,
+                "0 up to, not including, 1",
+            ));
         }
         Ok(SoftmaxRouter {
             weight: weight(d_model, experts, device),
@@ -95,7 +99,11 @@ impl SoftmaxRouter {
         let probabilities = softmax(logits.clone(), 1);
         let choices = top_k(probabilities.clone(), self.top_k);
         let kept = chosen(&probabilities, &choices);
-        let gates = if self.renormalise { normalised(kept) } else { kept };
+        let gates = if self.renormalise {
+            normalised(kept)
+        } else {
+            kept
+        };
         Gating {
             logits: Some(logits),
             probabilities,

@@ -47,7 +47,8 @@ pub(crate) fn gradients<M: Module>(model: &M, grads: Gradients) -> Vec<(String, 
         }
         fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
             if let Some(grad) = self.0.get::<D>(param.id) {
-                self.2.push((self.1.join("."), grad.try_into_vec_as::<f32>().unwrap()));
+                self.2
+                    .push((self.1.join("."), grad.try_into_vec_as::<f32>().unwrap()));
             }
         }
     }
@@ -62,7 +63,10 @@ pub(crate) fn assert_near(what: &str, found: &[f32], expected: &[f32], tolerance
     let norm = |values: &[f32]| values.iter().map(|v| v * v).sum::<f32>().sqrt();
     let error: Vec<f32> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
     let (error, size) = (norm(&error), norm(expected));
-    assert!(error <= tolerance * size.max(1e-3), "{what}: error {error} of {size}");
+    assert!(
+        error <= tolerance * size.max(1e-3),
+        "{what}: error {error} of {size}"
+    );
 }
 
 fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -86,7 +90,10 @@ fn assert_dense(moe: &Moe, x: &Tensor<3>) {
     assert_near("output", &mixture.0, &dense.0, 1e-5);
     assert_near("x", &mixture.1, &dense.1, 1e-5);
     let find = |grads: &[(String, Vec<f32>)], path: &str| {
-        grads.iter().find(|(name, _)| name == path).map(|(_, grad)| grad.clone())
+        grads
+            .iter()
+            .find(|(name, _)| name == path)
+            .map(|(_, grad)| grad.clone())
     };
     assert!(!mixture.2.is_empty());
     for (path, grad) in &dense.2 {
@@ -102,19 +109,29 @@ pub(crate) fn routers(top_k: usize) -> Vec<(&'static str, RouterConfig)> {
     vec![
         ("softmax", RouterConfig::Softmax(softmax(false))),
         ("renormalised", RouterConfig::Softmax(softmax(true))),
-        ("sigmoid", RouterConfig::Sigmoid(SigmoidRouterConfig::new().with_scale(2.5))),
+        (
+            "sigmoid",
+            RouterConfig::Sigmoid(SigmoidRouterConfig::new().with_scale(2.5)),
+        ),
         // With one stream of noise both runs would draw differently: its evaluation is compared here.
-        ("expert choice", RouterConfig::ExpertChoice(
-            ExpertChoiceRouterConfig::new().with_factor(top_k as f64),
-        )),
-        ("hash", RouterConfig::Hash(HashRouterConfig::new().with_buckets(97))),
+        (
+            "expert choice",
+            RouterConfig::ExpertChoice(ExpertChoiceRouterConfig::new().with_factor(top_k as f64)),
+        ),
+        (
+            "hash",
+            RouterConfig::Hash(HashRouterConfig::new().with_buckets(97)),
+        ),
     ]
 }
 
 /// Dropless, and a capacity with room for everything.
 pub(crate) fn dispatches(experts: usize, top_k: usize) -> [Dispatch; 2] {
     let factor = experts as f64 / top_k as f64;
-    [Dispatch::Dropless, Dispatch::Capacity(Capacity::new(factor))]
+    [
+        Dispatch::Dropless,
+        Dispatch::Capacity(Capacity::new(factor)),
+    ]
 }
 
 #[test]
@@ -150,11 +167,17 @@ fn the_noisy_router_agrees_with_the_dense_reference_under_the_same_noise() {
             .with_router(RouterConfig::Noisy(NoisyRouterConfig::new()))
             .with_dispatch(dispatch);
         let moe = config.init(&device).unwrap();
-        let Router::Noisy(router) = &moe.router else { panic!() };
+        let Router::Noisy(router) = &moe.router else {
+            panic!()
+        };
         let run = |dense: bool| {
             router.noise().resume(7);
             let (y, routing) = moe.forward(x.clone());
-            let y = if dense { reference(&moe, x.clone(), &routing) } else { y };
+            let y = if dense {
+                reference(&moe, x.clone(), &routing)
+            } else {
+                y
+            };
             gradients(&moe, (y * x.clone()).sum().backward())
         };
         for ((path, found), (_, expected)) in run(false).iter().zip(&run(true)) {
@@ -166,11 +189,19 @@ fn the_noisy_router_agrees_with_the_dense_reference_under_the_same_noise() {
 
 /// A softmax router that sends every token to the first experts.
 fn all_on_the_first(moe: &mut Moe) {
-    let Router::Softmax(router) = &mut moe.router else { panic!() };
+    let Router::Softmax(router) = &mut moe.router else {
+        panic!()
+    };
     let [width, experts] = router.weight.val().dims();
-    let weight: Vec<f32> = (0..width * experts).map(|i| -((i % experts) as f32) * 0.1).collect();
+    let weight: Vec<f32> = (0..width * experts)
+        .map(|i| -((i % experts) as f32) * 0.1)
+        .collect();
     router.weight = router.weight.clone().map(|w| {
-        Tensor::from_data(TensorData::new(weight.clone(), [width, experts]), &w.device()).require_grad()
+        Tensor::from_data(
+            TensorData::new(weight.clone(), [width, experts]),
+            &w.device(),
+        )
+        .require_grad()
     });
 }
 
