@@ -4,7 +4,7 @@
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Distribution, Int, Tensor};
 use criterion::{BatchSize, Criterion};
 use rand::{RngExt, SeedableRng};
@@ -173,13 +173,18 @@ pub(crate) fn large_update(criterion: &mut Criterion) {
         GradientsParams::from_grads(output.square().mean().backward(), model)
     };
     let mut group = criterion.benchmark_group("masks-25M");
-    for (name, momentum) in [("sgd", None), ("momentum", Some(MomentumConfig::new()))] {
+    let momentum = Some(MomentumConfig::new());
+    for (name, optimizer) in [
+        ("sgd", SgdConfig::new().init()),
+        ("momentum", SgdConfig::new().with_momentum(momentum).init()),
+        ("adam", AdamConfig::new().init()),
+    ] {
         for (kind, every) in [("no update", 1_000_000), ("update", 1)] {
             let pruner = GraNetConfig::new(0.9, 1_000_000)
                 .with_update_every(every)
                 .init(&model)
                 .unwrap();
-            let mut optim = SgdConfig::new().with_momentum(momentum.clone()).init();
+            let mut optim = optimizer.clone();
             let first = pruner.mask(model.clone()).unwrap();
             let grads = gradients(&first);
             let mut trained = Some(pruner.optimize(first, &mut optim, 1e-6, grads));

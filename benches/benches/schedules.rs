@@ -6,7 +6,8 @@ use std::time::Duration;
 use criterion::Criterion;
 use regimen_schedules::refined::step_sizes;
 use regimen_schedules::{
-    AnySchedule, Cosine, Linear, Norm, RefinedConfig, Schedule, ScheduleExt, Wsd,
+    AnySchedule, Cosine, Linear, Noisy, Norm, RefinedConfig, Schedule, ScheduleExt, WarmRestarts,
+    Wsd,
 };
 
 #[path = "../../crates/schedules/tests/schedules/entries.rs"]
@@ -20,9 +21,12 @@ pub(crate) fn value(criterion: &mut Criterion) {
     let cosine = Cosine::new(0.1, steps).unwrap().warmed_up(500).unwrap();
     let norms: Vec<f64> = (1..=steps).map(|t| (t as f64).powf(-0.5)).collect();
     let refined = RefinedConfig::new(Norm::L2).init(&norms).unwrap();
-    let all: [(&str, &dyn Schedule); 3] = [
+    let restarts = WarmRestarts::new(0.1, 10).unwrap();
+    let restarts = restarts.with_growth(1.5).unwrap();
+    let all: [(&str, &dyn Schedule); 4] = [
         ("linear", &linear),
         ("warm cosine", &cosine),
+        ("sgdr, growth 1.5", &restarts),
         ("refined", &refined),
     ];
     for (name, schedule) in all {
@@ -65,9 +69,16 @@ pub(crate) fn table(criterion: &mut Criterion) {
     group.sample_size(20);
     let steps = 1_000_000;
     let cosine = Cosine::new(0.1, steps).unwrap();
-    let all: [(&str, AnySchedule); 4] = [
+    let restarts = WarmRestarts::new(0.1, 1_000).unwrap();
+    let all: [(&str, AnySchedule); 7] = [
         ("linear", Linear::new(0.1, steps).unwrap().into()),
         ("cosine", cosine.into()),
+        ("sgdr", restarts.with_growth(2.0).unwrap().into()),
+        (
+            "sgdr, growth 1.5",
+            restarts.with_growth(1.5).unwrap().into(),
+        ),
+        ("noise on a cosine", Noisy::new(cosine, 1).into()),
         ("warm cosine", cosine.warmed_up(500).unwrap().into()),
         (
             "wsd",

@@ -54,6 +54,28 @@ pub enum DataKind {
     Images,
     /// Text; the embedded prose unless the user's folder has another.
     Text,
+    /// Domains of text, the embedded ones that are named unless the user's folder has two or more
+    /// text files, each a domain.
+    Domains(&'static [Domain]),
+}
+
+/// An embedded domain of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the text of its name")]
+pub enum Domain {
+    Prose,
+    Verse,
+    Code,
+}
+
+impl Domain {
+    fn text(self) -> Result<Text> {
+        match self {
+            Self::Prose => Text::prose(),
+            Self::Verse => Text::verse(),
+            Self::Code => Text::code(),
+        }
+    }
 }
 
 /// An experiment: what it claims, how it runs one seed, and how it decides.
@@ -161,6 +183,20 @@ impl Context {
         text.map_or_else(Text::prose, Ok)
     }
 
+    /// The domains of text of this run in the order in which they arrive: the embedded ones, or the
+    /// files of the user's folder by name, two or more and at most as many.
+    ///
+    /// # Errors
+    /// If the user's folder can't be read.
+    pub fn domains(&self, embedded: &[Domain]) -> Result<Vec<Text>> {
+        let own = self.folder.as_deref().map(crate::data::load_domains);
+        let own = own.transpose()?.unwrap_or_default();
+        if own.len() < 2 {
+            return embedded.iter().map(|domain| domain.text()).collect();
+        }
+        Ok(own.into_iter().take(embedded.len()).collect())
+    }
+
     /// What the run's data is called.
     ///
     /// # Errors
@@ -169,6 +205,10 @@ impl Context {
         Ok(match kind {
             DataKind::Images => self.images()?.name,
             DataKind::Text => self.text()?.name,
+            DataKind::Domains(embedded) => {
+                let names = self.domains(embedded)?.into_iter().map(|text| text.name);
+                names.collect::<Vec<_>>().join(", ")
+            }
         })
     }
 }
@@ -261,6 +301,19 @@ impl Check {
     #[must_use]
     pub fn at_most(statement: &str, values: Vec<f64>, bound: f64) -> Self {
         Self::new(statement, values, bound, -1.0)
+    }
+
+    /// Every seed's value is at most `bound`: one above it is enough to fail, whatever the mean.
+    #[must_use]
+    pub fn each_at_most(statement: &str, values: Vec<f64>, bound: f64) -> Self {
+        let within = values.iter().all(|value| *value <= bound);
+        let check = Self::at_most(statement, values, bound);
+        let verdict = if within {
+            check.verdict
+        } else {
+            Verdict::DoesNotHold
+        };
+        Self { verdict, ..check }
     }
 
     /// Holds if the mean is on the right side; else inconclusive if two standard errors reach the
@@ -402,5 +455,9 @@ mod tests {
         assert_eq!(check(&[]), Verdict::DoesNotHold);
         let most = Check::at_most("x", vec![0.9, 0.8, 0.7], 1.0).verdict;
         assert_eq!(most, Verdict::Holds);
+        let each = |values: &[f64]| Check::each_at_most("x", values.to_vec(), 1.0).verdict;
+        assert_eq!(each(&[0.9, 1.0, 0.7]), Verdict::Holds);
+        assert_eq!(each(&[0.1, 1.1, 0.1]), Verdict::DoesNotHold);
+        assert_eq!(each(&[0.1, f64::NAN, 0.1]), Verdict::DoesNotHold);
     }
 }

@@ -17,11 +17,15 @@ pub mod schedules;
 pub mod train;
 pub mod unlearning;
 
-pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial, Verdict};
+pub use experiment::{
+    Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial, Verdict,
+};
 
 /// Every experiment, in the order of the report.
 pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
+    schedules::infinite_schedule::SYSTEM,
+    schedules::continual_pretraining::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

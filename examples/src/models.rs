@@ -54,14 +54,15 @@ impl Mlp {
     /// Inputs `[batch, sizes[0]]` to logits `[batch, sizes[last]]`.
     #[must_use]
     pub fn forward(&self, inputs: Tensor<2>) -> Tensor<2> {
-        let mut x = inputs;
-        for (i, layer) in self.layers.iter().enumerate() {
-            x = layer.forward(x);
-            if i + 1 < self.layers.len() {
-                x = relu(x);
-            }
-        }
-        x
+        let x = self.entering(self.layers.len() - 1, inputs);
+        self.layers[self.layers.len() - 1].forward(x)
+    }
+
+    /// What enters layer `index`, `[batch, sizes[index]]`: the inputs themselves for the first.
+    #[must_use]
+    pub fn entering(&self, index: usize, inputs: Tensor<2>) -> Tensor<2> {
+        let before = self.layers.iter().take(index);
+        before.fold(inputs, |x, layer| relu(layer.forward(x)))
     }
 }
 

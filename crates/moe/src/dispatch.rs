@@ -162,17 +162,14 @@ fn by_experts(
 ) -> Dispatched {
     let (device, [tokens, model], [count, taken]) = (x.device(), x.dims(), choices.dims());
     let flat = choices.clone().reshape([count * taken]);
-    let counts = match valid {
-        Some(valid) => valid
-            .clone()
-            .select(0, flat.clone())
-            .reshape([count, taken])
-            .sum_dim(1),
-        None => Tensor::full([count, 1], taken as f64, &device),
-    };
     let rows = x.select(0, flat.clone()).reshape([count, taken, model]);
     let out = experts.run_batched(rows) * gating.gates.clone().unsqueeze_dim::<3>(2);
     let zeros = Tensor::<2>::zeros([tokens, model], &device);
+    let all = || Tensor::full([count], taken as f64, &device);
+    let counts = valid.map_or_else(all, |valid| {
+        let valid = valid.clone().select(0, flat.clone());
+        valid.reshape([count, taken]).sum_dim(1).reshape([count])
+    });
     Dispatched {
         output: zeros.select_assign(
             0,
@@ -180,7 +177,7 @@ fn by_experts(
             out.reshape([count * taken, model]),
             IndexingUpdateOp::Add,
         ),
-        counts: counts.reshape([count]),
+        counts,
         dropped: Tensor::zeros([1], &device),
     }
 }

@@ -1,5 +1,5 @@
 //! Mixtures against dense references, balance, padding, bad input, and kill-and-resume.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::excessive_precision, missing_docs)]
 
 #[path = "moe/balance.rs"]
 mod balance;

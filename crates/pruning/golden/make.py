@@ -86,6 +86,7 @@ def granet(folder):
     torch.Tensor.cuda = lambda self, *_: self
     source = f"VITA-Group/GraNet {commit(folder)}"
     erk(core, source)
+    cubic(core, source)
     shapes = [(8, 6), (4, 8), (3, 4, 3, 3)]
     module = torch.nn.Module()
     for i, shape in enumerate(shapes):
@@ -152,6 +153,31 @@ def erk(core, source):
                 value = float(re.sub(r"[^0-9.e+-]", "", value.replace("np.float64", "")))
                 rows.append((n, "x".join(map(str, shape)), density, value))
     write("erk.csv", source, ["network", "shape", "density", "layer_density"], rows)
+
+
+def cubic(core, source):
+    """How many of a million weights the released schedule asks for at each event, read off its call of topk."""
+    total, rows, topk = 1_000_000, [], torch.topk
+    for events, initial, final in [(10, 1.0, 0.1), (10, 0.5, 0.1), (7, 1.0, 0.02)]:
+        args = SimpleNamespace(
+            sparse_init="none", fix=False, update_frequency=5, method="GMP", init_density=initial, final_density=final,
+            init_prune_epoch=0, final_prune_epoch=events, multiplier=1, rm_first=False,
+        )
+        module = torch.nn.Module()
+        module.register_parameter("p", torch.nn.Parameter(torch.linspace(1, 2, total).reshape(1000, -1)))
+        optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+        asked = []
+        torch.topk = lambda values, k, **rest: (asked.append(k), topk(values, k, **rest))[1]
+        with contextlib.redirect_stdout(io.StringIO()):
+            masking = core.Masking(optimizer, args=args, train_loader=range(5))
+            masking.modules = [module]
+            masking.masks = {"p": torch.ones(1000, total // 1000)}
+            for event in range(events + 3):
+                asked.clear()
+                masking.pruning(5 * event)
+                rows.append((events, initial, final, event, asked[0] if asked else ""))
+        torch.topk = topk
+    write("cubic.csv", source, ["events", "initial_density", "final_density", "event", "kept_of_a_million"], rows)
 
 
 if __name__ == "__main__":

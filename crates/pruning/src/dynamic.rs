@@ -209,7 +209,7 @@ impl DynamicSparse {
 
     fn prune(&self, step: usize, layers: &mut [Layer]) -> Result<()> {
         let sparsity = self.sparsity(step);
-        layers.iter_mut().for_each(Layer::absolute_weights);
+        layers.iter_mut().for_each(Layer::absolute);
         if self.config.uniform {
             return prune_uniform(layers, sparsity);
         }

@@ -30,29 +30,26 @@ impl Gradients {
         }
     }
 
-    /// The gradients of the masked weights on the host, summed over devices.
-    pub(crate) fn dense<M: Module>(&self, model: &M, masks: &Masks) -> Result<Vec<Vec<f32>>> {
-        let read = |grads| -> Result<Vec<Vec<f32>>> {
-            let vector = masks.select(&ParamVector::gradients(model, grads))?;
-            Ok(vector.to_host()?)
-        };
+    /// The gradients of the masked weights, summed over devices on the first one.
+    pub(crate) fn masked<M: Module>(&self, model: &M, masks: &Masks) -> Result<ParamVector> {
+        let read = |grads: &GradientsParams| masks.select(&ParamVector::gradients(model, grads));
         match self {
             Self::One(grads) => read(grads),
             Self::Many(many) => {
-                let mut sum: Vec<Vec<f32>> = Vec::new();
-                for (grads, _) in &many.grads {
-                    let part = read(grads)?;
-                    if sum.is_empty() {
-                        sum = part;
-                        continue;
-                    }
-                    for (sum, part) in sum.iter_mut().zip(part) {
-                        sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
-                    }
-                }
-                Ok(sum)
+                let mut parts = many.grads.iter().map(|(grads, _)| read(grads));
+                let first = parts
+                    .next()
+                    .unwrap_or_else(|| read(&GradientsParams::new()))?;
+                parts.try_fold(first, |sum, part| {
+                    Ok(sum.zip(&part?, |sum, part| part.to_device(&sum.device()) + sum)?)
+                })
             }
         }
+    }
+
+    /// The gradients of the masked weights on the host, summed over devices.
+    pub(crate) fn dense<M: Module>(&self, model: &M, masks: &Masks) -> Result<Vec<Vec<f32>>> {
+        Ok(self.masked(model, masks)?.to_host()?)
     }
 
     /// Zeroes the gradients where a parameter's flags, flat and off the tape, are on.

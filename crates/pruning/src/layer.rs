@@ -1,12 +1,13 @@
 //! What a method decides on: one layer's weights, dense gradient and flags on the host.
 
+use burn::module::Module;
 use rand::Rng;
 use rayon::prelude::*;
 use regimen_tensor::threshold;
 
-use crate::Result;
 use crate::drop::{DropRule, Rounding};
 use crate::growth::GrowthRule;
+use crate::{Mask, Masks, Result};
 
 /// A masked layer at an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,16 +42,19 @@ impl Layer {
         }
     }
 
-    /// Replaces weights and gradient by their absolute values.
-    pub fn absolute(&mut self) {
-        let parts = [&mut self.weights, &mut self.gradient];
-        for values in parts {
-            values.par_iter_mut().for_each(|v| *v = v.abs());
-        }
+    /// The layers of a model that these masks cover, [`absolute`](Self::absolute) and without gradients.
+    pub(crate) fn magnitudes<M: Module>(module: &M, masks: &Masks) -> Result<Vec<Self>> {
+        let weights = masks.weights(module)?.to_host()?.into_iter();
+        let layer = |(weights, mask): (_, &Mask)| {
+            let mut layer = Self::new(weights, Vec::new(), mask.active.clone());
+            layer.absolute();
+            layer
+        };
+        Ok(weights.zip(masks.layers()).map(layer).collect())
     }
 
     /// Replaces the weights by their absolute values.
-    pub fn absolute_weights(&mut self) {
+    pub fn absolute(&mut self) {
         self.weights.par_iter_mut().for_each(|w| *w = w.abs());
     }
 
@@ -88,23 +92,6 @@ impl Layer {
     #[must_use]
     pub fn inactive(&self) -> Vec<bool> {
         self.active.par_iter().map(|active| !active).collect()
-    }
-
-    /// Drops the `count` active weights of smallest magnitude and grows as many of the inactive ones (the
-    /// dropped among them) of largest gradient; the layer must be [`absolute`](Self::absolute). A layer
-    /// without an inactive weight has nothing to swap. Returns how many were grown.
-    ///
-    /// # Errors
-    /// If a weight or gradient is not finite, or `count` exceeds the active weights.
-    pub fn regenerate(&mut self, count: usize) -> Result<usize> {
-        if count == 0 || self.count() == self.active.len() {
-            return Ok(0);
-        }
-        let dropped = threshold::bottom_k_of(&self.weights, &self.active, count)?;
-        self.drop(&dropped);
-        let grown = threshold::top_k_of(&self.gradient, &self.inactive(), count)?;
-        self.grow(&grown);
-        Ok(count)
     }
 
     /// Drops a `share` in 0..=1 of the active weights by one rule and grows as many by another. A layer without
@@ -157,6 +144,7 @@ pub fn prune_global(layers: &mut [Layer], keep: usize) -> Result<()> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
 
     #[test]
     fn one_regeneration() {
@@ -164,9 +152,10 @@ mod tests {
         let weights = vec![0.9, -0.8, 0.1, 0.05, -0.4, 0.3, 0.0, 0.0];
         let gradient = vec![0.1, 0.1, 0.7, 0.0, 0.1, 0.1, 0.5, -0.9];
         let mut layer = Layer::new(weights, gradient, active);
-        layer.absolute();
-        let count = crate::density::ceil(6.0 / 3.0);
-        assert_eq!(layer.regenerate(count).unwrap(), 2);
+        let mut rng = rand_chacha::ChaCha8Rng::from_seed([0; 32]);
+        let (drop, grow) = (DropRule::Magnitude, GrowthRule::Gradient);
+        let grown = layer.swap(drop, 1.0 / 3.0, Rounding::Up, grow, &mut rng);
+        assert_eq!(grown.unwrap(), 2);
         assert_eq!(layer.active, [1, 1, 1, 0, 1, 1, 0, 1].map(|f| f == 1));
         assert_eq!(layer.kept, [1, 1, 0, 0, 1, 1, 0, 0].map(|f| f == 1));
     }

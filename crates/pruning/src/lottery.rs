@@ -30,10 +30,7 @@ pub fn rewind<M: Module>(
     share: f64,
 ) -> Result<(M, Masks)> {
     fraction("share", share, false)?;
-    let weights = masks.weights(trained)?.to_host()?.into_iter();
-    let layer = |(w, m): (Vec<f32>, &crate::Mask)| Layer::new(w, Vec::new(), m.active.clone());
-    let mut layers: Vec<Layer> = weights.zip(masks.layers()).map(layer).collect();
-    layers.iter_mut().for_each(Layer::absolute);
+    let mut layers = Layer::magnitudes(trained, &masks)?;
     let keep = floor(masks.count() as f64 * (1.0 - share));
     prune_global(&mut layers, keep)?;
     masks.set(layers.into_iter().map(|layer| layer.active).collect())?;

@@ -60,7 +60,8 @@ impl Rule {
 /// # Errors
 /// If `sparsity` is not in [0, 1], the masks are of another model or a weight is not finite.
 pub fn magnitude<M: Module>(module: &M, mut masks: Masks, sparsity: f64) -> Result<Masks> {
-    let mut layers = layers(module, &masks, sparsity)?;
+    fraction("sparsity", sparsity, true)?;
+    let mut layers = Layer::magnitudes(module, &masks)?;
     prune_global(&mut layers, keep(masks.total(), sparsity))?;
     masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
     Ok(masks)
@@ -75,22 +76,14 @@ pub fn magnitude_per_layer<M: Module>(
     mut masks: Masks,
     sparsity: f64,
 ) -> Result<Masks> {
-    let mut layers = layers(module, &masks, sparsity)?;
+    fraction("sparsity", sparsity, true)?;
+    let mut layers = Layer::magnitudes(module, &masks)?;
     for layer in &mut layers {
         let keep = keep(layer.active.len(), sparsity);
         prune_global(std::slice::from_mut(layer), keep)?;
     }
     masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
     Ok(masks)
-}
-
-fn layers<M: Module>(module: &M, masks: &Masks, sparsity: f64) -> Result<Vec<Layer>> {
-    fraction("sparsity", sparsity, true)?;
-    let weights = masks.weights(module)?.to_host()?.into_iter();
-    let layer = |(w, m): (Vec<f32>, &crate::Mask)| Layer::new(w, Vec::new(), m.active.clone());
-    let mut layers: Vec<Layer> = weights.zip(masks.layers()).map(layer).collect();
-    layers.iter_mut().for_each(Layer::absolute_weights);
-    Ok(layers)
 }
 
 /// Prunes the linear layers of a trained module that the masks cover, in the order in which the module declares them,

@@ -1,10 +1,11 @@
 //! An optimizer's state of masked weights: read for growth, zeroed where weights are off or new.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Device, TensorData};
-use burn_pack::{Bytes, Reader, Tensor, Writer};
+use burn_pack::{Bytes, Reader};
 use rayon::prelude::*;
 
 use crate::mask::Mask;
@@ -23,43 +24,53 @@ use crate::{PruningError, Result};
 /// # Errors
 /// If the record can't be read or written.
 pub fn mask_optimizer(optim: &mut ModuleOptimizer, masks: &Masks) -> Result<()> {
-    let Some(reader) = read(optim)? else {
+    let record = optim.to_record();
+    if record.is_empty() {
         return Ok(());
-    };
-    let (scalars, paths) = (reader.scalars().clone(), reader.metadata().clone());
-    let flags: HashMap<u64, &[bool]> = masks
-        .layers()
-        .iter()
-        .map(|mask| (mask.id.val(), mask.active.as_slice()))
-        .collect();
+    }
+    let bytes = record.into_bytes().map_err(failed)?.shared();
+    let mut places = Vec::new();
     let loaded = burn::tensor::Tensor::<1>::zeros([1], &Device::default()).dtype();
-    let mut tensors = Vec::new();
-    for tensor in reader.into_tensors().map_err(failed)? {
+    for tensor in Reader::from_bytes(bytes.clone())
+        .and_then(Reader::into_tensors)
+        .map_err(failed)?
+    {
         if tensor.dtype.is_float() && tensor.dtype != loaded {
             tracing::warn!(dtype = ?tensor.dtype, "optimizer state not reset: records load as {loaded:?}");
             return Ok(());
         }
-        let active = tensor.param_id.and_then(|id| flags.get(&id));
-        tensors.push(match active {
-            Some(active) if tensor.shape.num_elements() == active.len() => {
-                let (name, dtype, shape, id, bytes) = tensor.into_parts().map_err(failed)?;
-                let bytes = zero(bytes, active, dtype.size());
-                Tensor::new(name, dtype, shape, id, bytes)
-            }
-            _ => tensor,
-        });
+        places.extend(place(tensor, &bytes, masks)?);
     }
-    let mut writer = Writer::new(tensors);
-    for (key, value) in &scalars {
-        writer = writer.with_scalar(key, *value);
+    let mut bytes = bytes;
+    for (mask, place, size) in places {
+        zero(&mut bytes[place], &mask.active, size);
     }
-    for (key, value) in &paths {
-        writer = writer.with_metadata(key, value);
-    }
-    let bytes = writer.into_bytes().map_err(failed)?;
     let record = OptimizerRecord::from_bytes(bytes).map_err(failed)?;
     *optim = optim.clone().load_record(record);
     Ok(())
+}
+
+/// The mask of a state tensor that has the size of its parameter, where the tensor lies in the record's bytes, and the
+/// bytes of a value.
+fn place<'a>(
+    tensor: burn_pack::Tensor,
+    record: &Bytes,
+    masks: &'a Masks,
+) -> Result<Option<(&'a Mask, Range<usize>, usize)>> {
+    let mut layers = masks.layers().iter();
+    let mask = layers.find(|mask| Some(mask.id.val()) == tensor.param_id);
+    let elements = tensor.shape.num_elements();
+    let Some(mask) = mask.filter(|mask| mask.active.len() == elements) else {
+        return Ok(None);
+    };
+    let (_, dtype, _, _, view) = tensor.into_parts().map_err(failed)?;
+    // The tensor is a view into the record: its place is where it starts.
+    let start = view.as_ptr().addr().checked_sub(record.as_ptr().addr());
+    let place = start.map(|start| start..start + view.len());
+    match place.filter(|place| place.end <= record.len()) {
+        Some(place) => Ok(Some((mask, place, dtype.size()))),
+        None => Err(failed("a tensor lies outside of its record")),
+    }
 }
 
 /// Added to the root of a second moment.
@@ -118,10 +129,20 @@ fn failed(error: impl std::fmt::Display) -> PruningError {
 }
 
 /// Zero is all bits off in every float type.
-fn zero(mut bytes: Bytes, active: &[bool], size: usize) -> Bytes {
-    let values = bytes.par_chunks_exact_mut(size.max(1)).zip(active);
+fn zero(values: &mut [u8], active: &[bool], size: usize) {
+    const CHUNK: usize = 1 << 14;
+    let values = values.par_chunks_mut(size.max(1) * CHUNK);
     values
-        .filter(|(_, active)| !**active)
-        .for_each(|(value, _)| value.fill(0));
-    bytes
+        .zip(active.par_chunks(CHUNK))
+        .for_each(|(values, active)| match size {
+            4 => {
+                let pairs = values.as_chunks_mut::<4>().0.iter_mut().zip(active);
+                pairs.for_each(|(value, active)| *value = if *active { *value } else { [0; 4] });
+            }
+            _ => {
+                let pairs = values.chunks_exact_mut(size.max(1)).zip(active);
+                let off = pairs.filter(|(_, active)| !**active);
+                off.for_each(|(value, _)| value.fill(0));
+            }
+        });
 }

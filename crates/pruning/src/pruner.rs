@@ -5,13 +5,14 @@
 //! Source: this crate's adaptor to Burn's `TrainStep`.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 
 use crate::gradients::Gradients;
+use crate::handle::Handle;
 use crate::training::{SparseMethod, SparseState, SparseTraining};
 use crate::{Masks, PruningError, Result};
 
@@ -49,20 +50,12 @@ use crate::{Masks, PruningError, Result};
 /// `optimize` of the trait can return no error: the first one stays in the handle for
 /// [`status`](Self::status), and the model trains on by its plain optimizer step.
 #[derive(Clone)]
-pub struct Pruner {
-    inner: Arc<Mutex<Inner>>,
-}
-
-struct Inner {
-    training: SparseTraining,
-    failure: Option<Arc<PruningError>>,
-}
+pub struct Pruner(Handle<SparseTraining>);
 
 impl fmt::Debug for Pruner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = self.lock();
-        let (state, total) = (inner.training.state(), inner.training.state().masks.total());
-        write!(f, "Pruner({} weights, step {})", total, state.step)
+        let (total, step) = self.look(|state| (state.masks.total(), state.step));
+        write!(f, "Pruner({total} weights, step {step})")
     }
 }
 
@@ -70,17 +63,11 @@ impl Pruner {
     /// A handle on a method of any kind, at step 0.
     #[must_use]
     pub fn new(method: impl SparseMethod + 'static, masks: Masks, seed: u64) -> Self {
-        let inner = Inner {
-            training: SparseTraining::new(method, masks, seed),
-            failure: None,
-        };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
-        }
+        Self(Handle::new(SparseTraining::new(method, masks, seed)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn look<T>(&self, f: impl FnOnce(&SparseState) -> T) -> T {
+        self.0.with(|training| f(training.state()))
     }
 
     /// Applies the present masks: once before training starts, so that a sparse start is sparse from the
@@ -89,7 +76,7 @@ impl Pruner {
     /// # Errors
     /// If the masks are of another model.
     pub fn mask<M: Module>(&self, model: M) -> Result<M> {
-        self.lock().training.state().masks.apply(model)
+        self.look(|state| state.masks.apply(model))
     }
 
     /// The optimizer's step and the masks; see [`SparseTraining::optimize`]. After an error: the
@@ -102,14 +89,8 @@ impl Pruner {
         lr: impl Into<ModuleLearningRate>,
         grads: GradientsParams,
     ) -> M {
-        let mut inner = self.lock();
-        if inner.failure.is_some() {
-            return optim.step(lr, model, grads);
-        }
-        let grads = Gradients::One(grads);
-        let (model, result) = inner.training.advance(model, optim, lr.into(), grads);
-        inner.failure = result.err().map(Arc::new);
-        model
+        self.0
+            .advance(model, optim, lr.into(), Gradients::One(grads))
     }
 
     /// As [`optimize`](Self::optimize) for `TrainStep::optimize_multi`: gradients of several devices, which
@@ -122,14 +103,8 @@ impl Pruner {
         lr: impl Into<ModuleLearningRate>,
         grads: MultiGradientsParams,
     ) -> M {
-        let mut inner = self.lock();
-        if inner.failure.is_some() {
-            return optim.step_multi(lr, model, grads);
-        }
-        let grads = Gradients::Many(grads);
-        let (model, result) = inner.training.advance(model, optim, lr.into(), grads);
-        inner.failure = result.err().map(Arc::new);
-        model
+        self.0
+            .advance(model, optim, lr.into(), Gradients::Many(grads))
     }
 
     /// That no step failed so far.
@@ -137,13 +112,13 @@ impl Pruner {
     /// # Errors
     /// The first error of an optimize call.
     pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
-        self.lock().failure.clone().map_or(Ok(()), Err)
+        self.0.status()
     }
 
     /// A copy of masks, counters and seed, to be saved beside the model's and the optimizer's records.
     #[must_use]
     pub fn state(&self) -> SparseState {
-        self.lock().training.state().clone()
+        self.look(Clone::clone)
     }
 
     /// Goes on from a saved state.
@@ -151,32 +126,30 @@ impl Pruner {
     /// # Errors
     /// If its masks are of other parameters (paths or shapes).
     pub fn restore(&self, state: SparseState) -> Result<()> {
-        let mut inner = self.lock();
-        inner.failure = None;
-        inner.training.restore(state)
+        self.0.restore(|training| training.restore(state))
     }
 
     /// A copy of the masks.
     #[must_use]
     pub fn masks(&self) -> Masks {
-        self.lock().training.state().masks.clone()
+        self.look(|state| state.masks.clone())
     }
 
     /// Share of masked weights that were active at any time so far: the in-time over-parameterisation rate.
     #[must_use]
     pub fn explored(&self) -> f64 {
-        self.lock().training.state().explored.rate()
+        self.look(|state| state.explored.rate())
     }
 
     /// The same for each masked layer.
     #[must_use]
     pub fn layers_explored(&self) -> Vec<f64> {
-        self.lock().training.state().explored.layer_rates()
+        self.look(|state| state.explored.layer_rates())
     }
 
     /// Share of masked weights that are off.
     #[must_use]
     pub fn sparsity(&self) -> f64 {
-        self.lock().training.state().masks.sparsity()
+        self.look(|state| state.masks.sparsity())
     }
 }

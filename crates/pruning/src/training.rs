@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::Result;
 use crate::exploration::Exploration;
 use crate::gradients::Gradients;
+use crate::handle::Stepper;
 use crate::layer::Layer;
 use crate::masks::Masks;
 use crate::optimizer_state::{mask_optimizer, momenta};
@@ -154,38 +155,6 @@ impl SparseTraining {
         result.map(|()| model)
     }
 
-    /// As [`optimize`](Self::optimize), but the model comes back whatever happens.
-    pub(crate) fn advance<M: Module>(
-        &mut self,
-        model: M,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        grads: Gradients,
-    ) -> (M, Result<()>) {
-        let step = self.state.step + 1;
-        let timing = self.method.timing(step);
-        let dense = match timing {
-            Timing::None => Ok(Vec::new()),
-            _ => self.dense_gradients(&model, &grads),
-        };
-        let model = match timing {
-            Timing::Instead => model,
-            _ => grads.step(model, optim, lr),
-        };
-        self.state.step = step;
-        if let Err(error) = self.state.masks.check(&model) {
-            return (model, Err(error));
-        }
-        let model = self.state.masks.multiply(model);
-        if timing == Timing::None {
-            return (model, Ok(()));
-        }
-        match dense.and_then(|dense| self.decide(&model, optim, dense)) {
-            Ok(kept) => (kept.multiply(model), Ok(())),
-            Err(error) => (model, Err(error)),
-        }
-    }
-
     /// The gradients of the masked weights; empty if the method needs none.
     fn dense_gradients<M: Module>(&self, model: &M, grads: &Gradients) -> Result<Vec<Vec<f32>>> {
         let masks = &self.state.masks;
@@ -254,5 +223,38 @@ impl SparseTraining {
             "masks updated"
         );
         Ok(kept)
+    }
+}
+
+impl Stepper for SparseTraining {
+    fn advance<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: Gradients,
+    ) -> (M, Result<()>) {
+        let step = self.state.step + 1;
+        let timing = self.method.timing(step);
+        let dense = match timing {
+            Timing::None => Ok(Vec::new()),
+            _ => self.dense_gradients(&model, &grads),
+        };
+        let model = match timing {
+            Timing::Instead => model,
+            _ => grads.step(model, optim, lr),
+        };
+        self.state.step = step;
+        if let Err(error) = self.state.masks.check(&model) {
+            return (model, Err(error));
+        }
+        let model = self.state.masks.multiply(model);
+        if timing == Timing::None {
+            return (model, Ok(()));
+        }
+        match dense.and_then(|dense| self.decide(&model, optim, dense)) {
+            Ok(kept) => (kept.multiply(model), Ok(())),
+            Err(error) => (model, Err(error)),
+        }
     }
 }

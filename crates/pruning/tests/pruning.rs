@@ -10,6 +10,7 @@ use burn::optim::{
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
+use rand::SeedableRng;
 use regimen_pruning::*;
 use regimen_tensor::ParamVector;
 
@@ -19,6 +20,8 @@ mod exact;
 mod golden;
 #[path = "pruning/leaving.rs"]
 mod leaving;
+#[path = "pruning/movement.rs"]
+mod movement;
 #[path = "pruning/per_task.rs"]
 mod per_task;
 #[path = "pruning/top_kast.rs"]
@@ -322,9 +325,9 @@ proptest! {
         let weights = values.iter().map(|v| v.0).collect();
         let gradient = values.iter().map(|v| v.1).collect();
         let mut layer = Layer::new(weights, gradient, values.iter().map(|v| v.2).collect());
-        layer.absolute();
         let before = layer.count();
-        layer.regenerate((share * before as f64) as usize).unwrap();
+        let mut rng = rand_chacha::ChaCha8Rng::from_seed([0; 32]);
+        layer.swap(DropRule::Magnitude, share, Rounding::Down, GrowthRule::Gradient, &mut rng).unwrap();
         prop_assert_eq!(layer.count(), before);
         prop_assert!(layer.kept.iter().zip(&layer.active).all(|(kept, active)| *active || !kept));
     }

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 use crate::any::AnySchedule;
+use crate::catalogue::Infinite;
+use crate::error::Result;
 use crate::feedback::Feedback;
 use crate::schedule::Schedule;
 use crate::shapes::Constant;
@@ -64,6 +66,40 @@ impl<S: Schedule> LrSchedule<S> {
     #[must_use]
     pub fn position(&self) -> usize {
         self.next
+    }
+}
+
+impl LrSchedule<Infinite> {
+    /// The scheduler of a branch that leaves the trunk here: from this position, on the plateau, it
+    /// anneals to `end` over `steps`. The trunk itself stays as it is.
+    ///
+    /// With the model and the optimizer copied at the same moment, the branch is the finished model
+    /// and the trunk goes on. From a checkpoint on disk, give the trunk's record to a run of
+    /// [`Infinite::anneal`] instead.
+    ///
+    /// ```
+    /// use burn::lr_scheduler::LrScheduler;
+    /// use regimen_schedules::{Infinite, LrSchedule};
+    ///
+    /// let mut trunk = LrSchedule::new(Infinite::new(0.4, 0.2, 2, 2)?);
+    /// let rates: Vec<f64> = (0..6).map(|_| trunk.step()).collect();
+    /// assert_eq!(rates, [0.0, 0.2, 0.4, 0.30000000000000004, 0.2, 0.2]);
+    ///
+    /// let mut branch = trunk.anneal(2, 0.05)?;
+    /// assert_eq!([branch.step(), branch.step(), branch.step()], [0.2, 0.1, 0.05]);
+    /// assert_eq!(trunk.step(), 0.2);
+    /// # Ok::<(), regimen_schedules::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the position lies before the plateau, `steps` is 0, or `end` or the plateau's rate is not
+    /// above 0.
+    pub fn anneal(&self, steps: usize, end: f64) -> Result<Self> {
+        let schedule = self.schedule.anneal(self.next, steps, end)?;
+        Ok(Self {
+            schedule,
+            ..self.clone()
+        })
     }
 }
 

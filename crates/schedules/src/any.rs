@@ -12,10 +12,8 @@ use crate::catalogue::{
     Cyclic, Exponential, HardRestarts, Infinite, InverseTime, MultiStep, Noam, OneCycle,
     PiecewiseConstant, PiecewiseInterpolate, Rewarmed, Step, Table, Tanh, WarmRestarts, Wsd,
 };
-use crate::checked::{Checked, checked_serde};
 use crate::clock::{Held, Repeated, Restarted, Sequence, Skipped};
 use crate::combine::{Clamped, Scaled, Then, Warmup};
-use crate::error::Result;
 use crate::refined::Refined;
 use crate::schedule::Schedule;
 use crate::shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
@@ -41,7 +39,7 @@ type Any = Box<AnySchedule>;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", tag = "schedule", rename_all = "snake_case")]
+#[serde(tag = "schedule", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each variant is the type of its name")]
 pub enum AnySchedule {
@@ -81,27 +79,6 @@ pub enum AnySchedule {
     Swa(Swa<Any>),
     Noisy(Noisy<Any>),
 }
-checked_serde!(AnySchedule);
-
-impl Checked for AnySchedule {
-    fn check(&self) -> Result<()> {
-        match self {
-            Self::Warmup(outer) => outer.check(),
-            Self::Clamped(outer) => outer.check(),
-            Self::Scaled(outer) => outer.check(),
-            Self::Sequence(outer) => outer.check(),
-            Self::Repeated(outer) => outer.check(),
-            Self::Restarted(outer) => outer.check(),
-            Self::Held(outer) => outer.check(),
-            Self::Combined(outer) => outer.check(),
-            Self::Swa(outer) => outer.check(),
-            Self::Noisy(outer) => outer.check(),
-            // The others are checked where they are read.
-            _ => Ok(()),
-        }
-    }
-}
-
 /// The value of whichever variant it is, and the way into the enum for those without parts.
 macro_rules! variants {
     (leaves: $($leaf:ident),*; compositions: $($outer:ident),* $(,)?) => {
@@ -110,6 +87,13 @@ macro_rules! variants {
                 match self {
                     $(Self::$leaf(schedule) => schedule.at(step),)*
                     $(Self::$outer(schedule) => schedule.at(step),)*
+                }
+            }
+
+            fn fill(&self, from: usize, values: &mut [f64]) {
+                match self {
+                    $(Self::$leaf(schedule) => schedule.fill(from, values),)*
+                    $(Self::$outer(schedule) => schedule.fill(from, values),)*
                 }
             }
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check};
+use crate::error::{Result, check, check_finite};
 use crate::schedule::Schedule;
 
 /// `from` up to step `start`, then along a [`Curve`] to exactly `to` at step `end` and for ever.
@@ -34,8 +34,8 @@ checked_serde!(Between);
 
 impl Checked for Between {
     fn check(&self) -> Result<()> {
-        check("from", self.from, true, "a finite number")?;
-        check("to", self.to, true, "a finite number")?;
+        check_finite("from", self.from)?;
+        check_finite("to", self.to)?;
         let end = self.end >= self.start;
         check("end", self.end as f64, end, "`start` or later")?;
         self.curve.check()

@@ -33,6 +33,25 @@ macro_rules! checked_serde {
 }
 pub(crate) use checked_serde;
 
+/// The same for compositions, which derive it with `remote` and their own name.
+macro_rules! checked_serde_of_parts {
+    ($($name:ident),* $(,)?) => {$(
+        impl<P: serde::Serialize> serde::Serialize for $name<P> {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+                Self::serialize(self, to)
+            }
+        }
+
+        impl<'de, P: serde::Deserialize<'de>> serde::Deserialize<'de> for $name<P> {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+                let read = Self::deserialize(from)?;
+                crate::checked::Checked::checked(read).map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+pub(crate) use checked_serde_of_parts;
+
 /// The same composition of other parts: its fields, and which of them holds the part.
 macro_rules! mapped {
     ($name:ident { $inner:ident; $($field:ident),* }) => {

@@ -7,8 +7,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Boundary;
-use crate::checked::mapped;
-use crate::error::{Error, Result, check};
+use crate::checked::{Checked, checked_serde_of_parts, mapped};
+use crate::error::{Result, check, check_count, check_order};
+use crate::maths::{one, whole_power};
 use crate::schedule::Schedule;
 
 /// One schedule after another, each from its own step 0.
@@ -27,6 +28,7 @@ use crate::schedule::Schedule;
 /// ```
 #[doc(alias("SequentialLR", "join_schedules"))]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Sequence", deny_unknown_fields)]
 pub struct Sequence<S> {
     parts: Vec<S>,
     boundaries: Vec<usize>,
@@ -35,6 +37,7 @@ pub struct Sequence<S> {
 }
 
 mapped!(Sequence [ parts; boundaries, boundary ]);
+checked_serde_of_parts!(Sequence);
 
 impl<S: Schedule> Sequence<S> {
     /// One more part than boundaries; boundaries rise.
@@ -48,8 +51,7 @@ impl<S: Schedule> Sequence<S> {
             boundaries,
             boundary,
         };
-        new.check()?;
-        Ok(new)
+        new.checked()
     }
 
     /// Whose value a boundary's own step has.
@@ -57,8 +59,10 @@ impl<S: Schedule> Sequence<S> {
     pub fn with_boundary(self, boundary: Boundary) -> Self {
         Self { boundary, ..self }
     }
+}
 
-    pub(crate) fn check(&self) -> Result<()> {
+impl<S> Checked for Sequence<S> {
+    fn check(&self) -> Result<()> {
         let count = self.parts.len();
         let fits = count == self.boundaries.len() + 1;
         check(
@@ -67,32 +71,28 @@ impl<S: Schedule> Sequence<S> {
             fits,
             "one more than there are boundaries",
         )?;
-        rising(&self.boundaries)
+        check_order("boundaries", &self.boundaries, usize::lt)
     }
-}
-
-fn rising(boundaries: &[usize]) -> Result<()> {
-    if boundaries.windows(2).all(|pair| pair[0] < pair[1]) {
-        return Ok(());
-    }
-    let value = format!("{boundaries:?}");
-    Err(Error::OutOfRange {
-        field: "boundaries",
-        value,
-        allowed: "steps that rise",
-    })
 }
 
 impl<S: Schedule> Schedule for Sequence<S> {
     fn at(&self, step: usize) -> f64 {
-        let part = self.boundary.passed(&self.boundaries, step);
-        let start = part
-            .checked_sub(1)
-            .map_or(0, |before| self.boundaries[before]);
-        // An unchecked sequence may lack parts: then it has no value.
-        self.parts
-            .get(part)
-            .map_or(f64::NAN, |inner| inner.at(step - start))
+        let (part, start) = self.boundary.passed(&self.boundaries, step);
+        self.parts[part].at(step - start)
+    }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        // With `Previous` the last step of a part is a boundary's own.
+        let own = usize::from(self.boundary == Boundary::Previous);
+        let (mut step, mut rest) = (from, values);
+        while !rest.is_empty() {
+            let (part, start) = self.boundary.passed(&self.boundaries, step);
+            let end = self.boundaries.get(part).map(|end| end.saturating_add(own));
+            let length = end.map_or(rest.len(), |end| rest.len().min(end - step));
+            let (now, later) = rest.split_at_mut(length);
+            self.parts[part].fill(step - start, now);
+            (step, rest) = (step.saturating_add(length), later);
+        }
     }
 }
 
@@ -101,6 +101,7 @@ impl<S: Schedule> Schedule for Sequence<S> {
 /// Each round's values are `decay` times those of the round before. After the last round, the
 /// value that ends a period holds: `inner.at(period)` at the last round's height.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Repeated", deny_unknown_fields)]
 pub struct Repeated<S> {
     inner: S,
     period: usize,
@@ -110,11 +111,8 @@ pub struct Repeated<S> {
     decay: f64,
 }
 
-fn one() -> f64 {
-    1.0
-}
-
 mapped!(Repeated { inner; period, times, decay });
+checked_serde_of_parts!(Repeated);
 
 impl<S: Schedule> Repeated<S> {
     /// A period of 1 step or more, for ever.
@@ -129,8 +127,7 @@ impl<S: Schedule> Repeated<S> {
             times,
             decay,
         };
-        new.check()?;
-        Ok(new)
+        new.checked()
     }
 
     /// Ends after 1 round or more.
@@ -142,8 +139,7 @@ impl<S: Schedule> Repeated<S> {
             times: Some(times),
             ..self
         };
-        new.check()?;
-        Ok(new)
+        new.checked()
     }
 
     /// Multiplies each round by a factor, above 0 and up to 1.
@@ -152,14 +148,15 @@ impl<S: Schedule> Repeated<S> {
     /// If `decay` is out of its range.
     pub fn with_decay(self, decay: f64) -> Result<Self> {
         let new = Self { decay, ..self };
-        new.check()?;
-        Ok(new)
+        new.checked()
     }
+}
 
-    pub(crate) fn check(&self) -> Result<()> {
-        check("period", self.period as f64, self.period > 0, "1 or more")?;
+impl<S> Checked for Repeated<S> {
+    fn check(&self) -> Result<()> {
+        check_count("period", self.period)?;
         let times = self.times.unwrap_or(1);
-        check("times", times as f64, times > 0, "1 or more")?;
+        check_count("times", times)?;
         let decay = self.decay;
         check(
             "decay",
@@ -172,28 +169,24 @@ impl<S: Schedule> Repeated<S> {
 
 impl<S: Schedule> Schedule for Repeated<S> {
     fn at(&self, step: usize) -> f64 {
-        let period = self.period.max(1);
-        let (mut round, mut within) = (step / period, step % period);
+        let (mut round, mut within) = (step / self.period, step % self.period);
         if let Some(times) = self.times.filter(|times| round >= *times) {
-            (round, within) = (times.saturating_sub(1), period);
+            (round, within) = (times - 1, self.period);
         }
-        let height = if self.decay == 1.0 {
-            1.0
-        } else {
-            self.decay.powi(i32::try_from(round).unwrap_or(i32::MAX))
-        };
-        height * self.inner.at(within)
+        whole_power(self.decay, round) * self.inner.at(within)
     }
 }
 
 /// A schedule whose clock goes back to 0 at each of some steps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Restarted", deny_unknown_fields)]
 pub struct Restarted<S> {
     inner: S,
     boundaries: Vec<usize>,
 }
 
 mapped!(Restarted { inner; boundaries });
+checked_serde_of_parts!(Restarted);
 
 impl<S: Schedule> Restarted<S> {
     /// Starts again at each boundary; boundaries rise.
@@ -202,27 +195,26 @@ impl<S: Schedule> Restarted<S> {
     /// If the boundaries do not rise.
     pub fn new(inner: S, boundaries: Vec<usize>) -> Result<Self> {
         let new = Self { inner, boundaries };
-        new.check()?;
-        Ok(new)
+        new.checked()
     }
+}
 
-    pub(crate) fn check(&self) -> Result<()> {
-        rising(&self.boundaries)
+impl<S> Checked for Restarted<S> {
+    fn check(&self) -> Result<()> {
+        check_order("boundaries", &self.boundaries, usize::lt)
     }
 }
 
 impl<S: Schedule> Schedule for Restarted<S> {
     fn at(&self, step: usize) -> f64 {
-        let passed = Boundary::Next.passed(&self.boundaries, step);
-        let start = passed
-            .checked_sub(1)
-            .map_or(0, |last| self.boundaries[last]);
-        self.inner.at(step.saturating_sub(start))
+        let (_, start) = Boundary::Next.passed(&self.boundaries, step);
+        self.inner.at(step - start)
     }
 }
 
 /// A schedule without its first steps: `inner.at(t + steps)`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Skipped<S> {
     inner: S,
     steps: usize,
@@ -242,17 +234,23 @@ impl<S: Schedule> Schedule for Skipped<S> {
     fn at(&self, step: usize) -> f64 {
         self.inner.at(step.saturating_add(self.steps))
     }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        self.inner.fill(from.saturating_add(self.steps), values);
+    }
 }
 
 /// A schedule that advances once in so many steps: one that counts epochs, for a run that counts
 /// updates.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Held", deny_unknown_fields)]
 pub struct Held<S> {
     inner: S,
     every: usize,
 }
 
 mapped!(Held { inner; every });
+checked_serde_of_parts!(Held);
 
 impl<S: Schedule> Held<S> {
     /// Advances every `every` steps, 1 or more.
@@ -261,17 +259,18 @@ impl<S: Schedule> Held<S> {
     /// If `every` is 0.
     pub fn new(inner: S, every: usize) -> Result<Self> {
         let new = Self { inner, every };
-        new.check()?;
-        Ok(new)
+        new.checked()
     }
+}
 
-    pub(crate) fn check(&self) -> Result<()> {
-        check("every", self.every as f64, self.every > 0, "1 or more")
+impl<S> Checked for Held<S> {
+    fn check(&self) -> Result<()> {
+        check_count("every", self.every)
     }
 }
 
 impl<S: Schedule> Schedule for Held<S> {
     fn at(&self, step: usize) -> f64 {
-        self.inner.at(step / self.every.max(1))
+        self.inner.at(step / self.every)
     }
 }

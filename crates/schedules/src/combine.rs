@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Rise;
-use crate::checked::mapped;
-use crate::error::{Result, check, check_steps};
+use crate::checked::{Checked, checked_serde_of_parts, mapped};
+use crate::error::{Result, check, check_finite, check_steps};
 use crate::schedule::Schedule;
 
 /// A rise to the first value of the inner schedule, linear from `first / steps` unless set
@@ -29,6 +29,7 @@ use crate::schedule::Schedule;
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Warmup", deny_unknown_fields)]
 pub struct Warmup<S> {
     steps: usize,
     #[serde(default)]
@@ -55,6 +56,7 @@ pub enum WarmupClock {
 }
 
 mapped!(Warmup { inner; steps, from, rise, clock });
+checked_serde_of_parts!(Warmup);
 
 impl<S: Schedule> Warmup<S> {
     /// A rise over `steps`, 1 or more.
@@ -62,15 +64,15 @@ impl<S: Schedule> Warmup<S> {
     /// # Errors
     /// If `steps` is 0.
     pub fn new(steps: usize, inner: S) -> Result<Self> {
-        check_steps(steps)?;
         let (from, rise, clock) = (None, Rise::Linear, WarmupClock::Waits);
-        Ok(Self {
+        Self {
             steps,
             from,
             rise,
             clock,
             inner,
-        })
+        }
+        .checked()
     }
 
     /// Starts at a value: `from` at step 0, the peak at step `steps`.
@@ -78,11 +80,11 @@ impl<S: Schedule> Warmup<S> {
     /// # Errors
     /// If `from` is not finite.
     pub fn starting_at(self, from: f64) -> Result<Self> {
-        check("from", from, true, "a finite number")?;
-        Ok(Self {
+        Self {
             from: Some(from),
             ..self
-        })
+        }
+        .checked()
     }
 
     /// Another shape of the rise.
@@ -96,19 +98,18 @@ impl<S: Schedule> Warmup<S> {
     pub fn with_clock(self, clock: WarmupClock) -> Self {
         Self { clock, ..self }
     }
+}
 
-    pub(crate) fn check(&self) -> Result<()> {
+impl<S> Checked for Warmup<S> {
+    fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("from", self.from.unwrap_or(0.0), true, "a finite number")
+        check_finite("from", self.from.unwrap_or(0.0))
     }
 }
 
-impl<S: Schedule> Schedule for Warmup<S> {
-    fn at(&self, step: usize) -> f64 {
-        if let Some(past) = step.checked_sub(self.steps) {
-            let waits = matches!(self.clock, WarmupClock::Waits);
-            return self.inner.at(if waits { past } else { step });
-        }
+impl<S: Schedule> Warmup<S> {
+    /// The value at a step of the rise.
+    fn rising(&self, step: usize) -> f64 {
         let peak = match self.clock {
             WarmupClock::RunsContinuously => self.inner.at(self.steps),
             _ => self.inner.at(0),
@@ -116,16 +117,45 @@ impl<S: Schedule> Schedule for Warmup<S> {
         let (from, t) = match self.from {
             Some(from) => (from, step as f64),
             None if self.rise == Rise::Linear => {
-                return peak * (step + 1) as f64 / self.steps as f64;
+                return peak * ((step + 1) as f64 / self.steps as f64);
             }
             None => (0.0, (step + 1) as f64),
         };
         self.rise.between(from, peak, t / self.steps as f64)
     }
+
+    /// The inner schedule's step at a step after the rise.
+    fn inner_step(&self, step: usize) -> usize {
+        match self.clock {
+            WarmupClock::Waits => step - self.steps,
+            WarmupClock::Runs | WarmupClock::RunsContinuously => step,
+        }
+    }
+}
+
+impl<S: Schedule> Schedule for Warmup<S> {
+    fn at(&self, step: usize) -> f64 {
+        if step < self.steps {
+            return self.rising(step);
+        }
+        self.inner.at(self.inner_step(step))
+    }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        let before = self.steps.saturating_sub(from).min(values.len());
+        let (rise, after) = values.split_at_mut(before);
+        for (step, value) in (from..).zip(rise) {
+            *value = self.rising(step);
+        }
+        if !after.is_empty() {
+            self.inner.fill(self.inner_step(from + before), after);
+        }
+    }
 }
 
 /// One schedule for some steps, then another from its own step 0.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Then<A, B> {
     first: A,
     steps: usize,
@@ -153,10 +183,18 @@ impl<A: Schedule, B: Schedule> Schedule for Then<A, B> {
             None => self.first.at(step),
         }
     }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        let before = self.steps.saturating_sub(from).min(values.len());
+        let (first, next) = values.split_at_mut(before);
+        self.first.fill(from, first);
+        self.next.fill(from.saturating_sub(self.steps), next);
+    }
 }
 
 /// A schedule kept between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Clamped", deny_unknown_fields)]
 pub struct Clamped<S> {
     inner: S,
     low: f64,
@@ -164,6 +202,7 @@ pub struct Clamped<S> {
 }
 
 mapped!(Clamped { inner; low, high });
+checked_serde_of_parts!(Clamped);
 
 impl<S: Schedule> Clamped<S> {
     /// Keeps the inner values in `low..=high`.
@@ -172,12 +211,13 @@ impl<S: Schedule> Clamped<S> {
     /// If a bound is not finite, or the low one is above the high one.
     pub fn new(inner: S, low: f64, high: f64) -> Result<Self> {
         let new = Self { inner, low, high };
-        new.check()?;
-        Ok(new)
+        new.checked()
     }
+}
 
-    pub(crate) fn check(&self) -> Result<()> {
-        check("low", self.low, true, "a finite number")?;
+impl<S> Checked for Clamped<S> {
+    fn check(&self) -> Result<()> {
+        check_finite("low", self.low)?;
         check(
             "high",
             self.high,
@@ -191,16 +231,25 @@ impl<S: Schedule> Schedule for Clamped<S> {
     fn at(&self, step: usize) -> f64 {
         self.inner.at(step).max(self.low).min(self.high)
     }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        self.inner.fill(from, values);
+        for value in values {
+            *value = value.max(self.low).min(self.high);
+        }
+    }
 }
 
 /// A schedule times a factor.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Scaled", deny_unknown_fields)]
 pub struct Scaled<S> {
     inner: S,
     factor: f64,
 }
 
 mapped!(Scaled { inner; factor });
+checked_serde_of_parts!(Scaled);
 
 impl<S: Schedule> Scaled<S> {
     /// The inner values times `factor`.
@@ -208,14 +257,23 @@ impl<S: Schedule> Scaled<S> {
     pub fn new(inner: S, factor: f64) -> Self {
         Self { inner, factor }
     }
+}
 
-    pub(crate) fn check(&self) -> Result<()> {
-        check("factor", self.factor, true, "a finite number")
+impl<S> Checked for Scaled<S> {
+    fn check(&self) -> Result<()> {
+        check_finite("factor", self.factor)
     }
 }
 
 impl<S: Schedule> Schedule for Scaled<S> {
     fn at(&self, step: usize) -> f64 {
         self.factor * self.inner.at(step)
+    }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        self.inner.fill(from, values);
+        for value in values {
+            *value *= self.factor;
+        }
     }
 }

@@ -55,7 +55,50 @@ pub(crate) fn check(
     })
 }
 
+/// Refuses a number below 0.
+pub(crate) fn check_not_negative(field: &'static str, value: f64) -> Result<()> {
+    check(field, value, value >= 0.0, "0 or more")
+}
+
+/// Refuses 0 and a number below.
+pub(crate) fn check_positive(field: &'static str, value: f64) -> Result<()> {
+    check(field, value, value > 0.0, "above 0")
+}
+
+/// Refuses a number that is not finite.
+pub(crate) fn check_finite(field: &'static str, value: f64) -> Result<()> {
+    check(field, value, true, "a finite number")
+}
+
+/// Refuses a count of 0.
+pub(crate) fn check_count(field: &'static str, count: usize) -> Result<()> {
+    check(field, count as f64, count > 0, "1 or more")
+}
+
 /// Refuses a number of steps of 0.
 pub(crate) fn check_steps(steps: usize) -> Result<()> {
-    check("steps", steps as f64, steps > 0, "1 or more")
+    check_count("steps", steps)
+}
+
+/// Refuses values of which one is not finite.
+pub(crate) fn check_values(values: &[f64]) -> Result<()> {
+    let finite = |value: &f64| check("values", *value, true, "finite numbers");
+    values.iter().try_for_each(finite)
+}
+
+/// Refuses steps of which two neighbours are not in order.
+pub(crate) fn check_order(
+    field: &'static str,
+    steps: &[usize],
+    good: fn(&usize, &usize) -> bool,
+) -> Result<()> {
+    if steps.is_sorted_by(good) {
+        return Ok(());
+    }
+    let value = format!("{steps:?}");
+    Err(Error::OutOfRange {
+        field,
+        value,
+        allowed: "steps in rising order",
+    })
 }

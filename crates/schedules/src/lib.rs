@@ -20,6 +20,7 @@ pub mod peers;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod refined;
+pub mod replay;
 pub mod schedule;
 pub mod shapes;
 pub mod smoothing;
@@ -38,13 +39,14 @@ pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
 pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
 pub use error::{Error, Result};
 pub use feedback::{
-    Feedback, Greedy, GreedyConfig, Mode, PlateauRule, ReduceOnPlateau, ReduceOnPlateauConfig,
-    Threshold,
+    Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
+    ReduceOnPlateauConfig, Threshold,
 };
 #[cfg(feature = "burn")]
 pub use norms::GradientNorms;
 #[cfg(feature = "plot")]
 pub use plot::Picture;
 pub use refined::{Norm, Refined, RefinedConfig};
+pub use replay::Replay;
 pub use schedule::{Schedule, ScheduleExt};
 pub use shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};

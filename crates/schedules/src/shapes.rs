@@ -6,9 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_steps};
-use crate::maths::{half_cosine, power};
+use crate::error::{Result, check, check_finite, check_not_negative, check_positive, check_steps};
+use crate::maths::{half_cosine, one, power};
 use crate::schedule::Schedule;
 
 /// The same value at every step.
@@ -34,7 +35,7 @@ impl Constant {
 
 impl Checked for Constant {
     fn check(&self) -> Result<()> {
-        check("value", self.value, true, "a finite number")
+        check_finite("value", self.value)
     }
 }
 
@@ -45,6 +46,7 @@ impl Schedule for Constant {
 }
 
 /// Progress of a step through a run, 0 at step 0 and 1 from step `steps` on.
+#[inline]
 pub(crate) fn progress(step: usize, steps: usize) -> f64 {
     step.min(steps) as f64 / steps as f64
 }
@@ -74,7 +76,7 @@ impl Linear {
     /// If a parameter is out of its range.
     pub fn new(peak: f64, steps: usize) -> Result<Self> {
         check_steps(steps)?;
-        check("peak", peak, peak >= 0.0, "0 or more")?;
+        check_not_negative("peak", peak)?;
         Self::between(peak, 0.0, steps)
     }
 
@@ -90,8 +92,8 @@ impl Linear {
 impl Checked for Linear {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("from", self.from, true, "a finite number")?;
-        check("to", self.to, true, "a finite number")
+        check_finite("from", self.from)?;
+        check_finite("to", self.to)
     }
 }
 
@@ -119,10 +121,6 @@ pub struct Cosine {
     exponent: f64,
     #[serde(default = "one")]
     k_decay: f64,
-}
-
-fn one() -> f64 {
-    1.0
 }
 
 impl Cosine {
@@ -172,10 +170,10 @@ impl Cosine {
 impl Checked for Cosine {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("end", self.end, self.end >= 0.0, "0 or more")?;
-        check("exponent", self.exponent, self.exponent > 0.0, "above 0")?;
-        check("k_decay", self.k_decay, self.k_decay > 0.0, "above 0")
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("end", self.end)?;
+        check_positive("exponent", self.exponent)?;
+        check_positive("k_decay", self.k_decay)
     }
 }
 
@@ -184,6 +182,18 @@ impl Schedule for Cosine {
         let progress = power(progress(step, self.steps), self.k_decay);
         let half = half_cosine(progress);
         self.end + (self.peak - self.end) * power(half, self.exponent)
+    }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        if (self.exponent, self.k_decay) == (1.0, 1.0) {
+            let (from, steps) = (from.min(usize::MAX - values.len()), self.steps);
+            let progress = move |offset| progress(from + offset, steps);
+            Curve::Cosine.fill(self.peak, self.end, progress, values);
+            return;
+        }
+        for (offset, value) in values.iter_mut().enumerate() {
+            *value = self.at(from.saturating_add(offset));
+        }
     }
 }
 
@@ -207,8 +217,8 @@ impl InverseSqrt {
 
 impl Checked for InverseSqrt {
     fn check(&self) -> Result<()> {
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("scale", self.scale, self.scale > 0.0, "above 0")
+        check_not_negative("peak", self.peak)?;
+        check_positive("scale", self.scale)
     }
 }
 
@@ -318,8 +328,8 @@ impl Polynomial {
 impl Checked for Polynomial {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("end", self.end, self.end >= 0.0, "0 or more")?;
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("end", self.end)?;
         let warmup = self.warmup;
         check(
             "warmup",
@@ -329,8 +339,8 @@ impl Checked for Polynomial {
         )?;
         let alone = warmup == 0.0 || !self.cycle;
         check("warmup", warmup, alone, "0 in a schedule that cycles")?;
-        check("power", self.power, self.power > 0.0, "above 0")?;
-        check("k_decay", self.k_decay, self.k_decay > 0.0, "above 0")
+        check_positive("power", self.power)?;
+        check_positive("k_decay", self.k_decay)
     }
 }
 

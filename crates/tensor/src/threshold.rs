@@ -2,7 +2,8 @@
 //!
 //! The k largest or smallest of many values, with exact counts and settled ties.
 //!
-//! Source: radix selection over the ordered bit pattern of a float, three passes over the values.
+//! Source: radix selection over the ordered bit pattern of a float: one pass counts by leading bits, one gathers the keys
+//! that share those of the threshold, one marks.
 
 use rayon::prelude::*;
 
@@ -22,7 +23,7 @@ pub enum Scope {
 
 /// The `k`-th largest value, or `None` for `k = 0`.
 ///
-/// Linear time: three parallel passes over the values.
+/// Linear time: two parallel passes over the values.
 ///
 /// # Errors
 /// [`TensorError::OutOfRange`] if `k` is above the number of values,
@@ -143,6 +144,9 @@ enum Order {
 /// of 2,048 counts fits the first cache.
 const DIGITS: [(u32, u32); 3] = [(21, 11), (10, 11), (0, 10)];
 
+/// Keys that are gathered and ordered at once; more are narrowed down by another digit first.
+const GATHERED: usize = 1 << 16;
+
 /// Values that one thread looks at in one go.
 const CHUNK: usize = 1 << 17;
 
@@ -175,7 +179,9 @@ impl<'a> Pool<'a> {
                     found: format!("{:?}", flags.map(<[bool]>::len)),
                 });
             }
-            if let Some(index) = values.par_iter().position_any(|value| !value.is_finite()) {
+            if !all_finite(values)
+                && let Some(index) = values.iter().position(|value| !value.is_finite())
+            {
                 return Err(TensorError::NotFinite {
                     what: format!("scores[{i}]"),
                     index,
@@ -214,11 +220,43 @@ impl<'a> Pool<'a> {
             return Ok(None);
         }
         let (mut key, mut left) = descend(&self.first, k);
-        for (digit, (_, bits)) in DIGITS.iter().enumerate().skip(1) {
-            let (next, rank) = descend(&self.histogram(digit, key), left);
+        let mut alike = self.first[key as usize];
+        for (digit, (shift, bits)) in DIGITS.iter().enumerate().skip(1) {
+            if alike <= GATHERED.max(eligible / 4) {
+                return Ok(Some(self.nth(key, shift + bits, left)));
+            }
+            let bins = self.histogram(digit, key);
+            let (next, rank) = descend(&bins, left);
+            alike = bins[next as usize];
             (key, left) = ((key << bits) | next, rank);
         }
         Ok(Some(Cut { key, ties: left }))
+    }
+
+    /// The cut at the `k`-th largest of the eligible keys that are `prefix` when shifted.
+    fn nth(&self, prefix: u32, shift: u32, k: usize) -> Cut {
+        let gather = |mut keys: Vec<u32>, (values, flags): Chunk<'_>| {
+            for (i, value) in values.iter().enumerate() {
+                let key = self.key(*value);
+                if key >> shift == prefix && flags.is_none_or(|flags| flags[i]) {
+                    keys.push(key);
+                }
+            }
+            keys
+        };
+        let gathered = self.chunks().into_par_iter().fold(Vec::new, gather);
+        let mut keys: Vec<u32> = gathered.flatten().collect();
+        let (above, key, _) = keys.select_nth_unstable_by(k - 1, |a, b| b.cmp(a));
+        let key = *key;
+        Cut {
+            key,
+            ties: k - above.iter().filter(|other| **other > key).count(),
+        }
+    }
+
+    fn chunks(&self) -> Vec<Chunk<'a>> {
+        let parts = self.parts.iter();
+        parts.flat_map(|part| chunks(*part)).collect()
     }
 
     /// Counts the eligible values by one digit of their keys, among the keys that start with `prefix`.
@@ -241,9 +279,7 @@ impl<'a> Pool<'a> {
             bins
         };
         let empty = || vec![0; 1 << bits];
-        let chunks = self.parts.iter().flat_map(|part| chunks(*part));
-        let chunks: Vec<Chunk<'_>> = chunks.collect();
-        let counted = chunks.into_par_iter().fold(empty, count);
+        let counted = self.chunks().into_par_iter().fold(empty, count);
         counted.reduce(empty, |left, right| {
             left.iter().zip(right).map(|(l, r)| l + r).collect()
         })
@@ -293,6 +329,16 @@ impl<'a> Pool<'a> {
             }
         }
     }
+}
+
+/// One branch a chunk: the compiler takes several values at a time.
+fn all_finite(values: &[f32]) -> bool {
+    let finite = |chunk: &[f32]| {
+        chunk
+            .iter()
+            .fold(true, |all, value| all & value.is_finite())
+    };
+    values.par_chunks(CHUNK).all(finite)
 }
 
 fn chunks(part: Chunk<'_>) -> impl Iterator<Item = Chunk<'_>> {

@@ -135,12 +135,13 @@ fn main() -> Result<(), Failure> {
 
     // Prove it, against a model that never saw it, and file the proof.
     let retrained = train(&device, &retain)?;
+    let shadows = (0..4).map(|_| train(&device, &retain));
+    let (shadows, untrained) = (shadows.collect::<Result<Vec<_>, _>>()?, Model::new(&device));
     let test = batches(&InMemDataset::new(clouds(100, 0.5)), &device)?;
-    let models = Models {
-        original: &original,
-        unlearned: &dampened.model,
-        retrained: Some(&retrained),
-    };
+    let models = Models::new(&original, &dampened.model)
+        .with_retrained(&retrained)
+        .with_shadows(&shadows)
+        .with_untrained(&untrained);
     let data = Evidence {
         retain: &retain,
         forget: &forget,

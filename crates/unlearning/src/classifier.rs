@@ -3,7 +3,11 @@ use std::sync::Arc;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
+use regimen_tensor::ParamVector;
+
+use crate::error::{Result, UnlearningError};
 
 /// A classifier, as the methods and the metrics of this crate see it.
 ///
@@ -37,6 +41,23 @@ pub trait Classifier: Module {
 
     /// Labels `[batch]`, each in `0..classes`.
     fn targets(batch: &Self::Batch) -> Tensor<1, Int>;
+}
+
+/// A copy of a model as it is used for inference: no gradient, dropout off, running statistics in batch normalisation.
+///
+/// A parameter that is drawn at its first use shares its state with its copies until then: it is drawn here, or the
+/// original would lose its gradient too.
+pub(crate) fn reference<M: Module>(model: &M) -> M {
+    let _ = ParamVector::of(model);
+    model.clone().freeze()
+}
+
+/// The gradients of a loss, `[1]`, in a model's parameters.
+pub(crate) fn gradients<M: Module>(loss: &Tensor<1>, model: &M) -> Result<GradientsParams> {
+    if loss.is_tracked() {
+        return Ok(GradientsParams::from_grads(loss.backward(), model));
+    }
+    Err(UnlearningError::NoGradient)
 }
 
 /// A data loader over batches that stand ready, in their order: each counts as one item.

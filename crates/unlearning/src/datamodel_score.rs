@@ -40,8 +40,10 @@ pub fn linear_datamodelling_score(
         .collect()
 }
 
-/// The slope of the true on the predicted outputs: 1 is perfect, above 1 the effects are too small, below 1 too large,
-/// and 0 means that they predict nothing; a re-trained model's outputs have the slope 1.
+/// Nearer to 1 is better, 1 is perfect, and a re-trained model's outputs have the slope 1 against themselves.
+///
+/// The slope of the true on the predicted outputs: above 1 the effects are too small, below 1 too large, and 0 means that they
+/// predict nothing.
 ///
 /// Least squares over all outputs at once, each with its own intercept. Multiply the effects by it
 /// ([`Datamodel::scaled`]): it repairs estimates of arbitrary scale, or made at another subset fraction.

@@ -42,6 +42,11 @@ pub enum UnlearningError {
     /// The loss became NaN or infinite.
     #[error("the loss on the {0} set is not finite: lower the rate")]
     Diverged(&'static str),
+    /// A loss without a gradient.
+    #[error(
+        "the loss carries no gradient: put model and data on an autodiff device, and freeze not all of the model"
+    )]
+    NoGradient,
     /// A data set or loader failed.
     #[error(transparent)]
     Data(#[from] burn::data::dataset::DatasetError),

@@ -220,4 +220,31 @@ mod tests {
                 .is_err()
         );
     }
+
+    #[test]
+    fn a_forgotten_class_loses_its_output_and_what_matters_hardly_moves() {
+        let model: Linear = LinearConfig::new(40, 3).init(&Device::flex());
+        let values = |model: &Linear| ParamVector::of(model).to_host().unwrap();
+        let vector = ParamVector::of(&model);
+        let model = vector.map(|_, v| v.ones_like()).write_to(model).unwrap();
+        let fisher = ParamVector::of(&model).map(|_, v| v.ones_like());
+        // The module itself is the classifier: its parameters have no prefix.
+        let config = FisherForgettingConfig::new()
+            .with_head(Some("weight".into()))
+            .with_class(Some(1));
+        let method = config.init().unwrap();
+        let forgotten = values(&method.forget(model.clone(), &fisher, 3).unwrap());
+        for (i, value) in forgotten[0].iter().enumerate() {
+            if i % 3 == 1 {
+                assert!(value.abs() < 0.06, "{value}");
+            } else {
+                // Ten times the variance of 1e-6 of a head's weights.
+                assert!((value - 1.0).abs() < 0.02, "{value}");
+            }
+        }
+        let far = FisherForgettingConfig::new()
+            .with_head(Some("weight".into()))
+            .with_class(Some(3));
+        assert!(far.init().unwrap().forget(model, &fisher, 3).is_err());
+    }
 }

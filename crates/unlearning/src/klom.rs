@@ -88,11 +88,11 @@ pub struct Klom {
 /// [`Klom::points`] gives for two sets of oracles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KlomSummary {
-    /// One value a point, in nats.
+    /// One value a point, in nats: lower is better, 0 is perfect, re-trained models score the floor.
     pub points: Vec<f64>,
-    /// Their mean.
+    /// Their mean: lower is better, 0 is perfect, re-trained models score the floor.
     pub mean: f64,
-    /// Their 95th percentile, interpolated.
+    /// Their 95th percentile, interpolated: lower is better, 0 is perfect, re-trained models score the floor.
     pub percentile_95: f64,
 }
 

@@ -8,12 +8,15 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::{SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
+use regimen_tensor::ParamVector;
 use serde::{Deserialize, Serialize};
 
+use crate::classifier::gradients;
 use crate::datamodel::Datamodel;
 use crate::error::{Result, UnlearningError, check};
 
@@ -58,6 +61,31 @@ pub fn simulated_oracle(
     Ok((original - effect * multiplier).detach())
 }
 
+/// What is minimised between a model's logits and its targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum MatchingLoss {
+    /// The mean over batch and classes of the squared difference of logits.
+    #[default]
+    SquaredError,
+    /// The mean over the batch of the cross-entropy to the softmax of the targets, in nats.
+    CrossEntropy,
+}
+
+impl MatchingLoss {
+    /// The loss, `[1]`, of logits `[batch, classes]` against targets of the same shape, which carry no gradient.
+    #[must_use]
+    pub fn of(self, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
+        let targets = targets.detach();
+        match self {
+            Self::SquaredError => (logits - targets).square().mean(),
+            Self::CrossEntropy => -(softmax(targets, 1) * log_softmax(logits, 1))
+                .sum_dim(1)
+                .mean(),
+        }
+    }
+}
+
 /// How a model is brought to its targets.
 ///
 /// | field | default | range |
@@ -68,6 +96,8 @@ pub fn simulated_oracle(
 /// | `batch_size` | 512 | 1 or more |
 /// | `forget_multiplier` | 1 | 1 or more: how often a forget point occurs in an epoch |
 /// | `retain_multiplier` | 3 | 0 or more: retain points per forget point |
+/// | `loss` | squared error | see [`MatchingLoss`] |
+/// | `pull` | 0 | 0 or more: weight decay towards the original's weights |
 /// | `seed` | 0 | any; the draw of retain points and the order of each epoch |
 ///
 /// With few epochs at a low rate the targets stay unmatched, and the match, not the attribution, is the error.
@@ -91,6 +121,12 @@ pub struct MatchingConfig {
     /// Retain points per forget point, drawn once.
     #[config(default = 3)]
     pub retain_multiplier: usize,
+    /// What is minimised.
+    #[config(default = "MatchingLoss::SquaredError")]
+    pub loss: MatchingLoss,
+    /// Adds `pull * (theta - theta_0)` to the gradient.
+    #[config(default = 0.0)]
+    pub pull: f64,
     /// Seed of draw and order.
     #[config(default = 0)]
     pub seed: u64,
@@ -119,6 +155,7 @@ impl MatchingConfig {
         check("batch_size", batch as f64, batch > 0, "1 or more")?;
         let times = self.forget_multiplier;
         check("forget_multiplier", times as f64, times > 0, "1 or more")?;
+        check("pull", self.pull, self.pull >= 0.0, "0 or more")?;
         if forget.is_empty() {
             return Err(UnlearningError::Empty("forget"));
         }
@@ -181,7 +218,7 @@ impl Matching {
     /// points at these rows, `[batch]`.
     ///
     /// # Errors
-    /// If a point of the fine-tuning set is not a row of the targets.
+    /// If a point of the fine-tuning set is not a row of the targets, or the loss carries no gradient.
     pub fn forget<M: Module>(
         &self,
         original: &M,
@@ -190,12 +227,12 @@ impl Matching {
     ) -> Result<M> {
         let (mut model, mut optim) = (original.clone(), self.optimizer());
         for epoch in 0..self.config.epochs {
-            model = self.epoch(epoch, model, &mut optim, &targets, &mut logits)?;
+            model = self.epoch(epoch, model, original, &mut optim, &targets, &mut logits)?;
         }
         Ok(model)
     }
 
-    /// One epoch, counted from 0. Its order and rate depend only on the seed and its number: a run that goes on
+    /// One epoch, counted from 0; `original` is what `pull` pulls to. Its order and rate depend only on the seed and its number: a run that goes on
     /// from a saved model and optimizer gives the same weights.
     ///
     /// # Errors
@@ -204,6 +241,7 @@ impl Matching {
         &self,
         epoch: usize,
         mut model: M,
+        original: &M,
         optim: &mut ModuleOptimizer,
         targets: &Tensor<2>,
         mut logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
@@ -221,12 +259,28 @@ impl Matching {
             let shape = [batch.len()];
             let batch =
                 Tensor::<1, Int>::from_data(TensorData::new(batch, shape), &targets.device());
-            let target = targets.clone().select(0, batch.clone()).detach();
-            let loss = (logits(&model, batch) - target).square().mean();
-            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            let target = targets.clone().select(0, batch.clone());
+            let loss = self.config.loss.of(logits(&model, batch), target);
+            let grads = gradients(&loss, &model)?;
+            let grads = self.pulled(&model, original, grads)?;
             model = optim.step(rate, model, grads);
         }
         Ok(model)
+    }
+
+    /// The gradients with the pull to the original's weights, if there is one.
+    fn pulled<M: Module>(
+        &self,
+        model: &M,
+        original: &M,
+        grads: GradientsParams,
+    ) -> Result<GradientsParams> {
+        if self.config.pull == 0.0 {
+            return Ok(grads);
+        }
+        let gap = ParamVector::of(model).sub(&ParamVector::of(original))?;
+        let gradients = ParamVector::gradients(model, &grads);
+        Ok(gradients.axpy(self.config.pull, &gap)?.into_gradients())
     }
 }
 
@@ -235,7 +289,6 @@ impl Matching {
 mod tests {
     use burn::nn::{Linear, LinearConfig};
     use burn::tensor::Device;
-    use regimen_tensor::ParamVector;
 
     use super::*;
 
@@ -307,6 +360,50 @@ mod tests {
     }
 
     #[test]
+    fn cross_entropy_falls_to_the_entropy_of_the_targets() {
+        let row = |values: [f32; 3]| Tensor::<2>::from_data([values], &Device::flex());
+        let value = |logits, targets| {
+            let loss = MatchingLoss::CrossEntropy.of(row(logits), row(targets));
+            f64::from(loss.into_scalar::<f32>())
+        };
+        let (p, q) = ([0.7_f32, 0.2, 0.1], [0.3_f32, 0.3, 0.4]);
+        let (log_p, log_q) = (p.map(f32::ln), q.map(f32::ln));
+        assert!((value(log_p, log_p) - 0.801_818_55).abs() < 1e-6);
+        let expected = -0.7 * 0.3_f64.ln() - 0.2 * 0.3_f64.ln() - 0.1 * 0.4_f64.ln();
+        assert!((value(log_q, log_p) - expected).abs() < 1e-6);
+        // Logits that differ by a constant are the same predictions.
+        assert!((value(log_q.map(|z| z + 5.0), log_p) - expected).abs() < 1e-5);
+        let squares = MatchingLoss::SquaredError.of(row([1.0, 2.0, 0.0]), row([1.2, 1.6, 0.0]));
+        assert!((squares.into_scalar::<f32>() - 0.066_666_67).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_pull_holds_the_model_by_the_original() {
+        let device = Device::flex().autodiff();
+        let original = LinearConfig::new(3, 2).init(&device);
+        let data = data(&device);
+        let targets = Tensor::<2>::ones([8, 2], &device) * 3.0;
+        let moved = |pull: f64| {
+            let config = MatchingConfig::new().with_epochs(150).with_pull(pull);
+            let matching = config.with_learning_rate(0.05).with_rate_decay(0.98);
+            let matching = matching.init(&[0, 1], &[2, 3, 4, 5, 6, 7]).unwrap();
+            let logits = |model: &Linear, points| model.forward(data.clone().select(0, points));
+            let model = matching.forget(&original, targets.clone(), logits).unwrap();
+            let gap = ParamVector::of(&model).sub(&ParamVector::of(&original));
+            gap.unwrap().l2().into_scalar::<f32>()
+        };
+        let (free, held, tied) = (moved(0.0), moved(1.0), moved(1e3));
+        assert!(held < 0.9 * free && held > 0.01, "{free} {held}");
+        assert!(tied < 0.02 * free, "{free} {tied}");
+        assert!(
+            MatchingConfig::new()
+                .with_pull(-1.0)
+                .init(&[0], &[1])
+                .is_err()
+        );
+    }
+
+    #[test]
     fn an_interrupted_run_goes_on_as_the_straight_one() {
         let device = Device::flex().autodiff();
         let original = LinearConfig::new(3, 2).init(&device);
@@ -320,7 +417,7 @@ mod tests {
         let (mut model, mut optim) = (original.clone(), matching.optimizer());
         for epoch in 0..2 {
             model = matching
-                .epoch(epoch, model, &mut optim, &targets, logits)
+                .epoch(epoch, model, &original, &mut optim, &targets, logits)
                 .unwrap();
         }
         let text = serde_json::to_string(&matching).unwrap();
@@ -329,7 +426,7 @@ mod tests {
         let mut optim = matching.optimizer().load_record(record);
         for epoch in 2..4 {
             model = matching
-                .epoch(epoch, model, &mut optim, &targets, logits)
+                .epoch(epoch, model, &original, &mut optim, &targets, logits)
                 .unwrap();
         }
         assert_eq!(host(&model), host(&straight));

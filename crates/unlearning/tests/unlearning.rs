@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod forgetting;
+mod metric_docs;
 
 use std::sync::Arc;
 

@@ -22,9 +22,8 @@ pub fn load_folder(folder: &Path) -> Result<(Option<Images>, Option<Text>)> {
         pairs if pairs.is_empty() => csv_images(&files)?,
         pairs => Some(idx_images(folder, &pairs)?),
     };
-    let texts = files.iter().filter(|path| name(path).ends_with(".txt"));
     let mut text = String::new();
-    for path in texts {
+    for path in texts(&files) {
         text += &String::from_utf8_lossy(&read(path)?);
     }
     let text = if text.is_empty() {
@@ -38,6 +37,25 @@ pub fn load_folder(folder: &Path) -> Result<(Option<Images>, Option<Text>)> {
         folder.display()
     );
     Ok((images, text))
+}
+
+/// The text files of a folder by name, each a domain of its own.
+///
+/// # Errors
+/// If the folder or a file can't be read, or a file is shorter than 1,000 characters.
+pub fn load_domains(folder: &Path) -> Result<Vec<Text>> {
+    let domain = |path: &PathBuf| {
+        let bytes = read(path)?;
+        Text::new(
+            &path.display().to_string(),
+            &String::from_utf8_lossy(&bytes),
+        )
+    };
+    texts(&list(folder)?).map(domain).collect()
+}
+
+fn texts(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
+    files.iter().filter(|path| name(path).ends_with(".txt"))
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -188,6 +206,22 @@ mod tests {
         assert_eq!((images.width, images.height, images.classes), (3, 2, 2));
         assert_eq!(images.pixels, [1.0; 12]);
         assert!(text.is_none());
+    }
+
+    #[test]
+    fn each_text_file_is_a_domain() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        assert!(load_domains(path).unwrap().is_empty());
+        for (file, letter) in [("b.txt", "b"), ("a.txt", "a")] {
+            fs::write(path.join(file), letter.repeat(1500)).unwrap();
+        }
+        let domains = load_domains(path).unwrap();
+        assert_eq!(domains.len(), 2);
+        assert!(domains[0].name.ends_with("a.txt") && domains[0].symbols[0] == b'a' - b' ');
+        fs::write(path.join("c.txt"), "short").unwrap();
+        let error = load_domains(path).unwrap_err().to_string();
+        assert!(error.contains("c.txt"), "{error}");
     }
 
     #[test]

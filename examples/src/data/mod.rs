@@ -5,7 +5,7 @@ mod images;
 mod text;
 mod zoo;
 
-pub use folder::load_folder;
+pub use folder::{load_domains, load_folder};
 pub use images::{ImageBatch, ImageBatcher, ImageItem, Images};
 pub use text::{Text, TextBatch, TextLoader};
 pub use zoo::{Animal, zoo};

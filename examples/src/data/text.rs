@@ -8,6 +8,7 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use regimen_schedules::Replay;
 
 use super::unpack;
 
@@ -57,6 +58,18 @@ impl Text {
         )
     }
 
+    /// The embedded program: the Rust sources of the crate num-bigint.
+    ///
+    /// # Errors
+    /// If the embedded file is damaged.
+    pub fn code() -> Result<Self> {
+        let bytes = include_bytes!("../../data/num-bigint.rs.gz");
+        Self::new(
+            "code of num-bigint 0.4.8 (embedded)",
+            &unpack("num-bigint.rs.gz", bytes)?,
+        )
+    }
+
     /// A text of at least 1,000 characters.
     ///
     /// # Errors
@@ -85,18 +98,12 @@ impl Text {
         (part(&self.symbols[..cut]), part(&self.symbols[cut..]))
     }
 
-    /// A batch of windows at random places.
-    #[must_use]
-    pub fn random(
-        &self,
-        rng: &mut ChaCha8Rng,
-        batch: usize,
-        window: usize,
-        device: &Device,
-    ) -> TextBatch {
+    /// Windows at random places, each with the symbol that follows.
+    fn samples<'a>(&'a self, rng: &mut ChaCha8Rng, count: usize, window: usize) -> Vec<&'a [u8]> {
         let last = self.symbols.len() - window;
-        let places = (0..batch).map(|_| rng.random_range(0..last)).collect();
-        self.at(places, window, device)
+        let place = |_| rng.random_range(0..last);
+        let places = (0..count).map(place);
+        places.map(|at| &self.symbols[at..=at + window]).collect()
     }
 
     /// A batch of `count` windows at even distances over the text.
@@ -104,22 +111,21 @@ impl Text {
     pub fn even(&self, count: usize, window: usize, device: &Device) -> TextBatch {
         let last = self.symbols.len() - window;
         let count = count.min(last);
-        let places = (0..count).map(|i| i * last / count).collect();
-        self.at(places, window, device)
+        let places = (0..count).map(|i| i * last / count);
+        let samples = places.map(|at| &self.symbols[at..=at + window]);
+        collate(samples.collect(), window, device)
     }
+}
 
-    fn at(&self, places: Vec<usize>, window: usize, device: &Device) -> TextBatch {
-        let symbol = |i: usize| i64::from(self.symbols[i]);
-        let windows: Vec<i64> = places
-            .iter()
-            .flat_map(|place| (*place..place + window).map(symbol))
-            .collect();
-        let next: Vec<i64> = places.iter().map(|place| symbol(place + window)).collect();
-        let count = next.len();
-        TextBatch {
-            windows: Tensor::from_data(TensorData::new(windows, [count, window]), device),
-            next: Tensor::from_data(TensorData::new(next, [count]), device),
-        }
+/// Samples of a window and the symbol that follows it, as a batch.
+fn collate(samples: Vec<&[u8]>, window: usize, device: &Device) -> TextBatch {
+    let count = samples.len();
+    let windows = samples.iter().flat_map(|sample| &sample[..window]);
+    let windows: Vec<i64> = windows.copied().map(i64::from).collect();
+    let next: Vec<i64> = samples.iter().map(|sample| sample[window].into()).collect();
+    TextBatch {
+        windows: Tensor::from_data(TensorData::new(windows, [count, window]), device),
+        next: Tensor::from_data(TensorData::new(next, [count]), device),
     }
 }
 
@@ -136,6 +142,7 @@ fn symbol(character: char) -> u8 {
 #[derive(Clone)]
 pub struct TextLoader {
     text: Arc<Text>,
+    replay: Option<(Arc<Text>, Replay)>,
     batches: usize,
     batch: usize,
     window: usize,
@@ -156,12 +163,35 @@ impl TextLoader {
     ) -> Self {
         Self {
             text,
+            replay: None,
             batches,
             batch,
             window,
             seed,
             device: device.clone(),
         }
+    }
+
+    /// Draws a fraction of each batch from an old text; the batches keep their size.
+    ///
+    /// # Errors
+    /// If the fraction is not in `0..=1`.
+    pub fn with_replay(self, old: Arc<Text>, fraction: f64) -> Result<Self> {
+        let replay = Replay::new(fraction, self.batch)?;
+        Ok(Self {
+            replay: Some((old, replay)),
+            ..self
+        })
+    }
+
+    /// The samples of a step's batch: old ones first.
+    fn samples(&self, rng: &mut ChaCha8Rng, step: usize) -> Vec<&[u8]> {
+        let Some((old, replay)) = &self.replay else {
+            return self.text.samples(rng, self.batch, self.window);
+        };
+        let mut samples = old.samples(rng, replay.old(step), self.window);
+        samples.extend(self.text.samples(rng, replay.fresh(step), self.window));
+        samples
     }
 }
 
@@ -208,11 +238,9 @@ impl Iterator for TextIterator<'_> {
         if self.done == loader.batches {
             return None;
         }
+        let samples = loader.samples(&mut self.rng, self.done);
         self.done += 1;
-        let batch = loader
-            .text
-            .random(&mut self.rng, loader.batch, loader.window, &loader.device);
-        Some(Ok(batch))
+        Some(Ok(collate(samples, loader.window, &loader.device)))
     }
 }
 
@@ -224,5 +252,56 @@ impl DataLoaderIterator<TextBatch> for TextIterator<'_> {
             self.loader.num_items(),
             Some("items".into()),
         )
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const STEPS: usize = 50;
+
+    fn windows(loader: &TextLoader) -> Vec<Vec<i64>> {
+        let batches = loader
+            .iter()
+            .map(|batch| batch.unwrap().windows.into_data());
+        batches
+            .map(|data| data.convert::<i64>().try_to_vec().unwrap())
+            .collect()
+    }
+
+    fn loader(text: &Arc<Text>) -> TextLoader {
+        TextLoader::new(text.clone(), STEPS, 64, 8, 3, &Device::default())
+    }
+
+    #[test]
+    fn replayed_samples_are_those_of_the_budget() {
+        let text = |letter: &str| Arc::new(Text::new(letter, &letter.repeat(1000)).unwrap());
+        let (old, new) = (text("a"), text("b"));
+        let replay = Replay::new(0.05, 64).unwrap();
+        let mixed = windows(&loader(&new).with_replay(old.clone(), 0.05).unwrap());
+        let of_old = |batch: &Vec<i64>| {
+            batch
+                .iter()
+                .filter(|s| **s == i64::from(symbol('a')))
+                .count()
+        };
+        for (step, batch) in mixed.iter().enumerate() {
+            assert_eq!((batch.len(), of_old(batch)), (512, 8 * replay.old(step)));
+        }
+        assert_eq!(
+            mixed.iter().map(of_old).sum::<usize>(),
+            8 * replay.old_in(STEPS)
+        );
+        assert!(loader(&new).with_replay(old, 1.1).is_err());
+    }
+
+    #[test]
+    fn no_replay_and_nothing_else_are_the_plain_loaders() {
+        let [old, new] = [Text::prose(), Text::code()].map(|text| Arc::new(text.unwrap()));
+        let mixed = |fraction| windows(&loader(&new).with_replay(old.clone(), fraction).unwrap());
+        assert_eq!(mixed(0.0), windows(&loader(&new)));
+        assert_eq!(mixed(1.0), windows(&loader(&old)));
     }
 }

@@ -10,13 +10,12 @@ use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_schedules::refined::{bound, weights};
 use regimen_schedules::smoothing::median_filter;
 use regimen_schedules::{
-    Constant, Cosine, GradientNorms, InverseSqrt, Linear, LrSchedule, Norm, Refined, RefinedConfig,
-    Schedule, ScheduleExt,
+    Constant, Cosine, GradientNorms, InverseSqrt, Linear, LrSchedule, MultiStep, Norm, Refined,
+    RefinedConfig, Scaled, Schedule, ScheduleExt,
 };
 use regimen_tensor::per_example::cross_entropy;
 
@@ -24,7 +23,7 @@ use crate::data::{ImageBatch, ImageBatcher, Text, TextBatch, TextLoader};
 use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
 use crate::experiment::{differences, values};
 use crate::models::{CharWindow, CharWindowConfig, Mlp, MlpConfig};
-use crate::train::{classify, fit};
+use crate::train::{classify, fit, mean, predict, text_loss};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -40,7 +39,7 @@ pub const SYSTEM: System = System {
     method: "linear",
     rule: "holds if, in the mean over seeds: cosine minus linear is at least 0; constant minus linear at least 0.05; refined minus linear at most 0.03; and the bound of the refined weights on the logged norms is at most that of constant weights",
     paper_effect: PaperEffect::ShownInPart,
-    seeds: 5,
+    seeds: 4,
     source: "examples/src/schedules/refined_schedules.rs",
     data: DataKind::Text,
     curve: "progress / rate relative to its peak",
@@ -64,14 +63,7 @@ impl TrainStep for Logged<CharWindow> {
     type Output = ClassificationOutput;
 
     fn step(&self, batch: TextBatch) -> TrainOutput<ClassificationOutput> {
-        let logits = self.net.forward(batch.windows);
-        let loss = cross_entropy(logits.clone(), batch.next.clone()).mean();
-        let grads = loss.backward();
-        TrainOutput::new(
-            self,
-            grads,
-            ClassificationOutput::new(loss, logits, batch.next),
-        )
+        predict(self, batch, &self.net)
     }
 
     fn optimize(
@@ -126,11 +118,18 @@ fn prose(context: &Context, trial: &mut Trial) -> Result<()> {
         },
     };
     let steps = job.updates;
-    job.sweep(trial, "constant", &Constant::new(1.0)?)?;
-    job.sweep(trial, "inverse sqrt", &InverseSqrt::new(1.0, 50.0)?)?;
-    job.sweep(trial, "cosine", &Cosine::new(1.0, steps)?)?;
-    let norms = job.sweep(trial, "linear", &Linear::new(1.0, steps)?)?;
-    job.sweep(trial, "refined", &refine(context, &norms)?)?;
+    let drops = [3, 6, 9].map(|tenths| tenths * steps / 10).to_vec();
+    job.sweep(trial, "constant", &Constant::new(1.0)?, Job::plain)?;
+    job.sweep(
+        trial,
+        "inverse sqrt",
+        &InverseSqrt::new(1.0, 50.0)?,
+        Job::plain,
+    )?;
+    job.sweep(trial, "step", &MultiStep::new(1.0, 0.1, drops)?, Job::plain)?;
+    job.sweep(trial, "cosine", &Cosine::new(1.0, steps)?, Job::plain)?;
+    let norms = job.sweep(trial, "linear", &Linear::new(1.0, steps)?, Job::logged)?;
+    job.sweep(trial, "refined", &refine(context, &norms)?, Job::plain)?;
 
     let smooth = median_filter(&norms, steps / 10 + 1)?;
     let mut refined = weights(&smooth, Norm::L2)?;
@@ -153,6 +152,9 @@ fn refine(context: &Context, norms: &[f64]) -> Result<Refined> {
     Ok(RefinedConfig::new(Norm::L2).init(norms)?)
 }
 
+/// A run's loss and its gradient norms, if they were logged.
+type Run = (f64, Vec<f64>);
+
 /// What every schedule trains.
 struct Job<'a> {
     context: &'a Context,
@@ -163,11 +165,15 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Records the best validation loss over the peak rates and returns that run's norms.
-    fn sweep<S>(&self, trial: &mut Trial, arm: &str, shape: &S) -> Result<Vec<f64>>
-    where
-        S: Schedule + Clone + Send + Sync + 'static,
-    {
+    /// Records the best validation loss over the peak rates, each trained by `train`, and returns
+    /// that run's norms.
+    fn sweep<S: Schedule + Clone>(
+        &self,
+        trial: &mut Trial,
+        arm: &str,
+        shape: &S,
+        train: fn(&Self, Scaled<S>) -> Result<Run>,
+    ) -> Result<Vec<f64>> {
         let peaks: &[f64] = if self.context.full {
             &[0.1, 0.2, 0.4, 0.8, 1.6, 3.2]
         } else {
@@ -175,7 +181,7 @@ impl Job<'_> {
         };
         let mut best = (f64::INFINITY, 0.0, Vec::new());
         for peak in peaks {
-            let (loss, norms) = self.train(shape.clone().scaled(*peak))?;
+            let (loss, norms) = train(self, shape.clone().scaled(*peak))?;
             if loss < best.0 {
                 best = (loss, *peak, norms);
             }
@@ -192,46 +198,53 @@ impl Job<'_> {
         Ok(best.2)
     }
 
-    fn train<S>(&self, rate: S) -> Result<(f64, Vec<f64>)>
-    where
-        S: Schedule + Clone + Send + Sync + 'static,
-    {
-        let device = &self.context.device;
-        device.seed(self.seed);
-        let norms = GradientNorms::new(Norm::L2);
+    /// The validation loss of a run, without a log.
+    fn plain<S: Rate>(&self, rate: S) -> Result<Run> {
+        let model = self.train(self.start(), rate)?;
+        Ok((self.loss(&model), Vec::new()))
+    }
+
+    /// The validation loss of a run, and its gradient norms.
+    fn logged<S: Rate>(&self, rate: S) -> Result<Run> {
+        let (net, norms) = (self.start(), GradientNorms::new(Norm::L2));
         let model = Logged {
-            net: CharWindowConfig::new().init(device),
+            net,
             norms: norms.clone(),
         };
-        let loader = TextLoader::new(
-            self.train.clone(),
-            self.updates,
-            BATCH,
-            WINDOW,
-            self.seed,
-            device,
-        );
+        let model = self.train(model, rate)?;
+        Ok((self.loss(&model.net), norms.norms()?))
+    }
+
+    fn start(&self) -> CharWindow {
+        self.context.device.seed(self.seed);
+        CharWindowConfig::new().init(&self.context.device)
+    }
+
+    fn train<M>(&self, model: M, rate: impl Rate) -> Result<M>
+    where
+        M: TrainStep<Input = TextBatch> + Module,
+    {
+        let (text, device) = (self.train.clone(), &self.context.device);
+        let loader = TextLoader::new(text, self.updates, BATCH, WINDOW, self.seed, device);
         let mut optim = SgdConfig::new().init();
-        let model = fit(model, &loader, &mut optim, &mut LrSchedule::new(rate), 1)?;
-        Ok((self.validate(&model.valid().net), norms.norms()?))
+        fit(model, &loader, &mut optim, &mut LrSchedule::new(rate), 1)
     }
 
-    fn validate(&self, model: &CharWindow) -> f64 {
-        let device = self.context.device.clone().inner();
-        let batch = self.valid.even(8192, WINDOW, &device);
-        mean(cross_entropy(model.forward(batch.windows), batch.next))
+    fn loss(&self, model: &CharWindow) -> f64 {
+        text_loss(model, &self.valid, WINDOW, &self.context.device)
     }
 }
 
-fn mean(losses: Tensor<1>) -> f64 {
-    f64::from(losses.mean().into_scalar::<f32>())
-}
+/// What can be a learning rate.
+trait Rate: Schedule + Clone + Send + Sync + 'static {}
+
+impl<S: Schedule + Clone + Send + Sync + 'static> Rate for S {}
 
 /// Where refinement is no help: a network that memorises a small set, so that its norms collapse.
 fn digits(context: &Context, trial: &mut Trial) -> Result<()> {
     let images = crate::data::Images::digits()?;
     let steps = 2000;
-    let train = |rate: Box<dyn Schedule + Send + Sync>| -> Result<(f64, Vec<f64>)> {
+    let train = |rate: Box<dyn Schedule + Send + Sync>| -> Result<Run> {
         context.device.seed(trial.seed);
         let norms = GradientNorms::new(Norm::L2);
         let model = Logged {

@@ -31,7 +31,7 @@ pub const SYSTEM: System = System {
     better: Better::Lower,
     baseline: "finetune",
     method: "ssd",
-    rule: "holds if, in the mean over seeds, with batches of 32, alpha 10 and lambda 1: accuracy on the forgotten class is below 2 %; accuracy on the others is at most 1 point below the original model's; with importances of single examples at alpha 10 the forgotten class stays above 90 %; and the largest ratio I_f / I_D of importances of single examples over |D| / |D_f|, of all settings on both networks, is at most 1 + 1e-4 (f32 rounding)",
+    rule: "holds if, in the mean over seeds, with batches of 32, alpha 10 and lambda 1: accuracy on the forgotten class is below 2 %; accuracy on the others is at most 1 point below the original model's; with importances of single examples at alpha 10 the forgotten class stays above 90 %; and, for every seed, the largest ratio I_f / I_D of importances of single examples over |D| / |D_f|, of all settings on both networks, is at most 1 + 1e-4 (f32 rounding)",
     paper_effect: PaperEffect::Shown,
     seeds: 10,
     source: "examples/src/unlearning/ssd.rs",
@@ -60,6 +60,13 @@ fn loss(model: &Network, batch: ImageBatch) -> Tensor<1> {
     cross_entropy(model.net.forward(batch.images), batch.labels).mean()
 }
 
+/// Adam's rates of the baselines that train with it: one that forgets in the hundred steps of this size, and the paper's,
+/// whose epochs have four hundred.
+const RATES: [(f64, [&str; 2]); 2] = [
+    (1e-3, ["amnesiac", "bad teacher"]),
+    (1e-4, ["amnesiac, rate 1e-4", "bad teacher, rate 1e-4"]),
+];
+
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     let job = Job::new(context, seed)?;
@@ -73,14 +80,16 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     job.measure(&mut trial, "retrain", &retrained)?;
     let tuned = job.train(original.clone(), &job.retain, job.sgd(0.02), 5)?;
     job.measure(&mut trial, "finetune", &tuned)?;
-    let amnesiac = job.train(original.clone(), &job.relabelled()?, job.adam(), 3)?;
-    job.measure(&mut trial, "amnesiac", &amnesiac)?;
+    for (rate, arms) in RATES {
+        let amnesiac = job.train(original.clone(), &job.relabelled()?, job.adam(rate), 3)?;
+        job.measure(&mut trial, arms[0], &amnesiac)?;
+        job.measure(&mut trial, arms[1], &job.imitate(&original, rate)?)?;
+    }
     job.measure(
         &mut trial,
         "gradient ascent",
         &job.ascend(original.clone())?,
     )?;
-    job.measure(&mut trial, "bad teacher", &job.imitate(&original)?)?;
     settings::run(&job, &mut trial, &original, importances)?;
     Ok(trial)
 }
@@ -104,8 +113,8 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
             single,
             90.0,
         ),
-        Check::at_most(
-            "largest ratio of importances of single examples over |D| / |D_f|, all settings, at most 1 + 1e-4 (f32 rounding)",
+        Check::each_at_most(
+            "largest ratio of importances of single examples over |D| / |D_f|, all settings, every seed at most 1 + 1e-4 (f32 rounding)",
             trials.iter().map(ratio::largest_ratio).collect(),
             1.0 + 1e-4,
         ),

@@ -64,27 +64,22 @@ impl ExpertChoiceRouter {
 
     /// Logits `[tokens, experts]` to the experts' tokens.
     ///
-    /// With padding the number of tokens is read from the device, because it sets the shape of the choice.
+    /// With padding the number of tokens is read from the device, because it sets the shape of the choice. If all is padding
+    /// each expert chooses one place of it, which counts as nothing.
     #[must_use]
     pub fn gate(&self, logits: Tensor<2>, valid: Option<Tensor<1>>) -> Gating {
         let [tokens, experts] = logits.dims();
         let probabilities = softmax(logits.clone(), 1);
         let mut scores = probabilities.clone().detach();
         let mut count = tokens;
-        if let Some(valid) = &valid {
+        if let Some(valid) = valid {
             count = valid.clone().sum().into_scalar::<f32>() as usize;
-            let padding = valid.clone().equal_elem(0.0).unsqueeze_dim::<2>(1);
+            let padding = valid.equal_elem(0.0).unsqueeze_dim::<2>(1);
             scores = scores.mask_fill(padding.expand([tokens, experts]), -1.0);
         }
         let taken = ((count as f64 * self.factor / experts as f64 + 1e-9) as usize).max(1);
         let choices = top_k(scores.transpose(), taken.min(count.max(1)));
-        let mut gates = probabilities.clone().transpose().gather(1, choices.clone());
-        if let Some(valid) = valid {
-            gates = gates
-                * valid
-                    .select(0, choices.clone().flatten(0, 1))
-                    .reshape(choices.dims());
-        }
+        let gates = probabilities.clone().transpose().gather(1, choices.clone());
         Gating {
             logits: Some(logits),
             probabilities,

@@ -139,7 +139,7 @@ fn every_router_activation_and_dispatch_agrees_with_the_dense_reference() {
     let device = Device::flex().autodiff();
     device.seed(3);
     let x = Tensor::<3>::random([3, 11, 12], Distribution::Normal(0.0, 1.0), &device);
-    for (name, router) in routers(2) {
+    for (_, router) in routers(2) {
         for dispatch in dispatches(6, 2) {
             for activation in Activation::ALL {
                 for (gated, bias) in [(false, true), (true, false), (true, true)] {
@@ -149,7 +149,6 @@ fn every_router_activation_and_dispatch_agrees_with_the_dense_reference() {
                         .with_activation(activation)
                         .with_gated(gated)
                         .with_bias(bias);
-                    println!("{name} {dispatch:?} {activation:?} {gated} {bias}");
                     assert_dense(&config.init(&device).unwrap(), &x);
                 }
             }

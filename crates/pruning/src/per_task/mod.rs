@@ -10,7 +10,7 @@ mod run;
 mod state;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use burn::config::Config;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -22,6 +22,7 @@ use crate::drop::DropRule;
 use crate::error::{fraction, positive};
 use crate::gradients::Gradients;
 use crate::growth::GrowthRule;
+use crate::handle::Handle;
 use crate::{Masks, PruningError, Result};
 use run::Run;
 pub use state::{PerTaskState, Topology};
@@ -93,11 +94,7 @@ impl PerTaskConfig {
         fraction("swap_end", self.swap_end, false)?;
         positive("update_every", self.update_every)?;
         let state = PerTaskState::new(model, masks, self.seed)?;
-        let run = Run::new(self.clone(), state);
-        let inner = Inner { run, failure: None };
-        Ok(PerTask {
-            inner: Arc::new(Mutex::new(inner)),
-        })
+        Ok(PerTask(Handle::new(Run::new(self.clone(), state))))
     }
 }
 
@@ -127,34 +124,23 @@ impl PerTaskConfig {
 /// # Ok::<(), regimen_pruning::PruningError>(())
 /// ```
 #[derive(Clone)]
-pub struct PerTask {
-    inner: Arc<Mutex<Inner>>,
-}
-
-struct Inner {
-    run: Run,
-    failure: Option<Arc<PruningError>>,
-}
+pub struct PerTask(Handle<Run>);
 
 impl fmt::Debug for PerTask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = self.lock();
-        write!(f, "PerTask({} finished)", inner.run.state().tasks().len())
+        let finished = self.0.with(|run| run.state().tasks().len());
+        write!(f, "PerTask({finished} finished)")
     }
 }
 
 impl PerTask {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Starts the next task, of `steps` training steps: draws its mask and returns the model with the stored
     /// weights under it, everything without a mask at its initial value. Take a new optimizer for it.
     ///
     /// # Errors
     /// If a task is under way, `steps` is 0 or the model is another one.
     pub fn begin<M: Module>(&self, model: M, steps: usize) -> Result<M> {
-        self.lock().run.begin(model, steps)
+        self.0.with(|run| run.begin(model, steps))
     }
 
     /// One training step: the optimizer's, with the gradients of used weights zeroed before and their bits put
@@ -168,7 +154,8 @@ impl PerTask {
         lr: impl Into<ModuleLearningRate>,
         grads: GradientsParams,
     ) -> M {
-        self.advance(model, optim, lr.into(), Gradients::One(grads))
+        self.0
+            .advance(model, optim, lr.into(), Gradients::One(grads))
     }
 
     /// As [`optimize`](Self::optimize) for `TrainStep::optimize_multi`.
@@ -180,23 +167,8 @@ impl PerTask {
         lr: impl Into<ModuleLearningRate>,
         grads: MultiGradientsParams,
     ) -> M {
-        self.advance(model, optim, lr.into(), Gradients::Many(grads))
-    }
-
-    fn advance<M: Module>(
-        &self,
-        model: M,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        grads: Gradients,
-    ) -> M {
-        let mut inner = self.lock();
-        if inner.failure.is_some() {
-            return grads.step(model, optim, lr);
-        }
-        let (model, result) = inner.run.advance(model, optim, lr, grads);
-        inner.failure = result.err().map(Arc::new);
-        model
+        self.0
+            .advance(model, optim, lr.into(), Gradients::Many(grads))
     }
 
     /// Remembers the model and its topology as the best of the task so far: [`finish`](Self::finish) takes the
@@ -205,7 +177,7 @@ impl PerTask {
     /// # Errors
     /// If no task is under way or the model is another one.
     pub fn remember<M: Module>(&self, model: &M) -> Result<()> {
-        self.lock().run.remember(model)
+        self.0.with(|run| run.remember(model))
     }
 
     /// Ends the task with this model, or the remembered one: its weights go to the store, its mask to the used
@@ -214,11 +186,8 @@ impl PerTask {
     /// # Errors
     /// If no task is under way, a step failed, or the model is another one.
     pub fn finish<M: Module>(&self, model: &M) -> Result<()> {
-        let mut inner = self.lock();
-        if let Some(failure) = &inner.failure {
-            return Err(PruningError::Failed(failure.clone()));
-        }
-        inner.run.finish(model)
+        self.status().map_err(PruningError::Failed)?;
+        self.0.with(|run| run.finish(model))
     }
 
     /// The model as finished task `task` left it: the store under its mask, with its unmasked parameters.
@@ -226,7 +195,7 @@ impl PerTask {
     /// # Errors
     /// If the task is not finished or the model is another one.
     pub fn model_of<M: Module>(&self, task: usize, model: M) -> Result<M> {
-        self.lock().run.model_of(task, model)
+        self.0.with(|run| run.model_of(task, model))
     }
 
     /// That no step failed so far.
@@ -234,13 +203,13 @@ impl PerTask {
     /// # Errors
     /// The first error of an optimize call.
     pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
-        self.lock().failure.clone().map_or(Ok(()), Err)
+        self.0.status()
     }
 
     /// A copy of all that is needed to go on, to be saved beside the model's and the optimizer's records.
     #[must_use]
     pub fn state(&self) -> PerTaskState {
-        self.lock().run.state().clone()
+        self.0.with(|run| run.state().clone())
     }
 
     /// Goes on from a saved state.
@@ -248,9 +217,6 @@ impl PerTask {
     /// # Errors
     /// If it is of other parameters (paths or shapes).
     pub fn restore(&self, state: PerTaskState) -> Result<()> {
-        let mut inner = self.lock();
-        inner.run.restore(state)?;
-        inner.failure = None;
-        Ok(())
+        self.0.restore(|run| run.restore(state))
     }
 }

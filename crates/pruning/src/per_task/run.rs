@@ -13,6 +13,7 @@ use crate::density::floor;
 use crate::drop::Rounding;
 use crate::error::positive;
 use crate::gradients::Gradients;
+use crate::handle::Stepper;
 use crate::layer::Layer;
 use crate::optimizer_state::{mask_optimizer, momenta};
 use crate::training::Event;
@@ -65,32 +66,6 @@ impl Run {
         });
         self.held = None;
         Ok(model)
-    }
-
-    /// One step; the model comes back whatever happens.
-    pub(super) fn advance<M: Module>(
-        &mut self,
-        model: M,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        mut grads: Gradients,
-    ) -> (M, Result<()>) {
-        let prepared = self.prepare(&model, &grads);
-        let dense = match prepared {
-            Ok(dense) => dense,
-            Err(error) => return (grads.step(model, optim, lr), Err(error)),
-        };
-        if let Some(held) = &self.held {
-            grads.zero_where(&model, &held.used);
-        }
-        let model = self.constrain(grads.step(model, optim, lr));
-        match dense {
-            None => (model, Ok(())),
-            Some(dense) => match self.update(&model, optim, dense) {
-                Ok(kept) => (self.constrain(kept.multiply(model)), Ok(())),
-                Err(error) => (model, Err(error)),
-            },
-        }
     }
 
     /// Counts the step, makes the tensors it needs, and reads the dense gradients of an update.
@@ -256,6 +231,33 @@ impl Run {
             return Err(PruningError::range("task", task, &allowed));
         };
         write(model, &topology.masks, &self.state.store, &topology.rest)
+    }
+}
+
+impl Stepper for Run {
+    fn advance<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        mut grads: Gradients,
+    ) -> (M, Result<()>) {
+        let prepared = self.prepare(&model, &grads);
+        let dense = match prepared {
+            Ok(dense) => dense,
+            Err(error) => return (grads.step(model, optim, lr), Err(error)),
+        };
+        if let Some(held) = &self.held {
+            grads.zero_where(&model, &held.used);
+        }
+        let model = self.constrain(grads.step(model, optim, lr));
+        match dense {
+            None => (model, Ok(())),
+            Some(dense) => match self.update(&model, optim, dense) {
+                Ok(kept) => (self.constrain(kept.multiply(model)), Ok(())),
+                Err(error) => (model, Err(error)),
+            },
+        }
     }
 }
 

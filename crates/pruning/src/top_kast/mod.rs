@@ -7,7 +7,7 @@
 mod run;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use burn::config::Config;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
@@ -16,6 +16,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 
 use crate::error::{fraction, positive};
 use crate::gradients::Gradients;
+use crate::handle::Handle;
 use crate::{Masks, PruningError, Result};
 use run::Run;
 pub use run::{TopKastState, penalty};
@@ -70,9 +71,7 @@ impl TopKastConfig {
         }
         positive("update_every", self.update_every)?;
         let run = Run::new(self.clone(), model, masks)?;
-        Ok(TopKast {
-            inner: Arc::new(Mutex::new(Inner { run, failure: None })),
-        })
+        Ok(TopKast(Handle::new(run)))
     }
 }
 
@@ -96,33 +95,22 @@ impl TopKastConfig {
 /// # Ok::<(), regimen_pruning::PruningError>(())
 /// ```
 #[derive(Clone)]
-pub struct TopKast {
-    inner: Arc<Mutex<Inner>>,
-}
-
-struct Inner {
-    run: Run,
-    failure: Option<Arc<PruningError>>,
-}
+pub struct TopKast(Handle<Run>);
 
 impl fmt::Debug for TopKast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = self.lock().run.masks().0.total();
+        let total = self.forward().total();
         write!(f, "TopKast({total} weights)")
     }
 }
 
 impl TopKast {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Applies the forward set: once before training starts.
     ///
     /// # Errors
     /// If the model is another one.
     pub fn mask<M: Module>(&self, model: M) -> Result<M> {
-        self.lock().run.masks().0.apply(model)
+        self.0.with(|run| run.masks().0.apply(model))
     }
 
     /// One training step on the stored weights; the model comes back under the forward set. After an error: the
@@ -135,7 +123,8 @@ impl TopKast {
         lr: impl Into<ModuleLearningRate>,
         grads: GradientsParams,
     ) -> M {
-        self.advance(model, optim, lr.into(), Gradients::One(grads))
+        self.0
+            .advance(model, optim, lr.into(), Gradients::One(grads))
     }
 
     /// As [`optimize`](Self::optimize) for `TrainStep::optimize_multi`.
@@ -147,23 +136,8 @@ impl TopKast {
         lr: impl Into<ModuleLearningRate>,
         grads: MultiGradientsParams,
     ) -> M {
-        self.advance(model, optim, lr.into(), Gradients::Many(grads))
-    }
-
-    fn advance<M: Module>(
-        &self,
-        model: M,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        grads: Gradients,
-    ) -> M {
-        let mut inner = self.lock();
-        if inner.failure.is_some() {
-            return grads.step(model, optim, lr);
-        }
-        let (model, result) = inner.run.advance(model, optim, lr, grads);
-        inner.failure = result.err().map(Arc::new);
-        model
+        self.0
+            .advance(model, optim, lr.into(), Gradients::Many(grads))
     }
 
     /// That no step failed so far.
@@ -171,25 +145,25 @@ impl TopKast {
     /// # Errors
     /// The first error of an optimize call.
     pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
-        self.lock().failure.clone().map_or(Ok(()), Err)
+        self.0.status()
     }
 
     /// The forward set `A`: the mask of the trained model.
     #[must_use]
     pub fn forward(&self) -> Masks {
-        self.lock().run.masks().0.clone()
+        self.0.with(|run| run.masks().0.clone())
     }
 
     /// The backward set `B`.
     #[must_use]
     pub fn backward(&self) -> Masks {
-        self.lock().run.masks().1.clone()
+        self.0.with(|run| run.masks().1.clone())
     }
 
     /// Share of masked weights that were in the forward set at any time so far.
     #[must_use]
     pub fn explored(&self) -> f64 {
-        self.lock().run.explored()
+        self.0.with(|run| run.explored())
     }
 
     /// A copy of stored weights and sets, to be saved beside the model's and the optimizer's records. The stored
@@ -198,7 +172,7 @@ impl TopKast {
     /// # Errors
     /// If they can't be read.
     pub fn state(&self) -> Result<TopKastState> {
-        self.lock().run.state()
+        self.0.with(|run| run.state())
     }
 
     /// Goes on from a saved state.
@@ -206,9 +180,6 @@ impl TopKast {
     /// # Errors
     /// If it is of other parameters (paths or shapes).
     pub fn restore(&self, state: TopKastState) -> Result<()> {
-        let mut inner = self.lock();
-        inner.run.restore(state)?;
-        inner.failure = None;
-        Ok(())
+        self.0.restore(|run| run.restore(state))
     }
 }

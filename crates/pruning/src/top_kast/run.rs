@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ParamId};
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{Bool, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use regimen_tensor::{ParamVector, threshold};
 use serde::{Deserialize, Serialize};
 
 use super::TopKastConfig;
 use crate::gradients::Gradients;
-use crate::{Exploration, Masks, PruningError, Result, density};
+use crate::handle::Stepper;
+use crate::stored::{Stored, same_sizes};
+use crate::{Exploration, Masks, Result, density};
 
 /// All that Top-KAST needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,19 +27,16 @@ pub struct TopKastState {
     theta: Vec<Vec<f32>>,
 }
 
-/// The stored weights and what acts on them, on the weights' device.
-struct Stored {
-    theta: ParamVector,
-    /// What does not learn.
-    outside: HashMap<ParamId, Tensor<1, Bool>>,
-    /// The penalty's factor of each weight.
+/// What acts on the model: the stored weights and the penalty's factor of each.
+struct Acting {
+    stored: Stored,
     pull: Vec<Tensor<1>>,
 }
 
 pub(super) struct Run {
     config: TopKastConfig,
     state: TopKastState,
-    stored: Option<Stored>,
+    acting: Option<Acting>,
 }
 
 impl Run {
@@ -55,7 +54,7 @@ impl Run {
         Ok(Self {
             config,
             state,
-            stored: None,
+            acting: None,
         })
     }
 
@@ -69,8 +68,8 @@ impl Run {
 
     pub(super) fn state(&self) -> Result<TopKastState> {
         let mut state = self.state.clone();
-        if let Some(stored) = &self.stored {
-            state.theta = stored.theta.to_host()?;
+        if let Some(acting) = &self.acting {
+            state.theta = acting.stored.theta.to_host()?;
         }
         Ok(state)
     }
@@ -79,123 +78,86 @@ impl Run {
         let own = &self.state.forward;
         own.same_layers(&state.forward)?;
         own.same_layers(&state.backward)?;
-        let sizes = own.layers().iter().map(|mask| mask.active.len());
-        if !sizes.eq(state.theta.iter().map(Vec::len)) || !state.explored.fits(own) {
-            return Err(PruningError::Mismatch {
-                path: "*".into(),
-                expected: "stored weights of the same sizes".into(),
-                found: "others".into(),
-            });
-        }
+        same_sizes(own, &state.theta)?;
         self.state = state;
-        self.stored = None;
+        if !self.state.explored.fits(&self.state.forward) {
+            self.state.explored = Exploration::of(&self.state.forward);
+        }
+        self.acting = None;
         Ok(())
     }
 
-    /// One step; the model comes back whatever happens.
-    pub(super) fn advance<M: Module>(
-        &mut self,
-        model: M,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        mut grads: Gradients,
-    ) -> (M, Result<()>) {
-        let stored = self.stored.take().map_or_else(|| self.store(&model), Ok);
-        let stored = match stored.and_then(|stored| {
-            self.state.forward.check(&model)?;
-            Ok(stored)
-        }) {
-            Ok(stored) => stored,
-            Err(error) => return (grads.step(model, optim, lr), Err(error)),
-        };
-        grads.zero_where(&model, &stored.outside);
-        if self.config.penalty > 0.0 {
-            grads.add(&model, &stored.penalty());
+    fn acting<M: Module>(&mut self, model: &M) -> Result<Acting> {
+        self.state.forward.check(model)?;
+        if let Some(acting) = self.acting.take() {
+            return Ok(acting);
         }
-        let dense = match stored.theta.write_to(model.clone()) {
-            Ok(dense) => dense,
-            Err(error) => return (grads.step(model, optim, lr), Err(error.into())),
-        };
-        let dense = grads.step(dense, optim, lr);
-        let settled = self.settle(&dense, stored);
-        // What enters the forward set from outside of the backward one has its stored value, not the optimizer's.
-        let written = match &self.stored {
-            Some(stored) => stored.theta.write_to(dense.clone()),
-            None => Ok(dense.clone()),
-        };
-        match written {
-            Ok(model) => (self.state.forward.multiply(model), settled),
-            Err(error) => (dense, Err(error.into())),
-        }
+        let stored = Stored::new(model, &self.state.theta, &self.state.backward)?;
+        let pull = self.pull(&stored.theta);
+        Ok(Acting { stored, pull })
     }
 
-    /// Takes the stored weights from the model after the optimizer's step, and selects anew when it is time.
-    fn settle<M: Module>(&mut self, dense: &M, mut stored: Stored) -> Result<()> {
+    /// Counts the step, and selects anew when it is time.
+    fn settle(&mut self, acting: &mut Acting) -> Result<()> {
         self.state.step += 1;
-        let moved = self.state.forward.weights(dense)?;
-        let mut ids = moved.entries().iter().map(|entry| entry.id);
-        stored.theta = moved.clone().zip(&stored.theta, |new, old| {
-            let outside = ids.next().and_then(|id| stored.outside.get(&id));
-            match outside {
-                Some(outside) => new.mask_where(outside.clone(), old),
-                None => new,
-            }
-        })?;
         if self.state.step.is_multiple_of(self.config.update_every) {
-            self.state.theta = stored.theta.to_host()?;
+            self.state.theta = acting.stored.theta.to_host()?;
             self.state.select(&self.config)?;
             self.state.explored.record(&self.state.forward);
-            stored = self.act_on(stored.theta);
+            acting.stored.learn_only(&self.state.backward);
+            acting.pull = self.pull(&acting.stored.theta);
         }
-        self.stored = Some(stored);
         Ok(())
     }
 
-    /// The stored weights in the device and type of the model's.
-    fn store<M: Module>(&self, model: &M) -> Result<Stored> {
-        let weights = self.state.forward.weights(model)?;
-        let entries = weights.entries().iter().zip(&self.state.theta);
-        let entries = entries.map(|(entry, theta)| {
-            let data = TensorData::new(theta.clone(), [theta.len()]);
-            let tensor = Tensor::<1>::from_data(data, &entry.values.device());
-            entry.with_values(tensor.cast(entry.values.dtype()))
-        });
-        Ok(self.act_on(ParamVector::from_entries(entries.collect())))
-    }
-
-    fn act_on(&self, theta: ParamVector) -> Stored {
+    /// The penalty's factor of each weight.
+    fn pull(&self, theta: &ParamVector) -> Vec<Tensor<1>> {
         let (forward, backward) = (self.state.forward.layers(), self.state.backward.layers());
-        let (strength, explore) = (
-            self.config.penalty,
-            self.config.penalty / self.config.forward,
-        );
-        let (mut outside, mut pull) = (HashMap::new(), Vec::new());
-        for ((entry, a), b) in theta.entries().iter().zip(forward).zip(backward) {
-            let (device, size) = (entry.values.device(), [entry.len()]);
-            let off: Vec<bool> = b.active.iter().map(|on| !on).collect();
-            let off = Tensor::<1, Bool>::from_data(TensorData::new(off, size), &device);
-            outside.insert(entry.id, off);
+        let strength = self.config.penalty;
+        let explore = strength / self.config.forward;
+        let layers = theta.entries().iter().zip(forward).zip(backward);
+        let factors = layers.map(|((entry, a), b)| {
             let factor = a.active.iter().zip(&b.active);
             let factor = factor.map(|(a, b)| match (a, b) {
                 (true, _) => strength as f32,
                 (false, true) => explore as f32,
                 (false, false) => 0.0,
             });
-            let data = TensorData::new(factor.collect::<Vec<f32>>(), size);
-            pull.push(Tensor::<1>::from_data(data, &device).cast(entry.values.dtype()));
-        }
-        Stored {
-            theta,
-            outside,
-            pull,
-        }
+            let data = TensorData::new(factor.collect::<Vec<f32>>(), [entry.len()]);
+            Tensor::<1>::from_data(data, &entry.values.device()).cast(entry.values.dtype())
+        });
+        factors.collect()
     }
 }
 
-impl Stored {
+impl Stepper for Run {
+    fn advance<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        mut grads: Gradients,
+    ) -> (M, Result<()>) {
+        let mut acting = match self.acting(&model) {
+            Ok(acting) => acting,
+            Err(error) => return (grads.step(model, optim, lr), Err(error)),
+        };
+        if self.config.penalty > 0.0 {
+            grads.add(&model, &acting.penalty());
+        }
+        let (model, stepped) = acting.stored.step(model, optim, lr, grads);
+        let settled = stepped.and_then(|()| self.settle(&mut acting));
+        // What enters the forward set from outside of the backward one has its stored value, not the optimizer's.
+        let (model, shown) = acting.stored.show(model, &self.state.forward);
+        self.acting = Some(acting);
+        (model, settled.and(shown))
+    }
+}
+
+impl Acting {
     /// The gradient of the exploration penalty.
     fn penalty(&self) -> HashMap<ParamId, Tensor<1>> {
-        let pairs = self.theta.entries().iter().zip(&self.pull);
+        let pairs = self.stored.theta.entries().iter().zip(&self.pull);
         pairs
             .map(|(entry, pull)| (entry.id, entry.values.clone() * pull.clone()))
             .collect()

@@ -5,7 +5,7 @@ use burn::module::{ModuleMapper, Param, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::optim::{MultiGradientsParams, RmsPropConfig};
 use burn::tensor::FloatDType;
-use regimen_schedules::Curve;
+use regimen_schedules::{Curve, Schedule};
 
 #[derive(Module, Debug)]
 struct Normed {
@@ -137,6 +137,35 @@ fn covered(net: &Normed, excluded: usize) -> Masks {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn movement_keeps_its_budget(
+        sizes in [2_usize..24, 2_usize..24, 2_usize..12],
+        sparsity in 0.05..0.97_f64,
+        excluded in 0_usize..3,
+        optim in 0_usize..3,
+        global in any::<bool>(),
+    ) {
+        let mut net = Normed::new(sizes, &Device::flex().autodiff());
+        let masks = covered(&net, excluded);
+        let total = masks.total();
+        let config = MovementConfig::new(sparsity, 8).with_update_every(2).with_global(global);
+        let schedule = config.sparsity().unwrap();
+        let movement = config.init_on(&net, masks).unwrap();
+        let mut rule = optimizer(optim);
+        for step in 1..=8 {
+            let grads = net.gradients(step);
+            net = movement.optimize(net, &mut rule, 0.01, grads);
+            prop_assert!(movement.status().is_ok(), "{:?}", movement.status());
+            let budget = density::keep(total, schedule.at(step / 2 * 2));
+            prop_assert_eq!(movement.masks().count(), budget, "step {}", step);
+            let live = ParamVector::of(&net);
+            for mask in movement.masks().layers() {
+                let values = live.get(mask.id).unwrap().values.clone().try_into_vec_as::<f32>().unwrap();
+                prop_assert!(values.iter().zip(&mask.active).all(|(v, on)| *on || *v == 0.0));
+            }
+        }
+    }
 
     #[test]
     fn the_budget_is_exact_after_every_step(

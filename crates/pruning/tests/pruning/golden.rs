@@ -10,6 +10,7 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::SeedableRng;
 use regimen_pruning::layer::Layer;
 use regimen_pruning::*;
+use regimen_schedules::Schedule;
 use regimen_tensor::ParamVector;
 use regimen_tensor::per_example::cross_entropy;
 
@@ -45,6 +46,32 @@ fn erk_densities_are_those_of_the_released_code() {
             assert!((f - e).abs() < 1e-12, "{shapes:?} at {density}: {f}, {e}");
         }
     }
+}
+
+/// The released code cuts off where a product falls just short of a whole number, and stops one event early.
+#[test]
+fn the_cubic_schedule_is_that_of_the_released_code_and_goes_on_to_its_end() {
+    const EVERY: usize = 20;
+    let (mut compared, mut stopped) = (0, 0);
+    for row in rows(include_str!("../../golden/cubic.csv")) {
+        let (events, event) = (place(row[0]), place(row[3]));
+        let (initial, last) = (1.0 - number(row[1]), 1.0 - number(row[2]));
+        let schedule = CubicSparsity::new(initial, last, 0, events * EVERY).unwrap();
+        let found = density::keep(1_000_000, schedule.at(event * EVERY));
+        if row[4].is_empty() {
+            assert!(event >= events);
+            assert_eq!(found, density::keep(1_000_000, last));
+            stopped += 1;
+            continue;
+        }
+        let expected = place(row[4]);
+        assert!(
+            found == expected || found == expected + 1,
+            "{row:?}: {found}"
+        );
+        compared += 1;
+    }
+    assert_eq!((compared, stopped), (27, 9));
 }
 
 #[derive(Module, Debug)]

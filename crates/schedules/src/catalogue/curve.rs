@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check};
+use crate::error::{Result, check, check_finite, check_positive};
 use crate::maths::{half_cosine, power};
 
 /// How a value goes from one level to another.
@@ -64,18 +64,16 @@ impl Checked for Curve {
             Self::Held | Self::Linear | Self::Cosine | Self::OneMinusSqrt | Self::Geometric => {
                 Ok(())
             }
-            Self::Polynomial { power } | Self::Power { power } => {
-                check("power", power, power > 0.0, "above 0")
-            }
+            Self::Polynomial { power } | Self::Power { power } => check_positive("power", power),
             Self::Exponential { ratio } => check(
                 "ratio",
                 ratio,
                 ratio > 0.0 && ratio < 1.0,
                 "between 0 and 1",
             ),
-            Self::InverseSqrt { alpha } => check("alpha", alpha, alpha > 0.0, "above 0"),
+            Self::InverseSqrt { alpha } => check_positive("alpha", alpha),
             Self::Tanh { from, to } => {
-                check("from", from, true, "a finite number")?;
+                check_finite("from", from)?;
                 check("to", to, to > from, "above `from`")
             }
         }
@@ -88,13 +86,36 @@ impl Curve {
 
     /// The value at a progress in `0..=1` on the way between two levels.
     #[must_use]
+    #[inline]
     pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
-        if matches!(self, Self::Geometric) && from * to > 0.0 {
-            return from * (to / from).powf(progress);
-        }
-        to + (from - to) * self.factor(progress)
+        let factor = match self {
+            // The usual one first.
+            Self::Cosine => half_cosine(progress),
+            Self::Geometric if from > 0.0 && to > 0.0 || from < 0.0 && to < 0.0 => {
+                return from * (to / from).powf(progress);
+            }
+            _ => self.factor(progress),
+        };
+        to + (from - to) * factor
     }
 
+    /// [`between`](Self::between) at the progress of each place.
+    pub(crate) fn fill(
+        &self,
+        from: f64,
+        to: f64,
+        progress: impl Fn(usize) -> f64,
+        values: &mut [f64],
+    ) {
+        // The usual curves as constants, so that their loops have no branches.
+        match self {
+            Self::Cosine => set(values, |at| Self::Cosine.between(from, to, progress(at))),
+            Self::Linear => set(values, |at| Self::Linear.between(from, to, progress(at))),
+            _ => set(values, |at| self.between(from, to, progress(at))),
+        }
+    }
+
+    #[inline]
     fn factor(&self, p: f64) -> f64 {
         match *self {
             Self::Held => f64::from(p < 1.0),
@@ -110,6 +131,12 @@ impl Curve {
             }
             Self::Tanh { from, to } => 0.5 * (1.0 - (from * (1.0 - p) + to * p).tanh()),
         }
+    }
+}
+
+fn set(values: &mut [f64], value: impl Fn(usize) -> f64) {
+    for (place, to) in values.iter_mut().enumerate() {
+        *to = value(place);
     }
 }
 
@@ -135,6 +162,7 @@ impl Checked for Rise {
 impl Rise {
     /// The value at a progress in `0..=1` on the way between two levels.
     #[must_use]
+    #[inline]
     pub fn between(&self, from: f64, to: f64, progress: f64) -> f64 {
         let factor = match self {
             Self::Linear => progress,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_steps};
+use crate::error::{Result, check, check_count, check_not_negative, check_positive, check_steps};
+use crate::maths::whole_power;
 use crate::schedule::Schedule;
 
 /// One cycle: from `peak / 25` up to `peak`, then down to a ten-thousandth of the start.
@@ -74,8 +75,8 @@ impl OneCycle {
     /// # Errors
     /// If a divisor is out of its range.
     pub fn with_divisors(self, div: f64, final_div: f64) -> Result<Self> {
-        check("div", div, div > 0.0, "above 0")?;
-        check("final_div", final_div, final_div > 0.0, "above 0")?;
+        check_positive("div", div)?;
+        check_positive("final_div", final_div)?;
         let first = self.peak / div;
         Self {
             first,
@@ -128,9 +129,9 @@ impl OneCycle {
 impl Checked for OneCycle {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("first", self.first, self.first >= 0.0, "0 or more")?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("last", self.last, self.last >= 0.0, "0 or more")?;
+        check_not_negative("first", self.first)?;
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("last", self.last)?;
         check(
             "rise",
             self.rise,
@@ -251,9 +252,9 @@ impl Cyclic {
 
 impl Checked for Cyclic {
     fn check(&self) -> Result<()> {
-        check("base", self.base, self.base >= 0.0, "0 or more")?;
-        check("max", self.max, self.max >= 0.0, "0 or more")?;
-        check("up", self.up as f64, self.up > 0, "1 or more")?;
+        check_not_negative("base", self.base)?;
+        check_not_negative("max", self.max)?;
+        check_count("up", self.up)?;
         let fits = self.down > 0 && self.up.checked_add(self.down).is_some();
         check(
             "down",
@@ -273,11 +274,10 @@ impl Schedule for Cyclic {
             Some(past) => (self.down - past) as f64 / self.down as f64,
             None => within as f64 / self.up as f64,
         };
-        let power = |base: f64, count: usize| base.powi(i32::try_from(count).unwrap_or(i32::MAX));
         let height = match self.mode {
             CyclicMode::Triangular => 1.0,
-            CyclicMode::Triangular2 => power(0.5, cycle),
-            CyclicMode::ExpRange { gamma } => power(gamma, step),
+            CyclicMode::Triangular2 => whole_power(0.5, cycle),
+            CyclicMode::ExpRange { gamma } => whole_power(gamma, step),
         };
         self.base + (self.max - self.base) * triangle * height
     }

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_steps};
+use crate::error::{
+    Result, check, check_count, check_finite, check_not_negative, check_positive, check_steps,
+};
+use crate::maths::{exponential, scaled};
 use crate::schedule::Schedule;
 use crate::shapes::progress;
 
@@ -72,9 +75,9 @@ impl Tanh {
 impl Checked for Tanh {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("end", self.end, self.end >= 0.0, "0 or more")?;
-        check("lower", self.lower, true, "a finite number")?;
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("end", self.end)?;
+        check_finite("lower", self.lower)?;
         check(
             "upper",
             self.upper,
@@ -156,20 +159,21 @@ impl Exponential {
 impl Checked for Exponential {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("rate", self.rate, self.rate > 0.0, "above 0")?;
+        check_not_negative("peak", self.peak)?;
+        check_positive("rate", self.rate)?;
         let bound = self.bound.unwrap_or(0.0);
-        check("bound", bound, bound >= 0.0, "0 or more")
+        check_not_negative("bound", bound)
     }
 }
 
 impl Schedule for Exponential {
     fn at(&self, step: usize) -> f64 {
-        let value = self.peak * self.rate.powf(periods(step, self.steps, self.staircase));
+        let factor = exponential(self.rate, periods(step, self.steps, self.staircase));
+        let value = scaled(self.peak, factor);
         match self.bound {
             Some(least) if self.rate < 1.0 => value.max(least),
             Some(most) => value.min(most),
-            None => value.min(f64::MAX),
+            None => value,
         }
     }
 }
@@ -223,8 +227,8 @@ impl InverseTime {
 impl Checked for InverseTime {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("rate", self.rate, self.rate >= 0.0, "0 or more")
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("rate", self.rate)
     }
 }
 
@@ -263,9 +267,9 @@ impl Noam {
 
 impl Checked for Noam {
     fn check(&self) -> Result<()> {
-        check("factor", self.factor, self.factor >= 0.0, "0 or more")?;
-        check("warmup", self.warmup as f64, self.warmup > 0, "1 or more")?;
-        check("width", self.width as f64, self.width > 0, "1 or more")
+        check_not_negative("factor", self.factor)?;
+        check_count("warmup", self.warmup)?;
+        check_count("width", self.width)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_steps};
+use crate::error::{Result, check, check_not_negative, check_steps};
 use crate::schedule::Schedule;
 
 /// Warm-up, cool-down and a constant phase that never ends; [`anneal`](Self::anneal) gives the
@@ -124,8 +124,8 @@ impl Infinite {
 
 impl Checked for Infinite {
     fn check(&self) -> Result<()> {
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("constant", self.constant, self.constant >= 0.0, "0 or more")?;
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("constant", self.constant)?;
         self.curve.check()?;
         let Some(Anneal {
             from,
@@ -159,7 +159,7 @@ impl Checked for Infinite {
 impl Schedule for Infinite {
     fn at(&self, step: usize) -> f64 {
         if step < self.warmup {
-            return self.peak * step as f64 / self.warmup as f64;
+            return self.peak * (step as f64 / self.warmup as f64);
         }
         let past = step - self.warmup;
         if past < self.cooldown {

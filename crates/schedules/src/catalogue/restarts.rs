@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_steps};
-use crate::maths::power;
+use crate::error::{Result, check, check_count, check_not_negative, check_positive, check_steps};
+use crate::maths::{one, power, whole_power};
 use crate::schedule::Schedule;
 
 /// SGDR: cycle `n` lasts `first mult^n` steps and goes from `peak decay^n` to `end`.
@@ -44,11 +44,18 @@ pub struct WarmRestarts {
     curve: Curve,
     #[serde(default = "one")]
     k_decay: f64,
+    #[serde(skip)]
+    growth: Growth,
 }
 checked_serde!(WarmRestarts, HardRestarts);
 
-fn one() -> f64 {
-    1.0
+/// What follows from `mult` and `first`, known once they are checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Growth {
+    /// `(mult - 1) / first`.
+    rate: f64,
+    /// `1 / ln(mult)`.
+    per_unit: f64,
 }
 
 impl WarmRestarts {
@@ -68,6 +75,7 @@ impl WarmRestarts {
             limit,
             curve,
             k_decay,
+            growth: Growth::default(),
         }
         .checked()
     }
@@ -80,7 +88,7 @@ impl WarmRestarts {
         Self { end, ..self }.checked()
     }
 
-    /// Each cycle is `mult` times as long as the one before, 1 or more.
+    /// Each cycle is `mult` times as long as the one before, 1 to 1e9.
     ///
     /// # Errors
     /// If `mult` is out of its range.
@@ -121,43 +129,92 @@ impl WarmRestarts {
         Self { k_decay: k, ..self }.checked()
     }
 
-    /// The cycle that a step is in, and how far in it is, 0 to below 1.
-    fn cycle(&self, step: usize) -> (i32, f64) {
-        let whole = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        if self.mult == 1.0 {
-            let within = (step % self.first) as f64 / self.first as f64;
-            return (whole(step / self.first), within);
-        }
-        if self.mult == 2.0 {
+    /// The cycle that a step is in.
+    fn cycle(&self, step: usize) -> Cycle {
+        let first = self.first as f64;
+        let (number, [slope, start, length]) = if self.mult == 1.0 {
+            let n = step / self.first;
+            (n, [1.0, (n * self.first) as f64, first])
+        } else if self.mult == 2.0 {
             // 2^n is the largest power of two in 1 + t / first.
             let n = (step / self.first).saturating_add(1).ilog2();
-            let length = self.first as f64 * (1_u64 << n) as f64;
-            let past = step as f64 - (length - self.first as f64);
-            return (n as i32, past / length);
+            let length = first * (1_u64 << n) as f64;
+            (n as usize, [1.0, length - first, length])
+        } else {
+            let more = self.mult - 1.0;
+            let (n, scale) = self.grown(step as f64, more, first);
+            (
+                n as usize,
+                [more, first * (scale - 1.0), more * first * scale],
+            )
+        };
+        let ended = self.limit.is_some_and(|limit| number >= limit);
+        let peak = if ended {
+            self.end
+        } else {
+            self.peak * whole_power(self.decay, number)
+        };
+        Cycle {
+            slope,
+            start,
+            length,
+            peak,
         }
-        let (t, first) = (step as f64, self.first as f64);
-        let grown = 1.0 + t / first * (self.mult - 1.0);
-        let start = |scale: f64| first * (scale - 1.0) / (self.mult - 1.0);
-        let mut n = (grown.ln() / self.mult.ln()) as i32;
-        let mut scale = self.mult.powi(n);
+    }
+
+    /// The cycle whose scale `mult^n` is the largest below `1 + t (mult - 1) / first`: its number and
+    /// its scale.
+    fn grown(&self, t: f64, more: f64, first: f64) -> (i32, f64) {
+        let starts = |scale: f64| t * more >= first * (scale - 1.0);
+        let place = (1.0 + t * self.growth.rate).ln() * self.growth.per_unit;
+        // A growth that rounds to none has cycles beyond count: the last that counts never ends.
+        let place = place.min(1e9);
+        let n = place as i32;
+        let scale = self.mult.powi(n);
         // The logarithm may be off by one at a boundary.
-        if t < start(scale) {
-            n -= 1;
-            scale /= self.mult;
-        } else if t >= start(scale * self.mult) {
-            n += 1;
-            scale *= self.mult;
+        let within = place - f64::from(n);
+        if within < NEAR && !starts(scale) {
+            return (n - 1, self.mult.powi(n - 1));
         }
-        (n, ((t - start(scale)) / (first * scale)).clamp(0.0, 1.0))
+        if within > 1.0 - NEAR && starts(scale * self.mult) {
+            return (n + 1, scale * self.mult);
+        }
+        (n, scale)
+    }
+}
+
+/// How close to a restart, in cycles, a logarithm is not trusted.
+const NEAR: f64 = 1e-6;
+
+/// A stretch between two restarts.
+#[derive(Clone, Copy)]
+struct Cycle {
+    /// Steps times this are the unit of `start` and `length`: a division saved.
+    slope: f64,
+    start: f64,
+    length: f64,
+    /// The value at its start; the end after the last cycle.
+    peak: f64,
+}
+
+impl Cycle {
+    fn progress(&self, step: usize) -> f64 {
+        let progress = (step as f64 * self.slope - self.start) / self.length;
+        progress.clamp(0.0, 1.0)
     }
 }
 
 impl Checked for WarmRestarts {
     fn check(&self) -> Result<()> {
-        check("first", self.first as f64, self.first > 0, "1 or more")?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("end", self.end, self.end >= 0.0, "0 or more")?;
-        check("mult", self.mult, self.mult >= 1.0, "1 or more")?;
+        check_count("first", self.first)?;
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("end", self.end)?;
+        check(
+            "mult",
+            self.mult,
+            (1.0..=1e9).contains(&self.mult),
+            "1 to 1e9",
+        )?;
         let decay = self.decay;
         check(
             "decay",
@@ -165,26 +222,47 @@ impl Checked for WarmRestarts {
             decay > 0.0 && decay <= 1.0,
             "above 0, up to 1",
         )?;
-        check("k_decay", self.k_decay, self.k_decay > 0.0, "above 0")?;
+        check_positive("k_decay", self.k_decay)?;
         self.curve.check()
+    }
+
+    fn checked(self) -> Result<Self> {
+        self.check()?;
+        let growth = Growth {
+            rate: (self.mult - 1.0) / self.first as f64,
+            per_unit: self.mult.ln().recip(),
+        };
+        Ok(Self { growth, ..self })
     }
 }
 
 impl Schedule for WarmRestarts {
     fn at(&self, step: usize) -> f64 {
-        let (cycle, mut within) = self.cycle(step);
-        if self.limit.is_some_and(|limit| cycle as usize >= limit) {
-            return self.end;
+        let cycle = self.cycle(step);
+        let progress = power(cycle.progress(step), self.k_decay);
+        self.curve.between(cycle.peak, self.end, progress)
+    }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        let (mut step, mut rest) = (from, values);
+        while !rest.is_empty() {
+            let cycle = self.cycle(step);
+            // Its end may fall within rounding of a step: up to one step before, the cycle is sure.
+            let sure = (cycle.start + cycle.length) / cycle.slope - 1.0 - step as f64;
+            let count = (sure.max(1.0) as usize).min(rest.len());
+            let (now, later) = rest.split_at_mut(count);
+            let peak = cycle.peak;
+            let (k, progress) = (self.k_decay, move |at| {
+                cycle.progress(step.saturating_add(at))
+            });
+            if k == 1.0 {
+                self.curve.fill(peak, self.end, progress, now);
+            } else {
+                self.curve
+                    .fill(peak, self.end, |at| power(progress(at), k), now);
+            }
+            (step, rest) = (step.saturating_add(count), later);
         }
-        if self.k_decay != 1.0 {
-            within = power(within, self.k_decay);
-        }
-        let peak = if self.decay == 1.0 {
-            self.peak
-        } else {
-            self.peak * self.decay.powi(cycle)
-        };
-        self.curve.between(peak, self.end, within)
     }
 }
 
@@ -219,7 +297,7 @@ impl HardRestarts {
 impl Checked for HardRestarts {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
+        check_not_negative("peak", self.peak)?;
         let fits = self.cycles > 0 && self.cycles.checked_mul(self.steps).is_some();
         check(
             "cycles",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_steps};
+use crate::error::{Result, check, check_not_negative, check_steps};
 use crate::schedule::Schedule;
 
 /// The budget of one data set.
@@ -24,10 +24,10 @@ pub struct Stage {
     pub warmup: usize,
 }
 
-/// Each stage goes `peak t / warmup` up, then along a cosine to the common `end` at its last step.
+/// Each stage goes `peak t / warmup` up, then along a cosine to the common `end`.
 ///
-/// Step 0 of a stage has the rate 0, and the first step of the next stage follows the last of the
-/// one before. After all stages, `end` holds.
+/// The cosine would reach `end` at the step `steps`, which is the next stage's step 0: there the rate is
+/// 0 with a warm-up, and the peak without one. After all stages, `end` holds.
 ///
 /// ```
 /// use regimen_schedules::{Rewarmed, Schedule, Stage};
@@ -57,12 +57,12 @@ impl Rewarmed {
 
 impl Checked for Rewarmed {
     fn check(&self) -> Result<()> {
-        check("end", self.end, self.end >= 0.0, "0 or more")?;
+        check_not_negative("end", self.end)?;
         let count = self.stages.len();
         check("stages", count as f64, count > 0, "one stage or more")?;
         self.stages.iter().try_for_each(|stage| {
             check_steps(stage.steps)?;
-            check("peak", stage.peak, stage.peak >= 0.0, "0 or more")?;
+            check_not_negative("peak", stage.peak)?;
             let warmup = stage.warmup;
             check(
                 "warmup",
@@ -79,7 +79,7 @@ impl Schedule for Rewarmed {
         for stage in &self.stages {
             if step < stage.steps {
                 return match step.checked_sub(stage.warmup) {
-                    None => stage.peak * step as f64 / stage.warmup as f64,
+                    None => stage.peak * (step as f64 / stage.warmup as f64),
                     Some(past) => {
                         let progress = past as f64 / (stage.steps - stage.warmup) as f64;
                         Curve::Cosine.between(stage.peak, self.end, progress)

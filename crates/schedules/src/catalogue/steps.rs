@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::Curve;
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Error, Result, check, check_steps};
+use crate::error::{
+    Result, check, check_count, check_not_negative, check_order, check_steps, check_values,
+};
+use crate::maths::{scaled, whole_power};
 use crate::schedule::Schedule;
 
 /// `peak gamma^floor(t / every)`: never ends.
@@ -41,9 +44,9 @@ impl Step {
 
 impl Checked for Step {
     fn check(&self) -> Result<()> {
-        check("every", self.every as f64, self.every > 0, "1 or more")?;
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("gamma", self.gamma, self.gamma >= 0.0, "0 or more")
+        check_count("every", self.every)?;
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("gamma", self.gamma)
     }
 }
 
@@ -55,8 +58,7 @@ impl Schedule for Step {
 
 /// `peak gamma^count`, finite however large the count.
 fn power(peak: f64, gamma: f64, count: usize) -> f64 {
-    let count = i32::try_from(count).unwrap_or(i32::MAX);
-    (peak * gamma.powi(count)).min(f64::MAX)
+    scaled(peak, whole_power(gamma, count))
 }
 
 /// `peak gamma^(number of milestones up to t)`: a milestone's own step has the new value.
@@ -87,9 +89,9 @@ impl MultiStep {
 
 impl Checked for MultiStep {
     fn check(&self) -> Result<()> {
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("gamma", self.gamma, self.gamma >= 0.0, "0 or more")?;
-        ordered("milestones", &self.milestones, |a, b| a <= b)
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("gamma", self.gamma)?;
+        check_order("milestones", &self.milestones, usize::le)
     }
 }
 
@@ -100,18 +102,6 @@ impl Schedule for MultiStep {
             .partition_point(|milestone| *milestone <= step);
         power(self.peak, self.gamma, count)
     }
-}
-
-fn ordered(field: &'static str, steps: &[usize], good: fn(usize, usize) -> bool) -> Result<()> {
-    if steps.windows(2).all(|pair| good(pair[0], pair[1])) {
-        return Ok(());
-    }
-    let value = format!("{steps:?}");
-    Err(Error::OutOfRange {
-        field,
-        value,
-        allowed: "steps in rising order",
-    })
 }
 
 /// Whose value a boundary's own step has.
@@ -132,12 +122,16 @@ impl Checked for Boundary {
 }
 
 impl Boundary {
-    /// How many of the boundaries a step has passed.
-    pub(crate) fn passed(self, boundaries: &[usize], step: usize) -> usize {
-        match self {
+    /// How many of the boundaries a step has passed, and the last one of them, or 0.
+    pub(crate) fn passed(self, boundaries: &[usize], step: usize) -> (usize, usize) {
+        let count = match self {
             Self::Next => boundaries.partition_point(|boundary| *boundary <= step),
             Self::Previous => boundaries.partition_point(|boundary| *boundary < step),
-        }
+        };
+        (
+            count,
+            count.checked_sub(1).map_or(0, |last| boundaries[last]),
+        )
     }
 }
 
@@ -205,7 +199,7 @@ fn accumulate(first: f64, factors: &[(usize, f64)]) -> (Vec<usize>, Vec<f64>) {
 
 impl Checked for PiecewiseConstant {
     fn check(&self) -> Result<()> {
-        ordered("boundaries", &self.boundaries, |a, b| a < b)?;
+        check_order("boundaries", &self.boundaries, usize::lt)?;
         let count = self.values.len();
         let fits = count == self.boundaries.len() + 1;
         check(
@@ -214,15 +208,14 @@ impl Checked for PiecewiseConstant {
             fits,
             "one more than there are boundaries",
         )?;
-        self.values
-            .iter()
-            .try_for_each(|value| check("values", *value, true, "finite numbers"))
+        check_values(&self.values)
     }
 }
 
 impl Schedule for PiecewiseConstant {
     fn at(&self, step: usize) -> f64 {
-        self.values[self.boundary.passed(&self.boundaries, step)]
+        let (part, _) = self.boundary.passed(&self.boundaries, step);
+        self.values[part]
     }
 }
 
@@ -272,7 +265,7 @@ impl PiecewiseInterpolate {
 impl Checked for PiecewiseInterpolate {
     fn check(&self) -> Result<()> {
         check_steps(self.steps.len())?;
-        ordered("steps", &self.steps, |a, b| a < b)?;
+        check_order("steps", &self.steps, usize::lt)?;
         let count = self.values.len();
         check(
             "values",
@@ -281,9 +274,7 @@ impl Checked for PiecewiseInterpolate {
             "as many as there are steps",
         )?;
         self.curve.check()?;
-        self.values
-            .iter()
-            .try_for_each(|value| check("values", *value, true, "finite numbers"))
+        check_values(&self.values)
     }
 }
 

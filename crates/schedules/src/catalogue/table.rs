@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check};
+use crate::error::{Result, check, check_values};
 use crate::schedule::Schedule;
 
 /// A function of the step as a schedule.
@@ -73,9 +73,7 @@ impl Checked for Table {
     fn check(&self) -> Result<()> {
         let count = self.values.len();
         check("values", count as f64, count > 0, "one or more")?;
-        self.values
-            .iter()
-            .try_for_each(|value| check("values", *value, true, "finite numbers"))
+        check_values(&self.values)
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalogue::{Curve, Rise};
 use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check};
+use crate::error::{Result, check_not_negative, check_positive};
 use crate::schedule::Schedule;
 
 /// What the stable phase does, from the end of the warm-up and on through the decay.
@@ -35,8 +35,8 @@ impl Checked for Stable {
         match *self {
             Self::Constant => Ok(()),
             Self::Power { power, timescale } => {
-                check("power", power, power > 0.0, "above 0")?;
-                check("timescale", timescale, timescale > 0.0, "above 0")
+                check_positive("power", power)?;
+                check_positive("timescale", timescale)
             }
         }
     }
@@ -171,9 +171,9 @@ impl Wsd {
 
 impl Checked for Wsd {
     fn check(&self) -> Result<()> {
-        check("peak", self.peak, self.peak >= 0.0, "0 or more")?;
-        check("start", self.start, self.start >= 0.0, "0 or more")?;
-        check("end", self.end, self.end >= 0.0, "0 or more")?;
+        check_not_negative("peak", self.peak)?;
+        check_not_negative("start", self.start)?;
+        check_not_negative("end", self.end)?;
         self.law.check()?;
         self.curve.check()
     }
@@ -185,13 +185,13 @@ impl Schedule for Wsd {
             let progress = step as f64 / self.warmup as f64;
             return self.rise.between(self.start, self.peak, progress);
         };
+        let level = (self.peak * self.law.at(after)).max(self.end);
         let Some(past) = after.checked_sub(self.stable) else {
-            return (self.peak * self.law.at(after)).max(self.end);
+            return level;
         };
         if past >= self.decay {
             return self.end;
         }
-        let level = (self.peak * self.law.at(after)).max(self.end);
         self.curve
             .between(level, self.end, past as f64 / self.decay as f64)
     }

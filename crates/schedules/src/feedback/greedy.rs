@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feedback, Mode, Threshold};
-use crate::error::{Result, check};
+use super::reaction::{count, named, reaction_setters};
+use super::{Feedback, Followed, Mode, Reaction, Threshold};
+use crate::error::{Result, check, check_count};
 
 /// How a greedy rate reacts.
 ///
@@ -24,6 +25,9 @@ use crate::error::{Result, check};
 /// | `window` | 1 | values whose mean is judged; 1 or more |
 /// | `reset_after` | 500 | cuts at the least rate until it starts anew; 1 or more |
 ///
+/// `factor`, `patience`, `threshold`, `cooldown`, `least` and `smallest_change` are fields of its
+/// [`Reaction`].
+///
 /// ```
 /// use regimen_schedules::{Feedback, GreedyConfig};
 ///
@@ -35,24 +39,12 @@ use crate::error::{Result, check};
 #[doc(alias("GreedyLR", "get_greedy_schedule"))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GreedyConfig {
-    /// Which direction of the metric is better.
-    pub mode: Mode,
-    /// The factor of a change.
-    pub factor: f64,
-    /// Values in a row that are let pass.
-    pub patience: usize,
-    /// What counts as an improvement.
-    pub threshold: Threshold,
+    /// What it shares with the others.
+    pub reaction: Reaction,
     /// Values that are let pass after a raise.
     pub warmup: usize,
-    /// Values that are let pass after a cut.
-    pub cooldown: usize,
-    /// The least rate.
-    pub least: f64,
     /// The largest rate.
     pub most: f64,
-    /// A change must be larger than this.
-    pub smallest_change: f64,
     /// Values whose mean is judged.
     pub window: usize,
     /// Cuts at the least rate until it starts anew.
@@ -69,63 +61,38 @@ impl GreedyConfig {
     /// The defaults of transformers, without smoothing.
     #[must_use]
     pub fn new() -> Self {
-        Self {
+        let reaction = Reaction {
             mode: Mode::Min,
             factor: 0.95,
             patience: 10,
             threshold: Threshold::Absolute(1e-6),
-            warmup: 0,
             cooldown: 0,
             least: 1e-3,
-            most: 1.0,
             smallest_change: 1e-8,
+        };
+        Self {
+            reaction,
+            warmup: 0,
+            most: 1.0,
             window: 1,
             reset_after: 500,
         }
     }
 
-    /// Which direction is better.
-    #[must_use]
-    pub fn with_mode(self, mode: Mode) -> Self {
-        Self { mode, ..self }
-    }
-
-    /// The factor of a change.
-    #[must_use]
-    pub fn with_factor(self, factor: f64) -> Self {
-        Self { factor, ..self }
-    }
-
-    /// How many values in a row are let pass.
-    #[must_use]
-    pub fn with_patience(self, patience: usize) -> Self {
-        Self { patience, ..self }
-    }
-
-    /// What counts as an improvement.
-    #[must_use]
-    pub fn with_threshold(self, threshold: Threshold) -> Self {
-        Self { threshold, ..self }
-    }
-
     /// How many values are let pass after a raise and after a cut.
     #[must_use]
-    pub fn with_pauses(self, warmup: usize, cooldown: usize) -> Self {
-        Self {
-            warmup,
-            cooldown,
-            ..self
-        }
+    pub fn with_pauses(mut self, warmup: usize, cooldown: usize) -> Self {
+        self.warmup = warmup;
+        self.reaction.cooldown = cooldown;
+        self
     }
 
     /// The rate's bounds.
     #[must_use]
-    pub fn with_bounds(self, least: f64, most: f64) -> Self {
-        Self {
-            least,
-            most,
-            ..self
-        }
+    pub fn with_bounds(mut self, least: f64, most: f64) -> Self {
+        self.most = most;
+        self.reaction.least = least;
+        self
     }
 
     /// Judges the mean of the last `window` values.
@@ -148,31 +115,11 @@ impl GreedyConfig {
     /// # Errors
     /// If a field or the rate is out of its range.
     pub fn init(self, rate: f64) -> Result<Greedy> {
-        let factor = self.factor;
-        check("rate", rate, rate >= 0.0, "0 or more")?;
-        check(
-            "factor",
-            factor,
-            factor > 0.0 && factor < 1.0,
-            "between 0 and 1",
-        )?;
-        self.threshold.check()?;
-        check("least", self.least, self.least >= 0.0, "0 or more")?;
-        check(
-            "most",
-            self.most,
-            self.most >= self.least,
-            "`least` or more",
-        )?;
-        let change = self.smallest_change;
-        check("smallest_change", change, change >= 0.0, "0 or more")?;
-        check("window", self.window as f64, self.window > 0, "1 or more")?;
-        check(
-            "reset_after",
-            self.reset_after as f64,
-            self.reset_after > 0,
-            "1 or more",
-        )?;
+        self.reaction.check(rate)?;
+        let most = self.most;
+        check("most", most, most >= self.reaction.least, "`least` or more")?;
+        check_count("window", self.window)?;
+        check_count("reset_after", self.reset_after)?;
         let state = GreedyState::new(rate, self.reset_after);
         Ok(Greedy {
             config: self,
@@ -182,21 +129,18 @@ impl GreedyConfig {
     }
 }
 
+reaction_setters!(GreedyConfig);
+
 /// Where a [`Greedy`] stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GreedyState {
-    /// The rate now.
-    pub rate: f64,
-    /// The best judged value so far.
-    pub best: Option<f64>,
-    /// Stagnations in a row.
-    pub bad: usize,
+    /// What it shares with the others.
+    #[serde(flatten)]
+    pub followed: Followed,
     /// Improvements in a row.
     pub good: usize,
     /// Values that are left of the pause after a raise.
     pub warmup: usize,
-    /// Values that are left of the pause after a cut.
-    pub cooldown: usize,
     /// Cuts at the least rate that are left until it starts anew.
     pub until_reset: usize,
     /// The last values.
@@ -206,12 +150,9 @@ pub struct GreedyState {
 impl GreedyState {
     fn new(rate: f64, until_reset: usize) -> Self {
         Self {
-            rate,
-            best: None,
-            bad: 0,
+            followed: Followed::new(rate),
             good: 0,
             warmup: 0,
-            cooldown: 0,
             until_reset,
             window: VecDeque::new(),
         }
@@ -235,96 +176,100 @@ impl Greedy {
 
     fn raise(&mut self) {
         let (config, state) = (&self.config, &mut self.state);
-        (state.warmup, state.good) = (config.warmup, 0);
-        let rate = (state.rate / config.factor).min(config.most);
-        if rate - state.rate > config.smallest_change {
-            state.rate = rate;
+        let (old, reaction) = (state.followed.rate, &config.reaction);
+        let rate = (old / reaction.factor).min(config.most);
+        if rate - old > reaction.smallest_change {
+            state.followed.rate = rate;
         }
+        (state.warmup, state.good) = (config.warmup, 0);
         state.until_reset = config.reset_after;
     }
 
     fn cut(&mut self) {
         let (config, state) = (&self.config, &mut self.state);
-        let rate = (state.rate * config.factor).max(config.least);
-        if state.rate - rate > config.smallest_change {
-            state.rate = rate;
-        }
-        (state.cooldown, state.bad) = (config.cooldown, 0);
-        if state.rate > config.least {
+        state.followed.cut(&config.reaction);
+        if state.followed.rate > config.reaction.least {
             return;
         }
         state.until_reset = state.until_reset.saturating_sub(1);
         if state.until_reset == 0 {
-            let cooldown = config.cooldown;
-            self.state = GreedyState::new(self.first, config.reset_after);
-            self.state.cooldown = cooldown;
+            *state = GreedyState::new(self.first, config.reset_after);
+            state.followed.cooldown = config.reaction.cooldown;
         }
+    }
+
+    /// The mean of the last values, the next one with them.
+    fn smoothed(&mut self, metric: f64) -> f64 {
+        let window = &mut self.state.window;
+        window.push_back(metric);
+        if window.len() > self.config.window {
+            window.pop_front();
+        }
+        window.iter().sum::<f64>() / window.len() as f64
+    }
+
+    /// Whether a pause, if there is one, takes the value.
+    fn pauses(&mut self) -> bool {
+        let state = &mut self.state;
+        let pause = if state.followed.cooldown > 0 {
+            &mut state.followed.cooldown
+        } else {
+            &mut state.warmup
+        };
+        if *pause == 0 {
+            return false;
+        }
+        *pause -= 1;
+        (state.followed.bad, state.good) = (0, 0);
+        true
     }
 }
 
 impl Feedback for Greedy {
     fn rate(&self) -> f64 {
-        self.state.rate
+        self.state.followed.rate
     }
 
     fn observe(&mut self, metric: f64) -> f64 {
-        let (config, state) = (&self.config, &mut self.state);
-        state.window.push_back(metric);
-        if state.window.len() > config.window {
-            state.window.pop_front();
+        let metric = self.smoothed(metric);
+        if self.pauses() {
+            return self.rate();
         }
-        let metric = state.window.iter().sum::<f64>() / state.window.len() as f64;
-        let pause = if state.cooldown > 0 {
-            &mut state.cooldown
-        } else {
-            &mut state.warmup
-        };
-        if *pause > 0 {
-            *pause -= 1;
-            (state.bad, state.good) = (0, 0);
-            return state.rate;
-        }
-        if config.threshold.improves(config.mode, metric, state.best) {
-            state.best = Some(metric);
-            (state.bad, state.good) = (0, state.good + 1);
-        } else {
-            (state.bad, state.good) = (state.bad + 1, 0);
-        }
-        if state.good > config.patience {
+        let (reaction, state) = (&self.config.reaction, &mut self.state);
+        let improved = state.followed.improves(reaction, metric);
+        state.good = if improved { state.good + 1 } else { 0 };
+        if state.good > reaction.patience {
             self.raise();
-        } else if state.bad > config.patience {
+        } else if state.followed.bad > reaction.patience {
             self.cut();
         }
-        self.state.rate
+        self.rate()
     }
 
     fn to_scalars(&self) -> Vec<(String, f64)> {
         let state = &self.state;
-        let mut scalars = vec![
-            ("rate".to_owned(), state.rate),
-            ("bad".to_owned(), state.bad as f64),
-            ("good".to_owned(), state.good as f64),
-            ("warmup".to_owned(), state.warmup as f64),
-            ("cooldown".to_owned(), state.cooldown as f64),
-            ("until_reset".to_owned(), state.until_reset as f64),
-        ];
-        scalars.extend(state.best.map(|best| ("best".to_owned(), best)));
+        let mut scalars = state.followed.to_scalars();
+        scalars.extend(named([
+            ("good", state.good as f64),
+            ("warmup", state.warmup as f64),
+            ("until_reset", state.until_reset as f64),
+        ]));
         let window = state.window.iter().enumerate();
         scalars.extend(window.map(|(index, value)| (format!("window{index}"), *value)));
         scalars
     }
 
     fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) {
-        let state = &mut self.state;
-        let count = |key, old: usize| scalar(key).map_or(old, |value| value as usize);
-        state.rate = scalar("rate").unwrap_or(state.rate);
-        state.best = scalar("best").or(state.best);
-        state.bad = count("bad", state.bad);
-        state.good = count("good", state.good);
-        state.warmup = count("warmup", state.warmup);
-        state.cooldown = count("cooldown", state.cooldown);
-        state.until_reset = count("until_reset", state.until_reset);
+        let Some(followed) = Followed::from_scalars(scalar) else {
+            return;
+        };
         let window = (0..self.config.window).map_while(|index| scalar(&format!("window{index}")));
-        state.window = window.collect();
+        self.state = GreedyState {
+            followed,
+            good: count(scalar, "good"),
+            warmup: count(scalar, "warmup"),
+            until_reset: count(scalar, "until_reset"),
+            window: window.collect(),
+        };
     }
 }

@@ -7,8 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Feedback, Mode, Threshold};
-use crate::error::{Result, check};
+use super::reaction::{count, named, reaction_setters};
+use super::{Feedback, Followed, Mode, Reaction, Threshold};
+use crate::error::{Result, check, check_count};
 
 /// What sets off a cut, where the libraries differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +36,10 @@ pub enum PlateauRule {
 /// | `threshold` | relative 1e-4 | relative 1e-4 | absolute 1e-4 | 0 or more |
 /// | `cooldown` | 0 | 0 | 0 | values after a cut |
 /// | `least` | 0 | 0 | 0 | the rate is not cut below; 0 or more |
-/// | `smallest_cut` | 1e-8 | 0 | 0 | a cut that is not larger is left out; 0 or more |
+/// | `smallest_change` | 1e-8 | 0 | 0 | a cut that is not larger is left out; 0 or more |
 /// | `accumulation` | 1 | 1 | 1 | values whose mean counts as one; 1 or more |
+///
+/// The fields from `factor` to `smallest_change` are those of its [`Reaction`].
 ///
 /// ```
 /// use regimen_schedules::{Feedback, ReduceOnPlateauConfig};
@@ -51,20 +54,8 @@ pub enum PlateauRule {
 pub struct ReduceOnPlateauConfig {
     /// What sets off a cut.
     pub rule: PlateauRule,
-    /// Which direction of the metric is better.
-    pub mode: Mode,
-    /// A cut multiplies the rate by this.
-    pub factor: f64,
-    /// How long to wait for an improvement.
-    pub patience: usize,
-    /// What counts as one.
-    pub threshold: Threshold,
-    /// Values after a cut during which none is set off.
-    pub cooldown: usize,
-    /// The least rate.
-    pub least: f64,
-    /// A cut must be larger than this.
-    pub smallest_cut: f64,
+    /// What it shares with the others.
+    pub reaction: Reaction,
     /// Values whose mean counts as one.
     pub accumulation: usize,
 }
@@ -73,77 +64,53 @@ impl ReduceOnPlateauConfig {
     /// torch's rule and defaults.
     #[must_use]
     pub fn torch() -> Self {
-        Self {
-            rule: PlateauRule::Torch,
+        let reaction = Reaction {
             mode: Mode::Min,
             factor: 0.1,
             patience: 10,
             threshold: Threshold::Relative(1e-4),
             cooldown: 0,
             least: 0.0,
-            smallest_cut: 1e-8,
-            accumulation: 1,
+            smallest_change: 1e-8,
+        };
+        let (rule, accumulation) = (PlateauRule::Torch, 1);
+        Self {
+            rule,
+            reaction,
+            accumulation,
         }
     }
 
     /// optax's rule and defaults.
     #[must_use]
     pub fn optax() -> Self {
-        let (rule, smallest_cut) = (PlateauRule::Optax, 0.0);
-        Self {
-            rule,
-            smallest_cut,
-            ..Self::torch()
-        }
+        let mut config = Self::torch();
+        config.rule = PlateauRule::Optax;
+        config.reaction.smallest_change = 0.0;
+        config
     }
 
     /// Keras' rule and defaults.
     #[must_use]
     pub fn keras() -> Self {
-        let (rule, smallest_cut) = (PlateauRule::Keras, 0.0);
-        let threshold = Threshold::Absolute(1e-4);
-        Self {
-            rule,
-            threshold,
-            smallest_cut,
-            ..Self::torch()
-        }
-    }
-
-    /// Which direction is better.
-    #[must_use]
-    pub fn with_mode(self, mode: Mode) -> Self {
-        Self { mode, ..self }
-    }
-
-    /// The factor of a cut.
-    #[must_use]
-    pub fn with_factor(self, factor: f64) -> Self {
-        Self { factor, ..self }
-    }
-
-    /// How long to wait.
-    #[must_use]
-    pub fn with_patience(self, patience: usize) -> Self {
-        Self { patience, ..self }
-    }
-
-    /// What counts as an improvement.
-    #[must_use]
-    pub fn with_threshold(self, threshold: Threshold) -> Self {
-        Self { threshold, ..self }
+        let mut config = Self::torch().with_threshold(Threshold::Absolute(1e-4));
+        config.rule = PlateauRule::Keras;
+        config.reaction.smallest_change = 0.0;
+        config
     }
 
     /// How long a cut is the last one.
     #[must_use]
-    pub fn with_cooldown(self, cooldown: usize) -> Self {
-        Self { cooldown, ..self }
+    pub fn with_cooldown(mut self, cooldown: usize) -> Self {
+        self.reaction.cooldown = cooldown;
+        self
     }
 
     /// The least rate.
     #[must_use]
-    pub fn with_least(self, least: f64) -> Self {
-        Self { least, ..self }
+    pub fn with_least(mut self, least: f64) -> Self {
+        self.reaction.least = least;
+        self
     }
 
     /// How many values count as one.
@@ -160,37 +127,17 @@ impl ReduceOnPlateauConfig {
     /// # Errors
     /// If a field or the rate is out of its range.
     pub fn init(self, rate: f64) -> Result<ReduceOnPlateau> {
-        let factor = self.factor;
-        check("rate", rate, rate >= 0.0, "0 or more")?;
-        check(
-            "factor",
-            factor,
-            factor > 0.0 && factor < 1.0,
-            "between 0 and 1",
-        )?;
-        let patient = self.patience > 0 || self.rule == PlateauRule::Torch;
+        self.reaction.check(rate)?;
+        let patience = self.reaction.patience;
         check(
             "patience",
-            self.patience as f64,
-            patient,
+            patience as f64,
+            patience > 0 || self.rule == PlateauRule::Torch,
             "1 or more, or 0 with torch's rule",
         )?;
-        self.threshold.check()?;
-        check("least", self.least, self.least >= 0.0, "0 or more")?;
-        check(
-            "smallest_cut",
-            self.smallest_cut,
-            self.smallest_cut >= 0.0,
-            "0 or more",
-        )?;
-        check(
-            "accumulation",
-            self.accumulation as f64,
-            self.accumulation > 0,
-            "1 or more",
-        )?;
+        check_count("accumulation", self.accumulation)?;
         let state = PlateauState {
-            rate,
+            followed: Followed::new(rate),
             ..PlateauState::default()
         };
         Ok(ReduceOnPlateau {
@@ -200,17 +147,14 @@ impl ReduceOnPlateauConfig {
     }
 }
 
+reaction_setters!(ReduceOnPlateauConfig);
+
 /// Where a [`ReduceOnPlateau`] stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlateauState {
-    /// The rate now.
-    pub rate: f64,
-    /// The best value so far.
-    pub best: Option<f64>,
-    /// Values without improvement in a row.
-    pub bad: usize,
-    /// Values that are left of the cooldown.
-    pub cooldown: usize,
+    /// What it shares with the others.
+    #[serde(flatten)]
+    pub followed: Followed,
     /// Sum of the values that will count as one.
     pub sum: f64,
     /// How many they are so far.
@@ -231,113 +175,62 @@ impl ReduceOnPlateau {
         &self.state
     }
 
-    fn torch(&mut self, improved: bool) {
-        let (config, state) = (&self.config, &mut self.state);
-        state.bad = if improved { 0 } else { state.bad + 1 };
-        if state.cooldown > 0 {
-            state.cooldown -= 1;
-            state.bad = 0;
+    /// Whether a value, judged already, sets off a cut.
+    fn cuts(&mut self, improved: bool) -> bool {
+        let (reaction, state) = (&self.config.reaction, &mut self.state.followed);
+        let paused = state.cooldown > 0;
+        state.cooldown = state.cooldown.saturating_sub(1);
+        if paused {
+            // Keras counts the cooldown's last value.
+            let counts = self.config.rule == PlateauRule::Keras && state.cooldown == 0;
+            state.bad = usize::from(counts && !improved);
         }
-        if state.bad > config.patience {
-            state.bad = 0;
-            state.cooldown = config.cooldown;
-            self.cut();
-        }
-    }
-
-    fn optax(&mut self, improved: bool) {
-        let (config, state) = (&self.config, &mut self.state);
-        state.bad = if improved { 0 } else { state.bad + 1 };
-        if state.cooldown > 0 {
-            state.cooldown -= 1;
-            state.bad = 0;
-        } else if state.bad == config.patience {
-            state.bad = 0;
-            state.cooldown = config.cooldown;
-            self.cut();
-        }
-    }
-
-    fn keras(&mut self, improved: bool) {
-        let state = &mut self.state;
-        if state.cooldown > 0 {
-            state.cooldown -= 1;
-            state.bad = 0;
-        }
-        if improved {
-            state.bad = 0;
-        } else if state.cooldown == 0 {
-            state.bad += 1;
-            if state.bad >= self.config.patience && state.rate > self.config.least {
-                state.bad = 0;
-                state.cooldown = self.config.cooldown;
-                self.cut();
-            }
-        }
-    }
-
-    fn cut(&mut self) {
-        let rate = (self.state.rate * self.config.factor).max(self.config.least);
-        if self.state.rate - rate > self.config.smallest_cut {
-            self.state.rate = rate;
+        match self.config.rule {
+            PlateauRule::Torch => state.bad > reaction.patience,
+            PlateauRule::Optax => state.bad >= reaction.patience && !paused,
+            PlateauRule::Keras => state.bad >= reaction.patience && state.rate > reaction.least,
         }
     }
 }
 
 impl Feedback for ReduceOnPlateau {
     fn rate(&self) -> f64 {
-        self.state.rate
+        self.state.followed.rate
     }
 
     fn observe(&mut self, metric: f64) -> f64 {
-        let (config, state) = (&self.config, &mut self.state);
+        let (config, state) = (self.config, &mut self.state);
         state.sum += metric;
         state.count += 1;
-        if state.count < config.accumulation {
-            return state.rate;
+        if state.count >= config.accumulation {
+            let metric = state.sum / state.count as f64;
+            (state.sum, state.count) = (0.0, 0);
+            let improved = state.followed.improves(&config.reaction, metric);
+            if self.cuts(improved) {
+                self.state.followed.cut(&config.reaction);
+            }
         }
-        let metric = state.sum / state.count as f64;
-        (state.sum, state.count) = (0.0, 0);
-        let improved = config.threshold.improves(config.mode, metric, state.best);
-        if improved {
-            state.best = Some(metric);
-        }
-        match config.rule {
-            PlateauRule::Torch => self.torch(improved),
-            PlateauRule::Optax => self.optax(improved),
-            PlateauRule::Keras => self.keras(improved),
-        }
-        self.state.rate
+        self.rate()
     }
 
     fn to_scalars(&self) -> Vec<(String, f64)> {
         let PlateauState {
-            rate,
-            best,
-            bad,
-            cooldown,
+            followed,
             sum,
             count,
         } = self.state;
-        let mut scalars = vec![
-            ("rate".to_owned(), rate),
-            ("bad".to_owned(), bad as f64),
-            ("cooldown".to_owned(), cooldown as f64),
-            ("sum".to_owned(), sum),
-            ("count".to_owned(), count as f64),
-        ];
-        scalars.extend(best.map(|best| ("best".to_owned(), best)));
+        let mut scalars = followed.to_scalars();
+        scalars.extend(named([("sum", sum), ("count", count as f64)]));
         scalars
     }
 
     fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) {
-        let state = &mut self.state;
-        let count = |key, old: usize| scalar(key).map_or(old, |value| value as usize);
-        state.rate = scalar("rate").unwrap_or(state.rate);
-        state.best = scalar("best").or(state.best);
-        state.bad = count("bad", state.bad);
-        state.cooldown = count("cooldown", state.cooldown);
-        state.sum = scalar("sum").unwrap_or(state.sum);
-        state.count = count("count", state.count);
+        if let Some(followed) = Followed::from_scalars(scalar) {
+            self.state = PlateauState {
+                followed,
+                sum: scalar("sum").unwrap_or(0.0),
+                count: count(scalar, "count"),
+            };
+        }
     }
 }

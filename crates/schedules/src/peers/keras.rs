@@ -5,7 +5,7 @@ use crate::any::AnySchedule;
 use crate::blend::{Combined, Reduction};
 use crate::catalogue::{Boundary, PiecewiseConstant, WarmRestarts};
 use crate::combine::Scaled;
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::shapes::{Constant, Cosine};
 
 /// `PiecewiseConstantDecay`: a boundary's own step keeps the old value.
@@ -49,6 +49,7 @@ pub fn cosine_decay_restarts(
     m_mul: f64,
     alpha: f64,
 ) -> Result<AnySchedule> {
+    check("alpha", alpha, (0.0..=1.0).contains(&alpha), "0 to 1")?;
     let cycles = WarmRestarts::new(rate, first)?
         .with_growth(t_mul)?
         .with_decay(m_mul)?;

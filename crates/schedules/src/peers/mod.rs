@@ -12,7 +12,7 @@
 
 use crate::any::AnySchedule;
 use crate::clock::Sequence;
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::shapes::{Constant, Linear};
 
 pub mod keras;
@@ -44,9 +44,8 @@ fn delayed(rate: f64, steps: usize, next: impl Into<AnySchedule>) -> Result<AnyS
     Ok(Sequence::new(vec![first.into(), next.into()], vec![steps])?.into())
 }
 
-/// The difference of two lengths, refused below 1.
+/// What a warm-up leaves of a run, 1 step or more.
 fn rest(field: &'static str, total: usize, before: usize) -> Result<usize> {
-    let allowed = "more than the warm-up";
-    crate::error::check(field, total as f64, total > before, allowed)?;
+    check(field, total as f64, total > before, "more than the warm-up")?;
     Ok(total - before)
 }

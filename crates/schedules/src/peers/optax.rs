@@ -65,10 +65,10 @@ pub fn polynomial(
 pub fn sgdr(cycles: &[(f64, f64, usize, usize, f64)]) -> Result<AnySchedule> {
     let mut boundaries = Vec::new();
     let mut parts = Vec::new();
-    let mut total = 0;
+    let mut total: usize = 0;
     for (init, peak, warmup, steps, end) in cycles.iter().copied() {
         parts.push(warmup_cosine_decay(init, peak, warmup, steps, end)?);
-        total += steps;
+        total = steps.saturating_add(total);
         boundaries.push(total);
     }
     boundaries.pop();

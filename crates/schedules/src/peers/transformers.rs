@@ -1,10 +1,10 @@
 //! Names of `transformers.optimization`: a linear warm-up from 0 over `warmup` steps, then a
 //! decay that ends at `steps`, the length of the whole run.
 
-use super::{line_then, rest};
+use super::{delayed, line_then, rest};
 use crate::any::AnySchedule;
 use crate::catalogue::{Curve, HardRestarts, Rise, Wsd};
-use crate::clock::Skipped;
+use crate::clock::{Sequence, Skipped};
 use crate::error::Result;
 use crate::shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
 
@@ -106,11 +106,11 @@ pub fn cosine_warmup_with_min_lr(
     let ahead = Skipped::new(AnySchedule::boxed(cosine), 1);
     let start = start.unwrap_or(1.0 / warmup.max(1) as f64);
     if warmup < 2 {
-        return super::delayed(rate * start, warmup, ahead);
+        return delayed(rate * start, warmup, ahead);
     }
     let rise = Linear::between(rate * start, rate, warmup - 1)?;
     let parts = vec![AnySchedule::from(rise), ahead.into()];
-    Ok(crate::clock::Sequence::new(parts, vec![warmup])?.into())
+    Ok(Sequence::new(parts, vec![warmup])?.into())
 }
 
 /// `get_wsd_schedule`: the warm-up starts at `end` too. Its defaults are a linear rise and a

@@ -17,6 +17,115 @@ fn leaf() -> impl Strategy<Value = AnySchedule> {
     (0..ALL.len()).prop_map(|index| ALL[index].clone())
 }
 
+/// Entries without an end: they go on changing after the last step of their picture.
+const ENDLESS: [&str; 17] = [
+    "Polynomial with cycles",
+    "Exponential",
+    "Inverse time",
+    "Inverse time in stairs",
+    "Inverse square root",
+    "Noam",
+    "Step",
+    "Warm restarts (SGDR)",
+    "Restarts of another curve",
+    "Cyclic, triangular",
+    "Cyclic, triangular2",
+    "Cyclic, exponential range",
+    "Warm-up along a cosine",
+    "Warm-up along 1 - sqrt",
+    "Sequence",
+    "Restarted",
+    "Average",
+];
+
+/// A finite schedule of the catalogue, and a step from which it holds its value.
+fn finite_leaf() -> impl Strategy<Value = (AnySchedule, usize)> {
+    let finite = entries::all().into_iter();
+    let finite = finite.filter(|entry| !ENDLESS.contains(&entry.name));
+    let all: Vec<AnySchedule> = finite.map(|entry| entry.schedule).collect();
+    prop::sample::select(all).prop_map(|schedule| (schedule, entries::STEPS))
+}
+
+/// A composition that is finite too.
+fn finite_schedule() -> impl Strategy<Value = (AnySchedule, usize)> {
+    finite_leaf().prop_recursive(3, 12, 3, |inner| {
+        let part = || inner.clone();
+        prop_oneof![
+            (part(), 1_usize..30)
+                .prop_map(|((s, end), n)| (s.warmed_up(n).unwrap().into(), end + n)),
+            (part(), number()).prop_map(|((s, end), factor)| (s.scaled(factor).into(), end)),
+            (part(), number())
+                .prop_map(|((s, end), low)| (s.clamped(low, 2.0).unwrap().into(), end)),
+            (part(), 1_usize..40, 1_usize..4).prop_map(|((s, _), period, times)| {
+                let repeated = s.repeated(period).unwrap().with_times(times).unwrap();
+                (repeated.into(), period * times)
+            }),
+            (part(), 1_usize..40)
+                .prop_map(|((s, end), at)| (s.restarted(vec![at]).unwrap().into(), at + end)),
+            (part(), 0_usize..50).prop_map(|((s, end), n)| (s.skipped(n).into(), end)),
+            (part(), 1_usize..9).prop_map(|((s, end), n)| (s.held(n).unwrap().into(), n * end)),
+            (part(), 0_usize..50, part())
+                .prop_map(|((a, _), n, (b, end))| (a.then(n, b).into(), n + end)),
+            (part(), part()).prop_map(|((a, first), (b, second))| {
+                let all = Combined::new(vec![a, b], Reduction::Average).unwrap();
+                (all.into(), first.max(second))
+            }),
+            (part(), part(), 1_usize..40).prop_map(|((a, _), (b, end), at)| {
+                (
+                    Sequence::new(vec![a, b], vec![at]).unwrap().into(),
+                    at + end,
+                )
+            }),
+            (part(), 0_usize..50, 1_usize..30).prop_map(|((s, _), start, steps)| {
+                (
+                    Swa::new(s, start, 0.1, steps).unwrap().into(),
+                    start + steps,
+                )
+            }),
+        ]
+    })
+}
+
+#[test]
+fn every_schedule_of_the_crate_is_in_the_catalogue() {
+    fn names(value: &serde_json::Value, found: &mut std::collections::BTreeSet<String>) {
+        if let Some(name) = value.get("schedule").and_then(|name| name.as_str()) {
+            found.insert(name.to_owned());
+        }
+        let parts = ["inner", "first", "next"]
+            .into_iter()
+            .filter_map(|part| value.get(part));
+        let lists = value
+            .get("parts")
+            .and_then(|parts| parts.as_array())
+            .into_iter()
+            .flatten();
+        parts.chain(lists).for_each(|part| names(part, found));
+    }
+    let mut found = std::collections::BTreeSet::new();
+    for schedule in ALL.iter() {
+        names(&serde_json::to_value(schedule).unwrap(), &mut found);
+    }
+    let unknown = serde_json::from_str::<AnySchedule>(r#"{ "schedule": "?" }"#);
+    let message = unknown.unwrap_err().to_string();
+    let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+    assert!(known.len() > 30, "{message}");
+    for name in known {
+        assert!(found.contains(name), "{name} is in no entry");
+    }
+}
+
+#[test]
+fn entries_without_an_end_have_none() {
+    for entry in entries::all() {
+        let last = entry.schedule.at(entries::STEPS);
+        let steps = [1, 2, 7, 1000].into_iter();
+        let held = steps.map(|past| entry.schedule.at(entries::STEPS + past));
+        let ends = held.into_iter().all(|value| value == last);
+        assert_ne!(ends, ENDLESS.contains(&entry.name), "{}", entry.name);
+    }
+}
+
 /// A number that decimal text holds exactly.
 fn number() -> impl Strategy<Value = f64> {
     (1_u32..128).prop_map(|n| f64::from(n) / 64.0)
@@ -132,6 +241,40 @@ proptest! {
             let (written, read) = (schedule.at(step), read.at(step));
             prop_assert!(written.is_finite());
             prop_assert!((written - read).abs() <= 1e-12 * (1.0 + written.abs()), "{}", text);
+        }
+    }
+
+    #[test]
+    fn finite_schedules_hold_their_end((schedule, end) in finite_schedule()) {
+        let value = schedule.at(end);
+        for step in [end + 1, end + 17, end + 1_000, usize::MAX / 4, usize::MAX] {
+            prop_assert_eq!(schedule.at(step), value, "{}", step);
+        }
+    }
+
+    #[test]
+    fn a_stretch_of_values_is_those_of_its_steps(
+        schedule in any_schedule(), from in prop_oneof![0_usize..200, Just(1_000_000), Just(usize::MAX / 4)], count in 0_usize..300,
+    ) {
+        let mut values = vec![f64::NAN; count];
+        schedule.fill(from, &mut values);
+        for (offset, value) in values.into_iter().enumerate() {
+            prop_assert_eq!(value, schedule.at(from.saturating_add(offset)), "{} + {}", from, offset);
+        }
+    }
+
+    #[test]
+    fn restarts_in_a_stretch_are_those_of_its_steps(
+        first in 1_usize..50, mult in prop_oneof![Just(1.0), Just(2.0), Just(1.5), Just(3.0), 1.0_f64..4.0],
+        decay in prop_oneof![Just(1.0), 0.1_f64..1.0], limit in prop::option::of(0_usize..6), from in 0_usize..5_000,
+    ) {
+        let rate = WarmRestarts::new(1.0, first).unwrap().with_growth(mult).unwrap();
+        let rate = rate.with_decay(decay).unwrap().with_end(0.1).unwrap();
+        let rate = limit.map_or(rate, |cycles| rate.with_limit(cycles));
+        let mut values = vec![0.0; 500];
+        rate.fill(from, &mut values);
+        for (offset, value) in values.into_iter().enumerate() {
+            prop_assert_eq!(value, rate.at(from + offset), "{} + {}", from, offset);
         }
     }
 

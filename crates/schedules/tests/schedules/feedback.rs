@@ -60,7 +60,7 @@ fn higher_is_better_in_max_mode() {
     let mut rate = config.with_factor(0.5).init(1.0).unwrap();
     let rates = [0.5, 0.6, 0.7, 0.7, f64::NAN].map(|metric| rate.observe(metric));
     assert_eq!(rates, [1.0, 1.0, 1.0, 0.5, 0.25]);
-    assert_eq!(rate.state().best, Some(0.7));
+    assert_eq!(rate.state().followed.best, Some(0.7));
 }
 
 #[test]
@@ -172,4 +172,46 @@ fn state_survives_serde() {
         serde_json::from_str::<ReduceOnPlateau>(&text).unwrap(),
         rate
     );
+}
+
+#[test]
+fn an_earlier_record_takes_the_rate_all_the_way_back() {
+    let config = ReduceOnPlateauConfig::torch()
+        .with_patience(0)
+        .with_accumulation(2);
+    let rate = LrFeedback::new(config.init(1.0).unwrap());
+    let (new, record) = (rate.feedback(), rate.to_record());
+    for metric in [3.0, 3.0, 4.0, 4.0, 5.0] {
+        rate.observe(metric);
+    }
+    assert_ne!(rate.feedback(), new);
+    rate.clone().load_record(record);
+    assert_eq!(rate.feedback(), new);
+    // A record of something else changes nothing.
+    rate.observe(3.0);
+    let before = rate.feedback();
+    rate.clone().load_record(LrSchedulerRecord::new());
+    assert_eq!(rate.feedback(), before);
+
+    let greedy = LrFeedback::new(GreedyConfig::new().with_window(3).init(0.1).unwrap());
+    let (new, record) = (greedy.feedback(), greedy.to_record());
+    greedy.observe(1.0);
+    greedy.clone().load_record(record);
+    assert_eq!(greedy.feedback(), new);
+}
+
+#[test]
+fn values_that_are_not_finite_improve_on_nothing() {
+    let config = ReduceOnPlateauConfig::torch().with_patience(9);
+    let mut rate = config.init(1.0).unwrap();
+    for metric in [f64::NAN, f64::NEG_INFINITY, f64::INFINITY] {
+        rate.observe(metric);
+    }
+    assert_eq!(
+        (rate.state().followed.best, rate.state().followed.bad),
+        (None, 3)
+    );
+    rate.observe(2.0);
+    rate.observe(f64::NEG_INFINITY);
+    assert_eq!(rate.state().followed.best, Some(2.0));
 }

@@ -82,6 +82,15 @@ fn the_gallery_is_up_to_date() {
 }
 
 #[test]
+fn every_section_has_its_formula_its_line_and_its_peers() {
+    for entry in entries::all() {
+        let line = !entry.code.is_empty() && !entry.code.contains('\n');
+        let whole = line && !entry.formula.is_empty() && !entry.peers.is_empty();
+        assert!(whole, "{}", entry.name);
+    }
+}
+
+#[test]
 fn wrong_pictures_are_refused() {
     let rate = &entries::all()[0].schedule;
     assert!(Picture::new(0).svg(&[rate]).is_err());

@@ -65,7 +65,7 @@ fn of_torch(name: &str) -> Result<AnySchedule> {
         "CyclicLR momentum" => Cyclic::new(0.1, 1.0, 10, 10)?.momentum(0.8, 0.9)?.into(),
         "SWALR" => Swa::new(constant, 0, 0.05, 25)?.into(),
         "SWALR linear" => Swa::new(constant, 0, 0.05, 25)?
-            .with_curve(Curve::Linear)
+            .with_curve(Curve::Linear)?
             .into(),
         "SequentialLR" => ramp()?.then(10, Exponential::new(1.0, 0.97, 1)?).into(),
         "ChainedScheduler" => {

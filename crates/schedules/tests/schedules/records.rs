@@ -156,6 +156,39 @@ fn a_branch_anneals_from_the_trunks_checkpoint() {
 }
 
 #[test]
+fn a_copy_anneals_from_where_its_trunk_stands() {
+    let trunk = Infinite::new(0.2, 0.1, 5, 20).unwrap();
+    for batches in 1..4 {
+        let new = |schedule| LrSchedule::new(schedule).with_accumulation(batches);
+        let mut straight = new(trunk);
+        for step in 0..40 * batches {
+            let branch = straight.anneal(7, 0.01);
+            if straight.position() < trunk.plateau() {
+                let message = branch.unwrap_err().to_string();
+                assert!(
+                    message.contains("a step of the constant phase"),
+                    "{message}"
+                );
+            } else {
+                // The same as the record of the trunk in a run of the branch, in the middle of a step too.
+                let schedule = trunk.anneal(straight.position(), 7, 0.01).unwrap();
+                let mut loaded = new(schedule);
+                loaded.load_record(straight.to_record());
+                let mut copy = branch.unwrap();
+                let rates = |scheduler: &mut LrSchedule<Infinite>| -> Vec<f64> {
+                    (0..9 * batches).map(|_| scheduler.step()).collect()
+                };
+                let annealed = rates(&mut copy);
+                assert_eq!(annealed, rates(&mut loaded));
+                assert_eq!((annealed[0], annealed.last()), (0.1, Some(&0.01)));
+            }
+            assert_eq!(straight.step(), trunk.at(step / batches));
+        }
+        assert!(straight.anneal(0, 0.01).is_err() && straight.anneal(7, 0.0).is_err());
+    }
+}
+
+#[test]
 fn groups_of_parameters_have_their_own_schedules() {
     let device = Device::flex().autodiff();
     let layer: Layer = LinearConfig::new(2, 2).init(&device);

@@ -385,6 +385,73 @@ fn any_finite_positive_rate_is_accepted() {
     }
 }
 
+/// The catalogue at a rate, without compositions.
+fn at_rate(rate: f64) -> Result<Vec<AnySchedule>> {
+    let (stage, alpha) = (
+        Stage {
+            peak: rate,
+            steps: 60,
+            warmup: 6,
+        },
+        10.0,
+    );
+    let trunk = Infinite::new(rate, rate / 2.0, 10, 20)?;
+    let exp_range = CyclicMode::ExpRange { gamma: 0.99 };
+    Ok(vec![
+        Constant::new(rate)?.into(),
+        Linear::new(rate, 50)?.into(),
+        Linear::between(rate / 2.0, rate, 50)?.into(),
+        Between::new(rate, rate / 3.0, 5, 50, Curve::Geometric)?.into(),
+        Cosine::new(rate, 50)?.with_end(rate / 10.0)?.into(),
+        InverseSqrt::new(rate, 10.0)?.into(),
+        Polynomial::new(rate, 50, 0.2, 1.5)?.into(),
+        Polynomial::decay(rate, rate / 9.0, 50, 2.0)?
+            .with_cycle()?
+            .into(),
+        Refined::from_weights(&[1.0; 50])?.with_peak(rate)?.into(),
+        Tanh::new(rate, 50)?.into(),
+        Exponential::new(rate, 0.5, 10)?.into(),
+        InverseTime::new(rate, 0.5, 10)?.into(),
+        Noam::new(rate * 10_f64.sqrt(), 10, 1)?.into(),
+        Step::new(rate, 0.1, 10)?.into(),
+        MultiStep::new(rate, 0.1, vec![10, 30])?.into(),
+        PiecewiseConstant::new(vec![10], vec![rate, rate / 2.0])?.into(),
+        PiecewiseInterpolate::new(&[(0, rate / 2.0), (10, rate)], Curve::Cosine)?.into(),
+        WarmRestarts::new(rate, 7)?
+            .with_growth(1.5)?
+            .with_decay(0.5)?
+            .into(),
+        HardRestarts::new(rate, 3, 50)?.into(),
+        OneCycle::new(rate, 50)?.into(),
+        Cyclic::new(rate / 10.0, rate, 5, 7)?
+            .with_mode(exp_range)?
+            .into(),
+        Wsd::new(rate, 10, 20, 20)?.into(),
+        trunk.with_cooldown(Curve::InverseSqrt { alpha })?.into(),
+        trunk.anneal(40, 10, rate / 20.0)?.into(),
+        Rewarmed::new(rate / 10.0, vec![stage, stage])?.into(),
+        Table::new(vec![rate, rate / 2.0])?.into(),
+    ])
+}
+
+#[test]
+fn the_whole_catalogue_accepts_any_finite_positive_rate() {
+    for rate in [1e-300, 1e-9, 1.0, 42.0, 1e3, 1e300, f64::MAX / 4.0] {
+        for schedule in at_rate(rate).unwrap() {
+            for step in (0..130).chain([1_000_000]) {
+                let value = schedule.at(step);
+                let fits = (0.0..=rate * (1.0 + 1e-12)).contains(&value);
+                assert!(fits, "{schedule:?} at {step}: {value}");
+            }
+            assert!(
+                schedule.table(130).iter().any(|value| *value > 0.9 * rate),
+                "{schedule:?}"
+            );
+        }
+    }
+    assert!(at_rate(f64::INFINITY).is_err() && at_rate(f64::NAN).is_err());
+}
+
 #[test]
 fn restarts_fall_on_whole_steps_for_any_growth() {
     for mult in [1.0, 1.1, 1.5, 2.0, 3.0, 10.0] {
@@ -412,6 +479,55 @@ fn restarts_fall_on_whole_steps_for_any_growth() {
 }
 
 #[test]
+fn compositions_are_checked_without_the_enum_too() {
+    let wrong = r#"{ "parts": [], "by": "average" }"#;
+    assert!(serde_json::from_str::<Combined<Cosine>>(wrong).is_err());
+    let wrong = r#"{ "steps": 0, "inner": { "value": 1.0 } }"#;
+    assert!(serde_json::from_str::<Warmup<Constant>>(wrong).is_err());
+    let curve = Curve::Polynomial { power: f64::NAN };
+    let swa = Swa::new(Constant::new(1.0).unwrap(), 5, 0.1, 5).unwrap();
+    assert!(swa.with_curve(curve).is_err());
+}
+
+#[test]
+fn nothing_times_infinity_is_nothing() {
+    let far = usize::MAX / 4;
+    assert_eq!(Exponential::new(0.0, 2.0, 1).unwrap().at(far), 0.0);
+    assert_eq!(Step::new(0.0, 2.0, 1).unwrap().at(far), 0.0);
+    assert_eq!(Step::new(1.0, 0.0, 1).unwrap().at(far), 0.0);
+}
+
+#[test]
+fn rates_too_small_to_multiply_anneal_geometrically() {
+    let trunk = Infinite::new(1e-190, 1e-200, 0, 0).unwrap();
+    let branch = trunk.anneal(0, 2, 1e-210).unwrap();
+    assert!((branch.at(1) / 1e-205 - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn restarts_of_any_growth_stay_within_their_bounds() {
+    let barely = 1.0 + f64::EPSILON;
+    for mult in [1.0, barely, 1.0 + 1e-9, 1.001, 1.5, 2.0, 3.0, 1e3, 1e9] {
+        for first in [1, 7, usize::MAX] {
+            let rate = WarmRestarts::new(1.0, first)
+                .unwrap()
+                .with_growth(mult)
+                .unwrap();
+            let rate = rate.with_decay(0.99).unwrap().with_end(0.001).unwrap();
+            for step in (0..200).chain([1_000_000, usize::MAX / 2, usize::MAX]) {
+                let value = rate.at(step);
+                assert!(
+                    (0.0..=1.0).contains(&value),
+                    "{mult} {first} {step}: {value}"
+                );
+            }
+        }
+    }
+    let more = |mult| WarmRestarts::new(1.0, 7).unwrap().with_growth(mult);
+    assert!(more(0.9).is_err() && more(f64::INFINITY).is_err() && more(1e10).is_err());
+}
+
+#[test]
 fn parameters_are_checked_wherever_they_come_from() {
     for wrong in [
         r#"{ "schedule": "cosine", "peak": 1.0, "steps": 0 }"#,
@@ -424,6 +540,9 @@ fn parameters_are_checked_wherever_they_come_from() {
         r#"{ "schedule": "refined", "shape": [], "steps": 1, "peak": 1.0 }"#,
         r#"{ "schedule": "table", "values": [] }"#,
         r#"{ "schedule": "warmest" }"#,
+        r#"{ "schedule": "warmup", "steps": 5, "form": 0.1, "inner": { "schedule": "constant", "value": 1.0 } }"#,
+        r#"{ "schedule": "held", "every": 0, "inner": { "schedule": "constant", "value": 1.0 } }"#,
+        r#"{ "schedule": "repeated", "period": 0, "inner": { "schedule": "constant", "value": 1.0 } }"#,
     ] {
         assert!(
             serde_json::from_str::<AnySchedule>(wrong).is_err(),

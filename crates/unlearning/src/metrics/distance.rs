@@ -6,12 +6,14 @@ use super::Predictions;
 use super::predictions::{mismatch, same};
 use crate::error::Result;
 
-/// How far two models' predictions lie apart, in the mean over examples.
+/// How far two models' predictions lie apart: lower is better, 0 is perfect, and the retrained reference scores 0 against itself.
+///
+/// Means over examples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutputDistance {
-    /// `KL(reference || model)`, nats.
+    /// `KL(reference || model)`, nats: lower is better, 0 is perfect, the retrained reference scores 0.
     pub kl: f64,
-    /// Euclidean distance of the probabilities, `0..=sqrt(2)`.
+    /// Euclidean distance of the probabilities, `0..=sqrt(2)`: lower is better, 0 is perfect, the retrained reference scores 0.
     pub l2: f64,
 }
 

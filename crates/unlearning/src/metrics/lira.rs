@@ -32,7 +32,8 @@ pub struct LiraConfig {
     pub shared_variance: bool,
 }
 
-/// What the attack found, to be compared over models: neither direction is better than the reference's score.
+/// What the attack found: neither direction is better, the retrained reference's own scores are perfect, and they are those of
+/// a model that never saw the examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attack {
     /// One score an example; larger means more likely a member.
@@ -63,8 +64,7 @@ impl Attack {
         Ok(wins.sum::<f64>() / pairs as f64)
     }
 
-    /// Nearer to the retrained reference is better: `rate` itself is perfect, and what the retrained reference scores
-    /// up to noise.
+    /// Nearer to the retrained reference is better: `rate` itself is perfect, and what the reference scores up to noise.
     ///
     /// The share of `forget` examples above the threshold that at most a share `rate` of `others` exceeds.
     ///

@@ -15,8 +15,10 @@
 
 mod distance;
 mod lira;
+pub mod muse;
 mod predictions;
 mod relearn;
+pub mod tofu;
 
 pub use distance::{OutputDistance, output_distance, weight_distance};
 pub use lira::{Attack, LiraConfig, Shadow};
@@ -30,7 +32,7 @@ use nalgebra::{Matrix2, Vector2};
 use crate::error::{Result, UnlearningError};
 
 /// On retained and test data higher is better, 1 is perfect and the retrained reference scores near the original; on
-/// forgotten data the reference's own value is perfect (0 for a whole class).
+/// forgotten data nearer to the reference is better and its own score is perfect (0 for a whole class).
 ///
 /// The share of examples, `0..=1`, whose highest logit is their class: logits `[batch, classes]`,
 /// targets `[batch]`. Reads one number.
@@ -41,6 +43,8 @@ pub fn accuracy(logits: Tensor<2>, targets: Tensor<1, Int>) -> f64 {
     right.int().sum().into_scalar::<i64>() as f64 / batch as f64
 }
 
+/// A feature of attacks, no metric: neither direction is better, and the retrained reference's values are perfect.
+///
 /// The entropy of the softmax, in nats, `[batch]`, of logits `[batch, classes]`.
 #[must_use]
 pub fn softmax_entropy(logits: Tensor<2>) -> Tensor<1> {
@@ -49,7 +53,8 @@ pub fn softmax_entropy(logits: Tensor<2>) -> Tensor<1> {
     -(log_p.clone().exp() * log_p).sum_dim(1).reshape([batch])
 }
 
-/// Neither direction is better: the retrained reference's own score is perfect, for it never saw the forget set.
+/// Neither direction is better: the retrained reference's own score is perfect, and that is what strangers to the model score,
+/// near the share of test samples that the attacker takes for members.
 ///
 /// The membership inference of the paper: the share of forget samples, `0..=1`, that an attacker takes for
 /// training data.
@@ -125,6 +130,8 @@ fn logistic(members: &[f64], strangers: &[f64]) -> [f64; 2] {
     [b[0], b[1]]
 }
 
+/// Lower is better where rows are to agree, 0 is perfect, and the retrained reference scores 0 against itself.
+///
 /// The Jensen-Shannon divergence of each pair of rows, in nats, `[batch]`, between 0 and ln 2:
 /// probabilities `[batch, classes]`.
 #[must_use]
@@ -144,6 +151,9 @@ pub fn zrf(model: Tensor<2>, random: Tensor<2>) -> f64 {
     1.0 - f64::from(divergence.mean().into_scalar::<f32>())
 }
 
+/// Lower is better where rows are to agree, 0 is perfect and what the retrained reference scores against itself; it is no
+/// divergence, has no upper bound and depends on the number of classes.
+///
 /// The quantity that the released evaluation puts in the place of the divergence: the mean over all
 /// elements of the reversed terms, `m log(m / p)` and `m log(m / q)` with `m = (p + q) / 2`, halved and
 /// added. For comparison with published ZRF values only.
@@ -199,6 +209,25 @@ mod tests {
     #[test]
     fn released_zrf_quantity_of_a_pair() {
         assert!((released_divergence(row(P), row(Q)) - 0.034_825_66).abs() < 1e-6);
+    }
+
+    /// The released quantity depends on the number of classes and has no bound; ZRF's is a divergence and has neither defect.
+    #[test]
+    fn the_divergence_that_is_none_is_not_ours() {
+        let wide =
+            |[a, b, c]: [f32; 3]| Tensor::<2>::from_data([[a, b, c, 0., 0., 0.]], &Device::flex());
+        let ours = value(jensen_shannon(row(P), row(Q)));
+        assert!((value(jensen_shannon(wide(P), wide(Q))) - ours).abs() < 1e-6);
+        let theirs = released_divergence(row(P), row(Q));
+        assert!((released_divergence(wide(P), wide(Q)) - theirs / 2.0).abs() < 1e-6);
+        assert!((ours - theirs).abs() > 0.05);
+        let (one, other) = (row([1.0, 0.0, 0.0]), row([0.0, 1.0, 0.0]));
+        assert!(value(jensen_shannon(one.clone(), other.clone())) <= 0.694);
+        assert!(released_divergence(one, other) > 5.0);
+        // What is reported is made of the divergence.
+        let score = zrf(row(P).log(), row(Q).log());
+        assert!((score - (1.0 - ours)).abs() < 1e-6);
+        assert!((score - (1.0 - theirs)).abs() > 0.05);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::membership_inference;
 use crate::Classifier;
+use crate::classifier::reference;
 use crate::error::{Result, UnlearningError};
 
 /// What a model says of a data set, on the host: one row an example.
@@ -14,12 +15,14 @@ pub struct Predictions {
 }
 
 impl Predictions {
-    /// One pass over a loader, without gradients if the loader's device has none.
+    /// One pass over a loader with the model as it is used for inference: dropout off, running statistics in batch
+    /// normalisation.
     ///
     /// # Errors
     /// If the loader fails or is empty, or a prediction is not finite.
     pub fn of<M: Classifier>(model: &M, data: &dyn DataLoader<M::Batch>) -> Result<Self> {
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
+        let model = reference(model);
         for batch in data.iter() {
             let batch = batch?;
             let log_p = log_softmax(model.logits(&batch).detach(), 1);
@@ -70,8 +73,8 @@ impl Predictions {
         &self.log_p
     }
 
-    /// On retained and test data higher is better, 1 is perfect and the retrained reference scores near the original;
-    /// on forgotten data the reference's own value is perfect.
+    /// On retained and test data higher is better, 1 is perfect and the retrained reference scores near the original; on
+    /// forgotten data nearer to the reference is better and its own score is perfect (0 for a whole class).
     ///
     /// The share of examples, `0..=1`, whose likeliest class is their own.
     #[must_use]
@@ -128,13 +131,33 @@ impl Predictions {
         })
     }
 
+    /// Higher is better, 1 is perfect (as ignorant as a random model), and the retrained reference scores somewhat less.
+    ///
+    /// [`zrf`](super::zrf) from two models' predictions on the forget set, in the same order.
+    ///
+    /// # Errors
+    /// If the numbers of examples or classes differ.
+    pub fn zrf(&self, random: &Self) -> Result<f64> {
+        same("number of examples", random.len(), self.len())?;
+        let mut divergence = 0.0;
+        for (p, q) in self.log_p.iter().zip(&random.log_p) {
+            same("number of classes", q.len(), p.len())?;
+            for (p, q) in p.iter().zip(q) {
+                let mean = (0.5 * (p.exp() + q.exp())).ln();
+                divergence += 0.5 * (product(p.exp(), p - mean) + product(q.exp(), q - mean));
+            }
+        }
+        Ok(1.0 - divergence / self.len() as f64)
+    }
+
     fn per_example(&self, f: impl Fn(&[f64], usize) -> f64) -> Vec<f64> {
         let rows = self.log_p.iter().zip(&self.targets);
         rows.map(|(row, target)| f(row, *target)).collect()
     }
 }
 
-/// Neither direction is better: the retrained reference's own score is perfect, for it never saw the forget set.
+/// Neither direction is better: the retrained reference's own score is perfect, and that is what strangers to the model score,
+/// near the share of test examples that the attacker takes for members.
 ///
 /// The share of forget examples, `0..=1`, that a balanced logistic regression on `feature` takes for training data;
 /// it is fitted on retained examples against test examples, as [`membership_inference`].
@@ -150,7 +173,7 @@ pub fn attack(
     membership_inference(&feature(retain), &feature(test), &feature(forget))
 }
 
-/// `p log p` with `0 log 0 = 0`.
+/// `p` times a logarithm, with `0 log 0 = 0`.
 fn product(p: f64, log: f64) -> f64 {
     if p == 0.0 { 0.0 } else { p * log }
 }
@@ -211,6 +234,17 @@ mod tests {
         assert!(of([1.0, 0.0, 0.0], 0).modified_entropies()[0].abs() < 1e-9);
         assert!(of([1.0, 0.0, 0.0], 1).modified_entropies()[0] > 20.0);
         assert_eq!(of([1.0, 0.0, 0.0], 1).entropies()[0], 0.0);
+    }
+
+    #[test]
+    fn zrf_of_a_pair() {
+        let (p, q) = (of([0.7, 0.2, 0.1], 0), of([0.3, 0.3, 0.4], 0));
+        assert!((p.zrf(&q).unwrap() - (1.0 - 0.094_361_51)).abs() < 1e-8);
+        assert_eq!(p.zrf(&p).unwrap(), 1.0);
+        let (one, other) = (of([1.0, 0.0, 0.0], 0), of([0.0, 1.0, 0.0], 0));
+        assert!((one.zrf(&other).unwrap() - (1.0 - std::f64::consts::LN_2)).abs() < 1e-12);
+        let two = Predictions::new(vec![vec![0.0]; 2], vec![0; 2]).unwrap();
+        assert!(p.zrf(&two).is_err());
     }
 
     #[test]

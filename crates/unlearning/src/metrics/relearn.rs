@@ -1,10 +1,11 @@
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
-use burn::optim::{GradientsParams, SgdConfig};
+use burn::optim::SgdConfig;
 use serde::{Deserialize, Serialize};
 
 use super::Predictions;
 use crate::Classifier;
+use crate::classifier::gradients;
 use crate::error::{Result, check};
 use crate::optimise::mean_loss;
 
@@ -19,7 +20,7 @@ pub struct RelearnConfig {
     pub max_epochs: usize,
 }
 
-/// How long it took.
+/// How long it took: longer is better up to the retrained reference's time, which is perfect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relearned {
     /// Epochs until the accuracy was back; 0 if it was never lost, `None` if it did not come back in time.
@@ -29,13 +30,14 @@ pub struct Relearned {
 }
 
 impl RelearnConfig {
-    /// Longer is better, the retrained reference's own time is perfect: it knows as little as one that never saw the set.
+    /// Longer is better up to the retrained reference's own time, which is perfect: the reference scores what a model needs
+    /// that never saw the set, and more than that is damage.
     ///
     /// Epochs over the forget set until accuracy on it is at least `accuracy`, in `0..=1` (the original's, less some
     /// tolerance). `model` stays as it is. Give a loader on an autodiff device.
     ///
     /// # Errors
-    /// If a value is out of range, or the loader fails or is empty.
+    /// If a value is out of range, the loader fails or is empty, or the loss carries no gradient.
     pub fn run<M: Classifier>(
         &self,
         model: &M,
@@ -62,8 +64,7 @@ impl RelearnConfig {
                 break;
             }
             for batch in forget.iter() {
-                let grads = mean_loss(&model, &batch?).backward();
-                let grads = GradientsParams::from_grads(grads, &model);
+                let grads = gradients(&mean_loss(&model, &batch?), &model)?;
                 model = optim.step(self.rate, model, grads);
                 steps += 1;
             }

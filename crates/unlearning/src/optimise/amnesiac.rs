@@ -10,6 +10,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regimen_tensor::per_example::cross_entropy;
+use serde::{Deserialize, Serialize};
 
 use super::{Method, Order, mean_loss};
 use crate::Classifier;
@@ -37,28 +38,33 @@ impl AmnesiacConfig {
             self.classes >= 2,
             "2 or more",
         )?;
-        let (classes, rng) = (self.classes, ChaCha8Rng::seed_from_u64(self.seed));
-        Ok(Amnesiac { classes, rng })
+        let (config, batches) = (self.clone(), 0);
+        Ok(Amnesiac { config, batches })
     }
 }
 
 /// Amnesiac relabelling. Each visit draws a wrong label anew, uniformly, so that over epochs the target is the even
 /// mixture of the other classes. For labels that stay the same, train with [`FineTune`](super::finetune::FineTune) on data
-/// that [`relabel`](crate::relabel()) has changed.
-#[derive(Clone, Debug)]
+/// that [`relabel`](crate::relabel()) has changed, as the released code of 2308.07707 does.
+///
+/// It holds its position in the draw of labels: save it (serde) beside [`Unlearn`](super::Unlearn), and a run that goes
+/// on draws what the straight one would have drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Amnesiac {
-    classes: usize,
-    rng: ChaCha8Rng,
+    config: AmnesiacConfig,
+    /// Forget batches that have got labels.
+    batches: u64,
 }
 
 impl Amnesiac {
     /// For labels `[batch]` other ones, without reading them.
     pub fn wrong(&mut self, targets: Tensor<1, Int>) -> Tensor<1, Int> {
         let [batch] = targets.dims();
-        let classes = self.classes as i64;
-        let shifts: Vec<i64> = (0..batch)
-            .map(|_| self.rng.random_range(1..classes))
-            .collect();
+        let classes = self.config.classes as i64;
+        let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
+        rng.set_stream(self.batches);
+        self.batches += 1;
+        let shifts: Vec<i64> = (0..batch).map(|_| rng.random_range(1..classes)).collect();
         let shifts =
             Tensor::<1, Int>::from_data(TensorData::new(shifts, [batch]), &targets.device());
         (targets + shifts).remainder_scalar(classes)
@@ -95,5 +101,20 @@ mod tests {
         assert!(wrong.iter().all(|label| (0..3).contains(label)));
         assert!((0..3).all(|class| wrong.contains(&class)));
         assert!(AmnesiacConfig::new(1).init().is_err());
+    }
+
+    #[test]
+    fn a_saved_draw_goes_on_where_it_stopped() {
+        let targets = Tensor::<1, Int>::full([50], 3, &Device::flex());
+        let draw = |method: &mut Amnesiac| -> Vec<i64> {
+            method.wrong(targets.clone()).try_into_vec_as().unwrap()
+        };
+        let mut straight = AmnesiacConfig::new(10).with_seed(4).init().unwrap();
+        let first = draw(&mut straight);
+        let text = serde_json::to_string(&straight).unwrap();
+        let mut resumed: Amnesiac = serde_json::from_str(&text).unwrap();
+        let second = draw(&mut straight);
+        assert_ne!(first, second);
+        assert_eq!(draw(&mut resumed), second);
     }
 }

@@ -11,6 +11,7 @@ use burn::tensor::Tensor;
 
 use super::{EpochLog, Method, Order, losses, mean_loss};
 use crate::Classifier;
+use crate::classifier::reference;
 use crate::divergence::distillation;
 use crate::error::{Result, check};
 
@@ -48,7 +49,7 @@ impl GradientDifferenceConfig {
     /// As [`init`](Self::init).
     pub fn init_with_original<M: Module>(&self, original: &M) -> Result<GradientDifference<M>> {
         let method = self.init()?;
-        let original = Some(original.clone().no_grad());
+        let original = Some(reference(original));
         Ok(GradientDifference { original, ..method })
     }
 }

@@ -20,14 +20,15 @@ pub mod unsir;
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::lr_scheduler::LrScheduler;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::Classifier;
+use crate::classifier::gradients;
 use crate::error::{Result, UnlearningError, check};
 
-pub use order::Order;
+pub use order::{Order, mixed_sizes};
 use order::{Step, walk};
 
 /// A method: its loss on both sets, the order in which it wants them, and its stopping rule.
@@ -73,9 +74,6 @@ pub struct EpochLog {
 pub struct UnlearnConfig {
     /// Epochs at most, at least 1; a method's stopping rule may end the run earlier.
     pub epochs: usize,
-    /// Seed of the order in which mixed batches come.
-    #[config(default = 0)]
-    pub seed: u64,
 }
 
 impl UnlearnConfig {
@@ -171,7 +169,7 @@ impl Unlearn {
     /// One epoch. The rate steps before each optimizer step; losses are read once, at the end.
     ///
     /// # Errors
-    /// If a loader fails, a set that the method needs has no batch, or a loss is not finite.
+    /// If a loader fails, a set that the method needs has no batch, or a loss is not finite or carries no gradient.
     pub fn epoch<M: Classifier>(
         &mut self,
         mut model: M,
@@ -182,17 +180,18 @@ impl Unlearn {
         retain: &dyn DataLoader<M::Batch>,
     ) -> Result<M> {
         let epoch = self.log.len();
-        let seed = self.config.seed.wrapping_add((epoch as u64) << 32);
+        let order = method.order(epoch);
         let (mut forgotten, mut retained) = (Mean::default(), Mean::default());
         let mut steps = 0;
-        for step in walk(method.order(epoch), forget, retain, seed)? {
+        for step in walk(order, forget, retain)? {
             let Step { forget, retain } = step?;
-            let forget = forget.map(|batch| forgotten.push(method.forget(&model, &batch)));
-            let retain = retain.map(|batch| retained.push(method.retain(&model, &batch)));
+            let [f, r] = order.weights(examples::<M>(&forget), examples::<M>(&retain));
+            let forget = forget.map(|batch| forgotten.push(method.forget(&model, &batch)) * f);
+            let retain = retain.map(|batch| retained.push(method.retain(&model, &batch)) * r);
             let Some(loss) = forget.into_iter().chain(retain).reduce(|a, b| a + b) else {
                 continue;
             };
-            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            let grads = gradients(&loss, &model)?;
             model = optim.step(rate.step(), model, grads);
             model = method.after_step(model)?;
             steps += 1;
@@ -208,6 +207,12 @@ impl Unlearn {
         self.log.push(log);
         Ok(model)
     }
+}
+
+fn examples<M: Classifier>(batch: &Option<M::Batch>) -> usize {
+    batch
+        .as_ref()
+        .map_or(0, |batch| M::targets(batch).dims()[0])
 }
 
 /// A running mean on the device.

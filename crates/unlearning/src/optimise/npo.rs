@@ -12,6 +12,7 @@ use burn::tensor::activation::softplus;
 
 use super::{Method, Order, losses, mean_loss};
 use crate::Classifier;
+use crate::classifier::reference as frozen;
 use crate::error::{Result, check};
 
 /// `(2 / beta) mean log(1 + (p / p_ref)^beta)`, `[1]`, from log-probabilities `[batch]` of the labels (of a
@@ -48,7 +49,7 @@ impl NpoConfig {
     pub fn init<M: Module>(&self, reference: &M) -> Result<Npo<M>> {
         check("beta", self.beta, self.beta > 0.0, "above 0")?;
         check("retain", self.retain, self.retain >= 0.0, "0 or more")?;
-        let (config, reference) = (self.clone(), reference.clone().no_grad());
+        let (config, reference) = (self.clone(), frozen(reference));
         Ok(Npo { config, reference })
     }
 }
@@ -81,7 +82,7 @@ pub struct SimNpoConfig {
     /// Inverse temperature, above 0.
     #[config(default = 4.5)]
     pub beta: f64,
-    /// Nats a token that count as forgotten.
+    /// Nats a token that count as forgotten; the paper's gamma over beta.
     #[config(default = 0.0)]
     pub margin: f64,
     /// Weight of the forget loss, 0 or more; the retain loss has weight 1.

@@ -1,7 +1,5 @@
 use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::data::dataset::DatasetError;
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, UnlearningError};
@@ -15,12 +13,43 @@ pub enum Order {
     Retain,
     /// One pass over the forget set, then one over the retain set.
     ForgetThenRetain,
-    /// One pass over the forget set, each batch with one retain batch; the retain set starts again if it ends.
+    /// One pass over the forget set, each batch with one retain batch; the retain set starts again if it ends, and with
+    /// each epoch: give a loader that shuffles.
     PairsByForget,
     /// One pass over the retain set, each batch with one forget batch; the forget set starts again if it ends.
     PairsByRetain,
-    /// One pass over both, batches of one set each, in random order.
+    /// One pass over both at one pace: as many steps as the set with more batches has, the other's spread evenly among
+    /// them. A step's loss is the mean over all its examples, as if one shuffled loader held both sets; take
+    /// batches in the proportion of the sets ([`mixed_sizes`]).
     Mixed,
+}
+
+impl Order {
+    /// What the losses of a step with that many forget and retain examples are multiplied by.
+    pub(super) fn weights(self, forget: usize, retain: usize) -> [f64; 2] {
+        let total = (forget + retain) as f64;
+        match self {
+            Self::Mixed => [forget as f64 / total, retain as f64 / total],
+            _ => [1.0, 1.0],
+        }
+    }
+}
+
+/// Batch sizes for the forget and the retain loader that add up to `batch` in the proportion of the sets' sizes, each 1 or
+/// more: with them every step of [`Order::Mixed`] sees both sets.
+///
+/// ```
+/// use regimen_unlearning::optimise::mixed_sizes;
+///
+/// assert_eq!(mixed_sizes(32, 100, 900), [3, 29]);
+/// assert_eq!(mixed_sizes(32, 1, 10_000), [1, 31]);
+/// ```
+#[must_use]
+pub fn mixed_sizes(batch: usize, forget: usize, retain: usize) -> [usize; 2] {
+    let share = forget as f64 / (forget + retain).max(1) as f64;
+    let most = batch.saturating_sub(1).max(1);
+    let forget = ((share * batch as f64).round() as usize).clamp(1, most);
+    [forget, batch.saturating_sub(forget).max(1)]
 }
 
 /// What one optimizer step sees.
@@ -37,7 +66,6 @@ pub(super) fn walk<'a, B: 'a>(
     order: Order,
     forget: Loader<'a, B>,
     retain: Loader<'a, B>,
-    seed: u64,
 ) -> Result<Steps<'a, B>> {
     if order != Order::Retain && forget.num_items() == 0 {
         return Err(UnlearningError::Empty("forget"));
@@ -54,7 +82,7 @@ pub(super) fn walk<'a, B: 'a>(
         }
         Order::PairsByForget => Box::new(forget.iter().zip(again(retain)).map(|(f, r)| pair(f, r))),
         Order::PairsByRetain => Box::new(retain.iter().zip(again(forget)).map(|(r, f)| pair(f, r))),
-        Order::Mixed => mixed(forget, retain, seed),
+        Order::Mixed => mixed(forget, retain),
     })
 }
 
@@ -78,27 +106,41 @@ fn again<'a, B: 'a>(loader: Loader<'a, B>) -> impl Iterator<Item = Result<B, Dat
     std::iter::repeat_with(move || loader.iter()).flatten()
 }
 
-/// Each step takes from a set with the probability of what is left in it.
-fn mixed<'a, B: 'a>(forget: Loader<'a, B>, retain: Loader<'a, B>, seed: u64) -> Steps<'a, B> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+/// Each step takes from the set that is behind, and from the other one too if that catches up with it.
+fn mixed<'a, B: 'a>(forget: Loader<'a, B>, retain: Loader<'a, B>) -> Steps<'a, B> {
     let (mut forget, mut retain) = (forget.iter(), retain.iter());
     Box::new(std::iter::from_fn(move || {
-        let (f, r) = (left(forget.as_ref()), left(retain.as_ref()));
-        if f + r > 0 && rng.random_range(0..f + r) < f {
-            return forget.next().map(only_forget);
+        let (mut f, mut r) = (None, None);
+        let forget_first = done(forget.as_ref()) <= done(retain.as_ref());
+        if forget_first {
+            f = forget.next();
+        } else {
+            r = retain.next();
         }
-        match retain.next() {
-            Some(batch) => Some(only_retain(batch)),
-            None => forget.next().map(only_forget),
+        let (f_done, r_done) = (done(forget.as_ref()), done(retain.as_ref()));
+        if forget_first && (f_done >= r_done || f.is_none()) {
+            r = retain.next();
+        } else if !forget_first && (r_done >= f_done || r.is_none()) {
+            f = forget.next();
+        }
+        let step = || -> Result<Step<B>> {
+            let (forget, retain) = (f.transpose()?, r.transpose()?);
+            Ok(Step { forget, retain })
+        };
+        match step() {
+            Ok(Step {
+                forget: None,
+                retain: None,
+            }) => None,
+            other => Some(other),
         }
     }))
 }
 
-fn left<B>(iterator: &dyn DataLoaderIterator<B>) -> usize {
+/// The share of a pass that is done.
+fn done<B>(iterator: &dyn DataLoaderIterator<B>) -> f64 {
     let progress = iterator.progress();
-    progress
-        .items_total
-        .saturating_sub(progress.items_processed)
+    progress.items_processed as f64 / progress.items_total.max(1) as f64
 }
 
 #[cfg(test)]
@@ -107,40 +149,62 @@ mod tests {
     use super::*;
     use crate::Prepared;
 
-    fn steps(order: Order, seed: u64) -> Vec<(Option<i32>, Option<i32>)> {
-        let (forget, retain) = (Prepared(vec![1, 2]), Prepared(vec![10, 20, 30]));
-        let steps = walk(order, &forget, &retain, seed).unwrap();
+    fn steps_of(order: Order, forget: i32, retain: i32) -> Vec<(Option<i32>, Option<i32>)> {
+        let forget = Prepared((1..=forget).collect::<Vec<i32>>());
+        let retain = Prepared((1..=retain).map(|i| 10 * i).collect::<Vec<i32>>());
+        let steps = walk(order, &forget, &retain).unwrap();
         steps
             .map(|step| step.map(|step| (step.forget, step.retain)).unwrap())
             .collect()
     }
 
-    #[test]
-    fn every_order_walks_as_it_says() {
-        let (f, r) = (|i| (Some(i), None), |i| (None, Some(i)));
-        assert_eq!(steps(Order::Forget, 0), [f(1), f(2)]);
-        assert_eq!(steps(Order::Retain, 0), [r(10), r(20), r(30)]);
-        assert_eq!(
-            steps(Order::ForgetThenRetain, 0),
-            [f(1), f(2), r(10), r(20), r(30)]
-        );
-        let both = |f, r| (Some(f), Some(r));
-        assert_eq!(steps(Order::PairsByForget, 0), [both(1, 10), both(2, 20)]);
-        assert_eq!(
-            steps(Order::PairsByRetain, 0),
-            [both(1, 10), both(2, 20), both(1, 30)]
-        );
+    fn steps(order: Order) -> Vec<(Option<i32>, Option<i32>)> {
+        steps_of(order, 2, 3)
     }
 
     #[test]
-    fn mixed_batches_come_once_each_in_an_order_of_the_seed() {
-        let orders: Vec<_> = (0..20).map(|seed| steps(Order::Mixed, seed)).collect();
-        for order in &orders {
-            let mut seen: Vec<i32> = order.iter().map(|(f, r)| f.or(*r).unwrap()).collect();
-            seen.sort_unstable();
-            assert_eq!(seen, [1, 2, 10, 20, 30]);
+    fn every_order_walks_as_it_says() {
+        let (f, r) = (|i| (Some(i), None), |i| (None, Some(i)));
+        assert_eq!(steps(Order::Forget), [f(1), f(2)]);
+        assert_eq!(steps(Order::Retain), [r(10), r(20), r(30)]);
+        assert_eq!(
+            steps(Order::ForgetThenRetain),
+            [f(1), f(2), r(10), r(20), r(30)]
+        );
+        let both = |f, r| (Some(f), Some(r));
+        assert_eq!(steps(Order::PairsByForget), [both(1, 10), both(2, 20)]);
+        assert_eq!(
+            steps(Order::PairsByRetain),
+            [both(1, 10), both(2, 20), both(1, 30)]
+        );
+        assert_eq!(steps(Order::Mixed), [both(1, 10), both(2, 20), r(30)]);
+    }
+
+    #[test]
+    fn mixed_batches_come_once_each_at_one_pace() {
+        for (forget, retain) in [(1, 1), (4, 31), (31, 4), (7, 7), (3, 8), (1, 20)] {
+            let steps = steps_of(Order::Mixed, forget, retain);
+            assert_eq!(steps.len(), forget.max(retain) as usize);
+            let seen = steps.iter().filter_map(|step| step.0);
+            assert!(seen.eq(1..=forget));
+            let seen = steps.iter().filter_map(|step| step.1);
+            assert!(seen.eq((1..=retain).map(|i| 10 * i)));
+            let (mut f, mut r) = (0.0, 0.0);
+            for step in steps {
+                f += f64::from(u8::from(step.0.is_some())) / f64::from(forget);
+                r += f64::from(u8::from(step.1.is_some())) / f64::from(retain);
+                let batch = 1.0 / f64::from(forget.min(retain));
+                assert!((f - r).abs() <= batch + 1e-9, "{f} {r}");
+            }
         }
-        assert_eq!(steps(Order::Mixed, 3), orders[3]);
-        assert!(orders.iter().any(|order| order != &orders[0]));
+    }
+
+    #[test]
+    fn mixed_losses_weigh_by_examples() {
+        assert_eq!(Order::Mixed.weights(8, 24), [0.25, 0.75]);
+        assert_eq!(Order::Mixed.weights(0, 24), [0.0, 1.0]);
+        assert_eq!(Order::PairsByForget.weights(8, 24), [1.0, 1.0]);
+        assert_eq!(mixed_sizes(1, 5, 5), [1, 1]);
+        assert_eq!(mixed_sizes(10, 10, 0), [9, 1]);
     }
 }

@@ -14,6 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Method, Order};
 use crate::Classifier;
+use crate::classifier::reference as frozen;
 use crate::error::{Result, check};
 
 /// How far and where RMU steers.
@@ -46,7 +47,7 @@ impl RmuConfig {
         check("alpha", self.alpha, self.alpha >= 0.0, "0 or more")?;
         Ok(Rmu {
             config: self.clone(),
-            reference: reference.clone().no_grad(),
+            reference: frozen(reference),
             activations: Box::new(activations),
         })
     }
@@ -66,7 +67,7 @@ pub fn target(width: usize, c: f64, seed: u64) -> Vec<f32> {
     u.iter().map(|x| (c * x / norm) as f32).collect()
 }
 
-/// RMU; it ends with its epochs.
+/// RMU; it ends with its epochs. What it changes are activations: whether answers change depends on the layers after.
 pub struct Rmu<M: Classifier> {
     config: RmuConfig,
     reference: M,

@@ -6,13 +6,15 @@
 //! ICLR 2024, arXiv 2310.12508, equations 3 to 5; 10 epochs, rate 0.013 on CIFAR-10.
 
 use burn::config::Config;
-use burn::optim::GradientsParams;
+use burn::module::Module;
 use burn::tensor::Tensor;
 use regimen_tensor::ParamVector;
+use regimen_tensor::threshold::{Scope, keep_largest};
 
 use super::amnesiac::{Amnesiac, AmnesiacConfig};
 use super::{Method, Order, mean_loss};
 use crate::Classifier;
+use crate::classifier::gradients;
 use crate::error::{Result, UnlearningError, check};
 
 /// How SalUn selects weights and draws labels.
@@ -47,27 +49,25 @@ impl SalUnConfig {
         let labels = AmnesiacConfig::new(self.classes)
             .with_seed(self.seed)
             .init()?;
-        let mask = mask(&saliency(model, forget)?, self.share)?;
-        let original = ParamVector::of(model);
-        Ok(SalUn {
-            labels,
-            mask,
-            original,
-        })
+        let mask = keep_largest(&saliency(model, forget)?, self.share, &Scope::Global)?;
+        SalUn::from_parts(labels, mask, model)
     }
 }
 
 /// `|sum over batches of grad l_forget|`: the magnitude is taken after summing.
 ///
+/// Pass the model as it is used for inference (dropout off, running statistics in batch normalisation), but on an autodiff
+/// device.
+///
 /// # Errors
-/// If there is no batch.
+/// If there is no batch, or the loss carries no gradient.
 pub fn saliency<M: Classifier>(
     model: &M,
     forget: impl IntoIterator<Item = M::Batch>,
 ) -> Result<ParamVector> {
     let mut sum: Option<ParamVector> = None;
     for batch in forget {
-        let grads = GradientsParams::from_grads(mean_loss(model, &batch).backward(), model);
+        let grads = gradients(&mean_loss(model, &batch), model)?;
         let gradient = ParamVector::gradients(model, &grads);
         sum = Some(match sum {
             None => gradient,
@@ -78,28 +78,12 @@ pub fn saliency<M: Classifier>(
     Ok(sum.map(|_, gradient| gradient.abs()))
 }
 
-/// 1 for the `share` of largest values over all parameters together, else 0. Equal values at the border: the first.
-fn mask(saliency: &ParamVector, share: f64) -> Result<ParamVector> {
-    let host = saliency.to_host()?;
-    let flat = host.concat();
-    if flat.iter().any(|value| !value.is_finite()) {
-        return Err(UnlearningError::NotFinite("forget"));
-    }
-    let kept = (share * flat.len() as f64).round() as usize;
-    let mut order: Vec<usize> = (0..flat.len()).collect();
-    order.sort_by(|a, b| flat[*b].total_cmp(&flat[*a]));
-    let mut flags = vec![0.0_f32; flat.len()];
-    order.iter().take(kept).for_each(|i| flags[*i] = 1.0);
-    let mut rest = flags.as_slice();
-    let parts = host.iter().map(|part| {
-        let (own, other) = rest.split_at(part.len());
-        rest = other;
-        own.to_vec()
-    });
-    Ok(saliency.from_host(parts.collect())?)
-}
-
 /// SalUn: amnesiac relabelling that restores the weights outside the mask after each step.
+///
+/// Labels are wrong ones, as in the paper's equation; the released code draws from all classes, the right one too.
+///
+/// A run that is to go on elsewhere saves [`mask`](Self::mask) ([`ParamVector::save`]) and
+/// [`labels`](Self::labels) (serde), and begins again by [`from_parts`](Self::from_parts).
 #[derive(Clone, Debug)]
 pub struct SalUn {
     labels: Amnesiac,
@@ -112,6 +96,31 @@ impl SalUn {
     #[must_use]
     pub fn mask(&self) -> &ParamVector {
         &self.mask
+    }
+
+    /// The draw of labels and its position.
+    #[must_use]
+    pub fn labels(&self) -> &Amnesiac {
+        &self.labels
+    }
+
+    /// SalUn from what was saved: the draw of labels, a mask of ones and zeros, and the model that is to forget, before
+    /// it has moved.
+    ///
+    /// # Errors
+    /// If the mask is not of this model.
+    pub fn from_parts<M: Module>(
+        labels: Amnesiac,
+        mask: ParamVector,
+        original: &M,
+    ) -> Result<Self> {
+        let original = ParamVector::of(original);
+        original.same_space(&mask)?;
+        Ok(Self {
+            labels,
+            mask,
+            original,
+        })
     }
 }
 

@@ -7,6 +7,8 @@
 //! class, one epoch to impair and one to repair, Adam 1e-4.
 
 use burn::config::Config;
+use burn::module::Param;
+use burn::optim::AdamConfig;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +17,7 @@ use regimen_tensor::per_example::cross_entropy;
 
 use super::{Method, Order, mean_loss};
 use crate::Classifier;
+use crate::classifier::gradients;
 use crate::error::{Result, check};
 
 /// How the noise is learned.
@@ -47,7 +50,7 @@ impl NoiseConfig {
     /// `logits` the model's logits of flattened inputs.
     ///
     /// # Errors
-    /// If a value is out of range.
+    /// If a value is out of range, or `like` is not on an autodiff device.
     pub fn learn(
         &self,
         like: &Tensor<2>,
@@ -63,26 +66,31 @@ impl NoiseConfig {
             .map(|_| StandardNormal.sample(&mut rng))
             .collect();
         let start = TensorData::new(start, [images, features]);
-        let mut noise = Tensor::<2>::from_data(start, &like.device()).inner();
-        let (mut first, mut second) = (noise.zeros_like(), noise.zeros_like());
-        for step in 1..=self.steps {
-            let leaf = Tensor::from_inner(noise.clone()).require_grad();
-            let loss = noise_loss(leaf.clone(), logits(leaf.clone()), class, self.penalty);
-            let Some(grad) = leaf.grad(&loss.backward()) else {
-                break;
-            };
-            first = first * 0.9 + grad.clone() * 0.1;
-            second = second * 0.999 + grad.square() * 0.001;
-            let corrected = first.clone() / (1.0 - 0.9_f64.powi(step as i32));
-            let scale = (second.clone() / (1.0 - 0.999_f64.powi(step as i32))).sqrt() + 1e-8;
-            noise = noise - corrected / scale * self.rate;
+        let mut noise = Param::from_tensor(Tensor::<2>::from_data(start, &like.device()));
+        let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
+        for _ in 0..self.steps {
+            let loss = noise_loss(noise.val(), logits(noise.val()), class, self.penalty);
+            let grads = gradients(&loss, &noise)?;
+            noise = adam.step(self.rate, noise, grads);
         }
-        Ok(Tensor::from_inner(noise))
+        Ok(noise.val().detach())
     }
 }
 
 /// Impair and repair. The forget loader holds the noise with the forgotten class's label, the retain loader retained
-/// samples; run two epochs: the first is mixed, the others walk the retain set only.
+/// samples of every other class; run two epochs: the first is mixed, the others walk the retain set only. Between
+/// the two the released code begins with a fresh optimizer.
+///
+/// ```
+/// use burn::{nn::LinearConfig, tensor::{Device, Tensor}};
+/// use regimen_unlearning::optimise::unsir::NoiseConfig;
+///
+/// let device = Device::flex().autodiff();
+/// let model = LinearConfig::new(4, 3).init(&device); // your trained model
+/// let noise = NoiseConfig::new().learn(&Tensor::zeros([8, 4], &device), 2, |x| model.forward(x))?;
+/// assert_eq!(noise.dims(), [8, 4]); // eight inputs that the model takes for anything but class 2
+/// # Ok::<(), regimen_unlearning::UnlearningError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unsir;
 

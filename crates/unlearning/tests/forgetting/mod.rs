@@ -1,5 +1,6 @@
 //! Methods by optimisation, requests in sequence, the report.
 
+mod effects;
 mod sequence;
 
 use burn::module::Module;
@@ -22,9 +23,10 @@ use regimen_unlearning::optimise::rmu::RmuConfig;
 use regimen_unlearning::optimise::salun::{SalUnConfig, saliency};
 use regimen_unlearning::optimise::scrub::ScrubConfig;
 use regimen_unlearning::optimise::unsir::{NoiseConfig, Unsir};
+use regimen_unlearning::report::ModelMetrics;
 use regimen_unlearning::{
-    Classifier, Evidence, ForgettingReport, Method, Models, Prepared, ReportConfig, Unlearn,
-    UnlearnConfig,
+    Classifier, Evidence, ForgettingReport, KlomMeans, Method, Models, Prepared, ReportConfig,
+    Unlearn, UnlearnConfig,
 };
 
 type Point<const N: usize = 2> = ([f32; N], usize);
@@ -309,7 +311,7 @@ fn a_run_that_is_saved_goes_on_to_the_same_weights() {
     let (gone, kept) = (of_class(&points, 3, true), of_class(&points, 3, false));
     let (gone, kept) = (batches(&gone), batches(&kept));
     let mut method = BadTeacher::new(&original, &untrained(50.0));
-    let mut run = UnlearnConfig::new(4).with_seed(9).init().unwrap();
+    let mut run = UnlearnConfig::new(4).init().unwrap();
     let straight = run
         .run(
             &original,
@@ -321,10 +323,7 @@ fn a_run_that_is_saved_goes_on_to_the_same_weights() {
         )
         .unwrap();
 
-    let (mut run, mut optim) = (
-        UnlearnConfig::new(4).with_seed(9).init().unwrap(),
-        momentum(),
-    );
+    let (mut run, mut optim) = (UnlearnConfig::new(4).init().unwrap(), momentum());
     let mut model = original.clone();
     for _ in 0..2 {
         model = run
@@ -355,14 +354,32 @@ fn a_report_is_measured_filed_and_read_back() {
         forget: &forget,
         test: &test,
     };
-    let models = Models {
-        original: &original,
-        unlearned: &unlearned,
-        retrained: Some(&retrained),
+    let shadows: Vec<Model> = [10.0, 20.0, 30.0]
+        .map(|phase| trained_from(&untrained(phase), &kept))
+        .into();
+    let ignorant = untrained(40.0);
+    let models = Models::new(&original, &unlearned)
+        .with_retrained(&retrained)
+        .with_shadows(&shadows)
+        .with_untrained(&ignorant);
+    let measure =
+        |models: &Models<Model>| ReportConfig::new().measure("class 3", "amnesiac", models, &data);
+    let report = measure(&models).unwrap();
+    assert!(measure(&models.with_shadows(&shadows[..1])).is_err());
+    let bare = measure(&Models::new(&original, &unlearned)).unwrap();
+    assert_eq!((bare.retrained, bare.original.zrf), (None, None));
+    assert_eq!(bare.original.membership.likelihood_ratio, None);
+    assert!(!bare.to_string().contains("ZRF"));
+    let ratio = |metrics: &ModelMetrics| metrics.membership.likelihood_ratio.unwrap();
+    assert!(ratio(&report.original) > 0.7, "{}", ratio(&report.original));
+    assert!(ratio(&report.unlearned) < ratio(&report.original));
+    assert!(report.unlearned.zrf > report.original.zrf);
+    let means = |forget| KlomMeans {
+        retain: 0.9,
+        forget,
+        test: 1.0,
     };
-    let report = ReportConfig::new()
-        .measure("class 3", "amnesiac", &models, &data)
-        .unwrap();
+    let report = report.with_klom(means(1.5), means(0.8));
     assert!(report.original.forget_accuracy > 0.9 && report.unlearned.forget_accuracy < 0.1);
     assert_eq!(report.original.relearn.epochs, Some(0));
     assert_ne!(report.unlearned.relearn.epochs, Some(0));
@@ -382,6 +399,9 @@ fn a_report_is_measured_filed_and_read_back() {
     assert!(ForgettingReport::load(folder.path().join("none.json")).is_err());
     let text = report.to_string();
     for part in [
+        "re-trained: floor: retained 0.90, forgotten 0.80, unseen 1.00",
+        "likelihood ratio",
+        "ZRF",
         "Request: class 3",
         "180 retained, 60 forgotten, 80 unseen",
         "retrained",

@@ -16,7 +16,7 @@ const REQUESTS: [usize; 2] = [3, 6];
 type Point = super::Point<CLASSES>;
 
 /// Eight clouds, one a class, each about a corner of a simplex.
-fn simplex(count: usize) -> Vec<Point> {
+pub(super) fn simplex(count: usize) -> Vec<Point> {
     let cloud = |i: usize| {
         let (class, angle) = (i % CLASSES, i as f32);
         let place = |d: usize| f32::from(d == class) + 0.3 * (angle * (1.0 + 0.3 * d as f32)).sin();

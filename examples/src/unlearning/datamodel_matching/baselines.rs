@@ -1,5 +1,6 @@
 //! Descent and ascent on gradients, on every original at once.
 
+use anyhow::Result;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::Tensor;
 use rand::SeedableRng;
@@ -10,9 +11,9 @@ use super::Job;
 use crate::ensemble::{Ensemble, EnsembleData, TrainEnsembleConfig, cross_entropy};
 
 /// Passes over the retain points of the methods that descend.
-const EPOCHS: usize = 5;
+pub(super) const EPOCHS: usize = 5;
 /// Retain points of a member in a step.
-const BATCH: usize = 20;
+pub(super) const BATCH: usize = 20;
 /// Steps up the loss of all forget points.
 const ASCENTS: usize = 10;
 /// Weight of the retain loss of NegGrad+.
@@ -20,11 +21,14 @@ const RETAIN: f64 = 0.95;
 
 impl Job {
     /// Every gradient baseline, by name.
-    pub(super) fn baselines(&self, originals: &[Ensemble]) -> Vec<(&'static str, Vec<Ensemble>)> {
+    pub(super) fn baselines(
+        &self,
+        originals: &[Ensemble],
+    ) -> Result<Vec<(&'static str, Vec<Ensemble>)>> {
         let all = |unlearn: &dyn Fn(Ensemble) -> Ensemble| -> Vec<Ensemble> {
             originals.iter().cloned().map(unlearn).collect()
         };
-        vec![
+        let mut found = vec![
             ("descent on retain", all(&|model| self.descend(model, 1.0))),
             ("ascent, rate 0.05", all(&|model| self.ascend(model, 0.05))),
             ("ascent, rate 0.3", all(&|model| self.ascend(model, 0.3))),
@@ -33,7 +37,18 @@ impl Job {
                 all(&|model| self.descend(self.ascend(model, 0.05), 1.0)),
             ),
             ("NegGrad+", all(&|model| self.descend(model, RETAIN))),
-        ]
+        ];
+        let mut shared: Vec<(&'static str, Vec<Ensemble>)> = Vec::new();
+        for original in originals {
+            for (place, (name, model)) in self.by_shared_loop(original)?.into_iter().enumerate() {
+                match shared.get_mut(place) {
+                    Some((_, models)) => models.push(model),
+                    None => shared.push((name, vec![model])),
+                }
+            }
+        }
+        found.extend(shared);
+        Ok(found)
     }
 
     /// `weight` times the retain loss minus the rest times the forget loss, by SGD as in training; every member

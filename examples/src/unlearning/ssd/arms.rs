@@ -7,11 +7,11 @@ use regimen_tensor::ParamVector;
 use regimen_tensor::fisher::batch_diagonal;
 use regimen_unlearning::bad_teacher::BadTeacher;
 use regimen_unlearning::gradient_ascent::GradientAscentConfig;
-use regimen_unlearning::{SsdConfig, UnlearnConfig, lfssd};
+use regimen_unlearning::{SsdConfig, lfssd};
 
 use super::job::Job;
 use super::ratio::record_ratio;
-use super::subject::Importances;
+use super::subject::{Importances, fit, third};
 use super::{Network, loss};
 use crate::data::Images;
 use crate::experiment::Trial;
@@ -88,26 +88,15 @@ impl Job<'_> {
         let bound = (self.train.classes as f64).ln();
         let mut method = GradientAscentConfig::new(bound).init()?;
         let clipping = GradientClippingConfig::Norm(1.0).init();
-        let mut optim = SgdConfig::new().init().with_grad_clipping(clipping);
-        let (forget, retain) = (self.loader(&self.forget), self.loader(&self.retain));
-        let mut run = UnlearnConfig::new(3).init()?;
-        let (forget, retain) = (forget.as_ref(), retain.as_ref());
-        Ok(run.run(&model, &mut method, &mut optim, &mut 0.02, forget, retain)?)
+        let mut optim = (SgdConfig::new().init().with_grad_clipping(clipping), 0.02);
+        let data = (self.forget.clone(), self.retain.clone());
+        fit(self, &model, &mut method, &mut optim, 3, &data)
     }
 
     /// One epoch of bad teaching on the forgotten class and 30 % of the rest.
-    pub(super) fn imitate(&self, original: &Network) -> Result<Network> {
-        let third: Vec<usize> = (0..self.retain.labels.len())
-            .filter(|i| i % 10 < 3)
-            .collect();
+    pub(super) fn imitate(&self, original: &Network, rate: f64) -> Result<Network> {
         let mut method = BadTeacher::new(original, &self.new_model(1));
-        let (mut optim, mut rate) = self.adam();
-        let (forget, retain) = (
-            self.loader(&self.forget),
-            self.loader(&self.retain.select(&third)),
-        );
-        let mut run = UnlearnConfig::new(1).with_seed(self.seed).init()?;
-        let (forget, retain) = (forget.as_ref(), retain.as_ref());
-        Ok(run.run(original, &mut method, &mut optim, &mut rate, forget, retain)?)
+        let data = (self.forget.clone(), third(&self.retain));
+        fit(self, original, &mut method, &mut self.adam(rate), 1, &data)
     }
 }

@@ -18,6 +18,9 @@ use crate::experiment::{Context, Trial};
 use crate::models::MlpConfig;
 use crate::train::{accuracy, fit};
 
+/// Images in a training step.
+pub(super) const BATCH: usize = 32;
+
 /// One seed: the data in its parts, and the model that is to forget.
 pub(super) struct Job<'a> {
     pub(super) context: &'a Context,
@@ -90,8 +93,8 @@ impl<'a> Job<'a> {
         (optim, rate)
     }
 
-    pub(super) fn adam(&self) -> (ModuleOptimizer, f64) {
-        (AdamConfig::new().init(), 1e-4)
+    pub(super) fn adam(&self, rate: f64) -> (ModuleOptimizer, f64) {
+        (AdamConfig::new().with_epsilon(1e-8).init(), rate)
     }
 
     pub(super) fn train(
@@ -101,14 +104,15 @@ impl<'a> Job<'a> {
         (mut optim, rate): (ModuleOptimizer, f64),
         epochs: usize,
     ) -> Result<Network> {
-        let loader = self.loader(images);
+        let loader = self.loader(images, BATCH);
         let mut rate = LrSchedule::new(Constant::new(rate)?);
         fit(model, loader.as_ref(), &mut optim, &mut rate, epochs)
     }
 
-    pub(super) fn loader(&self, images: &Images) -> Arc<dyn DataLoader<ImageBatch>> {
+    /// Shuffled batches of some size.
+    pub(super) fn loader(&self, images: &Images, batch: usize) -> Arc<dyn DataLoader<ImageBatch>> {
         DataLoaderBuilder::new(ImageBatcher)
-            .batch_size(32)
+            .batch_size(batch)
             .shuffle(self.seed)
             .set_device(self.context.device.clone())
             .build(images.clone())

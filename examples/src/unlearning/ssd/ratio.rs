@@ -12,12 +12,13 @@ const RATIO: &str = "largest ratio / bound";
 pub(super) const RATIO_ARM: &str = "ssd single alpha half";
 
 /// Every setting whose ratios are measured.
-const MEASURED: [&str; 5] = [
+const MEASURED: [&str; 6] = [
     "mlp class",
     "mlp style",
     "mlp random",
     "cnn class",
     "cnn style",
+    "cnn random",
 ];
 
 /// Records the largest `I_forget / I_all`, where `I_all` is a normal number, over its bound `|D| / |D_f|`.

@@ -47,7 +47,7 @@ impl Classifier for Network {
 }
 
 /// The settings on both networks; figures only, besides the bound of the ratios. `all` are the perceptron's importances.
-/// The convolutional network trains for 8 epochs and forgets no random images, to save time.
+/// The convolutional network trains for 8 epochs, to save time.
 pub(super) fn run(
     job: &Job<'_>,
     trial: &mut Trial,
@@ -98,7 +98,7 @@ pub(super) fn run(
         epochs,
         all,
     };
-    convolutional.forget_all(trial, &settings[..2])
+    convolutional.forget_all(trial, &settings)
 }
 
 /// The class; the third of its training images that lie nearest to its first one; a tenth of all at random.

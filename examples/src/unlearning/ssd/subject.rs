@@ -1,7 +1,6 @@
 //! A network that forgets: dampening and the baselines, by the crate's own loop.
 
 use anyhow::Result;
-use burn::data::dataloader::DataLoaderBuilder;
 use burn::optim::ModuleOptimizer;
 use regimen_tensor::ParamVector;
 use regimen_tensor::fisher::batch_diagonal;
@@ -10,11 +9,13 @@ use regimen_unlearning::bad_teacher::BadTeacher;
 use regimen_unlearning::metrics::{Predictions, attack};
 use regimen_unlearning::optimise::amnesiac::AmnesiacConfig;
 use regimen_unlearning::optimise::finetune::FineTune;
-use regimen_unlearning::{Classifier, Method, Prepared, SsdConfig, UnlearnConfig};
+use regimen_unlearning::optimise::mixed_sizes;
+use regimen_unlearning::{Classifier, Method, Order, Prepared, SsdConfig, UnlearnConfig};
 
-use super::job::Job;
+use super::RATES;
+use super::job::{BATCH, Job};
 use super::ratio::{RATIO_ARM, record_ratio};
-use crate::data::{ImageBatch, ImageBatcher, Images};
+use crate::data::{ImageBatch, Images};
 use crate::experiment::Trial;
 
 /// Importances of all training data, by batches of 32 and by single examples.
@@ -40,6 +41,12 @@ pub(super) struct Subject<'a, M> {
     pub(super) all: Importances,
 }
 
+/// Three of ten images.
+pub(super) fn third(images: &Images) -> Images {
+    let chosen: Vec<usize> = (0..images.labels.len()).filter(|i| i % 10 < 3).collect();
+    images.select(&chosen)
+}
+
 /// Trains by a method; `data` are the forgotten and the retained images.
 pub(super) fn fit<M: Classifier<Batch = ImageBatch>>(
     job: &Job<'_>,
@@ -49,15 +56,12 @@ pub(super) fn fit<M: Classifier<Batch = ImageBatch>>(
     epochs: usize,
     (forget, retain): &(Images, Images),
 ) -> Result<M> {
-    let loader = |images: &Images| {
-        DataLoaderBuilder::new(ImageBatcher)
-            .batch_size(32)
-            .shuffle(job.seed)
-            .set_device(job.context.device.clone())
-            .build(images.clone())
+    let sizes = match method.order(0) {
+        Order::Mixed => mixed_sizes(BATCH, forget.labels.len(), retain.labels.len()),
+        _ => [BATCH, BATCH],
     };
-    let (forget, retain) = (loader(forget), loader(retain));
-    let mut run = UnlearnConfig::new(epochs).with_seed(job.seed).init()?;
+    let (forget, retain) = (job.loader(forget, sizes[0]), job.loader(retain, sizes[1]));
+    let mut run = UnlearnConfig::new(epochs).init()?;
     Ok(run.run(model, method, optim, rate, forget.as_ref(), retain.as_ref())?)
 }
 
@@ -111,12 +115,12 @@ impl<M: Classifier<Batch = ImageBatch>> Subject<'_, M> {
         let mut method = AmnesiacConfig::new(job.train.classes)
             .with_seed(job.seed)
             .init()?;
-        let model = fit(job, &self.original, &mut method, &mut job.adam(), 3, data)?;
+        let adam = || job.adam(RATES[0].0);
+        let model = fit(job, &self.original, &mut method, &mut adam(), 3, data)?;
         self.measure(trial, "amnesiac", name, &model, data)?;
         let mut method = BadTeacher::new(&self.original, &self.bad);
-        let third: Vec<usize> = (0..data.1.labels.len()).filter(|i| i % 10 < 3).collect();
-        let part = (data.0.clone(), data.1.select(&third));
-        let model = fit(job, &self.original, &mut method, &mut job.adam(), 1, &part)?;
+        let part = (data.0.clone(), third(&data.1));
+        let model = fit(job, &self.original, &mut method, &mut adam(), 1, &part)?;
         self.measure(trial, "bad teacher", name, &model, data)
     }
 

@@ -1,34 +1,25 @@
 //! Every method of the pruning crate on one network and one data set: the table of peers in the book.
 
-use std::sync::Arc;
+mod job;
 
 use anyhow::Result;
-use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
-use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::Tensor;
-use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_pruning::grasp::grasp;
 use regimen_pruning::lottery::rewind;
+use regimen_pruning::oneshot::{Pattern, Rule};
 use regimen_pruning::snip::snip;
 use regimen_pruning::synflow::synflow;
 use regimen_pruning::{
-    DynamicSparseConfig, Fixed, GraNetConfig, GrowthRule, Layout, MagnitudeConfig, Masks, Pruner,
-    RigLConfig, SetConfig, TopKast, TopKastConfig,
+    DynamicSparseConfig, Fixed, GraNetConfig, GrowthRule, Layout, MagnitudeConfig, MovementConfig,
+    RigLConfig, SetConfig, TopKastConfig,
 };
-use regimen_schedules::LrSchedule;
 use regimen_tensor::ParamVector;
-use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::rank::{mean, standard_error};
 
-use super::granet::{Pruned, Steps};
-use crate::data::{ImageBatch, ImageBatcher, Images};
 use crate::experiment::Context;
 use crate::models::{Mlp, MlpConfig};
-use crate::train::{accuracy, classify, fit};
+use crate::train::accuracy;
+use job::Job;
 
 const BATCH: usize = 32;
 const EVERY: usize = 20;
@@ -39,7 +30,7 @@ const ROUNDS: usize = 5;
 /// When a method prunes, its name, and how it makes a trained network.
 type Row = (&'static str, &'static str, fn(&Job<'_>) -> Result<Mlp>);
 
-const ROWS: [Row; 17] = [
+const ROWS: [Row; 23] = [
     ("", "dense", |job| job.train_masked(job.dense()?, EPOCHS)),
     ("before", "random, uniform", |job| {
         job.train_masked(job.random(Layout::Uniform)?, EPOCHS)
@@ -113,6 +104,27 @@ const ROWS: [Row; 17] = [
         let masks = job.largest(&trained)?;
         job.train_from(trained, Fixed::init(masks), EPOCHS / 4, 0.1)
     }),
+    ("after", "movement, 10 epochs of fine-tuning", |job| {
+        let trained = job.train_masked(job.dense()?, EPOCHS)?;
+        let config = MovementConfig::new(job.sparsity, job.steps(EPOCHS / 4));
+        job.train_movement(trained, &config)
+    }),
+    ("after", "Wanda, no training", |job| {
+        job.one_shot(Rule::Wanda, Pattern::Share(job.sparsity))
+    }),
+    ("after", "SparseGPT, no training", |job| {
+        job.one_shot(Rule::SPARSE_GPT, Pattern::Share(job.sparsity))
+    }),
+    ("after", "N:M by SparseGPT, 6 and 3 of 64", |job| {
+        let n = (64.0 * job.density()).round() as usize;
+        job.one_shot(Rule::SPARSE_GPT, Pattern::NOfM { n, m: 64 })
+    }),
+    ("after", "2:4 by Wanda, so 50 %", |job| {
+        job.one_shot(Rule::Wanda, Pattern::NOfM { n: 2, m: 4 })
+    }),
+    ("after", "2:4 by SparseGPT, so 50 %", |job| {
+        job.one_shot(Rule::SPARSE_GPT, Pattern::NOfM { n: 2, m: 4 })
+    }),
     ("after", "lottery ticket, 5 rounds", |job| {
         let (early, mut masks) = (job.net(), job.dense()?);
         let share = 1.0 - job.density().powf(1.0 / ROUNDS as f64);
@@ -162,143 +174,4 @@ pub fn table(seeds: u64, sparsities: &[f64]) -> Result<String> {
         text.push('\n');
     }
     Ok(text)
-}
-
-/// One seed at one sparsity.
-struct Job<'a> {
-    context: &'a Context,
-    parts: &'a [Images],
-    /// The network before training: the same for every method.
-    start: Mlp,
-    sparsity: f64,
-    seed: u64,
-}
-
-impl Job<'_> {
-    fn density(&self) -> f64 {
-        1.0 - self.sparsity
-    }
-
-    fn steps(&self, epochs: usize) -> usize {
-        epochs * self.parts[0].labels.len().div_ceil(BATCH)
-    }
-
-    /// The network before training.
-    fn net(&self) -> Mlp {
-        self.start.clone()
-    }
-
-    fn dense(&self) -> Result<Masks> {
-        Ok(Masks::dense(&self.net())?)
-    }
-
-    fn random(&self, layout: Layout) -> Result<Masks> {
-        Ok(self.dense()?.random(layout, self.density(), self.seed)?)
-    }
-
-    /// The masks of a network's largest weights, over all layers.
-    fn largest(&self, net: &Mlp) -> Result<Masks> {
-        let masks = Masks::dense(net)?;
-        let weights = ParamVector::of(net).filter(|entry| entry.shape.len() == 2);
-        let scores = weights.map(|_, values| values.abs()).to_host()?;
-        Ok(masks.keep_top(&scores, self.density())?)
-    }
-
-    /// The gradients of one batch's mean loss, logits divided by `temperature`.
-    fn gradients(&self, net: &Mlp, temperature: f64) -> GradientsParams {
-        let first: Vec<usize> = (0..128).collect();
-        let batch = self.parts[0].select(&first).batch(&self.context.device);
-        let logits = net.forward(batch.images) / temperature;
-        let loss = cross_entropy(logits, batch.labels).mean();
-        GradientsParams::from_grads(loss.backward(), net)
-    }
-
-    /// The gradients of the summed outputs for an input of ones.
-    fn flow(&self, net: &Mlp) -> ParamVector {
-        let pixels = self.parts[0].pixels_per_image();
-        let ones = Tensor::<2>::ones([1, pixels], &self.context.device);
-        let grads = net.forward(ones).sum().backward();
-        ParamVector::gradients(net, &GradientsParams::from_grads(grads, net))
-    }
-
-    fn train_masked(&self, masks: Masks, epochs: usize) -> Result<Mlp> {
-        self.train(Fixed::init(masks), epochs)
-    }
-
-    fn train(&self, pruner: Pruner, epochs: usize) -> Result<Mlp> {
-        self.train_from(self.net(), pruner, epochs, 1.0)
-    }
-
-    /// Trains a network with a pruner, at `scale` times the usual rates.
-    fn train_from(&self, net: Mlp, pruner: Pruner, epochs: usize, scale: f64) -> Result<Mlp> {
-        let model = Pruned {
-            net: pruner.mask(net)?,
-            pruner: pruner.clone(),
-        };
-        let net = self.fit(model, epochs, scale, 5e-4)?.net;
-        pruner.status()?;
-        Ok(net)
-    }
-
-    fn train_kast(&self, kast: &TopKast) -> Result<Mlp> {
-        let model = Kast {
-            net: kast.mask(self.net())?,
-            kast: kast.clone(),
-        };
-        // The exploration penalty stands in the place of weight decay.
-        let net = self.fit(model, EPOCHS, 1.0, 0.0)?.net;
-        kast.status()?;
-        Ok(net)
-    }
-
-    fn fit<M>(&self, model: M, epochs: usize, scale: f64, decay: f32) -> Result<M>
-    where
-        M: TrainStep<Input = ImageBatch> + Module,
-    {
-        use regimen_schedules::ScheduleExt;
-        let loader: Arc<dyn DataLoader<ImageBatch>> = DataLoaderBuilder::new(ImageBatcher)
-            .batch_size(BATCH)
-            .shuffle(self.seed)
-            .set_device(self.context.device.clone())
-            .build(self.parts[0].clone());
-        let mut config =
-            SgdConfig::new().with_momentum(Some(MomentumConfig::new().with_dampening(0.0)));
-        if decay > 0.0 {
-            config = config.with_weight_decay(Some(WeightDecayConfig::new(decay)));
-        }
-        let mut rate = LrSchedule::new(Steps(self.steps(epochs)).scaled(scale));
-        fit(
-            model,
-            loader.as_ref(),
-            &mut config.init(),
-            &mut rate,
-            epochs,
-        )
-    }
-}
-
-/// A network that trains by Top-KAST.
-#[derive(Module, Debug)]
-struct Kast {
-    net: Mlp,
-    #[module(skip)]
-    kast: TopKast,
-}
-
-impl TrainStep for Kast {
-    type Input = ImageBatch;
-    type Output = ClassificationOutput;
-
-    fn step(&self, batch: ImageBatch) -> TrainOutput<ClassificationOutput> {
-        classify(self, batch, |model, images| model.net.forward(images))
-    }
-
-    fn optimize(
-        self,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        grads: GradientsParams,
-    ) -> Self {
-        self.kast.clone().optimize(self, optim, lr, grads)
-    }
 }
