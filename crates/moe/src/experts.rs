@@ -102,13 +102,13 @@ impl Experts {
             return Err(MoeError::range("bias", found, "both or none"));
         }
         let bias = |layer: &Linear| {
-            let bias = layer.bias.as_ref().map(|bias| bias.val().detach());
-            bias.map(|bias| Param::from_tensor(bias.unsqueeze()))
+            let bias = layer.bias.as_ref();
+            bias.map(|bias| Param::from_tensor(bias.val().unsqueeze().detach()))
         };
         Ok(Self {
-            up: Param::from_tensor(up.weight.val().detach().unsqueeze()),
+            up: Param::from_tensor(up.weight.val().unsqueeze().detach()),
             up_bias: bias(up),
-            down: Param::from_tensor(down.weight.val().detach().unsqueeze()),
+            down: Param::from_tensor(down.weight.val().unsqueeze().detach()),
             down_bias: bias(down),
             activation,
             gated,

@@ -84,11 +84,11 @@ impl UpcycleConfig {
         not_negative("noise", self.noise)?;
         let body = &dense.body;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let mut copies = |t: Tensor<3>| self.copies(t.detach(), &mut rng);
+        let mut copies = |t: Tensor<3>| self.copies(t, &mut rng);
         let (up, down) = (copies(body.up.val())?, copies(body.down.val())?);
         let bias = |bias: &Option<Param<Tensor<2>>>| {
-            let bias = bias.as_ref().map(|bias| bias.val().detach());
-            bias.map(|bias| Param::from_tensor(bias.repeat_dim(0, self.experts)))
+            let bias = bias.as_ref().map(Param::val);
+            bias.map(|bias| Param::from_tensor(bias.repeat_dim(0, self.experts).detach()))
         };
         let experts = Experts {
             up_bias: bias(&body.up_bias),
@@ -120,7 +120,7 @@ impl UpcycleConfig {
             let device = copies.device();
             copies = copies + Tensor::from_data(TensorData::new(noise, shape), &device);
         }
-        Ok(Param::from_tensor(copies))
+        Ok(Param::from_tensor(copies.detach()))
     }
 }
 
@@ -170,13 +170,14 @@ pub fn merge(experts: &Experts, weights: &[f64]) -> Result<Dense> {
     let shares = Tensor::<1>::from_floats(shares.as_slice(), &device);
     let average = |t: Tensor<3>| {
         let [count, rows, columns] = t.dims();
-        let flat = t.detach().reshape([count, rows * columns]);
+        let flat = t.reshape([count, rows * columns]);
         let mean = shares.clone().unsqueeze::<2>().matmul(flat);
-        Param::from_tensor(mean.reshape([1, rows, columns]))
+        Param::from_tensor(mean.reshape([1, rows, columns]).detach())
     };
     let bias = |bias: &Option<Param<Tensor<2>>>| {
-        let bias = bias.as_ref().map(|bias| bias.val().detach());
-        bias.map(|bias| Param::from_tensor(shares.clone().unsqueeze::<2>().matmul(bias)))
+        let mean = |bias: Tensor<2>| shares.clone().unsqueeze::<2>().matmul(bias).detach();
+        bias.as_ref()
+            .map(|bias| Param::from_tensor(mean(bias.val())))
     };
     Dense::new(Experts {
         up: average(experts.up.val()),

@@ -282,3 +282,21 @@ fn a_saved_mixture_computes_the_same() {
         );
     }
 }
+
+#[test]
+fn upcycled_weights_are_leaves_that_train() {
+    let device = Device::flex().autodiff();
+    let up = burn::nn::LinearConfig::new(6, 8).init(&device);
+    let down = burn::nn::LinearConfig::new(8, 6).init(&device);
+    let body = Experts::from_linear(&up, &down, Activation::Silu, false).unwrap();
+    let moe = UpcycleConfig::new(3, 2)
+        .init(&Dense::new(body).unwrap())
+        .unwrap();
+    let x = Tensor::<3>::random([2, 5, 6], Distribution::Normal(0.0, 1.0), &device);
+    let grads = super::dense::gradients(&moe, moe.forward(x).0.square().sum().backward());
+    assert_eq!(grads.len(), 5);
+    let merged = merge(&moe.experts, &[1.0; 3]).unwrap();
+    let x = Tensor::<3>::random([2, 5, 6], Distribution::Normal(0.0, 1.0), &device);
+    let grads = super::dense::gradients(&merged, merged.forward(x).square().sum().backward());
+    assert_eq!(grads.len(), 4);
+}

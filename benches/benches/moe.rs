@@ -1,0 +1,323 @@
+//! A mixture of experts: dropless beside the plain loop over experts, and beside the same layer in PyTorch.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use burn::module::{Module, Param};
+use burn::nn::{Linear, LinearConfig};
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Distribution, IndexingUpdateOp, Int, Tensor, TensorData};
+use criterion::Criterion;
+use regimen_benches::Limits;
+use regimen_moe::{Activation, Moe, MoeConfig};
+
+/// Tokens, width, hidden units, experts, experts a token, gated.
+#[derive(Clone, Copy)]
+struct Case {
+    tokens: usize,
+    width: usize,
+    hidden: usize,
+    experts: usize,
+    top_k: usize,
+    gated: bool,
+}
+
+const SMALL: Case = Case {
+    tokens: 2048,
+    width: 256,
+    hidden: 512,
+    experts: 16,
+    top_k: 2,
+    gated: false,
+};
+
+const LARGE: Case = Case {
+    tokens: 8192,
+    experts: 64,
+    top_k: 8,
+    ..SMALL
+};
+
+impl Case {
+    fn name(self) -> String {
+        let activation = if self.gated { "SwiGLU" } else { "GELU" };
+        let Self {
+            tokens,
+            experts,
+            top_k,
+            ..
+        } = self;
+        format!("{tokens} tokens, {experts} experts, top {top_k}, {activation}")
+    }
+
+    fn both_bodies(self) -> [Self; 2] {
+        [false, true].map(|gated| Self { gated, ..self })
+    }
+
+    fn layer(self, device: &Device) -> Moe {
+        let activation = if self.gated {
+            Activation::Silu
+        } else {
+            Activation::Gelu
+        };
+        let config = MoeConfig::new(self.width, self.hidden, self.experts, self.top_k);
+        let config = config.with_activation(activation).with_gated(self.gated);
+        config.init(device).unwrap()
+    }
+
+    fn input(self, device: &Device) -> Tensor<3> {
+        Tensor::random(
+            [1, self.tokens, self.width],
+            Distribution::Normal(0.0, 1.0),
+            device,
+        )
+    }
+
+    /// Operations of the experts' products in one forward pass; the backward pass has twice as many.
+    fn operations(self) -> f64 {
+        let maps = if self.gated { 3 } else { 2 };
+        (2 * self.tokens * self.top_k * self.width * self.hidden * maps) as f64
+    }
+}
+
+/// The layer as one writes it at first: for each expert select, two products, scatter.
+#[derive(Module, Debug)]
+struct Naive {
+    router: Param<Tensor<2>>,
+    up: Vec<Linear>,
+    down: Vec<Linear>,
+    top_k: usize,
+}
+
+impl Naive {
+    fn new(case: Case, device: &Device) -> Self {
+        let layers = |from, to| {
+            let layer = LinearConfig::new(from, to).with_bias(false);
+            (0..case.experts).map(|_| layer.init(device)).collect()
+        };
+        let wide = if case.gated {
+            2 * case.hidden
+        } else {
+            case.hidden
+        };
+        Self {
+            router: LinearConfig::new(case.width, case.experts)
+                .init(device)
+                .weight,
+            up: layers(case.width, wide),
+            down: layers(case.hidden, case.width),
+            top_k: case.top_k,
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>, gated: bool) -> Tensor<2> {
+        let ([tokens, _], device) = (x.dims(), x.device());
+        let probabilities = softmax(x.clone().matmul(self.router.val()), 1);
+        let (best, choices) = probabilities.topk_with_indices(self.top_k, 1);
+        let gates = (best.clone() / best.sum_dim(1)).reshape([tokens * self.top_k]);
+        let choices: Vec<i64> = choices.into_data().convert::<i64>().try_into_vec().unwrap();
+        let index = |values: Vec<i64>| {
+            let count = values.len();
+            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), &device)
+        };
+        let mut out = x.zeros_like();
+        for (expert, (up, down)) in self.up.iter().zip(&self.down).enumerate() {
+            let slots = choices
+                .iter()
+                .enumerate()
+                .filter(|(_, e)| **e as usize == expert);
+            let slots: Vec<i64> = slots.map(|(slot, _)| slot as i64).collect();
+            if slots.is_empty() {
+                continue;
+            }
+            let rows = index(slots.iter().map(|slot| slot / self.top_k as i64).collect());
+            let first = up.forward(x.clone().select(0, rows.clone()));
+            let hidden = if gated {
+                let [_, wide] = first.dims();
+                let gate = first.clone().narrow(1, 0, wide / 2);
+                Activation::Silu.forward(gate) * first.narrow(1, wide / 2, wide / 2)
+            } else {
+                Activation::Gelu.forward(first)
+            };
+            let gate = gates.clone().select(0, index(slots)).unsqueeze_dim::<2>(1);
+            let part = down.forward(hidden) * gate;
+            out = out.select_assign(0, rows, part, IndexingUpdateOp::Add);
+        }
+        out
+    }
+}
+
+/// Dropless beside the plain loop, at the smaller size.
+pub(crate) fn layer(criterion: &mut Criterion) {
+    let device = Device::default();
+    let train = device.clone().autodiff();
+    let mut group = criterion.benchmark_group("moe");
+    for case in SMALL.both_bodies() {
+        let (moe, naive) = (case.layer(&device), Naive::new(case, &device));
+        let x = case.input(&device);
+        let flat = x.clone().reshape([case.tokens, case.width]);
+        group.bench_function(format!("dropless forward, {}", case.name()), |b| {
+            b.iter(|| moe.forward(x.clone()).0);
+        });
+        group.bench_function(format!("loop forward, {}", case.name()), |b| {
+            b.iter(|| naive.forward(flat.clone(), case.gated));
+        });
+        let (moe, naive) = (case.layer(&train), Naive::new(case, &train));
+        let x = case.input(&train).require_grad();
+        let flat = x
+            .clone()
+            .detach()
+            .reshape([case.tokens, case.width])
+            .require_grad();
+        group.bench_function(format!("dropless both, {}", case.name()), |b| {
+            b.iter(|| moe.forward(x.clone()).0.sum().backward());
+        });
+        group.bench_function(format!("loop both, {}", case.name()), |b| {
+            b.iter(|| naive.forward(flat.clone(), case.gated).sum().backward());
+        });
+    }
+    group.finish();
+}
+
+/// PyTorch, which answers one line with another.
+struct Peer {
+    child: Child,
+    answers: BufReader<std::process::ChildStdout>,
+}
+
+impl Peer {
+    /// Starts `peers/moe.py` in the environment of `PEER_PYTHON`, or in the one that `peers/setup.sh` makes.
+    fn start() -> Option<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        let own = folder.join(".venv/bin/python");
+        let python = std::env::var_os("PEER_PYTHON").map_or(own, Into::into);
+        let child = Command::new(python)
+            .arg(folder.join("moe.py"))
+            .env_remove("OPENBLAS_CORETYPE")
+            .env_remove("OPENBLAS_L2_SIZE")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn();
+        let mut child = child.ok()?;
+        let answers = BufReader::new(child.stdout.take()?);
+        let mut peer = Self { child, answers };
+        println!("moe, beside {}", peer.line()?);
+        Some(peer)
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).ok()?;
+        (!line.is_empty()).then(|| line.trim().to_owned())
+    }
+
+    fn ask(&mut self, question: &str) -> String {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{question}").unwrap();
+        self.line().expect("an answer of the peer")
+    }
+
+    fn milliseconds(&mut self, question: &str) -> f64 {
+        self.ask(question).parse().unwrap()
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Takes turns with PyTorch at one and two threads, and prints the ratio of the medians.
+pub(crate) fn peer(criterion: &mut Criterion) {
+    // Criterion measures one thing at a time; taking turns needs a loop of its own.
+    let _ = criterion;
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with('-'))
+        .collect();
+    if !wanted.iter().any(|name| "moe-peer".contains(name.as_str())) {
+        return;
+    }
+    let Some(mut peer) = Peer::start() else {
+        println!("moe: no PyTorch to compare with; `benches/peers/setup.sh` installs it");
+        return;
+    };
+    let device = Device::default();
+    let limit = Limits::measure(&device).matmul;
+    println!("moe: the device multiplies at {:.0} GFLOP/s", limit / 1e9);
+    for case in SMALL.both_bodies().into_iter().chain(LARGE.both_bodies()) {
+        let body = if case.gated { "swiglu" } else { "gelu" };
+        let Case {
+            tokens,
+            width,
+            hidden,
+            experts,
+            top_k,
+            ..
+        } = case;
+        peer.ask(&format!(
+            "case {tokens} {width} {hidden} {experts} {top_k} {body}"
+        ));
+        for (pass, times) in [("forward", 1.0), ("both", 3.0)] {
+            let [ours, theirs] = compare(&mut peer, case, pass, &device);
+            let share = |ms: f64| case.operations() * times / (ms * 1e-3) / limit;
+            println!(
+                "moe {}, {pass}: {ours:.1} ms ({:.2} of the matmul rate), PyTorch {theirs:.1} ms ({:.2}), ratio {:.2}",
+                case.name(),
+                share(ours),
+                share(theirs),
+                theirs / ours,
+            );
+        }
+    }
+}
+
+/// Medians in milliseconds: ours, and PyTorch's at its better number of threads.
+fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [f64; 2] {
+    let rounds = if case.tokens > 4000 { 7 } else { 25 };
+    let training = pass == "both";
+    let device = if training {
+        device.clone().autodiff()
+    } else {
+        device.clone()
+    };
+    let (moe, x) = (case.layer(&device), case.input(&device));
+    let run = || {
+        let start = Instant::now();
+        if training {
+            let x = x.clone().detach().require_grad();
+            let grads = moe.forward(x.clone()).0.sum().backward();
+            let grad = x.grad(&grads).unwrap();
+            let _ = grad.slice([0..1, 0..1, 0..1]).into_scalar::<f32>();
+        } else {
+            let y = moe.forward(x.clone()).0;
+            let _ = y.slice([0..1, 0..1, 0..1]).into_scalar::<f32>();
+        }
+        start.elapsed().as_secs_f64() * 1e3
+    };
+    let mut times = [const { Vec::new() }; 3];
+    for round in 0..rounds + 2 {
+        let turn = [
+            run(),
+            peer.milliseconds(&format!("run {pass} 1")),
+            peer.milliseconds(&format!("run {pass} 2")),
+        ];
+        // The first rounds warm up.
+        if round >= 2 {
+            times
+                .iter_mut()
+                .zip(turn)
+                .for_each(|(all, time)| all.push(time));
+        }
+    }
+    let [ours, one, two] = times.map(median);
+    [ours, one.min(two)]
+}
