@@ -168,8 +168,8 @@ pub(crate) fn layer(criterion: &mut Criterion) {
         let x = case.input(&train).require_grad();
         let flat = x
             .clone()
-            .detach()
             .reshape([case.tokens, case.width])
+            .detach()
             .require_grad();
         group.bench_function(format!("dropless both, {}", case.name()), |b| {
             b.iter(|| moe.forward(x.clone()).0.sum().backward());
@@ -218,8 +218,11 @@ impl Peer {
         self.line().expect("an answer of the peer")
     }
 
-    fn milliseconds(&mut self, question: &str) -> f64 {
-        self.ask(question).parse().unwrap()
+    /// Wall and CPU time in milliseconds.
+    fn times(&mut self, question: &str) -> [f64; 2] {
+        let answer = self.ask(question);
+        let mut words = answer.split(' ').map(|word| word.parse().unwrap());
+        std::array::from_fn(|_| words.next().unwrap())
     }
 }
 
@@ -268,21 +271,34 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         ));
         for (pass, times) in [("forward", 1.0), ("both", 3.0)] {
             let [ours, theirs] = compare(&mut peer, case, pass, &device);
+            let (cpu, [ours, theirs]) = ([ours[1], theirs[1]], [ours[0], theirs[0]]);
             let share = |ms: f64| case.operations() * times / (ms * 1e-3) / limit;
             println!(
-                "moe {}, {pass}: {ours:.1} ms ({:.2} of the matmul rate), PyTorch {theirs:.1} ms ({:.2}), ratio {:.2}",
+                "moe {}, {pass}: {ours:.1} ms ({:.2} of the matmul rate), PyTorch {theirs:.1} ms ({:.2}), ratio {:.2}; CPU time {:.1} and {:.1} ms",
                 case.name(),
                 share(ours),
                 share(theirs),
                 theirs / ours,
+                cpu[0],
+                cpu[1],
             );
         }
     }
 }
 
-/// Medians in milliseconds: ours, and PyTorch's at its better number of threads.
-fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [f64; 2] {
-    let rounds = if case.tokens > 4000 { 7 } else { 25 };
+/// CPU time of this process so far in milliseconds, where the system tells (10 ms steps).
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = after.split_whitespace().skip(11).take(2);
+    10.0 * ticks
+        .filter_map(|word| word.parse::<f64>().ok())
+        .sum::<f64>()
+}
+
+/// Medians of wall time and means of CPU time in milliseconds: ours, and PyTorch's at its better number of threads.
+fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [[f64; 2]; 2] {
+    let rounds = if case.tokens > 4000 { 5 } else { 21 };
     let training = pass == "both";
     let device = if training {
         device.clone().autodiff()
@@ -291,7 +307,7 @@ fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [f64; 2]
     };
     let (moe, x) = (case.layer(&device), case.input(&device));
     let run = || {
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), cpu());
         if training {
             let x = x.clone().detach().require_grad();
             let grads = moe.forward(x.clone()).0.sum().backward();
@@ -301,14 +317,14 @@ fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [f64; 2]
             let y = moe.forward(x.clone()).0;
             let _ = y.slice([0..1, 0..1, 0..1]).into_scalar::<f32>();
         }
-        start.elapsed().as_secs_f64() * 1e3
+        [start.elapsed().as_secs_f64() * 1e3, cpu() - before]
     };
     let mut times = [const { Vec::new() }; 3];
     for round in 0..rounds + 2 {
         let turn = [
             run(),
-            peer.milliseconds(&format!("run {pass} 1")),
-            peer.milliseconds(&format!("run {pass} 2")),
+            peer.times(&format!("run {pass} 1")),
+            peer.times(&format!("run {pass} 2")),
         ];
         // The first rounds warm up.
         if round >= 2 {
@@ -318,6 +334,12 @@ fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [f64; 2]
                 .for_each(|(all, time)| all.push(time));
         }
     }
-    let [ours, one, two] = times.map(median);
-    [ours, one.min(two)]
+    let [ours, one, two] = times.map(|all| {
+        let wall = median(all.iter().map(|time| time[0]).collect());
+        [
+            wall,
+            all.iter().map(|time| time[1]).sum::<f64>() / all.len() as f64,
+        ]
+    });
+    [ours, if one[0] < two[0] { one } else { two }]
 }

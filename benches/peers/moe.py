@@ -1,6 +1,6 @@
 """A mixture of experts as people write it in PyTorch: a loop over experts with gather and index_add_.
 
-Answers lines of standard input with milliseconds, so that another program can take turns with it:
+Answers lines of standard input with milliseconds of wall and of CPU time, so that another program can take turns with it:
     case TOKENS D_MODEL HIDDEN EXPERTS TOP_K ACTIVATION   (gelu or swiglu; builds the layer)
     run forward|both THREADS                             (one pass)
     matmul SIDE THREADS                                  (one square product)
@@ -42,9 +42,10 @@ class Moe(torch.nn.Module):
 
 
 def milliseconds(work):
-    start = time.perf_counter()
+    """Wall and CPU time."""
+    start, cpu = time.perf_counter(), time.process_time()
     work()
-    return (time.perf_counter() - start) * 1e3
+    return f"{(time.perf_counter() - start) * 1e3} {(time.process_time() - cpu) * 1e3}"
 
 
 def both(layer, x):
