@@ -11,6 +11,7 @@ pub mod catalogue;
 mod checked;
 pub mod clock;
 pub mod combine;
+pub mod curve;
 mod error;
 pub mod feedback;
 mod maths;
@@ -36,6 +37,7 @@ pub use catalogue::{
 };
 pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
 pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
+pub use curve::{LearningTrace, LearningTraceConfig, PowerLaw};
 pub use error::{Error, Result};
 pub use feedback::{
     Feedback, Greedy, GreedyConfig, Mode, PlateauRule, ReduceOnPlateau, ReduceOnPlateauConfig,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod compositions;
+mod curve;
 mod entries;
 mod feedback;
 #[cfg(feature = "plot")]
