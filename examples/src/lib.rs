@@ -22,6 +22,7 @@ pub use experiment::{Better, Check, Context, DataKind, PaperEffect, System, Tria
 /// Every experiment, in the order of the report.
 pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
+    schedules::learning_curve_prediction::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

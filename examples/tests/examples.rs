@@ -38,6 +38,11 @@ fn reversed_weights_are_caught() {
     assert_fault_is_caught("refined-schedules", "bound of refined");
 }
 
+#[test]
+fn a_curve_fitted_in_reverse_is_caught() {
+    assert_fault_is_caught("learning-curve-prediction", "carrying forward");
+}
+
 fn program(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_regimen-examples");
     Command::new(program).args(arguments).output().unwrap()

@@ -1,3 +1,4 @@
 //! Experiments of `regimen-schedules`.
 
+pub mod learning_curve_prediction;
 pub mod refined_schedules;
