@@ -1,5 +1,7 @@
 //! The accuracy pattern and its least-squares fit.
 
+use std::f64::consts::LN_10;
+
 use argmin::core::{CostFunction, Error as ArgminError, Executor};
 use argmin::solver::brent::BrentOpt;
 use serde::{Deserialize, Serialize};
@@ -8,7 +10,7 @@ use crate::checked::{Checked, checked_serde};
 use crate::error::{Error, Result, check};
 
 /// Exponents among which the fit looks, as logarithms: from 0.01 to 10.
-const EXPONENTS: (f64, f64) = (-4.605_170_185_988_091, 2.302_585_092_994_046);
+const EXPONENTS: (f64, f64) = (-2.0 * LN_10, LN_10);
 
 /// Exponents of the coarse search that brackets the best one.
 const GRID: usize = 96;
