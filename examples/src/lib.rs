@@ -31,6 +31,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::exploratory_annealed_decoding::SYSTEM,
     schedules::multigrid::SYSTEM,
     schedules::adaptive_batch::SYSTEM,
+    schedules::learning_curve_prediction::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

@@ -77,6 +77,11 @@ fn domains_of_text_run_on_a_users_folder() {
     }
 }
 
+#[test]
+fn a_curve_fitted_in_reverse_is_caught() {
+    assert_fault_is_caught("learning-curve-prediction", "carrying forward");
+}
+
 fn program(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_regimen-examples");
     Command::new(program).args(arguments).output().unwrap()

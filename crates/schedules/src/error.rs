@@ -27,6 +27,12 @@ pub enum Error {
     /// The optimiser of the numerical variant stopped without a result.
     #[error("the weights could not be optimised: {0}")]
     NotOptimised(String),
+    /// A learning curve has not reached the level from which its predictions are trusted.
+    #[error("no prediction yet: the {level} accuracies so far do not settle the curve")]
+    NotYet {
+        /// How many accuracies were observed.
+        level: usize,
+    },
     /// A picture could not be drawn or written.
     #[error("the picture could not be made: {0}")]
     Picture(String),

@@ -12,6 +12,7 @@ pub mod catalogue;
 mod checked;
 pub mod clock;
 pub mod combine;
+pub mod curve;
 pub mod decoding;
 mod error;
 pub mod feedback;
@@ -42,6 +43,7 @@ pub use catalogue::{
 };
 pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
 pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
+pub use curve::{LearningTrace, LearningTraceConfig, PowerLaw};
 #[cfg(feature = "burn")]
 pub use decoding::Sampler;
 pub use decoding::{Annealing, DecodingTemperature};

@@ -5,6 +5,7 @@ pub mod continual_pretraining;
 pub mod exploratory_annealed_decoding;
 pub mod importance_annealing;
 pub mod infinite_schedule;
+pub mod learning_curve_prediction;
 pub mod multigrid;
 pub mod refined_schedules;
 mod stream;

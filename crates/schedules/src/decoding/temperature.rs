@@ -57,7 +57,7 @@ pub enum Annealing {
 /// let tau = DecodingTemperature::exploratory(1.2, 0.1)?;
 /// let rounded = |token, step| (tau.at_step(step).at(token) * 1e4).round() / 1e4;
 /// assert_eq!([9, 10, 100, 371].map(|token| rounded(token, 0)), [1.0, 1.1798, 0.9786, 0.1]);
-/// assert_eq!(rounded(371, 100), 1.1641); // responses are longer by then: it cools more slowly
+/// assert_eq!(rounded(371, 100), 1.164); // responses are longer by then: it cools more slowly
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[doc(alias("EAD", "annealed_sampling", "exploration_temp", "decay_freq"))]
@@ -271,7 +271,11 @@ mod tests {
         assert!([0, 10, 500, usize::MAX].iter().all(|t| plain.at(*t) == 1.0));
         let slow = paper().with_growth(0.0, 1e300).unwrap();
         let slow = slow.with_decay(1e300).unwrap();
-        assert!([10, 1_000_000].iter().all(|token| slow.at(*token) == 1.2));
+        assert!(
+            [10, 1_000_000]
+                .iter()
+                .all(|token| (slow.at(*token) - 1.2).abs() < 1e-12)
+        );
         let ends = paper().with_decay(1e-300).unwrap();
         assert_eq!(ends.at(usize::MAX), 0.1);
     }

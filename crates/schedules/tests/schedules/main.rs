@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod compositions;
+mod curve;
 mod decoding;
 mod entries;
 mod feedback;
