@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::module::{Module, Param};
 use burn::nn::{Linear, LinearConfig};
@@ -254,8 +254,7 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         return;
     };
     let device = Device::default();
-    let limit = Limits::measure(&device).matmul;
-    println!("moe: the device multiplies at {:.0} GFLOP/s", limit / 1e9);
+    let mut limit = 0.0_f64;
     for case in SMALL.both_bodies().into_iter().chain(LARGE.both_bodies()) {
         let body = if case.gated { "swiglu" } else { "gelu" };
         let Case {
@@ -269,14 +268,16 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         peer.ask(&format!(
             "case {tokens} {width} {hidden} {experts} {top_k} {body}"
         ));
+        limit = limit.max(Limits::measure(&device).matmul);
         for (pass, times) in [("forward", 1.0), ("both", 3.0)] {
             let [ours, theirs] = compare(&mut peer, case, pass, &device);
             let (cpu, [ours, theirs]) = ([ours[1], theirs[1]], [ours[0], theirs[0]]);
             let share = |ms: f64| case.operations() * times / (ms * 1e-3) / limit;
             println!(
-                "moe {}, {pass}: {ours:.1} ms ({:.2} of the matmul rate), PyTorch {theirs:.1} ms ({:.2}), ratio {:.2}; CPU time {:.1} and {:.1} ms",
+                "moe {}, {pass}: {ours:.1} ms ({:.2} of the matmul rate of {:.0} GFLOP/s), PyTorch {theirs:.1} ms ({:.2}), ratio {:.2}; CPU time {:.1} and {:.1} ms",
                 case.name(),
                 share(ours),
+                limit / 1e9,
                 share(theirs),
                 theirs / ours,
                 cpu[0],
@@ -321,11 +322,14 @@ fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [[f64; 2
     };
     let mut times = [const { Vec::new() }; 3];
     for round in 0..rounds + 2 {
-        let turn = [
-            run(),
-            peer.times(&format!("run {pass} 1")),
-            peer.times(&format!("run {pass} 2")),
-        ];
+        // Threads of the one before may spin for a while.
+        let settle = || std::thread::sleep(Duration::from_millis(50));
+        settle();
+        let ours = run();
+        settle();
+        let one = peer.times(&format!("run {pass} 1"));
+        settle();
+        let turn = [ours, one, peer.times(&format!("run {pass} 2"))];
         // The first rounds warm up.
         if round >= 2 {
             times

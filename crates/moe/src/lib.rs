@@ -22,6 +22,8 @@ pub use activation::Activation;
 pub use dispatch::{Capacity, Dispatch, DropOrder, capacity};
 pub use error::{MoeError, Result};
 pub use experts::Experts;
+#[cfg(feature = "flex")]
+pub use kernel::release_workspace;
 pub use moe::{Moe, MoeConfig, Tokens};
 pub use routers::{
     Choices, ExpertChoiceRouter, ExpertChoiceRouterConfig, Gating, HashRouter, HashRouterConfig,

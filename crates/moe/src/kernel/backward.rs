@@ -7,21 +7,10 @@ use rayon::prelude::*;
 use super::curve::{self, Slopes};
 use super::forward::BLOCK;
 use super::products::{
-    Matrix, Sizes, add_product_at, add_row, combine, gather, product_bt, scratch, sharing, split,
-    tensor, values,
+    Matrix, Sizes, add_row, combine, gather, product_at, product_bt, sharing, split, tensor, values,
 };
+use super::workspace::Buffer;
 use super::{Inputs, Job};
-
-/// Buffers of one thread.
-#[derive(Default)]
-struct Scratch {
-    x: Vec<f32>,
-    upstream: Vec<f32>,
-    inner: Vec<f32>,
-    scaled: Vec<f32>,
-    grad_u: Vec<f32>,
-    gates: Vec<f32>,
-}
 
 /// What one expert writes: gradients of its rows and of its weights.
 struct Task<'a> {
@@ -62,8 +51,8 @@ pub(super) fn run(
     } = sizes;
     let experts = plan.experts();
     let biases = if job.bias { [wide, model] } else { [0, 0] };
-    let mut rows = vec![0.0; plan.len() * if wanted[0] { model } else { 0 }];
-    let mut gates = vec![0.0; plan.len()];
+    let mut rows = Buffer::take(plan.len() * if wanted[0] { model } else { 0 });
+    let mut gates = Buffer::take(plan.len());
     let [mut up, mut up_bias, mut down, mut down_bias] =
         [model * wide, biases[0], hidden * model, biases[1]].map(|size| vec![0.0; experts * size]);
     let given = Given {
@@ -103,11 +92,9 @@ pub(super) fn run(
     tasks
         .into_par_iter()
         .with_max_len(1)
-        .for_each_init(Scratch::default, |scratch, task| {
-            given.expert(scratch, task)
-        });
+        .for_each(|task| given.expert(task));
     let mut flat_gates = vec![0.0; inputs[1].layout().num_elements()];
-    for (place, grad) in plan.gate_of.iter().zip(&gates) {
+    for (place, grad) in plan.gate_of.iter().zip(&*gates) {
         flat_gates[*place] = *grad;
     }
     let grad_x =
@@ -138,15 +125,15 @@ impl<'a> Chunks<'a> {
 }
 
 impl Given<'_> {
-    fn expert(&self, buffers: &mut Scratch, mut task: Task<'_>) {
+    fn expert(&self, mut task: Task<'_>) {
         let count = self.job.plan.count(task.expert);
         for at in (0..count).step_by(BLOCK) {
-            self.block(buffers, &mut task, at, BLOCK.min(count - at));
+            self.block(&mut task, at, BLOCK.min(count - at));
         }
     }
 
     /// Some of an expert's rows.
-    fn block(&self, buffers: &mut Scratch, task: &mut Task<'_>, at: usize, rows: usize) {
+    fn block(&self, task: &mut Task<'_>, at: usize, rows: usize) {
         let (plan, par) = (&self.job.plan, self.par);
         let Sizes {
             model,
@@ -164,17 +151,17 @@ impl Given<'_> {
         let places = plan.offsets[expert] + at..plan.offsets[expert] + at + rows;
         let tokens = &plan.token_of[places.clone()];
 
-        let upstream = scratch(&mut buffers.upstream, rows * model);
-        gather(upstream, self.upstream, tokens, model);
-        let upstream = Matrix(upstream, rows, model);
-        let inner = scratch(&mut buffers.inner, rows * hidden);
-        product_bt(inner, upstream, down, par);
-        let gate = scratch(&mut buffers.gates, rows);
+        let mut upstream = Buffer::take(rows * model);
+        gather(&mut upstream, self.upstream, tokens, model);
+        let upstream = Matrix(&upstream, rows, model);
+        let mut inner = Buffer::take(rows * hidden);
+        product_bt(&mut inner, upstream, down, par);
+        let mut gate = Buffer::take(rows);
         for (gate, place) in gate.iter_mut().zip(&plan.gate_of[places.clone()]) {
             *gate = gates[*place];
         }
-        let scaled = scratch(&mut buffers.scaled, rows * hidden);
-        let grad_u = scratch(&mut buffers.grad_u, rows * wide);
+        let mut scaled = Buffer::take(rows * hidden);
+        let mut grad_u = Buffer::take(rows * wide);
         let grad_gates = &mut task.gates[at..at + rows];
         curve::backward(
             self.job.activation,
@@ -182,10 +169,10 @@ impl Given<'_> {
             hidden,
             Slopes {
                 u: &self.first[places.start * wide..places.end * wide],
-                upstream: inner,
-                gates: gate,
-                scaled,
-                grad_u,
+                upstream: &inner,
+                gates: &gate,
+                scaled: &mut scaled,
+                grad_u: &mut grad_u,
                 grad_gates,
             },
         );
@@ -204,11 +191,17 @@ impl Given<'_> {
                 add_row(task.up_bias, row);
             }
         }
-        add_product_at(task.down, Matrix(scaled, rows, hidden), upstream, par);
-        let gathered = scratch(&mut buffers.x, rows * model);
-        gather(gathered, x, tokens, model);
-        let grad_u = Matrix(grad_u, rows, wide);
-        add_product_at(task.up, Matrix(gathered, rows, model), grad_u, par);
+        product_at(
+            task.down,
+            at > 0,
+            Matrix(&scaled, rows, hidden),
+            upstream,
+            par,
+        );
+        let mut gathered = Buffer::take(rows * model);
+        gather(&mut gathered, x, tokens, model);
+        let grad_u = Matrix(&grad_u, rows, wide);
+        product_at(task.up, at > 0, Matrix(&gathered, rows, model), grad_u, par);
         if self.wants_x {
             product_bt(&mut task.x[at * model..][..rows * model], grad_u, up, par);
         }

@@ -5,20 +5,13 @@ use faer::Par;
 use rayon::prelude::*;
 
 use super::products::{
-    Matrix, Sizes, add_row, combine, gather, product, scratch, sharing, split, tensor, values,
+    Matrix, Sizes, add_row, combine, gather, product, sharing, split, tensor, values,
 };
+use super::workspace::Buffer;
 use super::{Inputs, Job, curve};
 
 /// Rows of an expert that are worked on at a time.
 pub(super) const BLOCK: usize = 512;
-
-/// Buffers of one thread.
-#[derive(Default)]
-struct Scratch {
-    x: Vec<f32>,
-    first: Vec<f32>,
-    hidden: Vec<f32>,
-}
 
 /// What one expert writes.
 struct Task<'a> {
@@ -29,10 +22,10 @@ struct Task<'a> {
 }
 
 /// The output, and with `keep` the first product of every assignment (else empty).
-pub(super) fn run(inputs: &Inputs, job: &Job, keep: bool) -> (FlexTensor, Vec<f32>) {
+pub(super) fn run(inputs: &Inputs, job: &Job, keep: bool) -> (FlexTensor, Buffer) {
     let (plan, sizes) = (&*job.plan, Sizes::of(inputs, job));
-    let mut outputs = vec![0.0; plan.len() * sizes.model];
-    let mut first = vec![0.0; if keep { plan.len() * sizes.wide } else { 0 }];
+    let mut outputs = Buffer::take(plan.len() * sizes.model);
+    let mut first = Buffer::take(if keep { plan.len() * sizes.wide } else { 0 });
     let outs = split(plan, sizes.model, &mut outputs);
     let firsts: Vec<_> = if keep {
         split(plan, sizes.wide, &mut first)
@@ -53,9 +46,7 @@ pub(super) fn run(inputs: &Inputs, job: &Job, keep: bool) -> (FlexTensor, Vec<f3
     tasks
         .into_par_iter()
         .with_max_len(1)
-        .for_each_init(Scratch::default, |scratch, task| {
-            expert(inputs, job, sizes, par, scratch, task);
-        });
+        .for_each(|task| expert(inputs, job, sizes, par, task));
     let gates = values(&inputs[1]);
     let summed = combine(plan, &outputs, sizes.model, |place| {
         gates[plan.gate_of[place]]
@@ -63,14 +54,7 @@ pub(super) fn run(inputs: &Inputs, job: &Job, keep: bool) -> (FlexTensor, Vec<f3
     (tensor(summed, [plan.tokens, sizes.model]), first)
 }
 
-fn expert(
-    inputs: &Inputs,
-    job: &Job,
-    sizes: Sizes,
-    par: Par,
-    buffers: &mut Scratch,
-    mut task: Task<'_>,
-) {
+fn expert(inputs: &Inputs, job: &Job, sizes: Sizes, par: Par, mut task: Task<'_>) {
     let Sizes {
         model,
         hidden,
@@ -90,20 +74,26 @@ fn expert(
     let start = job.plan.offsets[task.expert];
     for at in (0..job.plan.count(task.expert)).step_by(BLOCK) {
         let rows = BLOCK.min(job.plan.count(task.expert) - at);
-        let gathered = scratch(&mut buffers.x, rows * model);
-        gather(gathered, x, &job.plan.token_of[start + at..][..rows], model);
+        let mut gathered = Buffer::take(rows * model);
+        gather(
+            &mut gathered,
+            x,
+            &job.plan.token_of[start + at..][..rows],
+            model,
+        );
+        let mut unkept = Buffer::take(if task.first.is_none() { rows * wide } else { 0 });
         let first = match &mut task.first {
             Some(first) => &mut first[at * wide..][..rows * wide],
-            None => scratch(&mut buffers.first, rows * wide),
+            None => &mut unkept,
         };
-        product(first, Matrix(gathered, rows, model), up, par);
+        product(first, Matrix(&gathered, rows, model), up, par);
         if job.bias {
             add_row(first, &up_bias[task.expert * wide..][..wide]);
         }
-        let inner = scratch(&mut buffers.hidden, rows * hidden);
-        curve::forward(job.activation, job.gated, hidden, first, inner);
+        let mut inner = Buffer::take(rows * hidden);
+        curve::forward(job.activation, job.gated, hidden, first, &mut inner);
         let out = &mut task.out[at * model..][..rows * model];
-        product(out, Matrix(inner, rows, hidden), down, par);
+        product(out, Matrix(&inner, rows, hidden), down, par);
         if job.bias {
             add_row(out, &down_bias[task.expert * model..][..model]);
         }

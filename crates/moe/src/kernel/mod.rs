@@ -8,6 +8,9 @@ mod backward;
 mod curve;
 mod forward;
 mod products;
+mod workspace;
+
+pub use workspace::release_workspace;
 
 use std::sync::Arc;
 
@@ -19,6 +22,7 @@ use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_e
 use burn::tensor::{DType, Device, Tensor};
 use burn_flex::FlexTensor;
 
+use self::workspace::Buffer;
 use crate::Activation;
 use crate::experts::Weights;
 use crate::plan::Plan;
@@ -108,7 +112,7 @@ struct ExpertsBackward;
 #[derive(Debug, Clone)]
 struct Saved {
     inputs: Inputs,
-    first: Arc<Vec<f32>>,
+    first: Arc<Buffer>,
     job: Job,
 }
 

@@ -29,9 +29,12 @@ pub(super) fn product_bt(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, par: Par
     multiply(out, Accum::Replace, a.view(), b.view().transpose(), par);
 }
 
-/// `out += a^T b`.
-pub(super) fn add_product_at(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, par: Par) {
-    multiply(out, Accum::Add, a.view().transpose(), b.view(), par);
+/// `out = a^T b`, or `out += a^T b`.
+///
+/// Adding to zeros would read fresh memory before writing it, which makes the system set up each page twice.
+pub(super) fn product_at(out: &mut [f32], add: bool, a: Matrix<'_>, b: Matrix<'_>, par: Par) {
+    let accum = if add { Accum::Add } else { Accum::Replace };
+    multiply(out, accum, a.view().transpose(), b.view(), par);
 }
 
 fn multiply(out: &mut [f32], accum: Accum, a: MatRef<'_, f32>, b: MatRef<'_, f32>, par: Par) {
@@ -118,8 +121,16 @@ pub(super) fn combine(
     let (starts, places) = plan.by_token();
     let mut out = vec![0.0; plan.tokens * width];
     let token = |(token, out): (usize, &mut [f32])| {
-        for &place in &places[starts[token]..starts[token + 1]] {
-            let (weight, row) = (weight(place), &rows[place * width..][..width]);
+        let weighted = |place: usize| (weight(place), &rows[place * width..][..width]);
+        let mut assignments = places[starts[token]..starts[token + 1]].iter();
+        if let Some(&first) = assignments.next() {
+            let (weight, row) = weighted(first);
+            out.iter_mut()
+                .zip(row)
+                .for_each(|(out, value)| *out = weight * value);
+        }
+        for &place in assignments {
+            let (weight, row) = weighted(place);
             out.iter_mut()
                 .zip(row)
                 .for_each(|(out, value)| *out += weight * value);
@@ -130,12 +141,4 @@ pub(super) fn combine(
         .enumerate()
         .for_each(token);
     out
-}
-
-/// Hands out a buffer of at least `len` values, whose content is what was left there.
-pub(super) fn scratch(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
-    }
-    &mut buffer[..len]
 }
