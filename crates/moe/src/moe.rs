@@ -130,7 +130,8 @@ impl MoeConfig {
 }
 
 impl Moe {
-    /// Tokens `[batch, seq, d_model]` to the same shape, and what was done with them.
+    /// Tokens `[batch, seq, d_model]` to the same shape, and what was done with them. Where there is no token at all, the record
+    /// is that of one padding token.
     ///
     /// A hash router goes by the tokens' positions in their sequences here; give it identities by [`Self::forward_with`].
     ///
@@ -165,6 +166,9 @@ impl Moe {
     fn run(&self, x: Tensor<3>, tokens: Tokens) -> (Tensor<3>, Routing) {
         let ([batch, seq, width], device) = (x.dims(), x.device());
         let count = batch * seq;
+        if count == 0 {
+            return (x, self.idle(&device));
+        }
         let mut x = x.reshape([count, width]);
         let padding = tokens.padding.map(|padding| padding.reshape([count, 1]));
         if let Some(padding) = &padding {
@@ -214,6 +218,13 @@ impl Moe {
             shape: [batch, seq],
         };
         (output.reshape([batch, seq, width]), routing)
+    }
+
+    /// The record of a pass without tokens: that of one padding token.
+    fn idle(&self, device: &Device) -> Routing {
+        let nothing = Tensor::zeros([1, 1, self.experts.d_model()], device);
+        let padding = Some(Tensor::<2>::zeros([1, 1], device).equal_elem(0.0));
+        self.run(nothing, Tokens { padding, ids: None }).1
     }
 
     fn shared_output(&self, x: Tensor<2>) -> Option<Tensor<2>> {

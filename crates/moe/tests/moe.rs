@@ -5,6 +5,8 @@
 mod balance;
 #[path = "moe/dense.rs"]
 mod dense;
+#[path = "moe/golden.rs"]
+mod golden;
 #[path = "moe/layer.rs"]
 mod layer;
 #[path = "moe/routers.rs"]

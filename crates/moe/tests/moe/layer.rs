@@ -300,3 +300,28 @@ fn upcycled_weights_are_leaves_that_train() {
     let grads = super::dense::gradients(&merged, merged.forward(x).square().sum().backward());
     assert_eq!(grads.len(), 4);
 }
+
+/// No tokens at all are no error: the output is empty or zero, and every gradient is there.
+#[test]
+fn no_tokens_are_no_error() {
+    let device = Device::flex().autodiff();
+    for (name, router) in routers(2) {
+        for dispatch in dispatches(4, 2) {
+            let config = MoeConfig::new(8, 12, 4, 2)
+                .with_router(router.clone())
+                .with_dispatch(dispatch.clone())
+                .with_bias(true)
+                .with_shared(1);
+            let moe = config.init(&device).unwrap();
+            for shape in [[0, 5, 8], [3, 0, 8]] {
+                let (y, routing) = moe.forward(Tensor::zeros(shape, &device));
+                assert_eq!(y.dims(), shape, "{name} {dispatch:?}");
+                assert_eq!(values(routing.counts.clone()), [0.0; 4], "{name}");
+                let losses = routing.losses();
+                for loss in [losses.balance, losses.z, losses.importance] {
+                    assert!(values(loss)[0].is_finite(), "{name} {dispatch:?}");
+                }
+            }
+        }
+    }
+}
