@@ -171,7 +171,7 @@ where
     /// What a run that is stopped now needs to go on; reads pending losses from the device.
     ///
     /// Take it between two steps: the batches that the iterator has handed out count as trained. Loaders that were sliced
-    /// have no common position: take their state between epochs.
+    /// have no common position within an epoch: take their state between epochs, or the one that is running starts again.
     ///
     /// # Errors
     /// If a pending loss is not finite, or the device fails.
@@ -187,7 +187,7 @@ where
         let position = if part == self.part {
             self.position.clone()
         } else {
-            Arc::new(Position::new(self.position.batches()))
+            self.position.slice()
         };
         Self {
             shared: self.shared.clone(),
@@ -214,7 +214,7 @@ where
         *epoch += 1;
         match planned {
             Ok((plan, skip)) => {
-                let examples = self.feed.examples();
+                let examples = self.feed.examples().max(1);
                 let place = |part: usize| plan.ids.len() * part / examples;
                 let range = place(self.part.0).max(skip)..place(self.part.1);
                 Box::new(self.feed.iterate(plan, range, self.position.clone()))

@@ -577,6 +577,33 @@ fn slices_split_one_plan() {
 }
 
 #[test]
+fn a_resumed_run_of_slices_goes_on_with_the_next_epoch() {
+    let device = Device::flex();
+    let half = EXAMPLES / 2;
+    let slices = |whole: &Loader| [whole.slice(0, half), whole.slice(half, EXAMPLES)];
+    let epoch = |parts: &[Arc<dyn DataLoader<Batch>>; 2]| -> Vec<Vec<usize>> {
+        parts
+            .iter()
+            .flat_map(|part| ids_of(part.as_ref()))
+            .collect()
+    };
+    let (straight, stopped) = (loader_of(cycle(), &device), loader_of(cycle(), &device));
+    let parts = slices(&straight);
+    let expected = [epoch(&parts), epoch(&parts), epoch(&parts)];
+    let parts = slices(&stopped);
+    assert_eq!(epoch(&parts), expected[0]);
+    let state = stopped.state().unwrap();
+    let resumed =
+        CurriculumLoader::resume(state, data(), Arc::new(Stack), cycle(), &device).unwrap();
+    let after = slices(&resumed);
+    assert_eq!([epoch(&after), epoch(&after)], expected[1..]);
+    // Within an epoch there is no position: it starts again.
+    let mut within = parts[0].iter();
+    assert!(within.next().unwrap().is_ok());
+    assert_eq!(stopped.state().unwrap().delivered, 0);
+}
+
+#[test]
 fn a_loss_that_is_not_finite_ends_the_next_epoch() {
     let device = Device::flex();
     let loader = loader(&device);

@@ -88,7 +88,7 @@ impl<S: Schedule> Schedule for Sequence<S> {
         while !rest.is_empty() {
             let (part, start) = self.boundary.passed(&self.boundaries, step);
             let end = self.boundaries.get(part).map(|end| end.saturating_add(own));
-            let length = end.map_or(rest.len(), |end| rest.len().min(end - step));
+            let length = end.map_or(rest.len(), |end| rest.len().min((end - step).max(1)));
             let (now, later) = rest.split_at_mut(length);
             self.parts[part].fill(step - start, now);
             (step, rest) = (step.saturating_add(length), later);

@@ -49,7 +49,7 @@ pub use decoding::Sampler;
 pub use decoding::{Annealing, DecodingTemperature};
 pub use error::{Error, Result};
 pub use feedback::{
-    Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
+    AdaGradNorm, Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
     ReduceOnPlateauConfig, Threshold,
 };
 pub use importance::{Bridge, Importance};

@@ -66,15 +66,7 @@ pub fn weights(norms: &[f64], norm: Norm) -> Result<Vec<f64>> {
 /// ```
 pub fn step_sizes(weights: &[f64]) -> Result<Vec<f64>> {
     finite("weights", weights)?;
-    let total: f64 = weights.iter().sum();
-    let least = weights.iter().copied().fold(f64::INFINITY, f64::min);
-    check(
-        "weights",
-        least,
-        least >= 0.0 && total > 0.0,
-        "0 or more, not all 0",
-    )?;
-    check("weights", total, true, "a finite sum")?;
+    let total = total(weights)?;
     let mut tail = 0.0;
     let mut sizes: Vec<f64> = Vec::with_capacity(weights.len());
     for weight in weights.iter().rev() {
@@ -85,6 +77,20 @@ pub fn step_sizes(weights: &[f64]) -> Result<Vec<f64>> {
     Ok(sizes)
 }
 
+/// The sum of weights that are 0 or more and not all 0.
+fn total(weights: &[f64]) -> Result<f64> {
+    let total: f64 = weights.iter().sum();
+    let least = weights.iter().copied().fold(f64::INFINITY, f64::min);
+    check(
+        "weights",
+        least,
+        least >= 0.0 && total > 0.0,
+        "0 or more, not all 0",
+    )?;
+    check("weights", total, true, "a finite sum")?;
+    Ok(total)
+}
+
 /// The convergence bound of the last iterate, `(D^2 + sum w_t^2 G_t^2) / (2 sum w_t)`, with the
 /// common scale of the weights chosen best: `D sqrt(sum w_t^2 G_t^2) / sum w_t`.
 ///
@@ -92,7 +98,7 @@ pub fn step_sizes(weights: &[f64]) -> Result<Vec<f64>> {
 /// (section 3). Norms are Euclidean, `distance` is `D = ||x_1 - x*||`.
 ///
 /// # Errors
-/// If the lengths differ or a value is not finite.
+/// If the lengths differ, a value is not finite, a weight or the distance is negative, or all weights are 0.
 pub fn bound(weights: &[f64], norms: &[f64], distance: f64) -> Result<f64> {
     finite("weights", weights)?;
     finite("norms", norms)?;
@@ -103,9 +109,11 @@ pub fn bound(weights: &[f64], norms: &[f64], distance: f64) -> Result<f64> {
             allowed: "as long as `weights`",
         });
     }
+    check("distance", distance, distance >= 0.0, "0 or more")?;
+    let total = total(weights)?;
     let pairs = weights.iter().zip(norms);
     let squares: f64 = pairs.map(|(w, g)| (w * g).powi(2)).sum();
-    Ok(distance * squares.sqrt() / weights.iter().sum::<f64>())
+    Ok(distance * squares.sqrt() / total)
 }
 
 /// How a run's norms become a schedule.
@@ -199,6 +207,9 @@ impl Checked for Refined {
         crate::error::check_steps(self.steps)?;
         crate::error::check_steps(self.shape.len())?;
         finite("shape", &self.shape)?;
+        for value in &self.shape {
+            check("shape", *value, (0.0..=1.0).contains(value), "0 to 1")?;
+        }
         check("peak", self.peak, self.peak >= 0.0, "0 or more")
     }
 }
@@ -453,6 +464,13 @@ mod tests {
         assert!(step_sizes(&[]).is_err());
         assert!(step_sizes(&[1.0, -1.0]).is_err());
         assert!(bound(&[1.0], &G, 1.0).is_err());
+        assert!(bound(&[0.0; 6], &G, 1.0).is_err());
+        assert!(bound(&[-1.0; 6], &G, 1.0).is_err());
+        assert!(bound(&[1.0; 6], &G, f64::NAN).is_err());
+        assert!(
+            serde_json::from_str::<Refined>(r#"{ "shape": [1.0, -3.0], "steps": 2, "peak": 1.0 }"#)
+                .is_err()
+        );
     }
 
     /// The values above are given to ten digits.

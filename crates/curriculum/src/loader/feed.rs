@@ -183,10 +183,16 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Iterator for Batches<I, O> {
     type Item = Result<O, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let first = self.cuts.next;
         let cut = self.cuts.next()?;
         let batch = cut.and_then(|cut| self.make(cut));
+        let Cuts {
+            next,
+            batch: batches,
+            ..
+        } = self.cuts;
         match batch {
-            Ok(_) => self.position.advance(self.cuts.next, self.cuts.batch),
+            Ok(_) => self.position.advance(next - first, next, batches),
             Err(_) => self.cuts.next = self.cuts.end,
         }
         Some(batch)

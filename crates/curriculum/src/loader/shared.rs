@@ -17,6 +17,10 @@ const KEPT: usize = 8;
 pub(super) struct Position {
     delivered: AtomicUsize,
     batches: AtomicUsize,
+    /// Of the whole, what its slices have delivered of the running epoch together.
+    sliced: AtomicUsize,
+    /// Of a slice, the whole's.
+    whole: Option<Arc<Position>>,
 }
 
 impl Position {
@@ -24,16 +28,46 @@ impl Position {
         Self {
             delivered: AtomicUsize::new(0),
             batches: AtomicUsize::new(batches),
+            sliced: AtomicUsize::new(0),
+            whole: None,
         }
+    }
+
+    /// A slice's own, from as many batches as the loader that is sliced.
+    pub(super) fn slice(self: &Arc<Self>) -> Arc<Self> {
+        let whole = self.whole.as_ref().unwrap_or(self).clone();
+        Arc::new(Self {
+            whole: Some(whole),
+            ..Self::new(self.batches())
+        })
     }
 
     pub(super) fn batches(&self) -> usize {
         self.batches.load(Ordering::Relaxed)
     }
 
-    pub(super) fn advance(&self, delivered: usize, batches: usize) {
+    /// After a batch of some examples.
+    pub(super) fn advance(&self, examples: usize, delivered: usize, batches: usize) {
         self.delivered.store(delivered, Ordering::Relaxed);
         self.batches.store(batches, Ordering::Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.sliced.fetch_add(examples, Ordering::Relaxed);
+            whole.batches.fetch_max(batches, Ordering::Relaxed);
+        }
+    }
+
+    /// At an epoch of which some examples were delivered before.
+    fn start(&self, delivered: usize) {
+        self.delivered.store(delivered, Ordering::Relaxed);
+        self.sliced.store(delivered, Ordering::Relaxed);
+    }
+
+    /// Examples delivered of an epoch of so many: those of slices count once they are all of them.
+    fn delivered(&self, of: usize) -> usize {
+        if self.sliced.load(Ordering::Relaxed) >= of {
+            return of;
+        }
+        self.delivered.load(Ordering::Relaxed)
     }
 }
 
@@ -102,7 +136,7 @@ impl<S: Sampler + Clone> Shared<S> {
         if core.plans.len() > KEPT {
             core.plans.pop_front();
         }
-        self.position.advance(skip, self.position.batches());
+        self.position.start(skip);
         Ok((plan, skip))
     }
 
@@ -122,10 +156,11 @@ impl<S: Sampler + Clone> Shared<S> {
             });
         }
         let plan = core.plans.back().map(|(_, plan)| plan.as_ref().clone());
+        let examples = plan.as_ref().map_or(0, |plan| plan.ids.len());
         Ok(LoaderState {
             sampler: core.sampler.clone(),
             plan,
-            delivered: self.position.delivered.load(Ordering::Relaxed),
+            delivered: self.position.delivered(examples),
             batches: self.position.batches(),
         })
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, check};
+use crate::error::{Error, Result, check};
 
 /// How a batch is accumulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,12 +32,12 @@ impl MicroBatches {
     /// ```
     ///
     /// # Errors
-    /// If a number is 0.
+    /// If a number is 0, or the rounded batch does not fit into a machine word.
     pub fn new(batch: usize, limit: usize, devices: usize) -> Result<Self> {
         check("batch", batch as f64, batch > 0, "1 or more")?;
         check("limit", limit as f64, limit > 0, "1 or more")?;
         check("devices", devices as f64, devices > 0, "1 or more")?;
-        let at_once = limit * devices;
+        let at_once = whole("limit", limit.checked_mul(devices))?;
         if batch <= at_once {
             return Ok(Self {
                 size: batch.div_ceil(devices),
@@ -49,12 +49,22 @@ impl MicroBatches {
         Ok(Self {
             size: limit,
             steps,
-            batch: steps * at_once,
+            batch: whole("batch", steps.checked_mul(at_once))?,
         })
     }
 }
 
-/// The positions of `examples` in at most `parts` parts whose sizes differ by at most one; no part is empty.
+/// A product that fits into a machine word.
+fn whole(field: &'static str, product: Option<usize>) -> Result<usize> {
+    product.ok_or_else(|| Error::OutOfRange {
+        field,
+        value: "too large".into(),
+        allowed: "within a machine word, over all devices",
+    })
+}
+
+/// The positions of `examples` in at most `parts` parts whose sizes differ by at most one; no part is empty. Without parts
+/// there are no positions.
 ///
 /// ```
 /// use regimen_schedules::adaptive_batch::split;
@@ -63,5 +73,7 @@ impl MicroBatches {
 /// ```
 pub fn split(examples: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let parts = parts.min(examples);
-    (0..parts).map(move |i| examples * i / parts..examples * (i + 1) / parts)
+    // `examples i / parts`, without a product that may overflow.
+    let start = move |i: usize| examples / parts * i + examples % parts * i / parts;
+    (0..parts).map(move |i| start(i)..start(i + 1))
 }

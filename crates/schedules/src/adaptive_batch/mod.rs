@@ -52,7 +52,7 @@ pub enum BatchTest {
         /// Above 0.
         nu: f64,
     },
-    /// `max_j Var(g_j) / (eta^2 g_j^2)` over the coordinates with `g_j` other than 0; goes with AdaGrad.
+    /// `max_j Var(g_j) / (eta^2 g_j^2)` over the coordinates with `g_j^2` other than 0; goes with AdaGrad.
     CoordinateWise {
         /// Above 0.
         eta: f64,
@@ -119,7 +119,7 @@ fn inner(statistics: &GradientStatistics, theta: f64) -> Result<f64> {
 /// | `initial` | required | the first batch, 2 or more (one example has no variance) unless it never grows |
 /// | `largest` | required | the largest batch, `initial` or more |
 /// | `test_interval` | 1 | steps from test to test, 1 or more |
-/// | `micro_batch` | none | what a device holds at once, and the number of devices; sizes above are rounded up to a multiple |
+/// | `micro_batch` | none | what a device holds at once, and the number of devices, 1 or more; sizes above are rounded up to a multiple |
 ///
 /// ```
 /// use regimen_schedules::adaptive_batch::{AdaptiveBatchConfig, BatchTest, GradientStatistics};
@@ -208,7 +208,7 @@ impl AdaptiveBatchConfig {
         let interval = self.test_interval;
         check("test_interval", interval as f64, interval > 0, "1 or more")?;
         if let Some((size, devices)) = self.micro_batch {
-            MicroBatches::new(1, size, devices)?;
+            MicroBatches::new(self.largest, size, devices)?;
         }
         Ok(())
     }
@@ -395,6 +395,13 @@ mod tests {
         assert!(new(norm, 8, 4).init().is_err());
         assert!(new(norm, 8, 9).with_test_interval(0).init().is_err());
         assert!(new(norm, 8, 9).with_micro_batch(0, 1).init().is_err());
+        assert!(new(norm, 8, 9).with_micro_batch(1 << 63, 2).init().is_err());
+        assert!(MicroBatches::new(usize::MAX, 2, 1).is_err());
+        assert_eq!(
+            split(usize::MAX, 3).map(|part| part.len()).sum::<usize>(),
+            usize::MAX
+        );
+        assert_eq!(split(7, 0).count(), 0);
         for test in tests(0.0).into_iter().chain(tests(f64::NAN)) {
             assert!(new(test, 8, 9).init().is_err(), "{test:?}");
         }

@@ -181,11 +181,13 @@ impl Moments {
         update().map_err(from_tensor)
     }
 
-    /// The largest ratio of variance to squared mean, `[1]`, over coordinates whose mean is not 0.
+    /// The largest ratio of variance to squared mean, `[1]`, over coordinates whose squared mean is not 0: finite, since
+    /// a mean that is nearly 0 must not make the other tests fail.
     fn largest_ratio(&self, freedom: f64) -> Result<Tensor<1>> {
         let ratio = |squares: Tensor<1>, mean: Tensor<1>| {
-            let dead = mean.clone().equal_elem(0.0);
-            let ratio = squares / mean.square();
+            let means = mean.square();
+            let dead = means.clone().equal_elem(0.0);
+            let ratio = (squares / means).clamp_max(f32::MAX);
             ratio.mask_fill(dead, 0.0)
         };
         let ratios = self.squares.clone().zip(&self.mean, ratio);
@@ -273,6 +275,20 @@ mod tests {
             .statistics()
             .unwrap();
         assert_relative_eq!(s.largest_ratio, 0.5, max_relative = 1e-6);
+    }
+
+    #[test]
+    fn a_coordinate_that_is_nearly_dead_fails_no_test() {
+        // 1e-30 squared is 0 in single precision, 1e-22 squared is nearly.
+        for tiny in [1e-30, 1e-22] {
+            let rows = [[1.0, 1.0 + tiny], [3.0, -1.0 + tiny]];
+            let s = moments(&[[1.0, tiny], [3.0, tiny]], &[1, 1]).statistics();
+            assert_relative_eq!(s.unwrap().largest_ratio, 0.5, max_relative = 1e-6);
+            let s = moments(&rows, &[1, 1]).statistics().unwrap();
+            assert!(s.largest_ratio.is_finite());
+            let norm = crate::adaptive_batch::BatchTest::Norm { eta: 1.0 };
+            assert_relative_eq!(norm.wanted(&s).unwrap(), 1.0, max_relative = 1e-6);
+        }
     }
 
     /// Over all ways to pair the examples, the estimate from pairs is on average the variance itself.

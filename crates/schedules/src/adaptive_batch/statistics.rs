@@ -16,7 +16,8 @@ pub struct GradientStatistics {
     pub variance: f64,
     /// `Var(<g_i, g>)`, if it was asked for.
     pub inner_product_variance: Option<f64>,
-    /// `max_j Var(g_j) / g_j^2` over the coordinates with `g_j` other than 0; 0 if there is none.
+    /// `max_j Var(g_j) / g_j^2` over the coordinates with `g_j^2` other than 0; 0 if there is none. Never infinite: a
+    /// ratio beyond the largest number is the largest number.
     pub largest_ratio: f64,
 }
 
@@ -45,12 +46,17 @@ impl GradientStatistics {
             let pairs = gradient.as_ref().iter().zip(&moments);
             pairs.map(|(x, (mean, _))| x * mean).sum()
         };
-        let ratios = moments.iter().filter(|(mean, _)| *mean != 0.0);
+        let ratios = moments
+            .iter()
+            .map(|(mean, variance)| (mean * mean, variance));
+        let ratios = ratios.filter(|(square, _)| *square != 0.0);
         Ok(Self {
             squared_norm: moments.iter().map(|(mean, _)| mean * mean).sum(),
             variance: moments.iter().map(|(_, variance)| variance).sum(),
             inner_product_variance: Some(mean_and_variance(gradients.iter().map(dot)).1),
-            largest_ratio: ratios.map(|(m, v)| v / (m * m)).fold(0.0, f64::max),
+            largest_ratio: ratios
+                .map(|(m2, v)| (v / m2).min(f64::MAX))
+                .fold(0.0, f64::max),
         })
     }
 
@@ -154,8 +160,12 @@ mod tests {
 
     #[test]
     fn a_coordinate_without_a_mean_is_skipped() {
-        let s = GradientStatistics::of(&[[1.0, 0.0], [3.0, 0.0]]).unwrap();
-        assert_relative_eq!(s.largest_ratio, 0.5);
+        for dead in [0.0, 1e-200] {
+            let s = GradientStatistics::of(&[[1.0, dead], [3.0, dead]]).unwrap();
+            assert_relative_eq!(s.largest_ratio, 0.5);
+        }
+        let s = GradientStatistics::of(&[[1.0, 1.0], [3.0, -1.0 + 1e-15]]).unwrap();
+        assert!(s.largest_ratio.is_finite() && s.largest_ratio > 1e28);
     }
 
     #[test]

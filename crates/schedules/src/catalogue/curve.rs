@@ -13,7 +13,7 @@ use crate::maths::{half_cosine, power};
 /// How a value goes from one level to another.
 ///
 /// All but [`Geometric`](Self::Geometric) are a factor from 1 to 0, `f(p)`, and give
-/// `to + (from - to) f(p)`.
+/// `to + (from - to) f(p)`; that of [`Waves`](Self::Waves) may end elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Curve {
@@ -24,6 +24,11 @@ pub enum Curve {
     /// `(1 + cos(pi p)) / 2`.
     #[default]
     Cosine,
+    /// `(1 + cos(2 pi cycles p)) / 2`: half a cycle is a cosine, more come up again.
+    Waves {
+        /// Cycles on the way, above 0.
+        cycles: f64,
+    },
     /// `1 - sqrt(p)`.
     OneMinusSqrt,
     /// `(1 - p)^power`.
@@ -72,6 +77,7 @@ impl Checked for Curve {
                 "between 0 and 1",
             ),
             Self::InverseSqrt { alpha } => check_positive("alpha", alpha),
+            Self::Waves { cycles } => check_positive("cycles", cycles),
             Self::Tanh { from, to } => {
                 check_finite("from", from)?;
                 check("to", to, to > from, "above `from`")
@@ -121,6 +127,11 @@ impl Curve {
             Self::Held => f64::from(p < 1.0),
             Self::Linear | Self::Geometric => 1.0 - p,
             Self::Cosine => half_cosine(p),
+            Self::Waves { cycles } => {
+                // Up and down again within one cycle, from 0 to 2.
+                let within = 2.0 * (cycles * p).fract();
+                half_cosine(within.min(2.0 - within))
+            }
             Self::OneMinusSqrt => 1.0 - p.sqrt(),
             Self::Polynomial { power: exponent } => power(1.0 - p, exponent),
             Self::Power { power: exponent } => 1.0 - power(p, exponent),

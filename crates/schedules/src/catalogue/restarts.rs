@@ -56,6 +56,40 @@ struct Growth {
     rate: f64,
     /// `1 / ln(mult)`.
     per_unit: f64,
+    /// Where the first cycles start: to count those up to a step is quicker than a logarithm and a power.
+    starts: [f64; KNOWN],
+}
+
+/// Cycles whose start is known.
+const KNOWN: usize = 16;
+
+impl Growth {
+    fn new(mult: f64, first: usize) -> Self {
+        let (more, first) = (mult - 1.0, first as f64);
+        let mut starts = [0.0; KNOWN];
+        for (n, start) in starts.iter_mut().enumerate() {
+            *start = first * (mult.powi(n as i32) - 1.0) / more;
+        }
+        Self {
+            rate: more / first,
+            per_unit: mult.ln().recip(),
+            starts,
+        }
+    }
+
+    /// The number of the cycle that a step is in, if the next one's start is known.
+    #[inline]
+    fn known(&self, step: f64) -> Option<usize> {
+        if step >= self.starts[KNOWN - 1] {
+            return None;
+        }
+        // A loop over all, without a branch, runs on vectors.
+        let mut started = 0_u64;
+        for start in &self.starts[1..] {
+            started += u64::from(*start <= step);
+        }
+        Some(started as usize)
+    }
 }
 
 impl WarmRestarts {
@@ -140,6 +174,9 @@ impl WarmRestarts {
             let n = (step / self.first).saturating_add(1).ilog2();
             let length = first * (1_u64 << n) as f64;
             (n as usize, [1.0, length - first, length])
+        } else if let Some(n) = self.growth.known(step as f64) {
+            let start = self.growth.starts[n];
+            (n, [1.0, start, self.growth.starts[n + 1] - start])
         } else {
             let more = self.mult - 1.0;
             let (n, scale) = self.grown(step as f64, more, first);
@@ -228,9 +265,10 @@ impl Checked for WarmRestarts {
 
     fn checked(self) -> Result<Self> {
         self.check()?;
-        let growth = Growth {
-            rate: (self.mult - 1.0) / self.first as f64,
-            per_unit: self.mult.ln().recip(),
+        let growth = if self.mult == 1.0 {
+            Growth::default()
+        } else {
+            Growth::new(self.mult, self.first)
         };
         Ok(Self { growth, ..self })
     }

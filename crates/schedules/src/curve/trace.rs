@@ -251,7 +251,7 @@ impl LearningTrace {
             rise / run <= self.config.steepest()
         };
         let steps: Vec<bool> = (0..self.free.len() - 1).map(flat).collect();
-        let mut windows = steps.windows(self.config.look_ahead + 1);
+        let mut windows = steps.windows(self.config.look_ahead.saturating_add(1));
         windows
             .position(|window| window.iter().all(|flat| *flat))
             .map(|i| i + FIRST)

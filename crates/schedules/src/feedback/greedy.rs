@@ -8,9 +8,10 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::reaction::{count, named, reaction_setters};
+use super::reaction::{count, named, observed, reaction_setters};
 use super::{Feedback, Followed, Mode, Reaction, Threshold};
-use crate::error::{Result, check, check_count};
+use crate::checked::{Checked, checked_serde};
+use crate::error::{Result, check, check_count, check_not_negative};
 
 /// How a greedy rate reacts.
 ///
@@ -115,17 +116,12 @@ impl GreedyConfig {
     /// # Errors
     /// If a field or the rate is out of its range.
     pub fn init(self, rate: f64) -> Result<Greedy> {
-        self.reaction.check(rate)?;
-        let most = self.most;
-        check("most", most, most >= self.reaction.least, "`least` or more")?;
-        check_count("window", self.window)?;
-        check_count("reset_after", self.reset_after)?;
-        let state = GreedyState::new(rate, self.reset_after);
-        Ok(Greedy {
+        Greedy {
             config: self,
             first: rate,
-            state,
-        })
+            state: GreedyState::new(rate, self.reset_after),
+        }
+        .checked()
     }
 }
 
@@ -143,8 +139,35 @@ pub struct GreedyState {
     pub warmup: usize,
     /// Cuts at the least rate that are left until it starts anew.
     pub until_reset: usize,
-    /// The last values.
+    /// The last values, those that are not finite too.
+    #[serde(with = "window")]
     pub window: VecDeque<f64>,
+}
+
+/// The window in a file.
+mod window {
+    use std::collections::VecDeque;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::observed;
+
+    #[derive(Serialize, Deserialize)]
+    struct Value(#[serde(with = "observed")] f64);
+
+    pub(super) fn serialize<S: Serializer>(
+        values: &VecDeque<f64>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(values.iter().copied().map(Value))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<VecDeque<f64>, D::Error> {
+        let values = Vec::<Value>::deserialize(from)?;
+        Ok(values.into_iter().map(|Value(value)| value).collect())
+    }
 }
 
 impl GreedyState {
@@ -161,10 +184,25 @@ impl GreedyState {
 
 /// A rate that is raised while a metric improves and cut when it does not: see [`GreedyConfig`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Greedy {
     config: GreedyConfig,
     first: f64,
     state: GreedyState,
+}
+checked_serde!(Greedy);
+
+impl Checked for Greedy {
+    fn check(&self) -> Result<()> {
+        let config = &self.config;
+        let (least, most) = (config.reaction.least, config.most);
+        config.reaction.check()?;
+        check("most", most, most >= least, "`least` or more")?;
+        check_count("window", config.window)?;
+        check_count("reset_after", config.reset_after)?;
+        check_not_negative("rate", self.first)?;
+        self.state.followed.check()
+    }
 }
 
 impl Greedy {

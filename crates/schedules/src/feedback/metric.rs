@@ -23,15 +23,31 @@ pub enum Threshold {
     Relative(f64),
     /// By an amount, 0 or more.
     Absolute(f64),
+    /// By a fraction of the best and an amount on top: optax's `rtol` and `atol`.
+    Both {
+        /// The fraction, 0 or more.
+        relative: f64,
+        /// The amount, 0 or more.
+        absolute: f64,
+    },
 }
 
 impl Threshold {
     pub(super) fn check(self) -> Result<()> {
-        let (Self::Relative(by) | Self::Absolute(by)) = self;
-        check_not_negative("threshold", by)
+        let (relative, absolute) = self.parts();
+        check_not_negative("threshold", relative)?;
+        check_not_negative("threshold", absolute)
     }
 
-    /// Whether a metric improves on the best so far; any finite one improves on none.
+    fn parts(self) -> (f64, f64) {
+        match self {
+            Self::Relative(relative) => (relative, 0.0),
+            Self::Absolute(absolute) => (0.0, absolute),
+            Self::Both { relative, absolute } => (relative, absolute),
+        }
+    }
+
+    /// Whether a metric improves on the best so far; where there is none, any finite one does.
     pub(super) fn improves(self, mode: Mode, metric: f64, best: Option<f64>) -> bool {
         if !metric.is_finite() {
             return false;
@@ -39,11 +55,10 @@ impl Threshold {
         let Some(best) = best else {
             return true;
         };
-        match (mode, self) {
-            (Mode::Min, Self::Relative(by)) => metric < best * (1.0 - by),
-            (Mode::Min, Self::Absolute(by)) => metric < best - by,
-            (Mode::Max, Self::Relative(by)) => metric > best * (1.0 + by),
-            (Mode::Max, Self::Absolute(by)) => metric > best + by,
+        let (relative, absolute) = self.parts();
+        match mode {
+            Mode::Min => metric < best * (1.0 - relative) - absolute,
+            Mode::Max => metric > best * (1.0 + relative) + absolute,
         }
     }
 }

@@ -7,8 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reaction::{count, named, reaction_setters};
+use super::reaction::{count, named, observed, reaction_setters};
 use super::{Feedback, Followed, Mode, Reaction, Threshold};
+use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_count};
 
 /// What sets off a cut, where the libraries differ.
@@ -127,23 +128,15 @@ impl ReduceOnPlateauConfig {
     /// # Errors
     /// If a field or the rate is out of its range.
     pub fn init(self, rate: f64) -> Result<ReduceOnPlateau> {
-        self.reaction.check(rate)?;
-        let patience = self.reaction.patience;
-        check(
-            "patience",
-            patience as f64,
-            patience > 0 || self.rule == PlateauRule::Torch,
-            "1 or more, or 0 with torch's rule",
-        )?;
-        check_count("accumulation", self.accumulation)?;
         let state = PlateauState {
             followed: Followed::new(rate),
             ..PlateauState::default()
         };
-        Ok(ReduceOnPlateau {
+        ReduceOnPlateau {
             config: self,
             state,
-        })
+        }
+        .checked()
     }
 }
 
@@ -155,7 +148,8 @@ pub struct PlateauState {
     /// What it shares with the others.
     #[serde(flatten)]
     pub followed: Followed,
-    /// Sum of the values that will count as one.
+    /// Sum of the values that will count as one; not finite if one of them was not.
+    #[serde(with = "observed")]
     pub sum: f64,
     /// How many they are so far.
     pub count: usize,
@@ -163,9 +157,27 @@ pub struct PlateauState {
 
 /// A rate that is cut when a metric has stopped improving: see [`ReduceOnPlateauConfig`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ReduceOnPlateau {
     config: ReduceOnPlateauConfig,
     state: PlateauState,
+}
+checked_serde!(ReduceOnPlateau);
+
+impl Checked for ReduceOnPlateau {
+    fn check(&self) -> Result<()> {
+        let config = &self.config;
+        config.reaction.check()?;
+        let patience = config.reaction.patience;
+        check(
+            "patience",
+            patience as f64,
+            patience > 0 || config.rule == PlateauRule::Torch,
+            "1 or more, or 0 with torch's rule",
+        )?;
+        check_count("accumulation", config.accumulation)?;
+        self.state.followed.check()
+    }
 }
 
 impl ReduceOnPlateau {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Mode, Threshold};
-use crate::error::{Result, check, check_not_negative};
+use crate::error::{Result, check, check_finite, check_not_negative};
 
 /// How a rate reacts to a metric: the part that all such rates share.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,10 +25,9 @@ pub struct Reaction {
 }
 
 impl Reaction {
-    /// Refuses fields, and a first rate, out of their range.
-    pub(super) fn check(&self, rate: f64) -> Result<()> {
+    /// Refuses fields out of their range.
+    pub(super) fn check(&self) -> Result<()> {
         let factor = self.factor;
-        check_not_negative("rate", rate)?;
         check(
             "factor",
             factor,
@@ -98,6 +97,12 @@ impl Followed {
         }
     }
 
+    /// Refuses a state that no run can have.
+    pub(super) fn check(&self) -> Result<()> {
+        check_not_negative("rate", self.rate)?;
+        check_finite("best", self.best.unwrap_or(0.0))
+    }
+
     /// Takes a value in: whether it improves on the best, which it then is.
     pub(super) fn improves(&mut self, reaction: &Reaction, metric: f64) -> bool {
         let improved = reaction
@@ -137,6 +142,24 @@ impl Followed {
             bad: count(scalar, "bad"),
             cooldown: count(scalar, "cooldown"),
         })
+    }
+}
+
+/// Observed values, of which one that is not finite is saved as none: JSON has no word for it.
+pub(super) mod observed {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        value: &f64,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.is_finite().then_some(*value).serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
     }
 }
 

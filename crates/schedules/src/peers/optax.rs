@@ -5,6 +5,7 @@ use crate::any::AnySchedule;
 use crate::catalogue::{Curve, Exponential, PiecewiseInterpolate};
 use crate::clock::Sequence;
 use crate::error::Result;
+use crate::schedule::Schedule;
 use crate::shapes::{Constant, Cosine, Polynomial};
 
 /// `warmup_constant_schedule`.
@@ -15,7 +16,8 @@ pub fn warmup_constant(init: f64, peak: f64, warmup: usize) -> Result<AnySchedul
     line_then(init, peak, warmup, Constant::new(peak)?)
 }
 
-/// `warmup_cosine_decay_schedule`: `steps` is the whole run with its warm-up.
+/// `warmup_cosine_decay_schedule`: `steps` is the whole run with its warm-up. With an `exponent`, compose a
+/// [`Cosine`] of your own with a [`Warmup`](crate::Warmup).
 ///
 /// # Errors
 /// If a parameter is out of its range.
@@ -30,7 +32,8 @@ pub fn warmup_cosine_decay(
     line_then(init, peak, warmup, cosine)
 }
 
-/// `warmup_exponential_decay_schedule`; bounds and stairs are set on the decay.
+/// `warmup_exponential_decay_schedule`; bounds and stairs are set on the decay, which with a
+/// `transition_begin` is [`exponential_decay`].
 ///
 /// # Errors
 /// If a rate is not finite.
@@ -38,9 +41,18 @@ pub fn warmup_exponential_decay(
     init: f64,
     peak: f64,
     warmup: usize,
-    decay: Exponential,
+    decay: impl Into<AnySchedule>,
 ) -> Result<AnySchedule> {
     line_then(init, peak, warmup, decay)
+}
+
+/// `exponential_decay` with a `transition_begin`: the decay's first value until step `begin`.
+/// Bounds and stairs are set on the decay.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn exponential_decay(begin: usize, decay: Exponential) -> Result<AnySchedule> {
+    delayed(decay.at(0), begin, decay)
 }
 
 /// `polynomial_schedule` with a `transition_begin`.

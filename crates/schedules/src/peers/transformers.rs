@@ -3,9 +3,10 @@
 
 use super::{delayed, line_then, rest};
 use crate::any::AnySchedule;
+use crate::between::Between;
 use crate::catalogue::{Curve, HardRestarts, Rise, Wsd};
 use crate::clock::{Sequence, Skipped};
-use crate::error::Result;
+use crate::error::{Result, check_not_negative};
 use crate::shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
 
 /// `get_constant_schedule_with_warmup`.
@@ -38,14 +39,43 @@ pub fn linear_with_warmup(rate: f64, warmup: usize, steps: usize) -> Result<AnyS
     )
 }
 
-/// `get_cosine_schedule_with_warmup` with half a cycle; `end` is 0, or the rate that
-/// `get_cosine_with_min_lr_schedule_with_warmup` calls `min_lr`.
+/// `get_cosine_schedule_with_warmup` with half a cycle, the default; `end` is 0, or the rate that
+/// `get_cosine_with_min_lr_schedule_with_warmup` calls `min_lr`. Other numbers of cycles:
+/// [`cosine_with_cycles`].
 ///
 /// # Errors
 /// If a parameter is out of its range.
 pub fn cosine_with_warmup(rate: f64, warmup: usize, steps: usize, end: f64) -> Result<AnySchedule> {
     let cosine = Cosine::new(rate, rest("steps", steps, warmup)?)?.with_end(end)?;
     line_then(0.0, rate, warmup, cosine)
+}
+
+/// `get_cosine_schedule_with_warmup` and `get_cosine_with_min_lr_schedule_with_warmup` with any
+/// `num_cycles` above 0: `end + (rate - end) (1 + cos(2 pi cycles p)) / 2`, and after `steps` the
+/// value that it has there.
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn cosine_with_cycles(
+    rate: f64,
+    warmup: usize,
+    steps: usize,
+    end: f64,
+    cycles: f64,
+) -> Result<AnySchedule> {
+    let waves = waves(rate, rest("steps", steps, warmup)?, end, cycles)?;
+    line_then(0.0, rate, warmup, waves)
+}
+
+/// Waves of a cosine over `steps`, and the value there for ever.
+fn waves(rate: f64, steps: usize, end: f64, cycles: f64) -> Result<AnySchedule> {
+    check_not_negative("rate", rate)?;
+    check_not_negative("end", end)?;
+    let curve = Curve::Waves { cycles };
+    let wave = Between::new(rate, end, 0, steps, curve)?;
+    let last = Constant::new(curve.between(rate, end, 1.0))?;
+    let parts = vec![AnySchedule::from(wave), last.into()];
+    Ok(Sequence::new(parts, vec![steps])?.into())
 }
 
 /// `get_cosine_with_hard_restarts_schedule_with_warmup`.
@@ -91,7 +121,8 @@ pub fn inverse_sqrt(rate: f64, warmup: usize, timescale: Option<usize>) -> Resul
 ///
 /// Without a start, the warm-up is `rate (t + 1) / warmup`; with one it is a line from
 /// `rate start` at step 0 to `rate` at step `warmup - 1`. The cosine is one step ahead: at its
-/// first step, `warmup`, it has moved already, and it reaches `end` at step `steps - 1`.
+/// first step, `warmup`, it has moved already, and it reaches `end` at step `steps - 1`. The number
+/// of cycles is the default, half a one.
 ///
 /// # Errors
 /// If a parameter is out of its range.
@@ -114,7 +145,7 @@ pub fn cosine_warmup_with_min_lr(
 }
 
 /// `get_wsd_schedule`: the warm-up starts at `end` too. Its defaults are a linear rise and a
-/// cosine decay.
+/// cosine decay; another number of cycles than half a one is [`Curve::Waves`].
 ///
 /// # Errors
 /// If a parameter is out of its range.

@@ -194,11 +194,20 @@ fn bad_input_is_refused_and_changes_nothing() {
     }
     assert_eq!(trace, before);
     let config = LearningTraceConfig::new();
+    let mut never = config.with_look_ahead(usize::MAX).init().unwrap();
+    for (index, accuracy) in clean(5).into_iter().enumerate() {
+        never
+            .observe(5000.0 * (index + 1) as f64, accuracy)
+            .unwrap();
+    }
+    assert_eq!(never.working_level(), None);
     for bad in [
         config.with_verticality(1.0, 1.0),
         config.with_verticality(f64::NAN, 1.0),
         config.with_verticality(0.1, 0.5),
         config.with_ceiling(0.0),
+        config.with_steepest(-1.0),
+        config.with_steepest(f64::INFINITY),
         config.with_convergence(f64::INFINITY),
     ] {
         assert!(bad.init().is_err(), "{bad:?}");
@@ -234,9 +243,8 @@ proptest! {
     fn a_resumed_trace_is_the_straight_one(
         noise in prop::collection::vec(-0.5_f64..0.5, 14), cut in 0_usize..14, anchored: bool,
     ) {
-        // Multiples of 1/64, which JSON keeps to the last bit.
-        let round = |(y, e): (&f64, &f64)| ((y + e) * 64.0).round() / 64.0;
-        let accuracies: Vec<f64> = clean(14).iter().zip(&noise).map(round).collect();
+        // Floats of all bits: JSON keeps them with `float_roundtrip`.
+        let accuracies: Vec<f64> = clean(14).iter().zip(&noise).map(|(y, e)| y + e).collect();
         let config = LearningTraceConfig::new().with_verticality(1e-3, 1.0).with_anchored(anchored);
         let straight = trace(config, &accuracies);
         let saved = serde_json::to_string(&trace(config, &accuracies[..cut])).unwrap();

@@ -175,6 +175,96 @@ fn state_survives_serde() {
 }
 
 #[test]
+fn a_state_with_a_value_that_is_not_finite_survives_json() {
+    fn assert_resumes<F>(mut rate: F, metrics: [f64; 6])
+    where
+        F: Feedback + serde::Serialize + for<'de> serde::Deserialize<'de>,
+    {
+        for (step, metric) in metrics.into_iter().enumerate() {
+            let mut resumed: F =
+                serde_json::from_str(&serde_json::to_string(&rate).unwrap()).unwrap();
+            assert_eq!(resumed.observe(metric), rate.observe(metric), "{step}");
+            assert_eq!(
+                serde_json::to_string(&resumed).unwrap(),
+                serde_json::to_string(&rate).unwrap()
+            );
+        }
+    }
+    let metrics = [3.0, f64::NAN, 2.0, f64::INFINITY, 1.0, 1.0];
+    let plateau = ReduceOnPlateauConfig::torch()
+        .with_patience(0)
+        .with_accumulation(2);
+    assert_resumes(plateau.init(1.0).unwrap(), metrics);
+    let greedy = GreedyConfig::new().with_patience(0).with_window(2);
+    assert_resumes(greedy.init(0.1).unwrap(), metrics);
+}
+
+#[test]
+fn a_state_from_a_file_is_checked() {
+    let plateau =
+        serde_json::to_string(&ReduceOnPlateauConfig::torch().init(0.5).unwrap()).unwrap();
+    for (good, bad) in [
+        ("\"factor\":0.1", "\"factor\":2.0"),
+        ("\"accumulation\":1", "\"accumulation\":0"),
+        ("\"rate\":0.5", "\"rate\":-0.5"),
+    ] {
+        assert!(plateau.contains(good));
+        assert!(
+            serde_json::from_str::<ReduceOnPlateau>(&plateau.replace(good, bad)).is_err(),
+            "{bad}"
+        );
+    }
+    let greedy = serde_json::to_string(&GreedyConfig::new().init(0.5).unwrap()).unwrap();
+    for (good, bad) in [
+        ("\"most\":1.0", "\"most\":0.0"),
+        ("\"reset_after\":500", "\"reset_after\":0"),
+        ("\"first\":0.5", "\"first\":-1.0"),
+    ] {
+        assert!(greedy.contains(good));
+        assert!(
+            serde_json::from_str::<Greedy>(&greedy.replace(good, bad)).is_err(),
+            "{bad}"
+        );
+    }
+}
+
+#[test]
+fn a_threshold_of_both_kinds_is_their_sum() {
+    let threshold = Threshold::Both {
+        relative: 0.1,
+        absolute: 0.2,
+    };
+    let improves = |mode, metric| {
+        let config = ReduceOnPlateauConfig::optax()
+            .with_mode(mode)
+            .with_threshold(threshold);
+        let mut rate = config.init(1.0).unwrap();
+        rate.observe(2.0);
+        rate.observe(metric);
+        rate.state().followed.best == Some(metric)
+    };
+    // optax: below 0.9 * 2 - 0.2 = 1.6.
+    assert_eq!(
+        [1.59, 1.61].map(|metric| improves(Mode::Min, metric)),
+        [true, false]
+    );
+    assert_eq!(
+        [2.41, 2.39].map(|metric| improves(Mode::Max, metric)),
+        [true, false]
+    );
+    let bad = Threshold::Both {
+        relative: 0.1,
+        absolute: f64::NAN,
+    };
+    assert!(
+        ReduceOnPlateauConfig::optax()
+            .with_threshold(bad)
+            .init(1.0)
+            .is_err()
+    );
+}
+
+#[test]
 fn an_earlier_record_takes_the_rate_all_the_way_back() {
     let config = ReduceOnPlateauConfig::torch()
         .with_patience(0)
