@@ -1,0 +1,395 @@
+//! Pathways through the experts as a gauge of generalisation, from the training data alone.
+//!
+//! How a user reads them: keep the `Routing` of each mixture of a forward pass, and give them to `Pathway::of_batch`.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use burn::module::Module;
+use burn::nn::{Embedding, EmbeddingConfig, Linear, LinearConfig};
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use regimen_moe::balance::{Load, load_balancing_loss};
+use regimen_moe::pathways::{
+    Checkpoint, Pathway, PathwayTracker, Unit, consistency, expert_embeddings, mean_distance,
+    mean_distance_within, routing_weights,
+};
+use regimen_moe::{Activation, Moe, MoeConfig, Routing};
+use regimen_tensor::per_example::cross_entropy;
+use regimen_tensor::rank::mean;
+
+use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial, values};
+
+/// The experiment.
+pub const SYSTEM: System = System {
+    name: "moe-pathways",
+    number: 16,
+    krate: "regimen-moe",
+    paper: "Where to find Grokking in LLM Pretraining? Monitor Memorization-to-Generalization without Test (arXiv 2506.21551)",
+    claim: "On modular addition the pathway distance of training samples with the same answer falls by a quarter or more as test accuracy rises, while training accuracy is full from the start; the distance of all pairs stays flat, and a run that never generalises shows no fall",
+    metric: "pathway distance of training samples with the same answer after generalisation, over that after memorisation",
+    unit: "ratio",
+    better: Better::Lower,
+    baseline: "memorised only",
+    method: "generalised",
+    rule: "holds if, in the mean over seeds, from steps 100 and 200 to the last three checkpoints: the generalising run's distance of samples with the same answer falls by at least .25 of itself; its test accuracy rises by at least 50 points; its training accuracy is at least 99 % and its training loss at most .2 already at steps 100 and 200; its distance of all pairs changes by at most .15 of itself, in size; the Pearson correlation of same-answer distance and test accuracy over all checkpoints from step 100 on is at most -.7; and the run with weak decay and 55 % of the pairs stays at or below 20 % test accuracy, with a fall of at most .10",
+    paper_effect: PaperEffect::ShownInPart,
+    seeds: 4,
+    source: "examples/src/moe/moe_pathways.rs",
+    data: DataKind::Simulated,
+    curve: "step / pathway distance of samples with the same answer",
+    run,
+    judge,
+};
+
+const WIDTH: usize = 64;
+const THRESHOLD: f64 = 0.7;
+const BALANCE: f64 = 0.01;
+/// Samples whose pairs all count.
+const SAMPLES: usize = 60;
+const EVERY: usize = 100;
+
+/// How a run trains.
+struct Arm {
+    name: &'static str,
+    /// Share of all pairs of numbers that is trained on.
+    share: f64,
+    rate: f64,
+    decay: f32,
+    /// Whether the answers are dealt out anew, so that nothing is to be generalised.
+    shuffled: bool,
+}
+
+const GENERALISED: Arm = Arm {
+    name: "generalised",
+    share: 0.8,
+    rate: 5e-3,
+    decay: 5.0,
+    shuffled: false,
+};
+
+/// Too few pairs and too little decay to generalise.
+const MEMORISED: Arm = Arm {
+    name: "memorised only",
+    share: 0.55,
+    rate: 2e-3,
+    decay: 1.0,
+    shuffled: false,
+};
+
+/// Reported: the generalising run's settings, where there is nothing to generalise to.
+const SHUFFLED: Arm = Arm {
+    name: "shuffled answers",
+    shuffled: true,
+    ..GENERALISED
+};
+
+/// The size of the task, of the network and of the run.
+struct Size {
+    modulus: usize,
+    layers: usize,
+    experts: usize,
+    steps: usize,
+}
+
+fn size(context: &Context) -> Size {
+    if context.full {
+        return Size {
+            modulus: 31,
+            layers: 3,
+            experts: 8,
+            steps: 4000,
+        };
+    }
+    Size {
+        modulus: 23,
+        layers: 2,
+        experts: 4,
+        steps: 1000,
+    }
+}
+
+/// Pairs of numbers with their sums: `(a, b, (a + b) mod p)`.
+type Pairs = Vec<(usize, usize, usize)>;
+
+/// The pairs to train on and the others.
+fn pairs(modulus: usize, arm: &Arm, seed: u64) -> (Pairs, Pairs) {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let all = (0..modulus).flat_map(|a| (0..modulus).map(move |b| (a, b, (a + b) % modulus)));
+    let mut all: Pairs = all.collect();
+    all.shuffle(&mut random);
+    if arm.shuffled {
+        let mut answers: Vec<usize> = all.iter().map(|pair| pair.2).collect();
+        answers.shuffle(&mut random);
+        all.iter_mut()
+            .zip(answers)
+            .for_each(|(pair, answer)| pair.2 = answer);
+    }
+    let test = all.split_off((arm.share * all.len() as f64).round() as usize);
+    (all, test)
+}
+
+/// Pairs on a device.
+struct Batch {
+    first: Tensor<2, Int>,
+    second: Tensor<2, Int>,
+    answers: Tensor<1, Int>,
+}
+
+impl Batch {
+    fn of(pairs: &Pairs, device: &Device) -> Self {
+        let column = |values: Vec<usize>| {
+            let values: Vec<i64> = values.into_iter().map(|value| value as i64).collect();
+            let count = values.len();
+            Tensor::<1, Int>::from_data(TensorData::new(values, [count]), device)
+        };
+        let inputs = |values| column(values).unsqueeze_dim::<2>(1);
+        Self {
+            first: inputs(pairs.iter().map(|pair| pair.0).collect()),
+            second: inputs(pairs.iter().map(|pair| pair.1).collect()),
+            answers: column(pairs.iter().map(|pair| pair.2).collect()),
+        }
+    }
+}
+
+/// The sum of two embeddings, residual mixtures of experts, and a classifier over the answers.
+#[derive(Module, Debug)]
+struct Adder {
+    first: Embedding,
+    second: Embedding,
+    layers: Vec<Moe>,
+    head: Linear,
+}
+
+impl Adder {
+    fn new(size: &Size, device: &Device) -> Result<Self> {
+        let embedding = || EmbeddingConfig::new(size.modulus, WIDTH).init(device);
+        let (first, second) = (embedding(), embedding());
+        let config =
+            MoeConfig::new(WIDTH, WIDTH, size.experts, 2).with_activation(Activation::Relu);
+        let layers = (0..size.layers).map(|_| Ok(config.init(device)?));
+        Ok(Self {
+            first,
+            second,
+            layers: layers.collect::<Result<_>>()?,
+            head: LinearConfig::new(WIDTH, size.modulus).init(device),
+        })
+    }
+
+    /// Logits `[pairs, modulus]`, and the record of each mixture.
+    fn forward(&self, batch: &Batch) -> (Tensor<2>, Vec<Routing>) {
+        let mut x =
+            self.first.forward(batch.first.clone()) + self.second.forward(batch.second.clone());
+        let mut routings = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            let (y, routing) = layer.forward(normalised(x.clone()));
+            x = x + y;
+            routings.push(routing);
+        }
+        let [pairs, _, width] = x.dims();
+        let x = normalised(x).reshape([pairs, width]);
+        (self.head.forward(x), routings)
+    }
+}
+
+/// Divided by the root of its mean square. There is no gain: so strong a decay would hold it near zero.
+fn normalised(x: Tensor<3>) -> Tensor<3> {
+    let square = x.clone().square().mean_dim(2);
+    x / (square + 1e-6).sqrt()
+}
+
+fn run(context: &Context, seed: u64) -> Result<Trial> {
+    let mut trial = Trial::new(seed);
+    train(context, &mut trial, &GENERALISED)?;
+    if !context.small {
+        train(context, &mut trial, &MEMORISED)?;
+        train(context, &mut trial, &SHUFFLED)?;
+    }
+    Ok(trial)
+}
+
+/// Trains on the full batch, with a checkpoint every 100 steps.
+fn train(context: &Context, trial: &mut Trial, arm: &Arm) -> Result<()> {
+    let (size, device) = (size(context), &context.device);
+    let (train, test) = pairs(size.modulus, arm, trial.seed);
+    device.seed(trial.seed);
+    let mut model = Adder::new(&size, device)?;
+    let batch = Batch::of(&train, device);
+    let config = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8);
+    let mut optim = config.with_weight_decay(arm.decay).init();
+    let mut gauge = Gauge::new(context, train, &test);
+    for step in 1..=size.steps {
+        let (logits, routings) = model.forward(&batch);
+        let balance = routings
+            .iter()
+            .map(|r| load_balancing_loss(&Load::of(r)) * BALANCE);
+        let task = cross_entropy(logits, batch.answers.clone()).mean();
+        let loss = balance.fold(task, |sum, loss| sum + loss);
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        model = optim.step(arm.rate, model, grads);
+        if step % EVERY == 0 {
+            gauge.measure(step, &model.valid())?;
+        }
+    }
+    report(trial, arm, &gauge.tracker)
+}
+
+/// What is read at a checkpoint.
+struct Gauge {
+    train: Batch,
+    test: Batch,
+    answers: Vec<usize>,
+    tracker: PathwayTracker,
+}
+
+impl Gauge {
+    /// With the fault, the answers are those of other samples.
+    fn new(context: &Context, train: Pairs, test: &Pairs) -> Self {
+        let device = context.device.clone().inner();
+        let mut answers: Vec<usize> = train.iter().map(|pair| pair.2).collect();
+        if context.fault {
+            answers.rotate_right(1);
+        }
+        Self {
+            train: Batch::of(&train, &device),
+            test: Batch::of(test, &device),
+            answers,
+            tracker: PathwayTracker::new(),
+        }
+    }
+
+    fn measure(&mut self, step: usize, model: &Adder) -> Result<()> {
+        let (logits, routings) = model.forward(&self.train);
+        let loss = cross_entropy(logits.clone(), self.train.answers.clone()).mean();
+        let weights = routing_weights(&routings)?;
+        let pathways = Pathway::of_batch(&routings, THRESHOLD)?;
+        let within = |unit| mean_distance_within(&pathways, &self.answers, unit);
+        let all = mean_distance(&pathways[..SAMPLES], Unit::Symbol);
+        let embeddings = expert_embeddings(model.layers.iter().map(|layer| &layer.router))?;
+        let smooth = weights
+            .iter()
+            .map(|weights| consistency(weights, &embeddings));
+        let smooth = smooth.collect::<Result<Vec<_>, _>>()?;
+        let cosines: Vec<f64> = smooth.iter().map(|c| c.mean_cosine).collect();
+        let roughness: Vec<f64> = smooth.iter().filter_map(|c| c.roughness).collect();
+        let figure = |name: &str, value: f64| (name.to_owned(), value);
+        let mut figures = BTreeMap::from([
+            figure("same answer", within(Unit::Symbol)?.context("no pair")?),
+            figure(
+                "same answer, characters",
+                within(Unit::Character)?.context("no pair")?,
+            ),
+            figure("all pairs", all.context("no pair")?),
+            figure("mean cosine", mean(&cosines)),
+            figure("training loss", f64::from(loss.into_scalar::<f32>())),
+            figure("training accuracy", accuracy(logits, &self.train)),
+        ]);
+        if !roughness.is_empty() {
+            figures.extend([figure("roughness", mean(&roughness))]);
+        }
+        let (logits, _) = model.forward(&self.test);
+        self.tracker.add(Checkpoint {
+            step: step as u64,
+            accuracy: accuracy(logits, &self.test),
+            figures,
+        })?;
+        Ok(())
+    }
+}
+
+/// In percent.
+fn accuracy(logits: Tensor<2>, batch: &Batch) -> f64 {
+    let [count, _] = logits.dims();
+    let found = logits.argmax(1).reshape([count]);
+    let right = found.equal(batch.answers.clone()).int().sum();
+    100.0 * right.into_scalar::<i64>() as f64 / count as f64
+}
+
+/// Each figure at the first two checkpoints and at the last three, and how it goes with test accuracy.
+fn report(trial: &mut Trial, arm: &Arm, tracker: &PathwayTracker) -> Result<()> {
+    let checkpoints = tracker.checkpoints();
+    let (early, late) = (&checkpoints[..2], &checkpoints[checkpoints.len() - 3..]);
+    let over = |part: &[Checkpoint], read: &dyn Fn(&Checkpoint) -> f64| {
+        mean(&part.iter().map(read).collect::<Vec<_>>())
+    };
+    let test = |part| over(part, &|c: &Checkpoint| c.accuracy);
+    trial.record(arm.name, "test accuracy, early", test(early));
+    trial.record(arm.name, "test accuracy, late", test(late));
+    for name in checkpoints[0].figures.keys() {
+        let read = |part| over(part, &|c: &Checkpoint| c.figures[name]);
+        trial.record(arm.name, &format!("{name}, early"), read(early));
+        trial.record(arm.name, &format!("{name}, late"), read(late));
+        if let Some(found) = tracker.correlation(name, EVERY as u64) {
+            trial.record(arm.name, &format!("{name}, correlation"), found);
+        }
+    }
+    let ratio = |name: &str| {
+        let [early, late] =
+            ["early", "late"].map(|w| trial.value(arm.name, &format!("{name}, {w}")));
+        late / early
+    };
+    let (same, all) = (ratio("same answer"), ratio("all pairs"));
+    trial.record(arm.name, "main", same);
+    trial.record(arm.name, "all pairs, ratio", all);
+    let curve = tracker.curve("same answer").into_iter();
+    trial.curve(
+        arm.name,
+        curve.map(|(step, value)| (step as f64, value)).collect(),
+    );
+    Ok(())
+}
+
+fn judge(trials: &[Trial]) -> Vec<Check> {
+    let of = |metric| values(trials, GENERALISED.name, metric);
+    let map = |values: Vec<f64>, change: fn(f64) -> f64| values.into_iter().map(change).collect();
+    let rise = trials.iter().map(|trial| {
+        let at = |when| trial.value(GENERALISED.name, &format!("test accuracy, {when}"));
+        at("late") - at("early")
+    });
+    let control = |metric| values(trials, MEMORISED.name, metric);
+    vec![
+        Check::at_least(
+            "fall of the same-answer distance, at least .25",
+            map(of("main"), |ratio| 1.0 - ratio),
+            0.25,
+        ),
+        Check::at_least(
+            "rise of test accuracy, at least 50 points",
+            rise.collect(),
+            50.0,
+        ),
+        Check::at_least(
+            "training accuracy before the rise, at least 99 %",
+            of("training accuracy, early"),
+            99.0,
+        ),
+        Check::at_most(
+            "training loss before the rise, at most .2",
+            of("training loss, early"),
+            0.2,
+        ),
+        Check::at_most(
+            "change of the distance of all pairs, in size, at most .15",
+            map(of("all pairs, ratio"), |ratio| (ratio - 1.0).abs()),
+            0.15,
+        ),
+        Check::at_most(
+            "correlation of same-answer distance and test accuracy, at most -.7",
+            of("same answer, correlation"),
+            -0.7,
+        ),
+        Check::at_most(
+            "test accuracy of the control, at most 20 %",
+            control("test accuracy, late"),
+            20.0,
+        ),
+        Check::at_most(
+            "fall of the same-answer distance in the control, at most .10",
+            map(control("main"), |ratio| 1.0 - ratio),
+            0.10,
+        ),
+    ]
+}
