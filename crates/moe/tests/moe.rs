@@ -7,5 +7,7 @@ mod balance;
 mod dense;
 #[path = "moe/layer.rs"]
 mod layer;
+#[path = "moe/pathways.rs"]
+mod pathways;
 #[path = "moe/routers.rs"]
 mod routers;

@@ -52,9 +52,13 @@ const BALANCE: f64 = 0.01;
 const SAMPLES: usize = 60;
 const EVERY: usize = 100;
 
-/// How a run trains.
+/// What a run trains, and how.
 struct Arm {
     name: &'static str,
+    modulus: usize,
+    layers: usize,
+    experts: usize,
+    steps: usize,
     /// Share of all pairs of numbers that is trained on.
     share: f64,
     rate: f64,
@@ -65,6 +69,10 @@ struct Arm {
 
 const GENERALISED: Arm = Arm {
     name: "generalised",
+    modulus: 23,
+    layers: 2,
+    experts: 4,
+    steps: 1000,
     share: 0.8,
     rate: 5e-3,
     decay: 5.0,
@@ -77,7 +85,7 @@ const MEMORISED: Arm = Arm {
     share: 0.55,
     rate: 2e-3,
     decay: 1.0,
-    shuffled: false,
+    ..GENERALISED
 };
 
 /// Reported: the generalising run's settings, where there is nothing to generalise to.
@@ -87,36 +95,38 @@ const SHUFFLED: Arm = Arm {
     ..GENERALISED
 };
 
-/// The size of the task, of the network and of the run.
-struct Size {
-    modulus: usize,
-    layers: usize,
-    experts: usize,
-    steps: usize,
-}
+/// Reported with the large size: a lower rate, which generalises later and with fewer relapses.
+const STEADY: Arm = Arm {
+    name: "steady",
+    rate: 2e-3,
+    decay: 3.0,
+    ..GENERALISED
+};
 
-fn size(context: &Context) -> Size {
-    if context.full {
-        return Size {
-            modulus: 31,
-            layers: 3,
-            experts: 8,
-            steps: 4000,
-        };
+fn arms(context: &Context) -> Vec<Arm> {
+    if context.small {
+        return vec![GENERALISED];
     }
-    Size {
-        modulus: 23,
-        layers: 2,
-        experts: 4,
-        steps: 1000,
+    if !context.full {
+        return vec![GENERALISED, MEMORISED, SHUFFLED];
     }
+    let long = |arm| Arm { steps: 3000, ..arm };
+    let control = Arm {
+        modulus: 31,
+        layers: 3,
+        experts: 8,
+        steps: 4000,
+        ..MEMORISED
+    };
+    vec![long(GENERALISED), control, long(SHUFFLED), long(STEADY)]
 }
 
 /// Pairs of numbers with their sums: `(a, b, (a + b) mod p)`.
 type Pairs = Vec<(usize, usize, usize)>;
 
 /// The pairs to train on and the others.
-fn pairs(modulus: usize, arm: &Arm, seed: u64) -> (Pairs, Pairs) {
+fn pairs(arm: &Arm, seed: u64) -> (Pairs, Pairs) {
+    let modulus = arm.modulus;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let all = (0..modulus).flat_map(|a| (0..modulus).map(move |b| (a, b, (a + b) % modulus)));
     let mut all: Pairs = all.collect();
@@ -165,17 +175,16 @@ struct Adder {
 }
 
 impl Adder {
-    fn new(size: &Size, device: &Device) -> Result<Self> {
-        let embedding = || EmbeddingConfig::new(size.modulus, WIDTH).init(device);
+    fn new(arm: &Arm, device: &Device) -> Result<Self> {
+        let embedding = || EmbeddingConfig::new(arm.modulus, WIDTH).init(device);
         let (first, second) = (embedding(), embedding());
-        let config =
-            MoeConfig::new(WIDTH, WIDTH, size.experts, 2).with_activation(Activation::Relu);
-        let layers = (0..size.layers).map(|_| Ok(config.init(device)?));
+        let config = MoeConfig::new(WIDTH, WIDTH, arm.experts, 2).with_activation(Activation::Relu);
+        let layers = (0..arm.layers).map(|_| Ok(config.init(device)?));
         Ok(Self {
             first,
             second,
             layers: layers.collect::<Result<_>>()?,
-            head: LinearConfig::new(WIDTH, size.modulus).init(device),
+            head: LinearConfig::new(WIDTH, arm.modulus).init(device),
         })
     }
 
@@ -203,25 +212,23 @@ fn normalised(x: Tensor<3>) -> Tensor<3> {
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
-    train(context, &mut trial, &GENERALISED)?;
-    if !context.small {
-        train(context, &mut trial, &MEMORISED)?;
-        train(context, &mut trial, &SHUFFLED)?;
+    for arm in arms(context) {
+        train(context, &mut trial, &arm)?;
     }
     Ok(trial)
 }
 
 /// Trains on the full batch, with a checkpoint every 100 steps.
 fn train(context: &Context, trial: &mut Trial, arm: &Arm) -> Result<()> {
-    let (size, device) = (size(context), &context.device);
-    let (train, test) = pairs(size.modulus, arm, trial.seed);
+    let device = &context.device;
+    let (train, test) = pairs(arm, trial.seed);
     device.seed(trial.seed);
-    let mut model = Adder::new(&size, device)?;
+    let mut model = Adder::new(arm, device)?;
     let batch = Batch::of(&train, device);
     let config = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8);
     let mut optim = config.with_weight_decay(arm.decay).init();
     let mut gauge = Gauge::new(context, train, &test);
-    for step in 1..=size.steps {
+    for step in 1..=arm.steps {
         let (logits, routings) = model.forward(&batch);
         let balance = routings
             .iter()
