@@ -57,6 +57,8 @@ pub enum DataKind {
     /// Domains of text, the embedded ones that are named unless the user's folder has two or more
     /// text files, each a domain.
     Domains(&'static [Domain]),
+    /// Drawn or computed by the experiment itself; the user's folder is not read.
+    Simulated,
 }
 
 /// An embedded domain of text.
@@ -209,6 +211,7 @@ impl Context {
                 let names = self.domains(embedded)?.into_iter().map(|text| text.name);
                 names.collect::<Vec<_>>().join(", ")
             }
+            DataKind::Simulated => "simulated".into(),
         })
     }
 }

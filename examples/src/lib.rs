@@ -11,6 +11,7 @@ pub mod ensemble;
 pub mod experiment;
 pub mod hybrid_decoder;
 pub mod models;
+pub mod moe;
 pub mod pruning;
 pub mod report;
 pub mod runner;
@@ -37,6 +38,7 @@ pub const SYSTEMS: &[System] = &[
     pruning::granet::SYSTEM,
     pruning::continual_dst::SYSTEM,
     curriculum::seta::SYSTEM,
+    moe::moe_pathways::SYSTEM,
 ];
 
 /// The experiment of this name.

@@ -266,3 +266,17 @@ fn small_images_in_small_batches_are_caught() {
 fn a_batch_that_never_grows_is_caught() {
     assert_fault_is_caught("adaptive-batch", "over those of eta 1");
 }
+
+/// The bound of the correlation is near what three seeds give, so the values themselves are compared too.
+#[test]
+fn pathways_with_the_answers_of_other_samples_are_caught() {
+    let [whole, broken] = [false, true].map(|fault| checks("moe-pathways", fault));
+    let [whole, broken] =
+        [&whole, &broken].map(|checks| find(checks, "correlation of same-answer"));
+    assert_ne!(whole.verdict, Verdict::DoesNotHold, "{whole:?}");
+    assert_eq!(broken.verdict, Verdict::DoesNotHold, "{broken:?}");
+    assert!(
+        whole.mean < -0.5 && broken.mean > -0.3,
+        "{whole:?} {broken:?}"
+    );
+}

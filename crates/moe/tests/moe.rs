@@ -9,5 +9,7 @@ mod dense;
 mod golden;
 #[path = "moe/layer.rs"]
 mod layer;
+#[path = "moe/pathways.rs"]
+mod pathways;
 #[path = "moe/routers.rs"]
 mod routers;

@@ -4,8 +4,9 @@
 //!
 //! Source: arXiv 2506.21551, equation of the pathway consistency. As written there, lower is smoother.
 
-use crate::Result;
+use crate::balance::read;
 use crate::error::MoeError;
+use crate::{Result, Router};
 
 /// The consistency of one sample.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,13 +21,23 @@ pub struct Consistency {
 }
 
 /// The consistency of a sample with routing weights `weights[layer][expert]` (see
-/// [`routing_weights`](super::routing_weights)) under routers whose expert embeddings are `embeddings[layer][expert]`, the
-/// columns of a [`Router::weight`](crate::Router::weight).
+/// [`routing_weights`](super::routing_weights)) under routers whose expert embeddings are `embeddings[layer][expert]`: see
+/// [`expert_embeddings`].
 ///
 /// All routers must read the same width, as the layers of one residual stream do.
 ///
 /// # Errors
-/// If there are fewer than two layers, or the shapes do not fit.
+/// If there are fewer than two layers, the shapes do not fit, or a value is not finite.
+///
+/// ```
+/// use regimen_moe::pathways::consistency;
+///
+/// let embeddings = vec![vec![vec![1.0, 0.0], vec![0.0, 1.0]]; 3];
+/// let steady = consistency(&[vec![0.7, 0.3], vec![0.7, 0.3], vec![0.7, 0.3]], &embeddings)?;
+/// assert!((steady.mean_cosine - 1.0).abs() < 1e-12);
+/// assert!(steady.roughness.is_some_and(|roughness| roughness < 1e-7));
+/// # Ok::<(), regimen_moe::MoeError>(())
+/// ```
 pub fn consistency(weights: &[Vec<f64>], embeddings: &[Vec<Vec<f64>>]) -> Result<Consistency> {
     if weights.len() < 2 || weights.len() != embeddings.len() {
         let found = [weights.len(), embeddings.len()];
@@ -51,6 +62,25 @@ pub fn consistency(weights: &[Vec<f64>], embeddings: &[Vec<Vec<f64>>]) -> Result
     })
 }
 
+/// The expert embeddings of routers in the order of their layers, `[layer][expert][d_model]`: the columns of their weights.
+///
+/// # Errors
+/// If a router has no weight (a hash router), or a device can't be read.
+pub fn expert_embeddings<'a>(
+    routers: impl IntoIterator<Item = &'a Router>,
+) -> Result<Vec<Vec<Vec<f64>>>> {
+    let embeddings = |router: &Router| {
+        let Some(weight) = router.weight() else {
+            let allowed = "a router with a weight: a hash router has no expert embeddings";
+            return Err(MoeError::range("router", "a hash router", allowed));
+        };
+        let [width, _] = weight.dims();
+        let values = read("router weight", weight.transpose())?;
+        Ok(values.chunks_exact(width).map(<[f64]>::to_vec).collect())
+    };
+    routers.into_iter().map(embeddings).collect()
+}
+
 fn mean_embedding(weights: &[f64], embeddings: &[Vec<f64>]) -> Result<Vec<f64>> {
     let width = embeddings.first().map_or(0, Vec::len);
     if weights.len() != embeddings.len() || embeddings.iter().any(|e| e.len() != width) {
@@ -60,6 +90,10 @@ fn mean_embedding(weights: &[f64], embeddings: &[Vec<f64>]) -> Result<Vec<f64>> 
             &[embeddings.len(), width],
             expected,
         ));
+    }
+    let mut values = weights.iter().chain(embeddings.iter().flatten());
+    if let Some(bad) = values.find(|value| !value.is_finite()) {
+        return Err(MoeError::range("consistency", bad, "finite numbers"));
     }
     let mut mean = vec![0.0; width];
     for (weight, embedding) in weights.iter().zip(embeddings) {
@@ -106,7 +140,10 @@ mod tests {
         assert_abs_diff_eq!(found.roughness.unwrap(), 0.0, epsilon = 2e-8);
         let two = consistency(&weights[..2], &[plain.clone(), plain.clone()]).unwrap();
         assert_eq!(two.roughness, None);
+        assert_abs_diff_eq!(two.mean_cosine, 0.980_580_675_7, epsilon = 1e-9);
         assert!(consistency(&weights[..1], std::slice::from_ref(&plain)).is_err());
         assert!(consistency(&weights[..2], &[plain.clone(), plain[..2].to_vec()]).is_err());
+        let bad = [weights[0].clone(), vec![f64::NAN, 0.5, 0.5]];
+        assert!(consistency(&bad, &[plain.clone(), plain]).is_err());
     }
 }

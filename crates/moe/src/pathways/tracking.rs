@@ -2,8 +2,7 @@
 //!
 //! Pathway figures of the training data over checkpoints, beside held-out accuracy, and how the two correlate.
 //!
-//! Source: arXiv 2506.21551, sections 3 and 4 (memorised samples, pathway figures over checkpoints, Pearson correlations) and its
-//! theory (effective dimension).
+//! Source: arXiv 2506.21551, sections 3 and 4 (memorised samples, pathway figures over checkpoints, Pearson correlations).
 
 use std::collections::BTreeMap;
 
@@ -96,6 +95,55 @@ pub fn memorised_from(losses: &[f64], limit: f64, tolerance: f64) -> Option<usiz
     (count > 0).then(|| losses.len() - count)
 }
 
+/// Samples, by their places in `curves`, grouped by the checkpoint from which they are memorised ([`memorised_from`]):
+/// `curves[sample]` has a loss a checkpoint. Samples that are not memorised are in no group.
+#[must_use]
+pub fn memorised_groups(
+    curves: &[Vec<f64>],
+    limit: f64,
+    tolerance: f64,
+) -> BTreeMap<usize, Vec<usize>> {
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (sample, losses) in curves.iter().enumerate() {
+        if let Some(from) = memorised_from(losses, limit, tolerance) {
+            groups.entry(from).or_default().push(sample);
+        }
+    }
+    groups
+}
+
+/// The smallest limit on a loss, among the multiples of `step` (0.1 in the paper), with which at least the share `least` of the
+/// samples is memorised (the paper aims at 20 to 25 %). Absent if no limit reaches it.
+///
+/// # Errors
+/// If `step` is not a finite number above 0, or `least` not above 0 and at most 1.
+///
+/// ```
+/// use regimen_moe::pathways::{memorisation_limit, memorised_groups};
+///
+/// let curves = [vec![2.0, 0.11, 0.12], vec![2.0, 0.9, 0.35], vec![2.0, 0.31, 0.33], vec![2.0, 2.0, 2.0]];
+/// let limit = memorisation_limit(&curves, 0.1, 0.25)?.unwrap();
+/// assert!((limit - 0.2).abs() < 1e-9);
+/// assert_eq!(memorised_groups(&curves, limit, 0.05)[&1], [0]);
+/// # Ok::<(), regimen_moe::MoeError>(())
+/// ```
+pub fn memorisation_limit(curves: &[Vec<f64>], step: f64, least: f64) -> Result<Option<f64>> {
+    above_zero("step", step)?;
+    if !(least > 0.0 && least <= 1.0) {
+        return Err(MoeError::range("least", least, "above 0 and at most 1"));
+    }
+    // Whether a sample is memorised at all depends on its last loss alone.
+    let lasts = curves.iter().filter_map(|losses| losses.last().copied());
+    let mut lasts: Vec<f64> = lasts.filter(|loss| loss.is_finite()).collect();
+    lasts.sort_by(f64::total_cmp);
+    let needed = (least * curves.len() as f64).ceil() as usize;
+    let loss = needed.checked_sub(1).and_then(|place| lasts.get(place));
+    Ok(loss.map(|loss| {
+        let limit = (loss / step).ceil().max(1.0) * step;
+        if limit < *loss { limit + step } else { limit }
+    }))
+}
+
 /// The first checkpoint from which a test item stays right: right there, and over the later ones a mean above 0.8 with at most one
 /// miss. Absent if there is none.
 #[must_use]
@@ -106,27 +154,6 @@ pub fn generalised_from(right: &[bool]) -> Option<usize> {
         let mean = 1.0 - misses as f64 / later.len() as f64;
         right[from] && misses <= 1 && mean > 0.8
     })
-}
-
-/// `Tr(H (H + lambda I)^-1)` of a kernel with these eigenvalues: how many directions a ridge of `lambda` leaves free.
-///
-/// # Errors
-/// If `lambda` is not a finite number above 0, or an eigenvalue is not finite.
-///
-/// ```
-/// let dimension = regimen_moe::pathways::effective_dimension(&[2.0, 1.0, 0.5, 0.1], 1.0)?;
-/// assert!((dimension - 1.590_909_090_9).abs() < 1e-9);
-/// # Ok::<(), regimen_moe::MoeError>(())
-/// ```
-pub fn effective_dimension(eigenvalues: &[f64], lambda: f64) -> Result<f64> {
-    above_zero("lambda", lambda)?;
-    if let Some(bad) = eigenvalues.iter().find(|value| !value.is_finite()) {
-        return Err(MoeError::range("eigenvalues", bad, "finite numbers"));
-    }
-    Ok(eigenvalues
-        .iter()
-        .map(|value| value / (value + lambda))
-        .sum())
 }
 
 #[cfg(test)]
@@ -179,9 +206,31 @@ mod tests {
     }
 
     #[test]
-    fn effective_dimension_of_the_check() {
-        let found = effective_dimension(&[2.0, 1.0, 0.5, 0.1], 0.1).unwrap();
-        assert_abs_diff_eq!(found, 3.194_805_194_8, epsilon = 1e-9);
-        assert!(effective_dimension(&[1.0], 0.0).is_err());
+    fn groups_are_the_samples_of_a_checkpoint() {
+        let curves = [
+            vec![2.0, 0.3, 0.32],
+            vec![2.0, 0.9, 0.1],
+            vec![2.0, 0.31, 0.3],
+            vec![2.0, 2.0, 2.0],
+            vec![2.0, 0.1, f64::NAN],
+        ];
+        let groups = memorised_groups(&curves, 0.5, 0.05);
+        let expected = BTreeMap::from([(1, vec![0, 2]), (2, vec![1])]);
+        assert_eq!(groups, expected);
+        let limit = |least| memorisation_limit(&curves, 0.1, least).unwrap();
+        assert_abs_diff_eq!(limit(0.2).unwrap(), 0.1, epsilon = 1e-12);
+        assert_abs_diff_eq!(limit(0.6).unwrap(), 0.4, epsilon = 1e-12);
+        assert_eq!(limit(1.0), None);
+        let shared = |limit| {
+            let groups = memorised_groups(&curves, limit, 0.05);
+            groups.values().map(Vec::len).sum::<usize>()
+        };
+        assert_eq!(
+            [0.2, 0.4, 0.6].map(|least| shared(limit(least).unwrap())),
+            [1, 2, 3]
+        );
+        assert!(memorisation_limit(&curves, 0.0, 0.2).is_err());
+        assert!(memorisation_limit(&curves, 0.1, 0.0).is_err());
+        assert!(memorisation_limit(&[], 0.1, 0.2).unwrap().is_none());
     }
 }

@@ -1,0 +1,3 @@
+//! Experiments of `regimen-moe`.
+
+pub mod moe_pathways;

@@ -1,0 +1,303 @@
+//! Pathways through the experts as a gauge of generalisation, from the training data alone.
+//!
+//! How a user reads them: keep the `Routing` of each mixture of a forward pass, and give them to `Pathway::of_batch`.
+
+mod addition;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams};
+use regimen_moe::balance::{Load, load_balancing_loss};
+use regimen_moe::pathways::{
+    Checkpoint, Pathway, PathwayTracker, Unit, consistency, expert_embeddings, mean_distance,
+    mean_distance_within, routing_weights,
+};
+use regimen_tensor::per_example::cross_entropy;
+use regimen_tensor::rank::mean;
+
+use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial, values};
+
+use addition::{Adder, Batch, Pairs, accuracy, pairs};
+
+/// The experiment.
+pub const SYSTEM: System = System {
+    name: "moe-pathways",
+    number: 16,
+    krate: "regimen-moe",
+    paper: "Where to find Grokking in LLM Pretraining? Monitor Memorization-to-Generalization without Test (arXiv 2506.21551)",
+    claim: "On modular addition the pathway distance of training samples with the same answer falls by a quarter or more as test accuracy rises, while training accuracy is full from the start; the distance of all pairs stays flat, and a run that never generalises shows no fall",
+    metric: "pathway distance of training samples with the same answer after generalisation, over that after memorisation",
+    unit: "ratio",
+    better: Better::Lower,
+    baseline: "memorised only",
+    method: "generalised",
+    rule: "holds if, in the mean over seeds, from steps 100 and 200 to the last three checkpoints: the generalising run's distance of samples with the same answer falls by at least .25 of itself; its test accuracy rises by at least 50 points; its training accuracy is at least 99 % and its training loss at most .2 already at steps 100 and 200; its distance of all pairs changes by at most .15 of itself, in size; the Pearson correlation of same-answer distance and test accuracy over all checkpoints from step 100 on is at most -.7; and the run with weak decay and 55 % of the pairs stays at or below 20 % test accuracy, with a fall of at most .10",
+    paper_effect: PaperEffect::ShownInPart,
+    seeds: 4,
+    source: "examples/src/moe/moe_pathways.rs",
+    data: DataKind::Simulated,
+    curve: "step / pathway distance of samples with the same answer",
+    run,
+    judge,
+};
+
+const WIDTH: usize = 64;
+const THRESHOLD: f64 = 0.7;
+const BALANCE: f64 = 0.01;
+/// Samples whose pairs all count.
+const SAMPLES: usize = 60;
+const EVERY: usize = 100;
+
+/// What a run trains, and how.
+struct Arm {
+    name: &'static str,
+    modulus: usize,
+    layers: usize,
+    experts: usize,
+    steps: usize,
+    /// Share of all pairs of numbers that is trained on.
+    share: f64,
+    rate: f64,
+    decay: f32,
+    /// Whether the answers are dealt out anew, so that nothing is to be generalised.
+    shuffled: bool,
+}
+
+const GENERALISED: Arm = Arm {
+    name: "generalised",
+    modulus: 23,
+    layers: 2,
+    experts: 4,
+    steps: 1000,
+    share: 0.8,
+    rate: 5e-3,
+    decay: 5.0,
+    shuffled: false,
+};
+
+/// Too few pairs and too little decay to generalise.
+const MEMORISED: Arm = Arm {
+    name: "memorised only",
+    share: 0.55,
+    rate: 2e-3,
+    decay: 1.0,
+    ..GENERALISED
+};
+
+/// Reported: the generalising run's settings, where there is nothing to generalise to.
+const SHUFFLED: Arm = Arm {
+    name: "shuffled answers",
+    shuffled: true,
+    ..GENERALISED
+};
+
+/// Reported with the large size: a lower rate, which generalises later and with fewer relapses.
+const STEADY: Arm = Arm {
+    name: "steady",
+    rate: 2e-3,
+    decay: 3.0,
+    ..GENERALISED
+};
+
+fn arms(context: &Context) -> Vec<Arm> {
+    if context.small {
+        return vec![GENERALISED];
+    }
+    if !context.full {
+        return vec![GENERALISED, MEMORISED, SHUFFLED];
+    }
+    let long = |arm| Arm { steps: 3000, ..arm };
+    let control = Arm {
+        modulus: 31,
+        layers: 3,
+        experts: 8,
+        steps: 4000,
+        ..MEMORISED
+    };
+    vec![long(GENERALISED), control, long(SHUFFLED), long(STEADY)]
+}
+
+fn run(context: &Context, seed: u64) -> Result<Trial> {
+    let mut trial = Trial::new(seed);
+    for arm in arms(context) {
+        train(context, &mut trial, &arm)?;
+    }
+    Ok(trial)
+}
+
+/// Trains on the full batch, with a checkpoint every 100 steps.
+fn train(context: &Context, trial: &mut Trial, arm: &Arm) -> Result<()> {
+    let device = &context.device;
+    let (train, test) = pairs(arm, trial.seed);
+    device.seed(trial.seed);
+    let mut model = Adder::new(arm, device)?;
+    let batch = Batch::of(&train, device);
+    let config = AdamWConfig::new().with_beta_2(0.98).with_epsilon(1e-8);
+    let mut optim = config.with_weight_decay(arm.decay).init();
+    let mut gauge = Gauge::new(context, train, &test);
+    for step in 1..=arm.steps {
+        let (logits, routings) = model.forward(&batch);
+        let balance = routings
+            .iter()
+            .map(|r| load_balancing_loss(&Load::of(r)) * BALANCE);
+        let task = cross_entropy(logits, batch.answers.clone()).mean();
+        let loss = balance.fold(task, |sum, loss| sum + loss);
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        model = optim.step(arm.rate, model, grads);
+        if step % EVERY == 0 {
+            gauge.measure(step, &model.valid())?;
+        }
+    }
+    report(trial, arm, &gauge.tracker)
+}
+
+/// What is read at a checkpoint.
+struct Gauge {
+    train: Batch,
+    test: Batch,
+    answers: Vec<usize>,
+    tracker: PathwayTracker,
+}
+
+impl Gauge {
+    /// With the fault, the answers are those of other samples.
+    fn new(context: &Context, train: Pairs, test: &Pairs) -> Self {
+        let device = context.device.clone().inner();
+        let mut answers: Vec<usize> = train.iter().map(|pair| pair.2).collect();
+        if context.fault {
+            answers.rotate_right(1);
+        }
+        Self {
+            train: Batch::of(&train, &device),
+            test: Batch::of(test, &device),
+            answers,
+            tracker: PathwayTracker::new(),
+        }
+    }
+
+    fn measure(&mut self, step: usize, model: &Adder) -> Result<()> {
+        let (logits, routings) = model.forward(&self.train);
+        let loss = cross_entropy(logits.clone(), self.train.answers.clone()).mean();
+        let weights = routing_weights(&routings)?;
+        let pathways = Pathway::of_batch(&routings, THRESHOLD)?;
+        let within = |unit| mean_distance_within(&pathways, &self.answers, unit);
+        let all = mean_distance(&pathways[..SAMPLES], Unit::Symbol);
+        let embeddings = expert_embeddings(model.layers.iter().map(|layer| &layer.router))?;
+        let smooth = weights
+            .iter()
+            .map(|weights| consistency(weights, &embeddings));
+        let smooth = smooth.collect::<Result<Vec<_>, _>>()?;
+        let cosines: Vec<f64> = smooth.iter().map(|c| c.mean_cosine).collect();
+        let roughness: Vec<f64> = smooth.iter().filter_map(|c| c.roughness).collect();
+        let figure = |name: &str, value: f64| (name.to_owned(), value);
+        let mut figures = BTreeMap::from([
+            figure("same answer", within(Unit::Symbol)?.context("no pair")?),
+            figure(
+                "same answer, characters",
+                within(Unit::Character)?.context("no pair")?,
+            ),
+            figure("all pairs", all.context("no pair")?),
+            figure("mean cosine", mean(&cosines)),
+            figure("training loss", f64::from(loss.into_scalar::<f32>())),
+            figure("training accuracy", accuracy(logits, &self.train)),
+        ]);
+        if !roughness.is_empty() {
+            figures.extend([figure("roughness", mean(&roughness))]);
+        }
+        let (logits, _) = model.forward(&self.test);
+        self.tracker.add(Checkpoint {
+            step: step as u64,
+            accuracy: accuracy(logits, &self.test),
+            figures,
+        })?;
+        Ok(())
+    }
+}
+
+/// Each figure at the first two checkpoints and at the last three, and how it goes with test accuracy.
+fn report(trial: &mut Trial, arm: &Arm, tracker: &PathwayTracker) -> Result<()> {
+    let checkpoints = tracker.checkpoints();
+    let (early, late) = (&checkpoints[..2], &checkpoints[checkpoints.len() - 3..]);
+    let over = |part: &[Checkpoint], read: &dyn Fn(&Checkpoint) -> f64| {
+        mean(&part.iter().map(read).collect::<Vec<_>>())
+    };
+    let test = |part| over(part, &|c: &Checkpoint| c.accuracy);
+    trial.record(arm.name, "test accuracy, early", test(early));
+    trial.record(arm.name, "test accuracy, late", test(late));
+    for name in checkpoints[0].figures.keys() {
+        let read = |part| over(part, &|c: &Checkpoint| c.figures[name]);
+        trial.record(arm.name, &format!("{name}, early"), read(early));
+        trial.record(arm.name, &format!("{name}, late"), read(late));
+        if let Some(found) = tracker.correlation(name, EVERY as u64) {
+            trial.record(arm.name, &format!("{name}, correlation"), found);
+        }
+    }
+    let ratio = |name: &str| {
+        let [early, late] =
+            ["early", "late"].map(|w| trial.value(arm.name, &format!("{name}, {w}")));
+        late / early
+    };
+    let (same, all) = (ratio("same answer"), ratio("all pairs"));
+    trial.record(arm.name, "main", same);
+    trial.record(arm.name, "all pairs, ratio", all);
+    let curve = tracker.curve("same answer").into_iter();
+    trial.curve(
+        arm.name,
+        curve.map(|(step, value)| (step as f64, value)).collect(),
+    );
+    Ok(())
+}
+
+fn judge(trials: &[Trial]) -> Vec<Check> {
+    let of = |metric| values(trials, GENERALISED.name, metric);
+    let map = |values: Vec<f64>, change: fn(f64) -> f64| values.into_iter().map(change).collect();
+    let rise = trials.iter().map(|trial| {
+        let at = |when| trial.value(GENERALISED.name, &format!("test accuracy, {when}"));
+        at("late") - at("early")
+    });
+    let control = |metric| values(trials, MEMORISED.name, metric);
+    vec![
+        Check::at_least(
+            "fall of the same-answer distance, at least .25",
+            map(of("main"), |ratio| 1.0 - ratio),
+            0.25,
+        ),
+        Check::at_least(
+            "rise of test accuracy, at least 50 points",
+            rise.collect(),
+            50.0,
+        ),
+        Check::at_least(
+            "training accuracy before the rise, at least 99 %",
+            of("training accuracy, early"),
+            99.0,
+        ),
+        Check::at_most(
+            "training loss before the rise, at most .2",
+            of("training loss, early"),
+            0.2,
+        ),
+        Check::at_most(
+            "change of the distance of all pairs, in size, at most .15",
+            map(of("all pairs, ratio"), |ratio| (ratio - 1.0).abs()),
+            0.15,
+        ),
+        Check::at_most(
+            "correlation of same-answer distance and test accuracy, at most -.7",
+            of("same answer, correlation"),
+            -0.7,
+        ),
+        Check::at_most(
+            "test accuracy of the control, at most 20 %",
+            control("test accuracy, late"),
+            20.0,
+        ),
+        Check::at_most(
+            "fall of the same-answer distance in the control, at most .10",
+            map(control("main"), |ratio| 1.0 - ratio),
+            0.10,
+        ),
+    ]
+}
