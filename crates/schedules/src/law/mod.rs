@@ -1,0 +1,11 @@
+//! Loss as a law of the rates of a run: fitted on one or two curves, it predicts the others.
+
+pub mod annealing;
+pub mod areas;
+pub mod chinchilla;
+mod huber;
+
+pub use annealing::{AnnealingFit, AnnealingFitConfig, AnnealingLaw, Cooldown};
+pub use areas::{Areas, LossCurve};
+pub use chinchilla::{ChinchillaFit, ChinchillaFitConfig, ChinchillaLaw, ScaledRun};
+pub use huber::Quality;
