@@ -6,9 +6,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::areas::{Areas, LossCurve};
+use super::areas::Areas;
 use super::huber::{Law, Problem, Quality, grid};
-use crate::catalogue::Wsd;
+use super::loss_curve::LossCurve;
+use crate::catalogue::{Curve, Wsd};
 use crate::error::{Error, Result, check, check_positive};
 use crate::schedule::{Schedule, ScheduleExt};
 
@@ -18,11 +19,12 @@ use crate::schedule::{Schedule, ScheduleExt};
 ///
 /// ```
 /// use regimen_schedules::law::AnnealingLaw;
-/// use regimen_schedules::{Cosine, ScheduleExt, Wsd};
+/// use regimen_schedules::{Cosine, Curve, ScheduleExt, Wsd};
 ///
 /// let law = AnnealingLaw { floor: 3.057, scale: 0.490, exponent: 0.497, gain: 0.299, memory: 0.999 };
 /// let cosine = law.predict(&Cosine::new(2e-4, 20_000)?.table(20_001), 0)?;
-/// let cooled = law.predict(&Wsd::new(2e-4, 0, 16_000, 4_000)?.table(20_001), 0)?;
+/// let cooled = Wsd::new(2e-4, 0, 16_000, 4_000)?.with_curve(Curve::Linear)?;
+/// let cooled = law.predict(&cooled.table(20_001), 0)?;
 /// assert!((cosine[20_000] - 3.3451139).abs() < 1e-6);
 /// assert!((cooled[20_000] - 3.2711055).abs() < 1e-6);
 /// # Ok::<(), regimen_schedules::Error>(())
@@ -112,7 +114,7 @@ impl AnnealingLaw {
         )?;
         let rate = |percent: usize| {
             let cooldown = left * percent / 100;
-            Wsd::new(peak, warmup, left - cooldown, cooldown)
+            Wsd::new(peak, warmup, left - cooldown, cooldown)?.with_curve(Curve::Linear)
         };
         let rates = (1..=100).map(rate).collect::<Result<Vec<Wsd>>>()?;
         let (index, loss) = self.best(&rates, updates, warmup)?;

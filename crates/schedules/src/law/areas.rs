@@ -1,13 +1,96 @@
-//! # LossCurve
+//! # Areas
 //!
-//! A measured curve of losses with the rates of its run, and the two areas that a law of annealing reads off the rates.
+//! What the annealing law reads off a run's rates: the area under them, and the area of their fall with a fading memory.
 //!
 //! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029), section 3.
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result, check, check_not_negative, check_positive};
-use crate::schedule::{Schedule, ScheduleExt};
+use crate::checked::{Checked, checked_serde};
+use crate::error::{Error, Result, check, check_finite, check_not_negative};
+
+checked_serde!(RunningAreas);
+
+/// The areas of a run so far: [`Areas`] one update at a time. Saved with serde and read again, it goes on where it was.
+///
+/// ```
+/// use regimen_schedules::law::RunningAreas;
+///
+/// let mut areas = RunningAreas::new(0.9)?;
+/// for rate in [1.0, 1.0, 1.0, 0.5, 0.5, 0.0] {
+///     areas.observe(rate)?;
+/// }
+/// assert_eq!(areas.forward(), 4.0);
+/// assert!((areas.annealing() - 1.855).abs() < 1e-12);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct RunningAreas {
+    memory: f64,
+    before: Option<f64>,
+    forward: f64,
+    momentum: f64,
+    annealing: f64,
+}
+
+impl Checked for RunningAreas {
+    fn check(&self) -> Result<()> {
+        let inside = (0.0..1.0).contains(&self.memory);
+        check("memory", self.memory, inside, "0 up to 1, without 1")?;
+        check_not_negative("before", self.before.unwrap_or(0.0))?;
+        check_not_negative("forward", self.forward)?;
+        check_finite("momentum", self.momentum)?;
+        check_finite("annealing", self.annealing)
+    }
+}
+
+impl RunningAreas {
+    /// Before the first update, with `memory` in `0..1`: the share of a fall of the rate that still counts one update later.
+    ///
+    /// # Errors
+    /// If `memory` is out of range.
+    pub fn new(memory: f64) -> Result<Self> {
+        Self {
+            memory,
+            before: None,
+            forward: 0.0,
+            momentum: 0.0,
+            annealing: 0.0,
+        }
+        .checked()
+    }
+
+    /// Counts an update with this rate. While the rate warms up, give that of the peak.
+    ///
+    /// # Errors
+    /// If the rate is negative or not finite, or a sum overflows; nothing is counted then.
+    pub fn observe(&mut self, rate: f64) -> Result<()> {
+        check_not_negative("rate", rate)?;
+        let momentum = self.memory * self.momentum + (self.before.unwrap_or(rate) - rate);
+        let next = Self {
+            before: Some(rate),
+            forward: self.forward + rate,
+            momentum,
+            annealing: self.annealing + momentum,
+            ..*self
+        };
+        *self = next.checked()?;
+        Ok(())
+    }
+
+    /// `S1` after the last update, in units of the rate.
+    #[must_use]
+    pub fn forward(&self) -> f64 {
+        self.forward
+    }
+
+    /// `S2` after the last update, in units of the rate.
+    #[must_use]
+    pub fn annealing(&self) -> f64 {
+        self.annealing
+    }
+}
 
 /// The areas of a run's rates after each of its updates.
 ///
@@ -39,12 +122,7 @@ impl Areas {
     /// # Errors
     /// If a rate is negative or not finite, `memory` is out of range, or `warmup` leaves no rate.
     pub fn of(rates: &[f64], warmup: usize, memory: f64) -> Result<Self> {
-        check(
-            "memory",
-            memory,
-            (0.0..1.0).contains(&memory),
-            "0 up to 1, without 1",
-        )?;
+        let mut running = RunningAreas::new(memory)?;
         let Some(peak) = rates.get(warmup) else {
             return Err(Error::TooFew {
                 field: "rates",
@@ -52,115 +130,17 @@ impl Areas {
                 needed: warmup + 1,
             });
         };
-        for rate in rates {
+        for rate in &rates[..warmup] {
             check_not_negative("rates", *rate)?;
         }
         let (mut forward, mut annealing) = (Vec::new(), Vec::new());
-        let (mut before, mut sum, mut momentum, mut area) = (*peak, 0.0, 0.0, 0.0);
-        for (update, rate) in rates.iter().enumerate() {
-            let rate = if update < warmup { *peak } else { *rate };
-            sum += rate;
-            momentum = memory * momentum + (before - rate);
-            area += momentum;
-            before = rate;
-            forward.push(sum);
-            annealing.push(area);
+        let held = std::iter::repeat_n(peak, warmup);
+        for rate in held.chain(&rates[warmup..]) {
+            running.observe(*rate)?;
+            forward.push(running.forward);
+            annealing.push(running.annealing);
         }
         Ok(Self { forward, annealing })
-    }
-}
-
-/// A run's rates and the losses that were measured along it.
-///
-/// ```
-/// use regimen_schedules::law::LossCurve;
-/// use regimen_schedules::{Cosine, ScheduleExt};
-///
-/// let rate = Cosine::new(1e-3, 1_000)?.warmed_up(100)?;
-/// let curve = LossCurve::new(&rate, 1_100, vec![(400, 3.1), (800, 2.9), (1_100, 2.8)])?.with_warmup(100)?;
-/// assert_eq!(curve.points().len(), 3);
-/// # Ok::<(), regimen_schedules::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LossCurve {
-    rates: Vec<f64>,
-    warmup: usize,
-    points: Vec<(usize, f64)>,
-}
-
-impl LossCurve {
-    /// A run of `updates` by `rate`, with losses as `(updates done, loss)`: 1 to `updates`, losses above 0, in nats.
-    ///
-    /// # Errors
-    /// If a point lies outside of the run, a loss is not above 0, or a rate is negative or not finite.
-    pub fn new(
-        rate: &(impl Schedule + Sync),
-        updates: usize,
-        points: Vec<(usize, f64)>,
-    ) -> Result<Self> {
-        Self::of_rates(rate.table(updates), points)
-    }
-
-    /// As [`new`](Self::new) for rates that were logged, one an update.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn of_rates(rates: Vec<f64>, points: Vec<(usize, f64)>) -> Result<Self> {
-        for rate in &rates {
-            check_not_negative("rates", *rate)?;
-        }
-        for (updates, loss) in &points {
-            let inside = (1..=rates.len()).contains(updates);
-            check(
-                "points",
-                *updates as f64,
-                inside,
-                "1 to the updates of the run",
-            )?;
-            check_positive("points", *loss)?;
-        }
-        let warmup = 0;
-        Ok(Self {
-            rates,
-            warmup,
-            points,
-        })
-    }
-
-    /// Counts the first `warmup` updates as warm-up: their rates are taken as the peak's, and their losses are left out.
-    ///
-    /// # Errors
-    /// If `warmup` leaves no update.
-    pub fn with_warmup(self, warmup: usize) -> Result<Self> {
-        let left = warmup < self.rates.len();
-        check(
-            "warmup",
-            warmup as f64,
-            left,
-            "less than the updates of the run",
-        )?;
-        Ok(Self { warmup, ..self })
-    }
-
-    /// The rates, one an update.
-    #[must_use]
-    pub fn rates(&self) -> &[f64] {
-        &self.rates
-    }
-
-    /// Updates that count as warm-up.
-    #[must_use]
-    pub fn warmup(&self) -> usize {
-        self.warmup
-    }
-
-    /// The losses after the warm-up, as `(updates done, loss)`.
-    #[must_use]
-    pub fn points(&self) -> Vec<(usize, f64)> {
-        let points = self.points.iter().copied();
-        points
-            .filter(|(updates, _)| *updates > self.warmup)
-            .collect()
     }
 }
 
@@ -168,7 +148,7 @@ impl LossCurve {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{Constant, Cosine, Wsd};
+    use crate::{Constant, Cosine, Curve, ScheduleExt, Wsd};
     use approx::assert_relative_eq;
     use proptest::prelude::*;
 
@@ -193,7 +173,9 @@ mod tests {
         assert_relative_eq!(two[1000], 0.07588674268, epsilon = 1e-10);
         assert_relative_eq!(one[500], 0.08198096244, epsilon = 1e-10);
         assert_relative_eq!(two[500], 0.01607351215, epsilon = 1e-10);
-        let (one, two) = ends(Wsd::new(2e-4, 0, 900, 100).unwrap().table(1001));
+        let wsd = Wsd::new(2e-4, 0, 900, 100).unwrap();
+        let wsd = wsd.with_curve(Curve::Linear).unwrap();
+        let (one, two) = ends(wsd.table(1001));
         assert_relative_eq!(one[1000], 0.1901, epsilon = 1e-10);
         assert_relative_eq!(two[1000], 0.00977470993, epsilon = 1e-10);
         let (one, two) = ends(Constant::new(2e-4).unwrap().table(1001));
@@ -222,18 +204,29 @@ mod tests {
     }
 
     #[test]
-    fn bad_curves_are_named() {
-        let text = |result: Result<LossCurve>| result.unwrap_err().to_string();
-        let rates = || vec![1.0; 4];
-        assert!(text(LossCurve::of_rates(rates(), vec![(5, 1.0)])).contains("points"));
-        assert!(text(LossCurve::of_rates(rates(), vec![(0, 1.0)])).contains("points"));
-        assert!(text(LossCurve::of_rates(rates(), vec![(1, f64::NAN)])).contains("points"));
-        assert!(text(LossCurve::of_rates(vec![-1.0], vec![])).contains("rates"));
-        let curve = LossCurve::of_rates(rates(), vec![(2, 1.0), (4, 0.5)]).unwrap();
-        assert!(text(curve.clone().with_warmup(4)).contains("warmup"));
-        assert_eq!(curve.with_warmup(2).unwrap().points(), [(4, 0.5)]);
-        assert!(Areas::of(&[], 0, 0.9).is_err());
-        assert!(Areas::of(&[1.0], 0, 1.0).is_err());
+    fn bad_rates_are_named() {
+        let text = |rates: &[f64], warmup, memory| {
+            let areas = Areas::of(rates, warmup, memory);
+            areas.unwrap_err().to_string()
+        };
+        assert!(text(&[], 0, 0.9).contains("rates"));
+        assert!(text(&[1.0], 1, 0.9).contains("rates"));
+        for memory in [1.0, -0.1, f64::NAN] {
+            assert!(text(&[1.0], 0, memory).contains("memory"));
+        }
+        for rate in [-1.0, f64::NAN, f64::INFINITY] {
+            assert!(text(&[1.0, rate], 0, 0.9).contains("rate"));
+            assert!(text(&[rate, 1.0], 1, 0.9).contains("rate"));
+        }
+        let mut running = RunningAreas::new(0.9).unwrap();
+        running.observe(1.0).unwrap();
+        let before = running;
+        assert!(running.observe(f64::NAN).is_err());
+        assert_eq!(running, before);
+        assert!(text(&[f64::MAX; 3], 0, 0.9).contains("forward"));
+        let json = serde_json::to_string(&running).unwrap();
+        let broken = json.replace("0.9", "1.5");
+        assert!(serde_json::from_str::<RunningAreas>(&broken).is_err());
     }
 
     proptest! {
@@ -246,6 +239,38 @@ mod tests {
                 };
                 let expected: f64 = (0..=s).map(term).sum();
                 prop_assert!((areas.annealing[s] - expected).abs() < 1e-9);
+            }
+        }
+
+        #[test]
+        fn a_constant_rate_has_no_annealing_area(rate in 0.0_f64..10.0, memory in 0.0_f64..0.9999, updates in 1_usize..200) {
+            let areas = Areas::of(&vec![rate; updates], 0, memory).unwrap();
+            prop_assert!(areas.annealing.iter().all(|area| *area == 0.0));
+        }
+
+        #[test]
+        fn areas_scale_with_the_rates(rates in prop::collection::vec(0.0_f64..1.0, 1..40), memory in 0.0_f64..0.999, factor in 0.01_f64..100.0) {
+            let scaled: Vec<f64> = rates.iter().map(|rate| factor * rate).collect();
+            let (one, other) = (Areas::of(&rates, 0, memory).unwrap(), Areas::of(&scaled, 0, memory).unwrap());
+            for s in 0..rates.len() {
+                prop_assert!((factor * one.forward[s] - other.forward[s]).abs() < 1e-9 * factor);
+                prop_assert!((factor * one.annealing[s] - other.annealing[s]).abs() < 1e-9 * factor);
+            }
+        }
+
+        #[test]
+        fn areas_go_on_from_a_file(rates in prop::collection::vec(0.0_f64..1.0, 2..40), cut in 0.0_f64..1.0, memory in 0.0_f64..0.999) {
+            let cut = (cut * rates.len() as f64) as usize;
+            let whole = Areas::of(&rates, 0, memory).unwrap();
+            let mut running = RunningAreas::new(memory).unwrap();
+            for (update, rate) in rates.iter().enumerate() {
+                if update == cut {
+                    let json = serde_json::to_string(&running).unwrap();
+                    running = serde_json::from_str(&json).unwrap();
+                }
+                running.observe(*rate).unwrap();
+                prop_assert_eq!(running.forward(), whole.forward[update]);
+                prop_assert_eq!(running.annealing(), whole.annealing[update]);
             }
         }
     }

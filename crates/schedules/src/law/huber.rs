@@ -1,6 +1,8 @@
 //! Robust fits of positive parameters: Huber's loss of logarithms, minimised from many starts.
 
-use argmin::core::{CostFunction, Error as ArgminError, Executor, Gradient};
+use argmin::core::{
+    ArgminError as Failure, CostFunction, Error as ArgminError, Executor, Gradient, IterState, KV, LineSearch, Problem as Counted, Solver, State as _,
+};
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
 use nalgebra::{DMatrix, DVector};
@@ -53,6 +55,12 @@ pub(crate) struct Problem<'a, L> {
 /// Points that the starts are compared on; the best of them goes on with all.
 const FEW: usize = 400;
 
+/// Searches of one start at most.
+const SEARCHES: usize = 20;
+
+/// Steps that are tried along one direction at most.
+const STEPS: u64 = 40;
+
 /// Predictions below this share of the observed value have their logarithm drawn on as a line: it stays finite, and leads
 /// back to where the law makes sense.
 const FLOOR: f64 = 1e-2;
@@ -81,9 +89,28 @@ impl<L: Law> Problem<'_, L> {
         (value, by_log.collect())
     }
 
-    /// Parameters and objective from one start; none if the search fails.
+    /// Parameters and objective from one start; none if no search from there succeeds. The kinks of the objective may end a search
+    /// early: another one, which forgets the curvature, follows as long as it gains something.
     fn descend(&self, start: &[f64]) -> Option<(Vec<f64>, f64)> {
-        let solver = LBFGS::new(MoreThuenteLineSearch::new(), 10)
+        let mut best = self.search(start)?;
+        for _ in 0..SEARCHES {
+            let Some(next) = self.search(&best.0) else {
+                break;
+            };
+            let gained = best.1 - next.1;
+            if gained > 0.0 {
+                best = next;
+            }
+            if gained <= 1e-9 * best.1 {
+                break;
+            }
+        }
+        Some(best)
+    }
+
+    /// One search by limited-memory BFGS.
+    fn search(&self, start: &[f64]) -> Option<(Vec<f64>, f64)> {
+        let solver = LBFGS::new(Bounded(MoreThuenteLineSearch::new()), 10)
             .with_tolerance_grad(1e-9)
             .and_then(|solver| solver.with_tolerance_cost(1e-14))
             .ok()?;
@@ -175,6 +202,48 @@ impl<L: Law> Gradient for Of<'_, '_, L> {
 
     fn gradient(&self, logs: &Self::Param) -> std::result::Result<Vec<f64>, ArgminError> {
         Ok(self.0.value_and_gradient(logs).1)
+    }
+}
+
+/// A line search that gives up after some steps: along a kink the conditions on its slope may not be met anywhere.
+#[derive(Clone)]
+struct Bounded(MoreThuenteLineSearch<Vec<f64>, Vec<f64>, f64>);
+
+impl LineSearch<Vec<f64>, f64> for Bounded {
+    fn search_direction(&mut self, direction: Vec<f64>) {
+        self.0.search_direction(direction);
+    }
+
+    fn initial_step_length(&mut self, length: f64) -> std::result::Result<(), ArgminError> {
+        self.0.initial_step_length(length)
+    }
+}
+
+/// Where a line search is.
+type State = IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;
+
+/// What a solver hands on.
+type Step = std::result::Result<(State, Option<KV>), ArgminError>;
+
+impl<O> Solver<O, State> for Bounded
+where
+    O: CostFunction<Param = Vec<f64>, Output = f64>
+        + Gradient<Param = Vec<f64>, Gradient = Vec<f64>>,
+{
+    fn name(&self) -> &'static str {
+        "bounded line search"
+    }
+
+    fn init(&mut self, problem: &mut Counted<O>, state: State) -> Step {
+        self.0.init(problem, state)
+    }
+
+    fn next_iter(&mut self, problem: &mut Counted<O>, state: State) -> Step {
+        if state.get_iter() >= STEPS {
+            let text = "no step meets the conditions".into();
+            return Err(Failure::ConditionViolated { text }.into());
+        }
+        self.0.next_iter(problem, state)
     }
 }
 

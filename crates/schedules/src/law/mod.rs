@@ -4,8 +4,10 @@ pub mod annealing;
 pub mod areas;
 pub mod chinchilla;
 mod huber;
+pub mod loss_curve;
 
 pub use annealing::{AnnealingFit, AnnealingFitConfig, AnnealingLaw, Cooldown};
-pub use areas::{Areas, LossCurve};
+pub use areas::{Areas, RunningAreas};
 pub use chinchilla::{ChinchillaFit, ChinchillaFitConfig, ChinchillaLaw, ScaledRun};
 pub use huber::Quality;
+pub use loss_curve::LossCurve;
