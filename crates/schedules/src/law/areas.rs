@@ -269,8 +269,9 @@ mod tests {
                     running = serde_json::from_str(&json).unwrap();
                 }
                 running.observe(*rate).unwrap();
-                prop_assert_eq!(running.forward(), whole.forward[update]);
-                prop_assert_eq!(running.annealing(), whole.annealing[update]);
+                // JSON may lose the last bit of a number.
+                prop_assert!((running.forward() - whole.forward[update]).abs() < 1e-12);
+                prop_assert!((running.annealing() - whole.annealing[update]).abs() < 1e-12);
             }
         }
     }

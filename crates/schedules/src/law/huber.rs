@@ -1,7 +1,8 @@
 //! Robust fits of positive parameters: Huber's loss of logarithms, minimised from many starts.
 
 use argmin::core::{
-    ArgminError as Failure, CostFunction, Error as ArgminError, Executor, Gradient, IterState, KV, LineSearch, Problem as Counted, Solver, State as _,
+    ArgminError as Failure, CostFunction, Error as ArgminError, Executor, Gradient, IterState, KV,
+    LineSearch, Problem as Counted, Solver, State as _,
 };
 use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::annealing::AreaPoint;
+use super::areas::Areas;
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_not_negative, check_positive};
 use crate::schedule::{Schedule, ScheduleExt};
@@ -101,6 +103,20 @@ impl LossCurve {
         points
             .filter(|(updates, _)| *updates > self.warmup)
             .collect()
+    }
+
+    /// The losses after the warm-up with the areas of the rates up to each.
+    ///
+    /// # Errors
+    /// As [`Areas::of`].
+    pub fn areas(&self, memory: f64) -> Result<Vec<AreaPoint>> {
+        let areas = Areas::of(&self.rates, self.warmup, memory)?;
+        let point = |(done, loss): (usize, f64)| AreaPoint {
+            forward: areas.forward[done - 1],
+            annealing: areas.annealing[done - 1],
+            loss,
+        };
+        Ok(self.points().into_iter().map(point).collect())
     }
 }
 

@@ -6,7 +6,7 @@ pub mod chinchilla;
 mod huber;
 pub mod loss_curve;
 
-pub use annealing::{AnnealingFit, AnnealingFitConfig, AnnealingLaw, Cooldown};
+pub use annealing::{AnnealingFit, AnnealingFitConfig, AnnealingLaw, AreaPoint, Cooldown};
 pub use areas::{Areas, RunningAreas};
 pub use chinchilla::{ChinchillaFit, ChinchillaFitConfig, ChinchillaLaw, ScaledRun};
 pub use huber::Quality;
