@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::annealing::AreaPoint;
+use super::annealing_fit::AreaPoint;
 use super::areas::Areas;
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_not_negative, check_positive};
