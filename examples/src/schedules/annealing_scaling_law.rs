@@ -238,7 +238,10 @@ fn record(
             let done = || points.iter().map(|(done, _)| *done as f64);
             let measured = points.iter().map(|(_, loss)| *loss);
             trial.curve(&format!("{name}, measured"), done().zip(measured).collect());
-            trial.curve(&format!("{name}, predicted"), done().zip(predicted).collect());
+            trial.curve(
+                &format!("{name}, predicted"),
+                done().zip(predicted).collect(),
+            );
         }
         error
     })

@@ -54,7 +54,7 @@ pub(crate) struct Problem<'a, L> {
 }
 
 /// Points that the starts are compared on; the best of them goes on with all.
-const FEW: usize = 400;
+const FEW: usize = 100;
 
 /// Searches of one start at most.
 const SEARCHES: usize = 20;
