@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Criterion;
+use regimen_schedules::law::{AnnealingFitConfig, AnnealingLaw, LossCurve};
 use regimen_schedules::refined::step_sizes;
 use regimen_schedules::{
     AnySchedule, Cosine, Linear, Noisy, Norm, RefinedConfig, Schedule, ScheduleExt, WarmRestarts,
@@ -90,5 +91,34 @@ pub(crate) fn table(criterion: &mut Criterion) {
             bencher.iter(|| black_box(schedule.table(black_box(steps))));
         });
     }
+    group.finish();
+}
+
+/// The annealing law, fitted to a curve of 10,000 updates with a loss at each, and the curve that it predicts.
+pub(crate) fn law(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("annealing-law");
+    let truth = AnnealingLaw {
+        floor: 3.057,
+        scale: 0.490,
+        exponent: 0.497,
+        gain: 0.299,
+        memory: 0.999,
+    };
+    let steps = 10_000;
+    let rates = Cosine::new(2e-4, steps).unwrap().table(steps);
+    let losses = truth.predict(&rates, 0).unwrap();
+    let noisy = losses.iter().enumerate().map(|(step, loss)| {
+        let noise = 3e-3 * ((step * step) as f64).sin();
+        (step + 1, loss * (1.0 + noise))
+    });
+    let curve = LossCurve::of_rates(rates.clone(), noisy.collect()).unwrap();
+    let curves = [curve];
+    let config = AnnealingFitConfig::new();
+    group.bench_function("fit", |bencher| {
+        bencher.iter(|| black_box(config.fit(black_box(&curves)).unwrap()));
+    });
+    group.bench_function("predict", |bencher| {
+        bencher.iter(|| black_box(truth.predict(black_box(&rates), 0).unwrap()));
+    });
     group.finish();
 }

@@ -33,6 +33,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::multigrid::SYSTEM,
     schedules::adaptive_batch::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
+    schedules::annealing_scaling_law::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

@@ -18,7 +18,7 @@ use crate::models::CharWindow;
 /// # Errors
 /// The first error of the loader.
 pub fn fit<M>(
-    mut model: M,
+    model: M,
     loader: &dyn DataLoader<M::Input>,
     optim: &mut ModuleOptimizer,
     scheduler: &mut dyn LrScheduler,
@@ -27,11 +27,32 @@ pub fn fit<M>(
 where
     M: TrainStep + Module,
 {
+    fit_watched(model, loader, optim, scheduler, epochs, |_, _| ())
+}
+
+/// As [`fit`], and shows the model after each update, with how many there were.
+///
+/// # Errors
+/// The first error of the loader.
+pub fn fit_watched<M>(
+    mut model: M,
+    loader: &dyn DataLoader<M::Input>,
+    optim: &mut ModuleOptimizer,
+    scheduler: &mut dyn LrScheduler,
+    epochs: usize,
+    mut watch: impl FnMut(usize, &M),
+) -> Result<M>
+where
+    M: TrainStep + Module,
+{
+    let mut updates = 0;
     for _ in 0..epochs {
         for batch in loader.iter() {
             let lr = scheduler.step();
             let output = model.step(batch?);
             model = model.optimize(optim, lr.into(), output.grads);
+            updates += 1;
+            watch(updates, &model);
         }
     }
     Ok(model)
@@ -88,10 +109,14 @@ impl TrainStep for CharWindow {
 #[must_use]
 pub fn text_loss(model: &CharWindow, text: &Text, window: usize, device: &Device) -> f64 {
     let batch = text.even(VALIDATION, window, &device.clone().inner());
-    mean(cross_entropy(
-        model.valid().forward(batch.windows),
-        batch.next,
-    ))
+    batch_loss(model, batch)
+}
+
+/// The mean cross-entropy over the windows of a batch, in nats.
+#[must_use]
+pub fn batch_loss(model: &CharWindow, batch: TextBatch) -> f64 {
+    let logits = model.valid().forward(batch.windows);
+    mean(cross_entropy(logits, batch.next))
 }
 
 /// The mean of a vector of losses.

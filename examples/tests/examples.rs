@@ -82,6 +82,11 @@ fn a_curve_fitted_in_reverse_is_caught() {
     assert_fault_is_caught("learning-curve-prediction", "carrying forward");
 }
 
+#[test]
+fn an_annealing_area_without_its_sum_is_caught() {
+    assert_fault_is_caught("annealing-scaling-law", "curve of linear");
+}
+
 fn program(arguments: &[&str]) -> Output {
     let program = env!("CARGO_BIN_EXE_regimen-examples");
     Command::new(program).args(arguments).output().unwrap()

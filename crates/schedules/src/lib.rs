@@ -17,6 +17,7 @@ pub mod decoding;
 mod error;
 pub mod feedback;
 pub mod importance;
+pub mod law;
 mod maths;
 pub mod multigrid;
 #[cfg(feature = "burn")]

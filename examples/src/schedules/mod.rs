@@ -1,6 +1,7 @@
 //! Experiments of `regimen-schedules`.
 
 pub mod adaptive_batch;
+pub mod annealing_scaling_law;
 pub mod continual_pretraining;
 pub mod exploratory_annealed_decoding;
 pub mod importance_annealing;
