@@ -2,7 +2,7 @@
 //!
 //! The loss after every update of a run, from its rates alone: a power law of their sum, less what annealing gains.
 //!
-//! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029), equation 1.
+//! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029), the law itself.
 
 use serde::{Deserialize, Serialize};
 

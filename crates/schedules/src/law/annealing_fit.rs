@@ -2,7 +2,7 @@
 //!
 //! The annealing law fitted to one or two measured curves, robustly, with how sure the fit is.
 //!
-//! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029), section 4 and appendix.
+//! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029); loss and grid of starts as in public implementations that follow the authors' code.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub struct AreaPoint {
 /// | `annealing` | true | false fits the power law alone, `gain` 0: what the annealing term is compared with |
 ///
 /// The four parameters stay positive by their logarithms, where the authors use bounds at 0; so the grid's start at an
-/// exponent of 0 is 0.05 here. The grid of starts is the authors', in units in which the largest areas are 4 and 0.2, as in a run
+/// exponent of 0 is 0.05 here. The grid of starts is theirs, in units in which the largest areas are 4 and 0.2, as in a run
 /// of 20,000 updates at a peak of 2e-4 with a memory of 0.999: the fit does not depend on the unit of the rates.
 ///
 /// ```

@@ -2,7 +2,7 @@
 //!
 //! What the annealing law reads off a run's rates: the area under them, and the area of their fall with a fading memory.
 //!
-//! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029), section 3.
+//! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029).
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,7 @@
 //!
 //! A measured curve of losses with the rates of its run: what the annealing law is fitted to, and judged by.
 //!
-//! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029), section 4.
+//! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029).
 
 use serde::{Deserialize, Serialize};
 
