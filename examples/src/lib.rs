@@ -34,6 +34,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::adaptive_batch::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
     schedules::annealing_scaling_law::SYSTEM,
+    schedules::sft_recipe::SYSTEM,
     unlearning::ssd::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,

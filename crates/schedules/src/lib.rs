@@ -14,6 +14,7 @@ pub mod clock;
 pub mod combine;
 pub mod curve;
 pub mod decoding;
+pub mod early_signals;
 mod error;
 pub mod feedback;
 pub mod importance;
@@ -48,6 +49,7 @@ pub use curve::{LearningTrace, LearningTraceConfig, PowerLaw};
 #[cfg(feature = "burn")]
 pub use decoding::Sampler;
 pub use decoding::{Annealing, DecodingTemperature};
+pub use early_signals::{EarlySignal, EarlySignals, EarlySignalsConfig, Selection, select};
 pub use error::{Error, Result};
 pub use feedback::{
     AdaGradNorm, Feedback, Greedy, GreedyConfig, Mode, PlateauRule, Reaction, ReduceOnPlateau,
@@ -56,7 +58,7 @@ pub use feedback::{
 pub use importance::{Bridge, Importance};
 pub use multigrid::{Multigrid, MultigridConfig, MultigridRun};
 #[cfg(feature = "burn")]
-pub use norms::GradientNorms;
+pub use norms::{GradientNorms, ScalarLog};
 #[cfg(feature = "plot")]
 pub use plot::Picture;
 pub use refined::{Norm, Refined, RefinedConfig};

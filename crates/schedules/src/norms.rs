@@ -37,13 +37,7 @@ const CHUNK: usize = 512;
 #[derive(Clone)]
 pub struct GradientNorms {
     norm: Norm,
-    log: Arc<Mutex<Log>>,
-}
-
-#[derive(Default)]
-struct Log {
-    read: Vec<f64>,
-    pending: Vec<Tensor<1>>,
+    log: ScalarLog,
 }
 
 impl std::fmt::Debug for GradientNorms {
@@ -56,16 +50,14 @@ impl GradientNorms {
     /// An empty log of a norm: [`Norm::L2`] for SGD, [`Norm::L1`] for Adam.
     #[must_use]
     pub fn new(norm: Norm) -> Self {
-        let log = Arc::default();
-        Self { norm, log }
+        Self::resume(norm, Vec::new())
     }
 
     /// A log that goes on from norms that were saved.
     #[must_use]
     pub fn resume(norm: Norm, norms: Vec<f64>) -> Self {
-        let new = Self::new(norm);
-        new.lock().read = norms;
-        new
+        let log = ScalarLog::resume(norms);
+        Self { norm, log }
     }
 
     /// Logs the norm of a module's gradients.
@@ -73,16 +65,10 @@ impl GradientNorms {
     /// A read that fails is kept for [`norms`](Self::norms) to report.
     pub fn observe<M: Module>(&self, module: &M, grads: &GradientsParams) {
         let gradient = ParamVector::gradients(module, grads);
-        let norm = match self.norm {
+        self.log.observe(match self.norm {
             Norm::L2 => gradient.l2(),
             Norm::L1 => gradient.l1(),
-        };
-        let mut log = self.lock();
-        log.pending.push(norm);
-        if log.pending.len() >= CHUNK && log.flush().is_err() {
-            // The pending tensors stay, so that the next read fails again and is reported.
-            tracing::warn!("gradient norms could not be read from the device");
-        }
+        });
     }
 
     /// All norms so far, one an update. Reads what is pending from the device.
@@ -90,12 +76,82 @@ impl GradientNorms {
     /// # Errors
     /// If the device fails.
     pub fn norms(&self) -> Result<Vec<f64>> {
+        self.log.values()
+    }
+
+    /// The number of updates that were logged.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.log.len()
+    }
+
+    /// Whether nothing was logged.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A log of numbers on the device, one an update: of the training loss, for instance, in [`TrainStep::step`].
+///
+/// It reads nothing when it is called, and 512 numbers in one transfer after so many calls. Clones share the log.
+///
+/// [`TrainStep::step`]: https://docs.rs/burn/latest/burn/train/trait.TrainStep.html
+#[derive(Clone, Default)]
+pub struct ScalarLog {
+    log: Arc<Mutex<Log>>,
+}
+
+#[derive(Default)]
+struct Log {
+    read: Vec<f64>,
+    pending: Vec<Tensor<1>>,
+}
+
+impl std::fmt::Debug for ScalarLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ScalarLog({} values)", self.len())
+    }
+}
+
+impl ScalarLog {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A log that goes on from values that were saved.
+    #[must_use]
+    pub fn resume(values: Vec<f64>) -> Self {
+        let new = Self::new();
+        new.lock().read = values;
+        new
+    }
+
+    /// Logs a value `[1]`, without its graph.
+    ///
+    /// A read that fails is kept for [`values`](Self::values) to report.
+    pub fn observe(&self, value: Tensor<1>) {
+        let mut log = self.lock();
+        log.pending.push(value.detach());
+        if log.pending.len() >= CHUNK && log.flush().is_err() {
+            // The pending tensors stay, so that the next read fails again and is reported.
+            tracing::warn!("logged values could not be read from the device");
+        }
+    }
+
+    /// All values so far. Reads what is pending from the device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn values(&self) -> Result<Vec<f64>> {
         let mut log = self.lock();
         log.flush()?;
         Ok(log.read.clone())
     }
 
-    /// The number of updates that were logged.
+    /// The number of values that were logged.
     #[must_use]
     pub fn len(&self) -> usize {
         let log = self.lock();

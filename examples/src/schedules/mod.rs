@@ -9,4 +9,5 @@ pub mod infinite_schedule;
 pub mod learning_curve_prediction;
 pub mod multigrid;
 pub mod refined_schedules;
+pub mod sft_recipe;
 mod stream;
