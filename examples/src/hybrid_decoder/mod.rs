@@ -4,7 +4,7 @@ mod peptides;
 mod words;
 
 pub use peptides::{PeptideConfig, peptides};
-pub use words::{corrupted_words, words_of};
+pub use words::{corrupted, words_of};
 
 use anyhow::{Result, ensure};
 use burn::config::Config;
@@ -99,7 +99,7 @@ impl HybridConfig {
     ///
     /// # Errors
     /// If a target is empty, or has more letters or needs more frames than there are.
-    pub fn batch(&self, pairs: &[&Pair], device: &Device) -> Result<PairBatch> {
+    pub fn batch(&self, pairs: &[Pair], device: &Device) -> Result<PairBatch> {
         for pair in pairs {
             let (length, needed) = (pair.target.len(), frames_needed(&pair.target));
             let good = (1..=self.longest).contains(&length) && needed <= self.frames;
@@ -109,7 +109,7 @@ impl HybridConfig {
         let (batch, tokens) = (pairs.len(), self.longest + 1);
         let padding = self.letters as i64 + 1;
         let text = |length: usize, end: Option<i64>| {
-            let row = |pair: &&Pair| {
+            let row = |pair: &Pair| {
                 let mut row: Vec<i64> = pair.target.iter().copied().map(i64::from).collect();
                 row.extend(end);
                 row.resize(length, padding);

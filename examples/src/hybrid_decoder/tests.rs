@@ -11,8 +11,9 @@ use crate::data::Text;
 
 fn words() -> (HybridConfig, Vec<Pair>) {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let words = words_of(&Text::prose().unwrap(), 5, 8, &mut rng);
-    let pairs = corrupted_words(&words[..6], 0.3, 8, &mut rng);
+    let words = words_of(&[Text::prose().unwrap()], 5, 8, &mut rng);
+    let pairs = words[..6].iter().map(|w| corrupted(w, 0.3, 8, &mut rng));
+    let pairs = pairs.collect();
     let config = HybridConfig::new(35, 36, 26, 8, 8);
     (config.with_width(16).with_heads(2).with_layers(1), pairs)
 }
@@ -26,8 +27,7 @@ fn spectra() -> (HybridConfig, Vec<Pair>) {
 }
 
 fn batch(config: &HybridConfig, pairs: &[Pair], device: &Device) -> PairBatch {
-    let pairs: Vec<&Pair> = pairs.iter().collect();
-    config.batch(&pairs, device).unwrap()
+    config.batch(pairs, device).unwrap()
 }
 
 /// The largest gradient of a loss in a part of the model.
@@ -54,6 +54,28 @@ fn ctc(probabilities: &[[f32; 3]], target: &[i64]) -> f64 {
         int(vec![target.len() as i64]),
     );
     f64::from(losses.into_scalar::<f32>())
+}
+
+#[test]
+fn a_corrupted_word_keeps_its_target_and_most_letters() {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let word = [3, 1, 20, 19, 1];
+    let (mut same, mut draws) = (0, Vec::new());
+    for _ in 0..2000 {
+        let pair = corrupted(&word, 0.3, 8, &mut rng);
+        assert_eq!((&pair.target[..], pair.prefixes.len()), (&word[..], 6));
+        let letter = |(place, row): (usize, &Vec<f32>)| {
+            assert!(row.len() == 35 && row[27 + place] == 1.0 && row.iter().sum::<f32>() == 2.0);
+            row[..27].iter().position(|x| *x == 1.0).unwrap() as u8
+        };
+        let seen: Vec<u8> = pair.seen.iter().enumerate().map(letter).collect();
+        same += seen.iter().zip(&word).filter(|(a, b)| a == b).count();
+        draws.push(seen);
+    }
+    // A random letter is the right one once in 26 times.
+    let share = same as f64 / 10_000.0;
+    assert!((share - (0.7 + 0.3 / 26.0)).abs() < 0.02, "{share}");
+    assert!(draws.windows(2).any(|pair| pair[0] != pair[1]));
 }
 
 #[test]
@@ -161,7 +183,10 @@ fn targets_that_no_path_spells_are_refused() {
     let (config, mut pairs) = words();
     let device = Device::default();
     assert_eq!(frames_needed(&[1, 1, 2, 2, 2]), 8);
-    let refused = |config: &HybridConfig, pair: &Pair| config.batch(&[pair], &device).is_err();
+    let refused = |config: &HybridConfig, pair: &Pair| {
+        let pair = std::slice::from_ref(pair);
+        config.batch(pair, &device).is_err()
+    };
     pairs[0].target = vec![3; 8];
     assert!(!refused(&config.clone().with_frames(15), &pairs[0]));
     assert!(refused(&config.clone().with_frames(14), &pairs[0]));

@@ -44,6 +44,9 @@ pub const SYSTEM: System = System {
     judge,
 };
 
+/// Seeds count from here. Lower ones were looked at with an earlier network, whose second convolution had stride 2 where this
+/// one pools; replicas with seeds 0 and 1 in another library showed that pooling reaches the accuracy of the reference.
+const FIRST_SEED: u64 = 100;
 const BATCH: usize = 16;
 const RATE: f64 = 0.02;
 /// Epochs over the baseline's with which the iterations are just below a half.
@@ -133,7 +136,8 @@ struct Job<'a> {
 impl Job<'_> {
     fn arm(&self, trial: &mut Trial, arm: &str, config: &MultigridConfig) -> Result<()> {
         let device = &self.context.device;
-        device.seed(trial.seed);
+        let seed = FIRST_SEED + trial.seed;
+        device.seed(seed);
         let examples = self.train.labels.len();
         let plan = config.init()?.run(examples)?;
         let epochs = plan.plan().epochs();
@@ -149,7 +153,7 @@ impl Job<'_> {
             iterations: iterations.clone(),
             pixels: pixels.clone(),
         };
-        let sampler = Uniform::new(examples, trial.seed)?;
+        let sampler = Uniform::new(examples, seed)?;
         let data = self.train.clone();
         let loader = CurriculumLoader::new(sampler, data, Arc::new(batcher), sizes, device)?;
         let net = AnySizeCnnConfig::new(self.train.classes).init(device);
