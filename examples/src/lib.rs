@@ -40,6 +40,7 @@ pub const SYSTEMS: &[System] = &[
     pruning::granet::SYSTEM,
     pruning::continual_dst::SYSTEM,
     curriculum::seta::SYSTEM,
+    moe::load_balancing_loss::SYSTEM,
     moe::moe_pathways::SYSTEM,
 ];
 

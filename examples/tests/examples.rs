@@ -285,3 +285,13 @@ fn pathways_with_the_answers_of_other_samples_are_caught() {
         "{whole:?} {broken:?}"
     );
 }
+
+#[test]
+fn signals_taken_for_their_opposites_are_caught() {
+    assert_fault_is_caught("sft-recipe", "early loss and forgetting");
+}
+
+#[test]
+fn counts_that_are_not_exchanged_are_caught() {
+    assert_fault_is_caught("load-balancing-loss", "error of micro-batch");
+}

@@ -16,8 +16,9 @@ use crate::error::{Error, Result, check, check_finite, check_not_negative, check
 ///
 /// | parameter | default | unit | range |
 /// |---|---|---|---|
-/// | `start` | | samples seen | from 0 |
+/// | `start` | | samples seen | from 1 |
 /// | `end` | | samples seen | above `start` |
+/// | `fall` | 0.01 | share of the loss | from 0 |
 /// | `tolerance` | 0.05 | share of the loss | from 0 |
 ///
 /// Runs are compared at equal samples, never at equal steps: a batch of 4096 takes 1/32 of the steps of one of 128. 5 to 10 % of
@@ -28,6 +29,8 @@ pub struct EarlySignalsConfig {
     pub start: u64,
     /// Samples with which it ends.
     pub end: u64,
+    /// How much lower the loss must be in the window than on average before it, as a share of that.
+    pub fall: f64,
     /// How much the loss may rise from the window's first half to its second, as a share of it.
     pub tolerance: f64,
 }
@@ -39,8 +42,16 @@ impl EarlySignalsConfig {
         Self {
             start,
             end,
+            fall: 0.01,
             tolerance: 0.05,
         }
+    }
+
+    /// How much lower the loss must be in the window than before it.
+    #[must_use]
+    pub fn with_fall(mut self, fall: f64) -> Self {
+        self.fall = fall;
+        self
     }
 
     /// How much the loss may rise within the window.
@@ -58,9 +69,9 @@ impl EarlySignalsConfig {
         EarlySignals {
             config: self,
             seen: 0,
-            first_loss: None,
+            diverged: false,
             norms: 0.0,
-            losses: [0.0; 2],
+            losses: [0.0; 3],
         }
         .checked()
     }
@@ -85,11 +96,12 @@ impl EarlySignalsConfig {
 pub struct EarlySignals {
     config: EarlySignalsConfig,
     seen: u64,
-    first_loss: Option<f64>,
-    /// Sum over the window's samples; NaN once a value was not finite.
+    /// Whether a value was not finite.
+    diverged: bool,
+    /// Sum over the window's samples.
     norms: f64,
-    /// The same of the losses, by halves of the window.
-    losses: [f64; 2],
+    /// The same of the losses: before the window, in its first half, in its second.
+    losses: [f64; 3],
 }
 
 checked_serde!(EarlySignals);
@@ -99,10 +111,16 @@ impl Checked for EarlySignals {
         let EarlySignalsConfig {
             start,
             end,
+            fall,
             tolerance,
         } = self.config;
+        check("start", start as f64, start > 0, "1 or more")?;
         check("end", end as f64, end > start, "above `start`")?;
-        check_not_negative("tolerance", tolerance)
+        check_not_negative("fall", fall)?;
+        check_not_negative("tolerance", tolerance)?;
+        check_not_negative("norms", self.norms)?;
+        let finite = |loss: &f64| check_finite("losses", *loss);
+        self.losses.iter().try_for_each(finite)
     }
 }
 
@@ -119,26 +137,31 @@ impl EarlySignals {
         if gradient_norm < 0.0 {
             return check_not_negative("gradient_norm", gradient_norm);
         }
-        self.first_loss.get_or_insert(loss);
-        let EarlySignalsConfig { start, end, .. } = self.config;
         let (from, to) = (self.seen, self.seen.saturating_add(samples));
-        let within = |low: u64, high: u64| to.min(high).saturating_sub(from.max(low)) as f64;
-        let middle = start + (end - start) / 2;
-        let count = within(start, end);
-        if count > 0.0 {
-            self.norms += count * gradient_norm;
-        }
-        for (sum, count) in self
-            .losses
-            .iter_mut()
-            .zip([within(start, middle), within(middle, end)])
-        {
-            if count > 0.0 {
-                *sum += count * loss;
-            }
-        }
         self.seen = to;
+        if from >= self.config.end {
+            return Ok(());
+        }
+        if !gradient_norm.is_finite() || !loss.is_finite() {
+            self.diverged = true;
+            return Ok(());
+        }
+        let counts = self.parts().map(|(low, high)| {
+            let within = to.min(high).saturating_sub(from.max(low));
+            within as f64
+        });
+        self.norms += (counts[1] + counts[2]) * gradient_norm;
+        for (sum, count) in self.losses.iter_mut().zip(counts) {
+            *sum += count * loss;
+        }
         Ok(())
+    }
+
+    /// Samples before the window, in its first half, in its second.
+    fn parts(&self) -> [(u64, u64); 3] {
+        let EarlySignalsConfig { start, end, .. } = self.config;
+        let middle = start + (end - start).div_ceil(2);
+        [(0, start), (start, middle), (middle, end)]
     }
 
     /// Samples seen so far.
@@ -158,11 +181,6 @@ impl EarlySignals {
     /// # Errors
     /// If it is not over.
     pub fn signal(&self) -> Result<EarlySignal> {
-        let EarlySignalsConfig {
-            start,
-            end,
-            tolerance,
-        } = self.config;
         if !self.is_complete() {
             return Err(Error::OutOfRange {
                 field: "seen",
@@ -170,20 +188,23 @@ impl EarlySignals {
                 allowed: "the end of the window or more",
             });
         }
-        let middle = start + (end - start) / 2;
-        let [sizes, width] = [[middle - start, end - middle], [end - start; 2]];
-        let [first, second] = [0, 1].map(|half| self.losses[half] / sizes[half].max(1) as f64);
-        // A window of one sample has only a second half.
-        let first = if sizes[0] == 0 { second } else { first };
-        let loss = self.losses.iter().sum::<f64>() / width[0] as f64;
-        let gradient_norm = self.norms / width[0] as f64;
-        let finite = loss.is_finite() && gradient_norm.is_finite();
-        let fell = self.first_loss.is_some_and(|start| loss < start);
-        let falls = second <= first + tolerance * first.abs();
+        let EarlySignalsConfig {
+            start,
+            end,
+            fall,
+            tolerance,
+        } = self.config;
+        let width = (end - start) as f64;
+        let loss = (self.losses[1] + self.losses[2]) / width;
+        let sizes = self.parts().map(|(low, high)| (high - low) as f64);
+        let [before, first, second] = [0, 1, 2].map(|part| self.losses[part] / sizes[part]);
+        let fell = loss <= before - fall * before.abs();
+        // A window of one sample has no second half.
+        let rises = sizes[2] > 0.0 && second > first + tolerance * first.abs();
         Ok(EarlySignal {
-            gradient_norm,
+            gradient_norm: self.norms / width,
             loss,
-            healthy: finite && fell && falls,
+            healthy: !self.diverged && fell && !rises,
         })
     }
 }
@@ -195,8 +216,8 @@ pub struct EarlySignal {
     pub gradient_norm: f64,
     /// Mean training loss, over samples.
     pub loss: f64,
-    /// Whether both are finite, and the loss is below that of the first update and does not rise within the window. A high
-    /// loss is a good sign only then: a run that diverged or does not learn has one too.
+    /// Whether every value was finite, and the loss fell from before the window into it and does not rise within. A high loss is a
+    /// good sign only then: a run that diverged or does not learn has one too.
     pub healthy: bool,
 }
 
@@ -246,7 +267,11 @@ pub fn select(runs: &[EarlySignal], fraction: f64) -> Result<Selection> {
             needed: 1,
         });
     }
-    let healthy: Vec<usize> = (0..runs.len()).filter(|&run| runs[run].healthy).collect();
+    let is_healthy =
+        |run: &EarlySignal| run.healthy && run.loss.is_finite() && run.gradient_norm.is_finite();
+    let healthy: Vec<usize> = (0..runs.len())
+        .filter(|&run| is_healthy(&runs[run]))
+        .collect();
     let by_norm = ranks(&healthy, |run| runs[run].gradient_norm);
     let by_loss = ranks(&healthy, |run| -runs[run].loss);
     let mut mean_ranks = vec![None; runs.len()];
@@ -259,7 +284,8 @@ pub fn select(runs: &[EarlySignal], fraction: f64) -> Result<Selection> {
         let norms = || runs[a].gradient_norm.total_cmp(&runs[b].gradient_norm);
         key(a).total_cmp(&key(b)).then_with(norms)
     });
-    let stopped = (fraction * runs.len() as f64).floor() as usize;
+    // A product that is whole but for rounding is not rounded down.
+    let stopped = (fraction * runs.len() as f64 + 1e-9).floor() as usize;
     let kept = (runs.len() - stopped).min(healthy.len());
     let stop = order.split_off(kept);
     Ok(Selection {
@@ -391,9 +417,49 @@ mod tests {
         };
         assert!(healthy([3.0, 2.9, 2.8, 2.7]));
         assert!(!healthy([3.0, 3.0, 3.0, 3.0]));
+        assert!(!healthy([3.0, 2.99, 2.99, 2.98]));
         assert!(!healthy([3.0, 2.0, 2.5, 2.9]));
         assert!(!healthy([3.0, 2.9, f64::NAN, 2.7]));
-        assert!(!healthy([3.0, 2.9, f64::INFINITY, 2.7]));
+        assert!(!healthy([f64::INFINITY, 2.9, 2.8, 2.7]));
+    }
+
+    /// Losses of a run that learns nothing differ by noise alone.
+    #[test]
+    fn noise_is_no_fall() {
+        let mut random = 1_u64;
+        for _ in 0..100 {
+            let mut signals = EarlySignalsConfig::new(6400, 12_800).init().unwrap();
+            while !signals.is_complete() {
+                random = random
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                let noise = (random >> 33) as f64 / f64::from(1_u32 << 31) - 0.5;
+                signals.observe(32, 1.0, 9.0 + noise).unwrap();
+            }
+            assert!(!signals.signal().unwrap().healthy);
+        }
+    }
+
+    #[test]
+    fn a_diverged_run_goes_on_from_json() {
+        let mut signals = observed(EarlySignalsConfig::new(1, 5), &[(2, f64::NAN, f64::NAN)]);
+        let saved = serde_json::to_string(&signals).unwrap();
+        assert_eq!(
+            serde_json::from_str::<EarlySignals>(&saved).unwrap(),
+            signals
+        );
+        signals.observe(5, 1.0, 1.0).unwrap();
+        assert!(!signals.signal().unwrap().healthy);
+        let broken = saved.replace("\"norms\":0.0", "\"norms\":-1.0");
+        assert!(serde_json::from_str::<EarlySignals>(&broken).is_err());
+    }
+
+    #[test]
+    fn shares_that_are_whole_but_for_rounding_are_whole() {
+        let runs: Vec<_> = (0..100).map(|i| signal(f64::from(i), 1.0)).collect();
+        assert_eq!(select(&runs, 0.29).unwrap().stop.len(), 29);
+        let with_nan = select(&[signal(f64::NAN, 1.0), signal(1.0, 1.0)], 0.0).unwrap();
+        assert_eq!((with_nan.keep, with_nan.stop), (vec![1], vec![0]));
     }
 
     #[test]
@@ -416,9 +482,11 @@ mod tests {
     fn bad_input_is_named() {
         let bad = |result: Result<EarlySignals>| result.unwrap_err().to_string();
         assert!(bad(EarlySignalsConfig::new(5, 5).init()).contains("`end`"));
-        let negative = EarlySignalsConfig::new(0, 5).with_tolerance(f64::NAN);
+        let negative = EarlySignalsConfig::new(1, 5).with_tolerance(f64::NAN);
         assert!(bad(negative.init()).contains("`tolerance`"));
-        let mut signals = EarlySignalsConfig::new(0, 5).init().unwrap();
+        assert!(bad(EarlySignalsConfig::new(0, 5).init()).contains("`start`"));
+        assert!(bad(EarlySignalsConfig::new(1, 5).with_fall(-1.0).init()).contains("`fall`"));
+        let mut signals = EarlySignalsConfig::new(1, 5).init().unwrap();
         assert!(signals.observe(0, 1.0, 1.0).is_err());
         assert!(signals.observe(1, -1.0, 1.0).is_err());
         assert!(signals.signal().is_err());

@@ -15,7 +15,7 @@ use regimen_schedules::early_signals::{EarlySignal, EarlySignalsConfig, select};
 use regimen_schedules::{
     Constant, GradientNorms, Linear, LrSchedule, Norm, ScalarLog, ScheduleExt,
 };
-use regimen_tensor::rank::spearman;
+use regimen_tensor::rank::{mean, spearman};
 
 use crate::data::{Text, TextBatch, TextLoader};
 use crate::experiment::{Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial};
@@ -35,7 +35,7 @@ pub const SYSTEM: System = System {
     better: Better::Lower,
     baseline: ALL,
     method: KEPT,
-    rule: "holds if, in the mean over seeds, over the nine runs at a constant rate: the Spearman correlation of early loss and final loss is at most -.3, that of early gradient norm and final loss at least .2, that of early loss and forgetting at most -.3; the best run that is kept ends at most 0.02 above the best of all; stopping saves at least a third of all samples; and with batches of 512 and a rate of 3e-3 the final losses with a constant rate and with warm-up and decay are at most 0.05 apart",
+    rule: "holds if, in the mean over seeds, over the nine runs at a constant rate: the Spearman correlation of early loss and final loss is at most -.3, that of early gradient norm and final loss at least .2, that of early loss and forgetting at most -.3; the best run that is kept ends at most 0.02 above the best of all; and with batches of 512 and a rate of 3e-3 the final losses with a constant rate and with warm-up and decay are at most 0.05 apart",
     paper_effect: PaperEffect::ShownInPart,
     seeds: 3,
     source: "examples/src/schedules/sft_recipe.rs",
@@ -189,7 +189,7 @@ impl Job<'_> {
         Ok(LrSchedule::new(decay.warmed_up(warmup)?))
     }
 
-    /// Fine-tunes on the new text.
+    /// Fine-tunes on the new text. With the fault, both signals are taken for their opposites.
     fn tuned(
         &self,
         base: &CharWindow,
@@ -208,8 +208,12 @@ impl Job<'_> {
         for (norm, loss) in norms.norms()?.into_iter().zip(losses.values()?) {
             signals.observe(batch as u64, norm, loss)?;
         }
+        let mut signal = signals.signal()?;
+        if self.context.fault {
+            (signal.gradient_norm, signal.loss) = (-signal.gradient_norm, -signal.loss);
+        }
         Ok(Outcome {
-            signal: signals.signal()?,
+            signal,
             losses: [0, 1].map(|text| self.loss(&model.net, text)),
         })
     }
@@ -225,8 +229,6 @@ impl Job<'_> {
     }
 
     /// The correlations over the runs, and what stopping half of them keeps and saves.
-    ///
-    /// With the fault, the signs of both signals are taken for their opposites.
     fn judged(&self, trial: &mut Trial, runs: &[Outcome], before: f64) -> Result<()> {
         let of = |read: &dyn Fn(&Outcome) -> f64| runs.iter().map(read).collect::<Vec<_>>();
         let finals = of(&Outcome::mean);
@@ -241,19 +243,17 @@ impl Job<'_> {
             spearman(&losses, &finals)?,
         );
         trial.record(ALL, "early norm and final loss", spearman(&norms, &finals)?);
+        let within = norms.chunks(RATES.len()).zip(finals.chunks(RATES.len()));
+        let within = within.map(|(norms, finals)| spearman(norms, finals));
+        let within = mean(&within.collect::<Result<Vec<_>, _>>()?);
+        trial.record(
+            ALL,
+            "early norm and final loss, within a batch size",
+            within,
+        );
         let forgotten = spearman(&losses, &forgetting)?;
         trial.record(ALL, "early loss and forgetting", forgotten);
-        let signals = runs.iter().map(|run| run.signal);
-        let signals: Vec<EarlySignal> = if self.context.fault {
-            let wrong = |signal: EarlySignal| EarlySignal {
-                gradient_norm: -signal.gradient_norm,
-                loss: -signal.loss,
-                ..signal
-            };
-            signals.map(wrong).collect()
-        } else {
-            signals.collect()
-        };
+        let signals: Vec<EarlySignal> = runs.iter().map(|run| run.signal).collect();
         let selection = select(&signals, FRACTION)?;
         let best = |runs: &mut dyn Iterator<Item = f64>| runs.fold(f64::INFINITY, f64::min);
         trial.record(ALL, "main", best(&mut finals.iter().copied()));
@@ -287,11 +287,6 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
             "best kept run minus best of all, at most 0.02 nats",
             differences(trials, KEPT, ALL, "main"),
             0.02,
-        ),
-        Check::at_least(
-            "share of the samples saved, at least a third",
-            values(trials, KEPT, "samples saved"),
-            1.0 / 3.0,
         ),
         Check::at_most(
             "constant rate and warm-up with decay apart, batch 512, at most 0.05 nats",
