@@ -60,12 +60,15 @@ const OPEN: &str = "second stage, not blocked";
 const NO_CROSS: &str = "second stage, own memory only";
 const NOISE: f64 = 0.3;
 
+/// Draws a pair of an input and its target.
+type Draw = Box<dyn Fn(&mut ChaCha8Rng) -> Result<Pair>>;
+
 /// What is trained how long.
 struct Job<'a> {
     context: &'a Context,
     model: HybridConfig,
     /// Draws a pair to train on.
-    draw: Box<dyn Fn(&mut ChaCha8Rng) -> Result<Pair>>,
+    draw: Draw,
     test: PairBatch,
     seed: u64,
     updates: [usize; 2],
@@ -133,7 +136,7 @@ impl<'a> Job<'a> {
         context: &'a Context,
         seed: u64,
         model: HybridConfig,
-        draw: Box<dyn Fn(&mut ChaCha8Rng) -> Result<Pair>>,
+        draw: Draw,
         test: &[Pair],
     ) -> Result<Self> {
         Ok(Self {
