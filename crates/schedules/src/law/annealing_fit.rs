@@ -12,8 +12,8 @@ use super::huber::{Law, Problem, Quality, grid};
 use super::loss_curve::LossCurve;
 use crate::error::{Error, Result, check, check_finite, check_positive};
 
-/// A loss that was measured, with the areas of its run up to there: from [`Areas`], or kept while the run goes by
-/// [`RunningAreas`](super::RunningAreas).
+/// A loss that was measured, with the areas of its run up to there: from [`Areas`](super::Areas), or kept while the run goes by
+/// [`RunningAreas`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AreaPoint {
     /// `S1`, above 0.
@@ -225,7 +225,7 @@ impl AnnealingFit {
     /// Mean of `|observed - predicted| / observed` over a curve after its warm-up.
     ///
     /// # Errors
-    /// If the curve has no loss after its warm-up, or as [`Areas::of`].
+    /// If the curve has no loss after its warm-up, or as [`Areas::of`](super::Areas::of).
     pub fn mape(&self, curve: &LossCurve) -> Result<f64> {
         let points = curve.areas(self.law.memory)?;
         let errors = points
