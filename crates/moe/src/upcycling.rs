@@ -44,6 +44,9 @@ impl Dense {
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [batch, seq, width] = x.dims();
+        if batch * seq == 0 {
+            return x;
+        }
         let ones = Tensor::ones([batch * seq], &x.device());
         let rows = x.reshape([batch * seq, width]);
         let out = self.body.run(rows, ones, Plan::dense(batch * seq));

@@ -316,6 +316,8 @@ fn no_tokens_are_no_error() {
             for shape in [[0, 5, 8], [3, 0, 8]] {
                 let (y, routing) = moe.forward(Tensor::zeros(shape, &device));
                 assert_eq!(y.dims(), shape, "{name} {dispatch:?}");
+                let dense = merge(&moe.experts, &[1.0; 4]).unwrap();
+                assert_eq!(dense.forward(Tensor::zeros(shape, &device)).dims(), shape);
                 assert_eq!(values(routing.counts.clone()), [0.0; 4], "{name}");
                 let losses = routing.losses();
                 for loss in [losses.balance, losses.z, losses.importance] {
