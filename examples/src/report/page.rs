@@ -18,8 +18,9 @@ pub(super) fn render(findings: &Findings) -> Result<String> {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>Regimen: what was reproduced</title><style>{STYLE}</style></head><body><main>\
          <h1>Regimen: what was reproduced</h1>\
-         <p>Each row is an experiment on real data: a published method against its baseline, with \
-         every seed reported. The verdict follows from a rule that was written down before the run.</p>"
+         <p>Each row is an experiment: a published method against its baseline, with every seed \
+         reported. The verdict follows from a rule in the experiment's file; where it was changed after \
+         an earlier run, the system's page says so.</p>"
     )?;
     overview(&mut page, findings)?;
     for (system, finding, trials) in findings {
