@@ -62,16 +62,27 @@ fn mean_over_pairs(
     unit: Unit,
     counts: impl Fn(usize, usize) -> bool,
 ) -> Option<f64> {
-    let (mut sum, mut pairs) = (0, 0_usize);
-    for (i, first) in pathways.iter().enumerate() {
-        for (j, second) in pathways.iter().enumerate().skip(i + 1) {
-            if counts(i, j) {
-                sum += distance(first, second, unit);
+    let mean = |between: &dyn Fn(usize, usize) -> usize| {
+        let (mut sum, mut pairs) = (0, 0_usize);
+        for i in 0..pathways.len() {
+            for j in (i + 1..pathways.len()).filter(|&j| counts(i, j)) {
+                sum += between(i, j);
                 pairs += 1;
             }
         }
+        (pairs > 0).then(|| sum as f64 / pairs as f64)
+    };
+    // Each pathway is written out once, not once a pair.
+    match unit {
+        Unit::Symbol => {
+            let written: Vec<_> = pathways.iter().map(symbols).collect();
+            mean(&|i, j| generic_levenshtein(&written[i], &written[j]))
+        }
+        Unit::Character => {
+            let written: Vec<_> = pathways.iter().map(Pathway::to_string).collect();
+            mean(&|i, j| levenshtein(&written[i], &written[j]))
+        }
     }
-    (pairs > 0).then(|| sum as f64 / pairs as f64)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use regimen_tensor::rank::pearson;
+use regimen_tensor::rank::{mean, pearson};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -68,6 +68,31 @@ impl PathwayTracker {
         points
             .filter_map(|c| Some((c.step, *c.figures.get(name)?)))
             .collect()
+    }
+
+    /// The mean of a figure over the checkpoints of a phase, those that `belongs` is true of. Absent if none of them has it.
+    ///
+    /// Phases compare what a relapse would blur: a model that has memorised, and later the same model when it generalises.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use regimen_moe::pathways::{Checkpoint, PathwayTracker};
+    ///
+    /// let mut tracker = PathwayTracker::new();
+    /// for (step, accuracy, distance) in [(100, 0.02, 4.5), (200, 0.05, 4.3), (300, 0.4, 4.0), (400, 0.9, 3.3)] {
+    ///     let figures = BTreeMap::from([("distance".to_owned(), distance)]);
+    ///     tracker.add(Checkpoint { step, accuracy, figures })?;
+    /// }
+    /// let memorised = tracker.mean_where("distance", |checkpoint| checkpoint.accuracy <= 0.1);
+    /// let generalised = tracker.mean_where("distance", |checkpoint| checkpoint.accuracy >= 0.8);
+    /// assert_eq!((memorised, generalised), (Some(4.4), Some(3.3)));
+    /// # Ok::<(), regimen_moe::MoeError>(())
+    /// ```
+    #[must_use]
+    pub fn mean_where(&self, name: &str, belongs: impl Fn(&Checkpoint) -> bool) -> Option<f64> {
+        let phase = self.checkpoints.iter().filter(|c| belongs(c));
+        let figures: Vec<f64> = phase.filter_map(|c| c.figures.get(name).copied()).collect();
+        (!figures.is_empty()).then(|| mean(&figures))
     }
 
     /// Pearson's correlation of a figure with held-out accuracy over the checkpoints from a step on (of a group of samples that is
@@ -188,6 +213,9 @@ mod tests {
         assert!(tracker.correlation("distance", 1).unwrap() > -0.5);
         assert_eq!(tracker.correlation("distance", 3), None);
         assert_eq!(tracker.correlation("loss", 0), None);
+        assert_eq!(tracker.mean_where("distance", |c| c.step > 2), Some(2.5));
+        assert_eq!(tracker.mean_where("distance", |c| c.step > 4), None);
+        assert_eq!(tracker.mean_where("loss", |_| true), None);
         assert!(tracker.add(checkpoint(4, 0.0, 0.0)).is_err());
         assert!(tracker.add(checkpoint(5, f64::NAN, 0.0)).is_err());
     }
