@@ -68,6 +68,8 @@ pub enum Domain {
     Prose,
     Verse,
     Code,
+    Documentation,
+    Python,
 }
 
 impl Domain {
@@ -76,6 +78,8 @@ impl Domain {
             Self::Prose => Text::prose(),
             Self::Verse => Text::verse(),
             Self::Code => Text::code(),
+            Self::Documentation => Text::documentation(),
+            Self::Python => Text::python(),
         }
     }
 }

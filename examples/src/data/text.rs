@@ -70,6 +70,30 @@ impl Text {
         )
     }
 
+    /// The embedded documentation: running text of Django's guides.
+    ///
+    /// # Errors
+    /// If the embedded file is damaged.
+    pub fn documentation() -> Result<Self> {
+        let bytes = include_bytes!("../../data/django-topics.txt.gz");
+        Self::new(
+            "guides of Django 5.2 (embedded)",
+            &unpack("django-topics.txt.gz", bytes)?,
+        )
+    }
+
+    /// The embedded Python modules: Django's `core` and `utils`.
+    ///
+    /// # Errors
+    /// If the embedded file is damaged.
+    pub fn python() -> Result<Self> {
+        let bytes = include_bytes!("../../data/django.py.gz");
+        Self::new(
+            "Python code of Django 5.2 (embedded)",
+            &unpack("django.py.gz", bytes)?,
+        )
+    }
+
     /// A text of at least 1,000 characters.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ impl Stream {
 }
 
 /// Adam as the papers set it.
-fn adam() -> ModuleOptimizer {
+pub(super) fn adam() -> ModuleOptimizer {
     AdamConfig::new()
         .with_beta_2(0.95)
         .with_epsilon(1e-8)
