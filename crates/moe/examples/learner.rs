@@ -73,7 +73,10 @@ impl TrainStep for Model {
     ) -> Self {
         {
             let mut host = self.host.lock().unwrap_or_else(PoisonError::into_inner);
-            host.last = host.balance.end_step();
+            match host.balance.end_step() {
+                Ok(counts) => host.last = counts,
+                Err(error) => host.error = Some(error),
+            }
         }
         optim.step(lr, self, grads)
     }

@@ -30,7 +30,11 @@ pub struct BalanceState {
 /// over participants, the losses and their gradients are exactly those of one device that has the whole batch: where a
 /// participant has fewer tokens than others (padding), its loss is scaled by its tokens over their mean.
 ///
-/// One object serves one layer. Counts are read from the device at each call: `experts + 1` numbers.
+/// One object serves one layer. For one participant the counts stay on the device until they are asked for; over several, each call
+/// reads and exchanges `experts + 1` numbers.
+///
+/// The shares sum to 1. Where a source lets them sum to `top_k`, its coefficient times `top_k` is the one here: the paper's .008 for
+/// four experts a token is .032.
 ///
 /// ```
 /// # use burn::tensor::{Device, Distribution, Tensor};
@@ -39,19 +43,23 @@ pub struct BalanceState {
 /// let device = Device::default().autodiff();
 /// let moe = MoeConfig::new(8, 16, 4, 1).init(&device)?;
 /// let mut balance = GlobalBalance::new(); // or `over(reducer)`, for one of several participants
-/// for _micro_batch in 0..2 {
+/// let parts = 2;
+/// for _micro_batch in 0..parts {
 ///     let x = Tensor::<3>::random([1, 32, 8], Distribution::Default, &device);
 ///     let (y, routing) = moe.forward(x);
 ///     let loss = y.square().mean() + balance.loss(&Load::of(&routing))? * 0.01;
-///     let _grads = loss.backward(); // accumulate
+///     let _grads = (loss / parts).backward(); // accumulate: sums, so each part counts as its share
 /// }
-/// balance.end_step(); // with the optimizer's step
+/// assert_eq!(balance.end_step()?.iter().sum::<f64>(), 64.0); // with the optimizer's step
 /// # Ok::<(), regimen_moe::MoeError>(())
 /// ```
 #[derive(Clone)]
 pub struct GlobalBalance {
     reducer: Arc<dyn Reducer>,
+    /// What was exchanged or restored.
     state: BalanceState,
+    /// What one participant has counted since, on the device.
+    counted: Option<Tensor<1>>,
 }
 
 impl std::fmt::Debug for GlobalBalance {
@@ -77,68 +85,133 @@ impl GlobalBalance {
         Self::over(Arc::new(Alone))
     }
 
-    /// For one of several participants. All must call [`Self::loss`] equally often.
+    /// For one of several participants. All must call [`Self::loss`] equally often: where one of them gets an error and gives up, the
+    /// others wait for it.
     #[must_use]
     pub fn over(reducer: Arc<dyn Reducer>) -> Self {
         Self {
             reducer,
             state: BalanceState::default(),
+            counted: None,
         }
     }
 
     /// The loss of this micro-batch, `[1]`, exactly 1 at balance; add it, times its coefficient, to the micro-batch's loss.
     ///
     /// # Errors
-    /// If the counts can't be read, are no finite numbers, or are of another number of experts than before.
+    /// If the load has not one count and one probability for each of the experts that were there before; over several participants
+    /// also if the counts can't be read or are no finite numbers from 0.
     pub fn loss(&mut self, load: &Load) -> Result<Tensor<1>> {
+        self.check(load)?;
+        let (counts, tokens) = if self.reducer.participants() == 1 {
+            self.count(load)
+        } else {
+            self.exchange(load)?
+        };
+        let [experts] = counts.dims();
+        let participants = self.reducer.participants() as f64;
+        let shares = counts.clone() / counts.sum().clamp_min(1.0);
+        let means = load.probabilities.clone() / tokens.clamp_min(1.0);
+        Ok((shares * means).sum() * (experts as f64 * participants))
+    }
+
+    fn check(&self, load: &Load) -> Result<()> {
         let [experts] = load.counts.dims();
-        let known = self.state.counts.len();
-        if known != 0 && known != experts {
-            return Err(MoeError::shape(
-                "counts",
-                &[experts],
-                format!("[{known}] as before"),
-            ));
+        let [probabilities] = load.probabilities.dims();
+        let counted = self.counted.as_ref().map(|counted| counted.dims()[0]);
+        let known = [counted.unwrap_or_default(), self.state.counts.len()];
+        for (field, found, wanted) in [
+            ("counts", experts, known[0]),
+            ("counts", experts, known[1]),
+            ("probabilities", probabilities, experts),
+        ] {
+            if wanted != 0 && found != wanted {
+                return Err(MoeError::shape(field, &[found], format!("[{wanted}]")));
+            }
         }
-        let tokens = read("tokens", load.tokens.clone())?.iter().sum::<f64>();
-        let mut sums = load.read_counts()?;
-        sums.push(tokens);
+        Ok(())
+    }
+
+    /// Adds to the counts of the only participant. Gives those of the step so far, and the tokens of this load.
+    fn count(&mut self, load: &Load) -> (Tensor<1>, Tensor<1>) {
+        let new = load.counts.clone().detach();
+        let counted = match self.counted.take() {
+            Some(counted) => counted + new,
+            None => new,
+        };
+        self.counted = Some(counted.clone());
+        (self.with_state(counted), load.tokens.clone())
+    }
+
+    /// Adds to the counts of all participants. Gives those of the step so far, and the tokens of all loads of this call.
+    fn exchange(&mut self, load: &Load) -> Result<(Tensor<1>, Tensor<1>)> {
+        let device = load.counts.device();
+        let numbers = Tensor::cat(vec![load.counts.clone(), load.tokens.clone()], 0);
+        let mut sums = read("counts", numbers)?;
         self.reducer.sum(&mut sums);
-        if let Some(bad) = sums.iter().find(|sum| !sum.is_finite() || **sum < 0.0) {
-            return Err(MoeError::range("counts", bad, "finite numbers from 0"));
-        }
-        let all_tokens = sums.pop().unwrap_or_default();
-        self.state.counts.resize(experts, 0.0);
+        refuse_bad(&sums)?;
+        let tokens = sums.pop().unwrap_or_default();
+        self.state.counts.resize(sums.len(), 0.0);
         for (total, new) in self.state.counts.iter_mut().zip(&sums) {
             *total += new;
         }
-        let total = self.state.counts.iter().sum::<f64>().max(1.0);
-        let scale = experts as f64 * self.reducer.participants() as f64 / all_tokens.max(1.0);
-        let weights = self
+        let none = Tensor::zeros([sums.len()], &device);
+        let tokens = Tensor::from_floats([tokens as f32], &device);
+        Ok((self.with_state(none), tokens))
+    }
+
+    /// Counts on the device with those on the host.
+    fn with_state(&self, counted: Tensor<1>) -> Tensor<1> {
+        if self.state.counts.is_empty() {
+            return counted;
+        }
+        let known: Vec<f32> = self
             .state
             .counts
             .iter()
-            .map(|count| (count / total * scale) as f32);
-        let weights: Vec<f32> = weights.collect();
-        let weights = Tensor::<1>::from_floats(weights.as_slice(), &load.counts.device());
-        Ok((weights * load.probabilities.clone()).sum())
+            .map(|count| *count as f32)
+            .collect();
+        let known = Tensor::<1>::from_floats(known.as_slice(), &counted.device());
+        counted + known
     }
 
-    /// The assignments of each expert over all participants since the step began.
-    #[must_use]
-    pub fn counts(&self) -> &[f64] {
-        &self.state.counts
+    /// The assignments of each expert over all participants since the step began; empty at its start.
+    ///
+    /// # Errors
+    /// If the device can't be read, or a count is no finite number from 0.
+    pub fn counts(&self) -> Result<Vec<f64>> {
+        let Some(counted) = &self.counted else {
+            return Ok(self.state.counts.clone());
+        };
+        let counts = read("counts", self.with_state(counted.clone()))?;
+        refuse_bad(&counts)?;
+        Ok(counts)
     }
 
     /// Starts the counts of the next optimizer step; gives those of this one.
-    pub fn end_step(&mut self) -> Vec<f64> {
-        std::mem::take(&mut self.state.counts)
+    ///
+    /// # Errors
+    /// As for [`Self::counts`]. The counts start anew all the same.
+    pub fn end_step(&mut self) -> Result<Vec<f64>> {
+        let counts = self.counts();
+        self.restart();
+        counts
+    }
+
+    /// Starts the counts of the next optimizer step, and reads nothing.
+    pub fn restart(&mut self) {
+        self.state = BalanceState::default();
+        self.counted = None;
     }
 
     /// What to save.
-    #[must_use]
-    pub fn state(&self) -> BalanceState {
-        self.state.clone()
+    ///
+    /// # Errors
+    /// As for [`Self::counts`].
+    pub fn state(&self) -> Result<BalanceState> {
+        Ok(BalanceState {
+            counts: self.counts()?,
+        })
     }
 
     /// Goes on from what was saved.
@@ -146,14 +219,17 @@ impl GlobalBalance {
     /// # Errors
     /// If a count is no finite number from 0.
     pub fn restore(&mut self, state: BalanceState) -> Result<()> {
-        if let Some(bad) = state
-            .counts
-            .iter()
-            .find(|count| !count.is_finite() || **count < 0.0)
-        {
-            return Err(MoeError::range("counts", bad, "finite numbers from 0"));
-        }
-        self.state = state;
+        refuse_bad(&state.counts)?;
+        (self.state, self.counted) = (state, None);
         Ok(())
     }
+}
+
+fn refuse_bad(counts: &[f64]) -> Result<()> {
+    let bad = counts
+        .iter()
+        .find(|count| !count.is_finite() || **count < 0.0);
+    bad.map_or(Ok(()), |bad| {
+        Err(MoeError::range("counts", bad, "finite numbers from 0"))
+    })
 }

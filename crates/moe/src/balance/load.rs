@@ -7,6 +7,7 @@
 
 use burn::tensor::Tensor;
 
+use crate::error::MoeError;
 use crate::{Result, Routing};
 
 use super::read;
@@ -37,13 +38,20 @@ impl Load {
     }
 
     /// Both loads together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// If they are of different numbers of experts.
+    pub fn plus(self, other: Self) -> Result<Self> {
+        let [experts] = self.counts.dims();
+        let [others] = other.counts.dims();
+        if experts != others {
+            return Err(MoeError::shape("counts", &[others], format!("[{experts}]")));
+        }
+        Ok(Self {
             counts: self.counts + other.counts,
             probabilities: self.probabilities + other.probabilities,
             tokens: self.tokens + other.tokens,
-        }
+        })
     }
 
     /// The counts on the host.

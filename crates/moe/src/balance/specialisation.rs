@@ -11,9 +11,31 @@ use crate::Result;
 use crate::error::{MoeError, positive};
 
 /// Counts of the choices by domain: plain data that adds up.
+///
+/// A domain without any assignment takes no part in the summaries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Table")]
 pub struct Specialisation {
     counts: Vec<Vec<f64>>,
+}
+
+/// Counts as they are read, before they are checked.
+#[derive(Deserialize)]
+struct Table {
+    counts: Vec<Vec<f64>>,
+}
+
+impl TryFrom<Table> for Specialisation {
+    type Error = MoeError;
+
+    fn try_from(table: Table) -> Result<Self> {
+        let experts = table.counts.first().map_or(0, Vec::len);
+        let mut checked = Self::new(table.counts.len(), experts)?;
+        for (domain, counts) in table.counts.iter().enumerate() {
+            checked.add(domain, counts)?;
+        }
+        Ok(checked)
+    }
 }
 
 impl Specialisation {
@@ -66,24 +88,23 @@ impl Specialisation {
         row.iter().map(|count| count / sum).collect()
     }
 
-    /// Mean over domains of the busiest expert's share: `1 / experts` if none stands out, `1 / top_k` at most.
+    /// Mean over domains of the busiest expert's share of the assignments: `1 / experts` if none stands out, `1 / top_k` at most.
+    /// 0 without any assignment.
     #[must_use]
     pub fn top_frequency(&self) -> f64 {
-        let tops = (0..self.counts.len()).map(|domain| {
-            let frequencies = self.frequencies(domain);
-            frequencies.into_iter().fold(0.0, f64::max)
-        });
-        tops.sum::<f64>() / self.counts.len() as f64
+        let rows = self.used();
+        let tops = rows
+            .iter()
+            .map(|row| row.iter().copied().fold(0.0, f64::max));
+        tops.sum::<f64>() / rows.len().max(1) as f64
     }
 
     /// Mutual information of domain and expert in nats, every domain weighed alike: 0 if all domains use the experts alike.
     #[must_use]
     pub fn mutual_information(&self) -> f64 {
-        let rows: Vec<Vec<f64>> = (0..self.counts.len())
-            .map(|d| self.frequencies(d))
-            .collect();
-        let domains = rows.len() as f64;
-        let experts = self.counts.first().map_or(0, Vec::len);
+        let rows = self.used();
+        let domains = rows.len().max(1) as f64;
+        let experts = rows.first().map_or(0, Vec::len);
         let mean = |expert: usize| rows.iter().map(|row| row[expert]).sum::<f64>() / domains;
         let terms = (0..experts).flat_map(|expert| {
             let mean = mean(expert);
@@ -91,6 +112,13 @@ impl Specialisation {
             present.map(move |p| p * (p / mean).ln())
         });
         terms.sum::<f64>() / domains
+    }
+
+    /// The frequencies of the domains with assignments.
+    fn used(&self) -> Vec<Vec<f64>> {
+        let domains = 0..self.counts.len();
+        let used = domains.filter(|&domain| self.counts[domain].iter().any(|count| *count > 0.0));
+        used.map(|domain| self.frequencies(domain)).collect()
     }
 
     /// Assignments of each expert over all domains.

@@ -178,7 +178,7 @@ fn the_loss_can_fall_below_one() {
 fn micro_global_and_buffered_losses() {
     let (a, b) = (by_probabilities(A, 1), by_probabilities(B, 1));
     assert_abs_diff_eq!(loss(&a), 1.6, epsilon = 1e-6);
-    let both = Load::of(&a).plus(Load::of(&b));
+    let both = Load::of(&a).plus(Load::of(&b)).unwrap();
     assert_abs_diff_eq!(scalar(load_balancing_loss(&both)), 1.0, epsilon = 1e-6);
     let mut buffer = GlobalBalance::new();
     for _step in 0..2 {
@@ -188,7 +188,7 @@ fn micro_global_and_buffered_losses() {
             epsilon = 1e-6
         );
         // Stopped and gone on with in the middle of the step.
-        let text = serde_json::to_string(&buffer.state()).unwrap();
+        let text = serde_json::to_string(&buffer.state().unwrap()).unwrap();
         buffer = GlobalBalance::new();
         buffer
             .restore(serde_json::from_str(&text).unwrap())
@@ -198,7 +198,9 @@ fn micro_global_and_buffered_losses() {
             1.0,
             epsilon = 1e-6
         );
-        assert_eq!(buffer.end_step(), [2.0; 4]);
+        assert_eq!(buffer.counts().unwrap(), [2.0; 4]);
+        assert_eq!(buffer.end_step().unwrap(), [2.0; 4]);
+        assert!(buffer.counts().unwrap().is_empty());
     }
 }
 
@@ -358,6 +360,20 @@ fn statistics_and_specialisation() {
     assert_abs_diff_eq!(table.mutual_information(), 2f64.ln(), epsilon = 1e-12);
     assert_eq!(table.top_frequency(), 1.0);
     assert_eq!(table.totals(), [4.0, 9.0]);
+    // A domain that was never seen says nothing.
+    let mut half = Specialisation::new(2, 2).unwrap();
+    assert_eq!([half.mutual_information(), half.top_frequency()], [0.0; 2]);
+    half.add(0, &[1.0, 1.0]).unwrap();
+    assert_eq!(
+        [half.mutual_information(), half.top_frequency()],
+        [0.0, 0.5]
+    );
+    let text = serde_json::to_string(&table).unwrap();
+    assert_eq!(table, serde_json::from_str(&text).unwrap());
+    for bad in ["[]", "[[]]", "[[1.0], [1.0, 2.0]]", "[[-1.0]]"] {
+        let text = format!("{{\"counts\": {bad}}}");
+        assert!(serde_json::from_str::<Specialisation>(&text).is_err());
+    }
     assert!(table.add(2, &[1.0, 1.0]).is_err());
     assert!(table.add(0, &[1.0]).is_err());
     assert!(table.add(0, &[1.0, f64::NAN]).is_err());
@@ -381,5 +397,19 @@ fn a_balance_refuses_what_it_cannot_count() {
     );
     let mut load = Load::of(&by_logits(LOGITS, 1));
     load.counts = load.counts * f32::NAN;
-    assert!(GlobalBalance::new().loss(&load).is_err());
+    let mut balance = GlobalBalance::new();
+    balance.loss(&load).unwrap();
+    assert!(balance.state().is_err());
+    assert!(balance.end_step().is_err());
+    assert!(balance.counts().unwrap().is_empty());
+    let [few, many] = [
+        Load::of(&by_logits([[0.0; 3]; 2], 1)),
+        Load::of(&by_logits(LOGITS, 1)),
+    ];
+    assert!(few.clone().plus(many.clone()).is_err());
+    let mixed = Load {
+        probabilities: many.probabilities,
+        ..few
+    };
+    assert!(GlobalBalance::new().loss(&mixed).is_err());
 }

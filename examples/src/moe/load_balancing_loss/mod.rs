@@ -21,7 +21,7 @@ pub const SYSTEM: System = System {
     number: 24,
     krate: "regimen-moe",
     paper: "Demons in the Detail: On Implementing Load Balancing Loss for Training Specialized Mixture-of-Expert Models (arXiv 2501.11873)",
-    claim: "Where each micro-batch comes from one domain, balancing the global batch lets experts specialise more than balancing every micro-batch, as evenly and, on text, at hardly any cost in loss; on a regression over four domains micro-batch balance raises the error by 40 % or more, global balance does not, and updating biases by global counts balances best",
+    claim: "Where each micro-batch comes from one domain, balancing the global batch lets experts specialise more than balancing every micro-batch, as evenly and, on text, at hardly any cost in loss, and counts that are added up over the micro-batches of a step help too; on a regression over four domains micro-batch balance raises the error by 40 % or more, global balance does not, and updating biases by global counts keeps the load within a tenth of even",
     metric: "mutual information of text and expert in a character model of three texts",
     unit: "nats",
     better: Better::Higher,
@@ -32,14 +32,20 @@ pub const SYSTEM: System = System {
     seeds: 3,
     source: "examples/src/moe/load_balancing_loss/mod.rs",
     data: DataKind::Domains(DOMAINS),
-    curve: "expert, busiest first / share of a text's characters",
+    curve: "expert, busiest first / share of a text's assignments",
     run,
     judge,
 };
 
 /// Lower loss on text is not part of it: first runs, on seeds 100 to 102, had micro-batch balance ahead by .004 to .008 nats.
 /// They also had the bias update's error .001 above the best loss's, so a difference of .01 is allowed.
-const RULE: &str = "holds if, in the mean over seeds, on text: the information of global balance is at least 1.5 times that of micro-batch balance, its loss at most .02 nats above, and its violation at most .1 above; and in the regression: the error of micro-batch balance is at least 1.4 times that of global balance; global and shuffled micro-batch balance are at most .02 apart in error; global balance is at least as even as none; the bias update has a violation of at most .1 and an error at most .01 above that of the best loss";
+const RULE: &str = "holds if, in the mean over seeds, on text: the information of global balance is at least 1.5 times that of micro-batch balance (their difference with that factor at least 0), that of buffered balance is at least that of micro-batch balance, the loss of global balance at most .02 nats above, and its violation at most .1 above; and in the regression: the error of micro-batch balance is at least 1.4 times that of global balance; global and shuffled micro-batch balance are at most .02 apart in error; global balance is at least as even as none; the bias update has a violation of at most .1 and an error at most .01 above that of the best loss";
+
+/// The seeds of the finding are this one and those after it: the rule was fixed before any run on them.
+///
+/// On seeds 0 to 2 it had no condition on buffered balance, whose information was .011 nats (micro-batch .005, global .021), and took the
+/// mean of the seeds' ratios, 1.6, 11.3 and 3.8, in which a small divisor decides. All conditions held there.
+const FIRST_SEED: u64 = 10;
 
 /// The texts of the character model.
 const DOMAINS: &[Domain] = &[Domain::Prose, Domain::Verse, Domain::Code];
@@ -120,11 +126,21 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
         bias.map(|((bias, global), (micro, shuffled))| bias - global.min(micro).min(shuffled));
     vec![
         Check::at_least(
-            "text: information of global over micro-batch balance, at least 1.5",
+            "text: information of global minus 1.5 times that of micro-batch balance, at least 0",
             texts("main")
-                .map(|(global, micro)| global / micro)
+                .map(|(global, micro)| global - 1.5 * micro)
                 .collect(),
-            1.5,
+            0.0,
+        ),
+        Check::at_least(
+            "text: information of buffered minus micro-batch balance, at least 0",
+            differences(
+                trials,
+                Balance::Buffered.arm(),
+                Balance::Micro.arm(),
+                "main",
+            ),
+            0.0,
         ),
         Check::at_most(
             "text: loss of global minus micro-batch balance, at most .02 nats",

@@ -13,7 +13,7 @@ use rand_distr::{Distribution, StandardNormal};
 use regimen_moe::balance::{BiasUpdateConfig, Load, LoadStatistics, Specialisation};
 use regimen_moe::{Activation, Moe, MoeConfig, RouterConfig, SigmoidRouterConfig};
 
-use super::{Balance, ERROR, REGRESSION_VIOLATION};
+use super::{Balance, ERROR, FIRST_SEED, REGRESSION_VIOLATION};
 use crate::experiment::{Context, Trial};
 
 const DOMAINS: usize = 4;
@@ -29,7 +29,7 @@ const RATE: f64 = 3e-3;
 const TEST: usize = 4096;
 
 pub(super) fn run(context: &Context, trial: &mut Trial) -> Result<()> {
-    let task = Task::new(trial.seed, &context.device);
+    let task = Task::new(FIRST_SEED + trial.seed, &context.device);
     for balance in [
         Balance::None,
         Balance::Micro,
