@@ -463,7 +463,7 @@ fn the_whole_catalogue_accepts_any_finite_positive_rate() {
 
 #[test]
 fn restarts_fall_on_whole_steps_for_any_growth() {
-    for mult in [1.0, 1.1, 1.5, 2.0, 3.0, 10.0] {
+    for mult in [1.0, 1.01, 1.0624, 1.0625, 1.07, 1.1, 1.5, 2.0, 3.0, 10.0] {
         let rate = WarmRestarts::new(1.0, 7)
             .unwrap()
             .with_growth(mult)
@@ -485,6 +485,46 @@ fn restarts_fall_on_whole_steps_for_any_growth() {
             );
         }
     }
+}
+
+/// Growths `a / b` with a first cycle of `b^cycles` steps: every restart is a whole step.
+#[test]
+fn restarts_on_whole_steps_are_exact() {
+    let growths = [
+        (3_u64, 2_u64, 20),
+        (17, 16, 6),
+        (33, 32, 6),
+        (5, 4, 12),
+        (7, 2, 15),
+        (3, 1, 25),
+        (9, 1, 15),
+    ];
+    for (a, b, cycles) in growths {
+        let mult = a as f64 / b as f64;
+        let mut length = b.pow(cycles);
+        let rate = WarmRestarts::new(1.0, length as usize).unwrap();
+        let rate = rate.with_growth(mult).unwrap().with_decay(0.5).unwrap();
+        let mut start = 0;
+        for n in 0..cycles {
+            let peak = 0.5_f64.powi(n as i32);
+            assert_eq!(rate.at(start as usize), peak, "{mult} {n}");
+            let middle = rate.at((start + length / 2) as usize) / peak;
+            assert!((middle - 0.5).abs() <= 0.8 / length as f64 + 1e-12);
+            start += length;
+            // The last step of the cycle: half a cosine, a step from its end.
+            let angle = std::f64::consts::FRAC_PI_2 / length as f64;
+            let last = rate.at(start as usize - 1) / peak;
+            assert!((last - angle.sin().powi(2)).abs() < 1e-12, "{mult} {n}");
+            length = length / b * a;
+        }
+    }
+}
+
+/// What `AnySchedule` moves: nothing of it is a table.
+#[test]
+fn schedules_are_small() {
+    assert!(size_of::<WarmRestarts>() <= 128);
+    assert!(size_of::<AnySchedule>() <= 128);
 }
 
 #[test]
@@ -516,7 +556,18 @@ fn rates_too_small_to_multiply_anneal_geometrically() {
 #[test]
 fn restarts_of_any_growth_stay_within_their_bounds() {
     let barely = 1.0 + f64::EPSILON;
-    for mult in [1.0, barely, 1.0 + 1e-9, 1.001, 1.5, 2.0, 3.0, 1e3, 1e9] {
+    for mult in [
+        1.0,
+        barely,
+        1.0 + 1e-9,
+        1.001,
+        1.0625,
+        1.5,
+        2.0,
+        3.0,
+        1e3,
+        1e9,
+    ] {
         for first in [1, 7, usize::MAX] {
             let rate = WarmRestarts::new(1.0, first)
                 .unwrap()
