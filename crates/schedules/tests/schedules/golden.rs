@@ -50,7 +50,7 @@ fn of_torch(name: &str) -> Result<AnySchedule> {
         }
         "OneCycleLR" => cycle.into(),
         "OneCycleLR linear three phases" => {
-            cycle.with_curve(Curve::Linear)?.with_three_phases().into()
+            cycle.with_curve(Curve::Linear)?.with_three_phases()?.into()
         }
         "OneCycleLR momentum" => cycle.momentum(0.85, 0.95)?.into(),
         "CyclicLR triangular" => Cyclic::new(0.1, 1.0, 10, 10)?.into(),

@@ -364,11 +364,39 @@ fn peaks_of_one_cycle() {
     for rise in [0.0, 0.004, 0.5, 1.0] {
         for steps in [1, 2, 3, 250] {
             let rate = OneCycle::new(1.0, steps).unwrap().with_rise(rise).unwrap();
-            for rate in [rate, rate.with_three_phases()] {
+            for rate in [Ok(rate), rate.with_three_phases()].into_iter().flatten() {
                 assert!((0..300).all(|step| (4e-6..=1.0).contains(&rate.at(step))));
             }
         }
     }
+}
+
+#[test]
+fn one_cycle_in_three_phases_reaches_its_end() {
+    let rise = |rise| OneCycle::new(1.0, 10).unwrap().with_rise(rise).unwrap();
+    for share in [0.0, 0.04, 0.1, 0.3, 0.45, 0.5] {
+        let rate = rise(share).with_three_phases().unwrap();
+        let ends = [9, 10, 11, 1000].map(|step| rate.at(step));
+        assert!(ends.iter().all(|end| (end - 4e-6).abs() < 1e-18), "{share}");
+    }
+    // A rise of a half is the last that torch brings to its end: values of its own.
+    let half = rise(0.5).with_curve(Curve::Linear).unwrap();
+    let half = half.with_three_phases().unwrap();
+    #[rustfmt::skip]
+    let torch = [0.04, 0.28, 0.52, 0.76, 1.0, 0.76, 0.52, 0.28, 0.04, 4e-6];
+    for (step, value) in torch.into_iter().enumerate() {
+        assert!((half.at(step) - value).abs() < 1e-12, "{step}");
+    }
+    for share in [0.5 + f64::EPSILON, 0.55, 0.6, 0.75, 1.0] {
+        let one = rise(share).with_three_phases().unwrap_err();
+        assert_eq!(half.with_rise(share).unwrap_err(), one);
+        let allowed = "allowed is 0 to 0.5 with three phases";
+        assert_eq!(one.to_string(), format!("`rise` is {share}: {allowed}"));
+    }
+    let wrong = r#"{ "first": 0.04, "peak": 1.0, "last": 4e-6, "steps": 10, "rise": 0.6, "three_phases": true }"#;
+    assert!(serde_json::from_str::<OneCycle>(wrong).is_err());
+    let right = wrong.replace("true", "false");
+    assert!(serde_json::from_str::<OneCycle>(&right).is_ok());
 }
 
 #[test]
