@@ -211,6 +211,8 @@ impl Checked for CyclicMode {
 }
 
 /// A triangle wave from `base` up to `max` in `up` steps and back in `down`, for ever.
+///
+/// Heights of a function of your own, torch's `scale_fn`: [`peers`](crate::peers) shows them.
 #[doc(alias("CyclicLR", "CLR"))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]

@@ -355,6 +355,39 @@ fn origins_of_warm_ups() {
     assert!((no_jump.at(10) / 10.0 - no_jump.at(1)).abs() < 1e-15);
 }
 
+/// Options of peers are kept in a file, and are checked.
+#[test]
+fn schedules_by_their_names_elsewhere_are_saved() {
+    use optax::warmup_cosine_decay_with_exponent as powered;
+    use transformers::cosine_warmup_with_min_lr_and_cycles as cycles;
+    let all = [
+        cycles(1.0, 10, 100, 0.1, None, 1.5).unwrap(),
+        cycles(1.0, 10, 100, 0.1, Some(0.3), 0.7).unwrap(),
+        cycles(1.0, 1, 100, 0.1, None, 2.0).unwrap(),
+        powered(0.1, 1.0, 10, 100, 0.0, 3.0).unwrap(),
+    ];
+    for schedule in all {
+        let file = serde_json::to_string(&schedule).unwrap();
+        let back: AnySchedule = serde_json::from_str(&file).unwrap();
+        assert_eq!(back, schedule);
+        assert_eq!(back.table(150), schedule.table(150));
+    }
+    let (half, default) = (
+        cycles(1.0, 10, 100, 0.1, None, 0.5).unwrap(),
+        transformers::cosine_warmup_with_min_lr(1.0, 10, 100, 0.1, None).unwrap(),
+    );
+    assert!((0..150).all(|t| (half.at(t) - default.at(t)).abs() < 1e-15));
+    for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let message = |found: Result<AnySchedule>| found.unwrap_err().to_string();
+        let found = message(cycles(1.0, 10, 100, 0.1, None, wrong));
+        assert_eq!(found, format!("`cycles` is {wrong}: allowed is above 0"));
+        let found = message(powered(0.0, 1.0, 10, 100, 0.0, wrong));
+        assert_eq!(found, format!("`exponent` is {wrong}: allowed is above 0"));
+    }
+    assert!(cycles(1.0, 100, 100, 0.1, None, 1.0).is_err());
+    assert!(powered(0.0, 1.0, 100, 100, 0.0, 1.0).is_err());
+}
+
 #[test]
 fn peaks_of_one_cycle() {
     let torch = OneCycle::new(1.0, 100).unwrap();
