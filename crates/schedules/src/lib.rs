@@ -26,6 +26,7 @@ pub mod norms;
 pub mod peers;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod recipes;
 pub mod refined;
 pub mod replay;
 pub mod schedule;
@@ -61,6 +62,7 @@ pub use multigrid::{Multigrid, MultigridConfig, MultigridRun};
 pub use norms::{GradientNorms, ScalarLog};
 #[cfg(feature = "plot")]
 pub use plot::Picture;
+pub use recipes::SftRecipe;
 pub use refined::{Norm, Refined, RefinedConfig};
 pub use replay::Replay;
 pub use schedule::{Schedule, ScheduleExt};
