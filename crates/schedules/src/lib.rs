@@ -48,7 +48,7 @@ pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
 pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
 pub use curve::{LearningTrace, LearningTraceConfig, PowerLaw};
 #[cfg(feature = "burn")]
-pub use decoding::Sampler;
+pub use decoding::TokenSampler;
 pub use decoding::{Annealing, DecodingTemperature};
 pub use early_signals::{EarlySignal, EarlySignals, EarlySignalsConfig, Selection, select};
 pub use error::{Error, Result};
