@@ -78,7 +78,7 @@ impl Growth {
     #[inline]
     fn coarse_place(&self, grown: f64) -> usize {
         let bits = grown.to_bits() - 1_f64.to_bits();
-        (u128::from(bits) * u128::from(self.per_bit) >> (52 + 60)) as usize
+        ((u128::from(bits) * u128::from(self.per_bit)) >> (52 + 60)) as usize
     }
 }
 
