@@ -79,11 +79,17 @@ CASES = {
     "torch OneCycleLR": of_torch(lambda o: sched.OneCycleLR(o, 1.0, 100), until=99),
     "torch OneCycleLR linear three phases": of_torch(
         lambda o: sched.OneCycleLR(o, 1.0, 100, anneal_strategy="linear", three_phase=True), until=99),
+    "torch OneCycleLR three phases rise of a half": of_torch(
+        lambda o: sched.OneCycleLR(o, 1.0, 100, pct_start=0.5, three_phase=True), until=99),
     "torch OneCycleLR momentum": of_torch(lambda o: sched.OneCycleLR(o, 1.0, 100), field="momentum", until=99),
     "torch CyclicLR triangular": of_torch(lambda o: sched.CyclicLR(o, 0.1, 1.0, 10)),
     "torch CyclicLR triangular2": of_torch(lambda o: sched.CyclicLR(o, 0.1, 1.0, 10, 20, "triangular2")),
     "torch CyclicLR exp_range": of_torch(lambda o: sched.CyclicLR(o, 0.1, 1.0, 10, mode="exp_range", gamma=0.99)),
     "torch CyclicLR momentum": of_torch(lambda o: sched.CyclicLR(o, 0.1, 1.0, 10), field="momentum"),
+    "torch CyclicLR scale_fn of the cycle": of_torch(
+        lambda o: sched.CyclicLR(o, 0.1, 1.0, 10, 20, scale_fn=lambda cycle: 1 / cycle**2)),
+    "torch CyclicLR scale_fn of the step": of_torch(
+        lambda o: sched.CyclicLR(o, 0.1, 1.0, 10, scale_fn=lambda step: 1 / (1 + step / 50), scale_mode="iterations")),
     "torch SWALR": of_torch(lambda o: SWALR(o, 0.05, anneal_epochs=25)),
     "torch SWALR linear": of_torch(lambda o: SWALR(o, 0.05, anneal_epochs=25, anneal_strategy="linear")),
     "torch SequentialLR": of_torch(
@@ -107,6 +113,16 @@ CASES = {
     "transformers cosine_warmup_with_min_lr start": of_torch(
         lambda o: H.get_cosine_with_min_lr_schedule_with_warmup_lr_rate(o, 10, 100, min_lr=0.1, warmup_lr_rate=0.3),
         until=99),
+    "transformers cosine cycles": of_torch(
+        lambda o: H.get_cosine_schedule_with_warmup(o, 10, 100, num_cycles=1.5), until=100),
+    "transformers cosine_with_min_lr cycles": of_torch(
+        lambda o: H.get_cosine_with_min_lr_schedule_with_warmup(o, 10, 100, num_cycles=1.3, min_lr=0.1), until=100),
+    "transformers cosine_warmup_with_min_lr cycles": of_torch(
+        lambda o: H.get_cosine_with_min_lr_schedule_with_warmup_lr_rate(o, 10, 100, num_cycles=1.3, min_lr=0.1),
+        until=99),
+    "transformers cosine_warmup_with_min_lr start cycles": of_torch(
+        lambda o: H.get_cosine_with_min_lr_schedule_with_warmup_lr_rate(
+            o, 10, 100, num_cycles=0.7, min_lr=0.1, warmup_lr_rate=0.3), until=99),
     "transformers wsd": of_torch(
         lambda o: H.get_wsd_schedule(o, 10, 30, num_stable_steps=60, min_lr_ratio=0.1)),
     "transformers wsd linear": of_torch(
@@ -130,6 +146,10 @@ CASES = {
     "timm wsd rsqrt linear": of_timm(
         lambda o: timm.WSDLRScheduler(o, 90, 30, stable_fn="rsqrt", decay_fn="linear", warmup_t=10)),
     "timm wsd exp": of_timm(lambda o: timm.WSDLRScheduler(o, 90, 30, decay_fn="exp", warmup_t=10)),
+    "timm wsd function": of_timm(
+        lambda o: timm.WSDLRScheduler(o, 90, 30, lr_min=0.05, decay_fn=lambda p: (1 - p) ** 3, warmup_t=10)),
+    "timm wsd function of rsqrt": of_timm(
+        lambda o: timm.WSDLRScheduler(o, 90, 30, stable_fn="rsqrt", decay_fn=lambda p: (1 - p) / (1 + p), warmup_t=10)),
     "timm wsd power power": of_timm(
         lambda o: timm.WSDLRScheduler(o, 90, 30, lr_min=0.05, stable_fn="power", stable_power=0.3,
                                       stable_timescale=5.0, decay_fn="power", decay_power=2.0, warmup_t=10)),
@@ -139,6 +159,10 @@ CASES = {
     "optax cosine": of_optax(optax.cosine_decay_schedule(1.0, 100, alpha=0.1, exponent=1.5)),
     "optax warmup_constant": of_optax(optax.warmup_constant_schedule(0.1, 1.0, 10)),
     "optax warmup_cosine": of_optax(optax.warmup_cosine_decay_schedule(0.0, 1.0, 10, 100, 0.05)),
+    "optax warmup_cosine exponent": of_optax(
+        optax.warmup_cosine_decay_schedule(0.1, 1.0, 10, 100, 0.05, exponent=1.5)),
+    "optax warmup_cosine exponent of a third": of_optax(
+        optax.warmup_cosine_decay_schedule(0.0, 1.0, 10, 100, 0.0, exponent=1 / 3)),
     "optax exponential": of_optax(optax.exponential_decay(1.0, 10, 0.5)),
     "optax exponential stairs": of_optax(
         optax.exponential_decay(1.0, 10, 0.5, transition_begin=5, staircase=True, end_value=0.01)),

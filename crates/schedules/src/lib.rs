@@ -26,6 +26,7 @@ pub mod norms;
 pub mod peers;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod recipes;
 pub mod refined;
 pub mod replay;
 pub mod schedule;
@@ -47,7 +48,7 @@ pub use clock::{Held, Repeated, Restarted, Sequence, Skipped};
 pub use combine::{Clamped, Scaled, Then, Warmup, WarmupClock};
 pub use curve::{LearningTrace, LearningTraceConfig, PowerLaw};
 #[cfg(feature = "burn")]
-pub use decoding::Sampler;
+pub use decoding::TokenSampler;
 pub use decoding::{Annealing, DecodingTemperature};
 pub use early_signals::{EarlySignal, EarlySignals, EarlySignalsConfig, Selection, select};
 pub use error::{Error, Result};
@@ -61,6 +62,7 @@ pub use multigrid::{Multigrid, MultigridConfig, MultigridRun};
 pub use norms::{GradientNorms, ScalarLog};
 #[cfg(feature = "plot")]
 pub use plot::Picture;
+pub use recipes::SftRecipe;
 pub use refined::{Norm, Refined, RefinedConfig};
 pub use replay::Replay;
 pub use schedule::{Schedule, ScheduleExt};

@@ -43,6 +43,7 @@ pub(crate) fn power(value: f64, exponent: f64) -> f64 {
         2.0 => value * value,
         0.5 => value.sqrt(),
         1.5 => value * value.sqrt(),
+        3.0 => value * value * value,
         _ => value.powf(exponent),
     }
 }
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn quick_powers_are_powers() {
-        for exponent in [0.5, 1.0, 1.5, 2.0, 3.7] {
+        for exponent in [0.5, 1.0, 1.5, 2.0, 3.0, 3.7] {
             for n in 0..=100 {
                 let value = f64::from(n) / 100.0;
                 let expected = value.powf(exponent);

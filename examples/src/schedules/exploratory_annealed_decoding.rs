@@ -2,7 +2,7 @@
 //!
 //! A character model of prose continues one prompt many times. Early characters decide how different the continuations
 //! are, late ones whether they are words. A continuation is right if all its late words are real: a reward that a program
-//! checks. `Sampler` draws with a `DecodingTemperature`; `truncated_ratio` is the weight that training on its tokens needs.
+//! checks. `TokenSampler` draws with a `DecodingTemperature`; `truncated_ratio` is the weight that training on its tokens needs.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_schedules::decoding::{token_log_probs, truncated_ratio};
 use regimen_schedules::{
-    AnySchedule, Constant, DecodingTemperature, LrSchedule, Sampler, ScheduleExt, Table,
+    AnySchedule, Constant, DecodingTemperature, LrSchedule, ScheduleExt, Table, TokenSampler,
 };
 
 use crate::data::{Text, TextLoader};
@@ -146,7 +146,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn sample(&self, trial: &mut Trial, arm: &str, temperature: &AnySchedule) -> Result<()> {
-        let drawn = self.continuations(trial.seed, &Sampler::new(temperature.clone()))?;
+        let drawn = self.continuations(trial.seed, &TokenSampler::new(temperature.clone()))?;
         let symbols = drawn.tokens.try_into_vec_as::<u8>();
         let symbols = symbols.map_err(|error| anyhow::anyhow!("{error}"))?;
         let quality = self.quality(&symbols);
@@ -177,12 +177,12 @@ impl Job<'_> {
     }
 
     /// Continues the prompt as often as asked, one character at a time.
-    fn continuations(&self, seed: u64, sampler: &Sampler) -> Result<Continuations> {
+    fn continuations(&self, seed: u64, sampler: &TokenSampler) -> Result<Continuations> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let device = self.context.device.clone().inner();
         // With the fault the correction has other units than the sampler: it cools 20 times too fast.
         let correction = if self.context.fault {
-            Sampler::new(cooling(0.5, DECAY / 20.0)?)
+            TokenSampler::new(cooling(0.5, DECAY / 20.0)?)
         } else {
             sampler.clone()
         };

@@ -140,7 +140,8 @@ impl Curve {
                 let h = |x: f64| (1.0 + alpha * x).sqrt().recip() - 1.0;
                 1.0 - h(p) / h(1.0)
             }
-            Self::Tanh { from, to } => 0.5 * (1.0 - (from * (1.0 - p) + to * p).tanh()),
+            // (1 - tanh(x)) / 2
+            Self::Tanh { from, to } => 1.0 / (1.0 + (2.0 * (from * (1.0 - p) + to * p)).exp()),
         }
     }
 }

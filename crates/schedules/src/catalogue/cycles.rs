@@ -86,7 +86,7 @@ impl OneCycle {
         .checked()
     }
 
-    /// Rises over another fraction of the run, `0..=1`.
+    /// Rises over another fraction of the run, `0..=1`, or `0..=0.5` with three phases.
     ///
     /// # Errors
     /// If the fraction is out of its range.
@@ -103,12 +103,18 @@ impl OneCycle {
     }
 
     /// Falls as fast as it rises, back to the start, and goes down to the end from there.
-    #[must_use]
-    pub fn with_three_phases(self) -> Self {
+    ///
+    /// Both take `rise` of the run. torch takes a rise above a half too: its run is over before the rate is back at
+    /// its start, and never comes near the end.
+    ///
+    /// # Errors
+    /// If the rise is above 0.5.
+    pub fn with_three_phases(self) -> Result<Self> {
         Self {
             three_phases: true,
             ..self
         }
+        .checked()
     }
 
     /// The momentum that goes with the rate: `high` where it starts, `low` at its peak.
@@ -137,6 +143,12 @@ impl Checked for OneCycle {
             self.rise,
             (0.0..=1.0).contains(&self.rise),
             "0 to 1",
+        )?;
+        check(
+            "rise",
+            self.rise,
+            self.rise <= 0.5 || !self.three_phases,
+            "0 to 0.5 with three phases",
         )?;
         self.curve.check()
     }
@@ -199,6 +211,8 @@ impl Checked for CyclicMode {
 }
 
 /// A triangle wave from `base` up to `max` in `up` steps and back in `down`, for ever.
+///
+/// Heights of a function of your own, torch's `scale_fn`: [`peers`](crate::peers) shows them.
 #[doc(alias("CyclicLR", "CLR"))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]

@@ -56,41 +56,34 @@ struct Growth {
     rate: f64,
     /// `1 / ln(mult)`.
     per_unit: f64,
-    /// Where the first cycles start: to count those up to a step is quicker than a logarithm and a power.
-    starts: [f64; KNOWN],
+    /// `2^60 / log2(mult)`, a little less.
+    per_bit: u64,
 }
-
-/// Cycles whose start is known.
-const KNOWN: usize = 16;
 
 impl Growth {
     fn new(mult: f64, first: usize) -> Self {
-        let (more, first) = (mult - 1.0, first as f64);
-        let mut starts = [0.0; KNOWN];
-        for (n, start) in starts.iter_mut().enumerate() {
-            *start = first * (mult.powi(n as i32) - 1.0) / more;
-        }
+        let per_bit = (1_u64 << 60) as f64 / mult.log2();
         Self {
-            rate: more / first,
+            rate: (mult - 1.0) / first as f64,
             per_unit: mult.ln().recip(),
-            starts,
+            // So much less that rounding cannot raise a place to the next whole number.
+            per_bit: (per_bit * (1.0 - 1e-9)) as u64,
         }
     }
 
-    /// The number of the cycle that a step is in, if the next one's start is known.
+    /// `ln(grown) / ln(mult)` for a number from 1 and a growth from [`COARSE`], rounded down or one less than that.
+    ///
+    /// The bits of a number are its logarithm to the base 2, with 52 places, too low by up to 0.0861: between two
+    /// powers of two they follow a straight line.
     #[inline]
-    fn known(&self, step: f64) -> Option<usize> {
-        if step >= self.starts[KNOWN - 1] {
-            return None;
-        }
-        // A loop over all, without a branch, runs on vectors.
-        let mut started = 0_u64;
-        for start in &self.starts[1..] {
-            started += u64::from(*start <= step);
-        }
-        Some(started as usize)
+    fn coarse_place(&self, grown: f64) -> usize {
+        let bits = grown.to_bits() - 1_f64.to_bits();
+        ((u128::from(bits) * u128::from(self.per_bit)) >> (52 + 60)) as usize
     }
 }
+
+/// Above `2^0.0861`: an error of so much in a logarithm is less than a cycle.
+const COARSE: f64 = 1.0625;
 
 impl WarmRestarts {
     /// Equal cycles of `first` steps, 1 or more, from `peak`, 0 or more, to 0.
@@ -164,6 +157,7 @@ impl WarmRestarts {
     }
 
     /// The cycle that a step is in.
+    #[inline(always)]
     fn cycle(&self, step: usize) -> Cycle {
         let first = self.first as f64;
         let (number, [slope, start, length]) = if self.mult == 1.0 {
@@ -174,9 +168,6 @@ impl WarmRestarts {
             let n = (step / self.first).saturating_add(1).ilog2();
             let length = first * (1_u64 << n) as f64;
             (n as usize, [1.0, length - first, length])
-        } else if let Some(n) = self.growth.known(step as f64) {
-            let start = self.growth.starts[n];
-            (n, [1.0, start, self.growth.starts[n + 1] - start])
         } else {
             let more = self.mult - 1.0;
             let (n, scale) = self.grown(step as f64, more, first);
@@ -203,20 +194,31 @@ impl WarmRestarts {
     /// its scale.
     fn grown(&self, t: f64, more: f64, first: f64) -> (i32, f64) {
         let starts = |scale: f64| t * more >= first * (scale - 1.0);
-        let place = (1.0 + t * self.growth.rate).ln() * self.growth.per_unit;
+        // All steps of a cycle have the same power, whichever way they came to its number.
+        let cycle = |n: i32| (n, self.mult.powi(n));
+        let grown = 1.0 + t * self.growth.rate;
+        if self.mult >= COARSE {
+            let found = cycle(self.growth.coarse_place(grown) as i32);
+            let (n, scale) = found;
+            return if starts(scale * self.mult) {
+                cycle(n + 1)
+            } else {
+                found
+            };
+        }
         // A growth that rounds to none has cycles beyond count: the last that counts never ends.
-        let place = place.min(1e9);
+        let place = (grown.ln() * self.growth.per_unit).min(1e9);
         let n = place as i32;
-        let scale = self.mult.powi(n);
+        let found = cycle(n);
         // The logarithm may be off by one at a boundary.
         let within = place - f64::from(n);
-        if within < NEAR && !starts(scale) {
-            return (n - 1, self.mult.powi(n - 1));
+        if within < NEAR && !starts(found.1) {
+            return cycle(n - 1);
         }
-        if within > 1.0 - NEAR && starts(scale * self.mult) {
-            return (n + 1, scale * self.mult);
+        if within > 1.0 - NEAR && starts(found.1 * self.mult) {
+            return cycle(n + 1);
         }
-        (n, scale)
+        found
     }
 }
 
@@ -235,6 +237,7 @@ struct Cycle {
 }
 
 impl Cycle {
+    #[inline]
     fn progress(&self, step: usize) -> f64 {
         let progress = (step as f64 * self.slope - self.start) / self.length;
         progress.clamp(0.0, 1.0)
@@ -353,5 +356,32 @@ impl Schedule for HardRestarts {
         }
         let within = (step * self.cycles % self.steps) as f64 / self.steps as f64;
         Curve::Cosine.between(self.peak, 0.0, within)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coarse_place_is_right_or_one_too_low() {
+        let growths = [COARSE, 1.063, 1.1, 2_f64.sqrt(), 1.5, 2.5, 4.0, 1e3, 1e9];
+        for mult in growths {
+            let growth = Growth::new(mult, 1);
+            let last = (usize::MAX as f64 * mult).log2() / mult.log2();
+            for n in 0..last as i32 {
+                let scale = mult.powi(n);
+                let lows = (0..200).map(|part| scale * mult.powf(f64::from(part) / 200.0));
+                let ends = [scale, scale.next_up(), (scale * mult).next_down()];
+                for grown in lows.chain(ends).filter(|grown| *grown >= 1.0) {
+                    let place = growth.coarse_place(grown);
+                    let exact = grown.ln() / mult.ln();
+                    assert!(place as f64 <= exact * (1.0 + 1e-12), "{mult} {grown}");
+                    assert!(place as f64 > exact - 2.0, "{mult} {grown}");
+                    // One more than the place must not lie behind.
+                    assert!(mult.powi(place as i32 + 2) > grown, "{mult} {grown}");
+                }
+            }
+        }
     }
 }

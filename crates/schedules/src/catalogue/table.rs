@@ -12,7 +12,8 @@ use crate::schedule::Schedule;
 
 /// A function of the step as a schedule.
 ///
-/// It can't be saved: a [`Table`] of its values can.
+/// It composes and trains as every schedule does, and may call others: so a function of your own scales a [`Cyclic`](super::Cyclic) or
+/// decays a [`Wsd`](super::Wsd), as [`peers`](crate::peers) shows. It can't be saved: a [`Table`] of its values can.
 ///
 /// ```
 /// use regimen_schedules::{Lambda, Schedule, ScheduleExt, Table};

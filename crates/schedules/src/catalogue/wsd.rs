@@ -68,7 +68,7 @@ impl Stable {
 ///
 /// `start + (peak - start) rise(t / warmup)`, then `s = max(peak stable(t - warmup), end)`, then
 /// `end + (s - end) curve(p)` over the last phase, where the stable law goes on below the decay;
-/// after it, `end`.
+/// after it, `end`. A decay by a function of your own, timm's `decay_fn`: [`peers`](crate::peers) shows it.
 ///
 /// | field | default |
 /// |---|---|

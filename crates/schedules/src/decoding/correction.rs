@@ -74,7 +74,7 @@ pub(super) fn pick(log_probs: Tensor<3>, tokens: Tensor<2, Int>) -> Tensor<2> {
 /// unbounded variance. No gradient flows through it. The paper gives no value for the cap; 2 is usual elsewhere.
 ///
 /// The other way, without a weight, is to evaluate the old policy with the sampler's own temperatures
-/// ([`Sampler::token_log_probs`](super::Sampler::token_log_probs)), so that the ratio of new to old starts at 1.
+/// ([`TokenSampler::token_log_probs`](super::TokenSampler::token_log_probs)), so that the ratio of new to old starts at 1.
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};

@@ -12,5 +12,5 @@ mod temperature;
 #[cfg(feature = "burn")]
 pub use correction::{temper, token_log_probs, truncated_ratio};
 #[cfg(feature = "burn")]
-pub use sampler::{Sampled, Sampler};
+pub use sampler::{Sampled, TokenSampler};
 pub use temperature::{Annealing, DecodingTemperature};

@@ -1,4 +1,4 @@
-//! # Sampler
+//! # TokenSampler
 //!
 //! Draws the next token of each sequence: temperature, then top-k, then top-p.
 //!
@@ -25,12 +25,12 @@ use crate::error::{Error, Result, check};
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
 /// use rand::{SeedableRng, rngs::StdRng};
-/// use regimen_schedules::decoding::Sampler;
+/// use regimen_schedules::decoding::TokenSampler;
 /// use regimen_schedules::DecodingTemperature;
 ///
 /// let model = |_tokens: &[Tensor<2, Int>]| Tensor::<2>::from_data([[2.0, 1.0, 0.0], [0.0, 9.0, 0.0]], &Device::flex());
 /// let tau = DecodingTemperature::exploratory(1.2, 0.1)?.with_protected(0).with_decay(4.0)?;
-/// let sampler = Sampler::new(tau).with_top_k(2)?;
+/// let sampler = TokenSampler::new(tau).with_top_k(2)?;
 /// let mut rng = StdRng::seed_from_u64(0);
 /// let mut tokens = Vec::new();
 /// for token in 0..8 {
@@ -42,14 +42,15 @@ use crate::error::{Error, Result, check};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
-pub struct Sampler {
+#[doc(alias("nucleus sampling", "top-k sampling"))]
+pub struct TokenSampler {
     temperature: AnySchedule,
     #[serde(default)]
     top_k: Option<usize>,
     #[serde(default)]
     top_p: Option<f64>,
 }
-checked_serde!(Sampler);
+checked_serde!(TokenSampler);
 
 /// Tokens that were drawn.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ pub struct Sampled {
     pub log_probs: Tensor<1>,
 }
 
-impl Sampler {
+impl TokenSampler {
     /// Samples from the whole vocabulary with a temperature for each response token.
     #[must_use]
     pub fn new(temperature: impl Into<AnySchedule>) -> Self {
@@ -199,7 +200,7 @@ fn check_size(rows: usize, vocabulary: usize) -> Result<()> {
     })
 }
 
-impl Checked for Sampler {
+impl Checked for TokenSampler {
     fn check(&self) -> Result<()> {
         let top_k = self.top_k.unwrap_or(1);
         check("top_k", top_k as f64, top_k > 0, "1 or more")?;

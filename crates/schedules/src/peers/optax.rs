@@ -16,8 +16,8 @@ pub fn warmup_constant(init: f64, peak: f64, warmup: usize) -> Result<AnySchedul
     line_then(init, peak, warmup, Constant::new(peak)?)
 }
 
-/// `warmup_cosine_decay_schedule`: `steps` is the whole run with its warm-up. With an `exponent`, compose a
-/// [`Cosine`] of your own with a [`Warmup`](crate::Warmup).
+/// `warmup_cosine_decay_schedule`: `steps` is the whole run with its warm-up. With an `exponent`:
+/// [`warmup_cosine_decay_with_exponent`].
 ///
 /// # Errors
 /// If a parameter is out of its range.
@@ -28,7 +28,33 @@ pub fn warmup_cosine_decay(
     steps: usize,
     end: f64,
 ) -> Result<AnySchedule> {
-    let cosine = Cosine::new(peak, rest("steps", steps, warmup)?)?.with_end(end)?;
+    warmup_cosine_decay_with_exponent(init, peak, warmup, steps, end, 1.0)
+}
+
+/// `warmup_cosine_decay_schedule` with an `exponent`, above 0:
+/// `end + (peak - end) ((1 + cos(pi p)) / 2)^exponent` after the warm-up.
+///
+/// ```
+/// use regimen_schedules::Schedule;
+/// use regimen_schedules::peers::optax::warmup_cosine_decay_with_exponent;
+///
+/// let rate = warmup_cosine_decay_with_exponent(0.0, 1.0, 10, 110, 0.0, 2.0)?;
+/// assert_eq!([rate.at(5), rate.at(10), rate.at(60), rate.at(110)], [0.5, 1.0, 0.25, 0.0]);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn warmup_cosine_decay_with_exponent(
+    init: f64,
+    peak: f64,
+    warmup: usize,
+    steps: usize,
+    end: f64,
+    exponent: f64,
+) -> Result<AnySchedule> {
+    let cosine = Cosine::new(peak, rest("steps", steps, warmup)?)?;
+    let cosine = cosine.with_end(end)?.with_exponent(exponent)?;
     line_then(init, peak, warmup, cosine)
 }
 

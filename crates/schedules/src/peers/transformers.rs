@@ -122,10 +122,11 @@ pub fn inverse_sqrt(rate: f64, warmup: usize, timescale: Option<usize>) -> Resul
 /// Without a start, the warm-up is `rate (t + 1) / warmup`; with one it is a line from
 /// `rate start` at step 0 to `rate` at step `warmup - 1`. The cosine is one step ahead: at its
 /// first step, `warmup`, it has moved already, and it reaches `end` at step `steps - 1`. The number
-/// of cycles is the default, half a one.
+/// of cycles is the default, half a one; others: [`cosine_warmup_with_min_lr_and_cycles`].
 ///
 /// # Errors
 /// If a parameter is out of its range.
+#[doc(alias = "get_cosine_with_min_lr_schedule_with_warmup_lr_rate")]
 pub fn cosine_warmup_with_min_lr(
     rate: f64,
     warmup: usize,
@@ -134,7 +135,45 @@ pub fn cosine_warmup_with_min_lr(
     start: Option<f64>,
 ) -> Result<AnySchedule> {
     let cosine = Cosine::new(rate, rest("steps", steps, warmup)?)?.with_end(end)?;
-    let ahead = Skipped::new(AnySchedule::boxed(cosine), 1);
+    ahead_of_rise(rate, warmup, start, cosine)
+}
+
+/// [`cosine_warmup_with_min_lr`] with any `num_cycles` above 0: from step `steps - 1` on, the value
+/// that it has there.
+///
+/// ```
+/// use regimen_schedules::Schedule;
+/// use regimen_schedules::peers::transformers::cosine_warmup_with_min_lr_and_cycles;
+///
+/// let rate = cosine_warmup_with_min_lr_and_cycles(1.0, 10, 100, 0.1, None, 1.5)?;
+/// let near = |value: f64, expected: f64| (value - expected).abs() < 1e-12;
+/// assert!(near(rate.at(0), 0.1) && near(rate.at(39), 0.1) && near(rate.at(69), 1.0));
+/// assert!(near(rate.at(99), 0.1) && near(rate.at(500), 0.1));
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+///
+/// # Errors
+/// If a parameter is out of its range.
+pub fn cosine_warmup_with_min_lr_and_cycles(
+    rate: f64,
+    warmup: usize,
+    steps: usize,
+    end: f64,
+    start: Option<f64>,
+    cycles: f64,
+) -> Result<AnySchedule> {
+    let waves = waves(rate, rest("steps", steps, warmup)?, end, cycles)?;
+    ahead_of_rise(rate, warmup, start, waves)
+}
+
+/// A warm-up that gives no step at 0, then a decay without its first step.
+fn ahead_of_rise(
+    rate: f64,
+    warmup: usize,
+    start: Option<f64>,
+    decay: impl Into<AnySchedule>,
+) -> Result<AnySchedule> {
+    let ahead = Skipped::new(AnySchedule::boxed(decay), 1);
     let start = start.unwrap_or(1.0 / warmup.max(1) as f64);
     if warmup < 2 {
         return delayed(rate * start, warmup, ahead);

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use regimen_schedules::decoding::{Sampler, temper, token_log_probs, truncated_ratio};
+use regimen_schedules::decoding::{TokenSampler, temper, token_log_probs, truncated_ratio};
 use regimen_schedules::{Constant, DecodingTemperature, Schedule, Table};
 
 fn device() -> Device {
@@ -21,8 +21,8 @@ fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
     values.into_iter().map(f64::from).collect()
 }
 
-fn plain() -> Sampler {
-    Sampler::new(Constant::ONE)
+fn plain() -> TokenSampler {
+    TokenSampler::new(Constant::ONE)
 }
 
 /// Temperature, then top-k, then top-p, one value at a time.
@@ -54,7 +54,7 @@ proptest! {
         logits in prop::collection::vec(-4.0_f32..4.0, 12),
         tau in 0.2_f64..2.0, top_k in 1_usize..14, top_p in 0.05_f64..1.0,
     ) {
-        let sampler = Sampler::new(Constant::new(tau).unwrap());
+        let sampler = TokenSampler::new(Constant::new(tau).unwrap());
         let sampler = sampler.with_top_k(top_k).unwrap().with_top_p(top_p).unwrap();
         let found = host(sampler.log_probs(rows(logits.clone(), 1), &[5]).unwrap().exp());
         let expected = reference(&logits, tau, top_k, top_p);
@@ -87,7 +87,7 @@ fn tokens_come_as_often_as_their_probability() {
     let draws = 20_000;
     let logits: Vec<f32> = [1.0, 0.0, 2.0, f32::NEG_INFINITY, -1.0].repeat(draws);
     let tau = Table::new(vec![1.0, 0.5]).unwrap();
-    let sampler = Sampler::new(tau).with_top_k(3).unwrap();
+    let sampler = TokenSampler::new(tau).with_top_k(3).unwrap();
     let mut rng = StdRng::seed_from_u64(0);
     let sampled = sampler.sample(rows(logits, draws), &[1], &mut rng).unwrap();
     let tokens = sampled.tokens.try_into_vec_as::<i64>().unwrap();
@@ -112,7 +112,7 @@ fn each_row_has_the_temperature_of_its_own_token() {
     let tau = DecodingTemperature::exploratory(1.2, 0.1).unwrap();
     let logits = rows([2.0, 0.0].repeat(3), 3);
     let found = host(
-        Sampler::new(tau)
+        TokenSampler::new(tau)
             .log_probs(logits, &[0, 10, 400])
             .unwrap()
             .exp(),
@@ -137,7 +137,10 @@ fn the_same_generator_draws_the_same_tokens() {
     assert_eq!(draw(1), draw(1));
     assert_ne!(draw(1), draw(2));
     let text = serde_json::to_string(&sampler).unwrap();
-    assert_eq!(serde_json::from_str::<Sampler>(&text).unwrap(), sampler);
+    assert_eq!(
+        serde_json::from_str::<TokenSampler>(&text).unwrap(),
+        sampler
+    );
 }
 
 /// A response sampled token by token and evaluated at once: the sampler and the correction agree.
@@ -152,7 +155,7 @@ fn evaluated_at_the_same_temperatures_the_ratio_is_one() {
     );
     let tau = DecodingTemperature::exploratory(1.2, 0.1).unwrap();
     let tau = tau.with_protected(3).with_decay(12.0).unwrap();
-    let sampler = Sampler::new(tau).with_top_p(0.95).unwrap();
+    let sampler = TokenSampler::new(tau).with_top_p(0.95).unwrap();
     let mut rng = StdRng::seed_from_u64(3);
     let (mut tokens, mut drawn) = (Vec::new(), Vec::new());
     for t in 0..length {
@@ -173,7 +176,9 @@ fn evaluated_at_the_same_temperatures_the_ratio_is_one() {
     // Without truncation of the vocabulary it is the tempered policy.
     let tempered = temper(logits.clone(), &tau).unwrap();
     let policy = host(token_log_probs(tempered, tokens.clone()).unwrap());
-    let whole = Sampler::new(tau).token_log_probs(logits, tokens).unwrap();
+    let whole = TokenSampler::new(tau)
+        .token_log_probs(logits, tokens)
+        .unwrap();
     assert!(
         host(whole)
             .iter()
@@ -187,7 +192,7 @@ fn the_weight_makes_the_sampler_unbiased() {
     // E_sampler[ratio f] = E_policy[f], summed over the vocabulary.
     let logits = || rows(vec![1.0, 0.3, -0.5, 0.0], 1);
     let tau = Constant::new(0.6).unwrap();
-    let sampler = Sampler::new(tau).log_probs(logits(), &[0]).unwrap();
+    let sampler = TokenSampler::new(tau).log_probs(logits(), &[0]).unwrap();
     let policy = plain().log_probs(logits(), &[0]).unwrap();
     let ratio = truncated_ratio(policy.clone(), sampler.clone(), None).unwrap();
     let weighted = host(sampler.exp() * ratio);
@@ -213,7 +218,7 @@ fn no_gradient_flows_through_the_weight() {
 #[test]
 fn the_ends_of_a_truncated_vocabulary() {
     let logits = || rows(vec![0.0, 3.0, 3.0, 1.0], 1);
-    let probs = |sampler: &Sampler| host(sampler.log_probs(logits(), &[0]).unwrap().exp());
+    let probs = |sampler: &TokenSampler| host(sampler.log_probs(logits(), &[0]).unwrap().exp());
     let greedy = plain().with_top_p(1e-9).unwrap();
     assert_eq!(probs(&greedy), [0.0, 0.5, 0.5, 0.0]); // equal logits are all kept
     assert_eq!(probs(&plain().with_top_k(1).unwrap()), [0.0, 0.5, 0.5, 0.0]);
@@ -224,7 +229,7 @@ fn the_ends_of_a_truncated_vocabulary() {
 #[test]
 fn bad_input_is_named() {
     let logits = || rows(vec![0.0; 6], 2);
-    let message = |sampler: &Sampler, positions: &[usize]| {
+    let message = |sampler: &TokenSampler, positions: &[usize]| {
         sampler
             .log_probs(logits(), positions)
             .unwrap_err()
@@ -232,9 +237,9 @@ fn bad_input_is_named() {
     };
     assert!(message(&plain(), &[1, 2, 3]).contains("`positions` is 3"));
     assert!(message(&plain(), &[]).contains("`positions` is 0"));
-    let cold = Sampler::new(Table::new(vec![1.0, 0.0]).unwrap());
+    let cold = TokenSampler::new(Table::new(vec![1.0, 0.0]).unwrap());
     assert!(message(&cold, &[1]).contains("`temperature` is 0"));
-    let negative = Sampler::new(Constant::new(-1.0).unwrap());
+    let negative = TokenSampler::new(Constant::new(-1.0).unwrap());
     assert!(message(&negative, &[1]).contains("`temperature` is -1"));
     assert!(plain().with_top_k(0).is_err());
     for top_p in [0.0, -0.5, 1.5, f64::NAN] {
@@ -252,7 +257,7 @@ fn bad_input_is_named() {
     }
     assert!(truncated_ratio(one(), Tensor::<1>::zeros([2], &device()), None).is_err());
     let wrong = r#"{"temperature":{"schedule":"constant","value":1.0},"top_k":0}"#;
-    assert!(serde_json::from_str::<Sampler>(wrong).is_err());
+    assert!(serde_json::from_str::<TokenSampler>(wrong).is_err());
 }
 
 #[test]

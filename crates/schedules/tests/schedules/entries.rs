@@ -133,7 +133,7 @@ fn cyclic() -> Result<Vec<Entry>> {
         "One cycle", "peak / 25 up to peak at 0.3 T - 1, down to peak / 250000 at T - 1", "torch `OneCycleLR`, optax `cosine_onecycle_schedule` (peak at 0.3 T)",
         { OneCycle::new(1.0, 100)? }
         "One cycle in three lines", "up, back as fast, then down to the end", "torch (`three_phase`, linear), optax `linear_onecycle_schedule`",
-        { OneCycle::new(1.0, 100)?.with_curve(Curve::Linear)?.with_three_phases() }
+        { OneCycle::new(1.0, 100)?.with_curve(Curve::Linear)?.with_three_phases()? }
         "One cycle as optax has it", "lines through the steps 0.3 T, 0.85 T and T", "optax `linear_onecycle_schedule`",
         { optax::linear_onecycle(100, 1.0, (0.3, 0.85), 25.0, 1e4)? }
         "Momentum of one cycle", "high where the rate is low", "torch (`cycle_momentum`)",

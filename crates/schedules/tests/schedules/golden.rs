@@ -32,6 +32,20 @@ fn ours(case: &str) -> Result<AnySchedule> {
     }
 }
 
+/// A function as a user saves it.
+fn saved(function: impl Fn(usize) -> f64 + Sync) -> Result<AnySchedule> {
+    Ok(Table::new(Lambda(function).table(121))?.into())
+}
+
+/// timm's WSD of the cases, with a decay by a function.
+fn wsd_by(stable: Stable, end: f64, decay: impl Fn(f64) -> f64 + Sync) -> Result<AnySchedule> {
+    let level = timm::wsd(1.0, (10, 0.0), (90, 30), stable, Curve::Held, end)?;
+    saved(move |t| match t.saturating_sub(70) {
+        0 => level.at(t),
+        past => end + (level.at(t) - end) * decay(past as f64 / 30.0),
+    })
+}
+
 fn of_torch(name: &str) -> Result<AnySchedule> {
     let cycle = OneCycle::new(1.0, 100)?;
     let ramp = || Linear::between(0.1, 1.0, 10);
@@ -50,7 +64,10 @@ fn of_torch(name: &str) -> Result<AnySchedule> {
         }
         "OneCycleLR" => cycle.into(),
         "OneCycleLR linear three phases" => {
-            cycle.with_curve(Curve::Linear)?.with_three_phases().into()
+            cycle.with_curve(Curve::Linear)?.with_three_phases()?.into()
+        }
+        "OneCycleLR three phases rise of a half" => {
+            cycle.with_rise(0.5)?.with_three_phases()?.into()
         }
         "OneCycleLR momentum" => cycle.momentum(0.85, 0.95)?.into(),
         "CyclicLR triangular" => Cyclic::new(0.1, 1.0, 10, 10)?.into(),
@@ -63,6 +80,16 @@ fn of_torch(name: &str) -> Result<AnySchedule> {
             Cyclic::new(0.1, 1.0, 10, 10)?.with_mode(mode)?.into()
         }
         "CyclicLR momentum" => Cyclic::new(0.1, 1.0, 10, 10)?.momentum(0.8, 0.9)?.into(),
+        "CyclicLR scale_fn of the cycle" => {
+            let triangle = Cyclic::new(0.0, 1.0, 10, 20)?;
+            let scale = |cycle: usize| (cycle as f64).powi(-2);
+            saved(move |t| 0.1 + 0.9 * triangle.at(t) * scale(1 + t / 30))?
+        }
+        "CyclicLR scale_fn of the step" => {
+            let triangle = Cyclic::new(0.0, 1.0, 10, 10)?;
+            let scale = |step: usize| 1.0 / (1.0 + step as f64 / 50.0);
+            saved(move |t| 0.1 + 0.9 * triangle.at(t) * scale(t))?
+        }
         "SWALR" => Swa::new(constant, 0, 0.05, 25)?.into(),
         "SWALR linear" => Swa::new(constant, 0, 0.05, 25)?
             .with_curve(Curve::Linear)?
@@ -94,6 +121,14 @@ fn of_transformers(name: &str) -> Result<AnySchedule> {
         "cosine_warmup_with_min_lr" => cosine_warmup_with_min_lr(1.0, 10, 100, 0.1, None),
         "cosine_warmup_with_min_lr start" => {
             cosine_warmup_with_min_lr(1.0, 10, 100, 0.1, Some(0.3))
+        }
+        "cosine cycles" => cosine_with_cycles(1.0, 10, 100, 0.0, 1.5),
+        "cosine_with_min_lr cycles" => cosine_with_cycles(1.0, 10, 100, 0.1, 1.3),
+        "cosine_warmup_with_min_lr cycles" => {
+            cosine_warmup_with_min_lr_and_cycles(1.0, 10, 100, 0.1, None, 1.3)
+        }
+        "cosine_warmup_with_min_lr start cycles" => {
+            cosine_warmup_with_min_lr_and_cycles(1.0, 10, 100, 0.1, Some(0.3), 0.7)
         }
         "wsd" => wsd(0.1, Rise::Linear, Curve::Cosine),
         "wsd linear" => wsd(0.0, Rise::Cosine, Curve::Linear),
@@ -130,6 +165,10 @@ fn of_timm(name: &str) -> Result<AnySchedule> {
         "wsd" => wsd(Stable::Constant, Curve::OneMinusSqrt, 0.0)?.into(),
         "wsd rsqrt linear" => wsd(Stable::inverse_sqrt(10.0), Curve::Linear, 0.0)?.into(),
         "wsd exp" => wsd(Stable::Constant, Curve::Exponential { ratio: 0.1 }, 0.0)?.into(),
+        "wsd function" => wsd_by(Stable::Constant, 0.05, |p| (1.0 - p).powi(3))?,
+        "wsd function of rsqrt" => {
+            wsd_by(Stable::inverse_sqrt(10.0), 0.0, |p| (1.0 - p) / (1.0 + p))?
+        }
         "wsd power power" => {
             let (power, timescale) = (0.3, 5.0);
             let stable = Stable::Power { power, timescale };
@@ -151,6 +190,12 @@ fn of_optax(name: &str) -> Result<AnySchedule> {
             .into(),
         "warmup_constant" => optax::warmup_constant(0.1, 1.0, 10)?,
         "warmup_cosine" => optax::warmup_cosine_decay(0.0, 1.0, 10, 100, 0.05)?,
+        "warmup_cosine exponent" => {
+            optax::warmup_cosine_decay_with_exponent(0.1, 1.0, 10, 100, 0.05, 1.5)?
+        }
+        "warmup_cosine exponent of a third" => {
+            optax::warmup_cosine_decay_with_exponent(0.0, 1.0, 10, 100, 0.0, 1.0 / 3.0)?
+        }
         "exponential" => Exponential::new(1.0, 0.5, 10)?.into(),
         "exponential stairs" => {
             let decay = Exponential::new(1.0, 0.5, 10)?

@@ -355,6 +355,39 @@ fn origins_of_warm_ups() {
     assert!((no_jump.at(10) / 10.0 - no_jump.at(1)).abs() < 1e-15);
 }
 
+/// Options of peers are kept in a file, and are checked.
+#[test]
+fn schedules_by_their_names_elsewhere_are_saved() {
+    use optax::warmup_cosine_decay_with_exponent as powered;
+    use transformers::cosine_warmup_with_min_lr_and_cycles as cycles;
+    let all = [
+        cycles(1.0, 10, 100, 0.1, None, 1.5).unwrap(),
+        cycles(1.0, 10, 100, 0.1, Some(0.3), 0.7).unwrap(),
+        cycles(1.0, 1, 100, 0.1, None, 2.0).unwrap(),
+        powered(0.1, 1.0, 10, 100, 0.0, 3.0).unwrap(),
+    ];
+    for schedule in all {
+        let file = serde_json::to_string(&schedule).unwrap();
+        let back: AnySchedule = serde_json::from_str(&file).unwrap();
+        assert_eq!(back, schedule);
+        assert_eq!(back.table(150), schedule.table(150));
+    }
+    let (half, default) = (
+        cycles(1.0, 10, 100, 0.1, None, 0.5).unwrap(),
+        transformers::cosine_warmup_with_min_lr(1.0, 10, 100, 0.1, None).unwrap(),
+    );
+    assert!((0..150).all(|t| (half.at(t) - default.at(t)).abs() < 1e-15));
+    for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let message = |found: Result<AnySchedule>| found.unwrap_err().to_string();
+        let found = message(cycles(1.0, 10, 100, 0.1, None, wrong));
+        assert_eq!(found, format!("`cycles` is {wrong}: allowed is above 0"));
+        let found = message(powered(0.0, 1.0, 10, 100, 0.0, wrong));
+        assert_eq!(found, format!("`exponent` is {wrong}: allowed is above 0"));
+    }
+    assert!(cycles(1.0, 100, 100, 0.1, None, 1.0).is_err());
+    assert!(powered(0.0, 1.0, 100, 100, 0.0, 1.0).is_err());
+}
+
 #[test]
 fn peaks_of_one_cycle() {
     let torch = OneCycle::new(1.0, 100).unwrap();
@@ -364,11 +397,39 @@ fn peaks_of_one_cycle() {
     for rise in [0.0, 0.004, 0.5, 1.0] {
         for steps in [1, 2, 3, 250] {
             let rate = OneCycle::new(1.0, steps).unwrap().with_rise(rise).unwrap();
-            for rate in [rate, rate.with_three_phases()] {
+            for rate in [Ok(rate), rate.with_three_phases()].into_iter().flatten() {
                 assert!((0..300).all(|step| (4e-6..=1.0).contains(&rate.at(step))));
             }
         }
     }
+}
+
+#[test]
+fn one_cycle_in_three_phases_reaches_its_end() {
+    let rise = |rise| OneCycle::new(1.0, 10).unwrap().with_rise(rise).unwrap();
+    for share in [0.0, 0.04, 0.1, 0.3, 0.45, 0.5] {
+        let rate = rise(share).with_three_phases().unwrap();
+        let ends = [9, 10, 11, 1000].map(|step| rate.at(step));
+        assert!(ends.iter().all(|end| (end - 4e-6).abs() < 1e-18), "{share}");
+    }
+    // A rise of a half is the last that torch brings to its end: values of its own.
+    let half = rise(0.5).with_curve(Curve::Linear).unwrap();
+    let half = half.with_three_phases().unwrap();
+    #[rustfmt::skip]
+    let torch = [0.04, 0.28, 0.52, 0.76, 1.0, 0.76, 0.52, 0.28, 0.04, 4e-6];
+    for (step, value) in torch.into_iter().enumerate() {
+        assert!((half.at(step) - value).abs() < 1e-12, "{step}");
+    }
+    for share in [0.5 + f64::EPSILON, 0.55, 0.6, 0.75, 1.0] {
+        let one = rise(share).with_three_phases().unwrap_err();
+        assert_eq!(half.with_rise(share).unwrap_err(), one);
+        let allowed = "allowed is 0 to 0.5 with three phases";
+        assert_eq!(one.to_string(), format!("`rise` is {share}: {allowed}"));
+    }
+    let wrong = r#"{ "first": 0.04, "peak": 1.0, "last": 4e-6, "steps": 10, "rise": 0.6, "three_phases": true }"#;
+    assert!(serde_json::from_str::<OneCycle>(wrong).is_err());
+    let right = wrong.replace("true", "false");
+    assert!(serde_json::from_str::<OneCycle>(&right).is_ok());
 }
 
 #[test]
@@ -463,7 +524,7 @@ fn the_whole_catalogue_accepts_any_finite_positive_rate() {
 
 #[test]
 fn restarts_fall_on_whole_steps_for_any_growth() {
-    for mult in [1.0, 1.1, 1.5, 2.0, 3.0, 10.0] {
+    for mult in [1.0, 1.01, 1.0624, 1.0625, 1.07, 1.1, 1.5, 2.0, 3.0, 10.0] {
         let rate = WarmRestarts::new(1.0, 7)
             .unwrap()
             .with_growth(mult)
@@ -485,6 +546,46 @@ fn restarts_fall_on_whole_steps_for_any_growth() {
             );
         }
     }
+}
+
+/// Growths `a / b` with a first cycle of `b^cycles` steps: every restart is a whole step.
+#[test]
+fn restarts_on_whole_steps_are_exact() {
+    let growths = [
+        (3_u64, 2_u64, 20),
+        (17, 16, 6),
+        (33, 32, 6),
+        (5, 4, 12),
+        (7, 2, 15),
+        (3, 1, 25),
+        (9, 1, 15),
+    ];
+    for (a, b, cycles) in growths {
+        let mult = a as f64 / b as f64;
+        let mut length = b.pow(cycles);
+        let rate = WarmRestarts::new(1.0, length as usize).unwrap();
+        let rate = rate.with_growth(mult).unwrap().with_decay(0.5).unwrap();
+        let mut start = 0;
+        for n in 0..cycles {
+            let peak = 0.5_f64.powi(n as i32);
+            assert_eq!(rate.at(start as usize), peak, "{mult} {n}");
+            let middle = rate.at((start + length / 2) as usize) / peak;
+            assert!((middle - 0.5).abs() <= 0.8 / length as f64 + 1e-12);
+            start += length;
+            // The last step of the cycle: half a cosine, a step from its end.
+            let angle = std::f64::consts::FRAC_PI_2 / length as f64;
+            let last = rate.at(start as usize - 1) / peak;
+            assert!((last - angle.sin().powi(2)).abs() < 1e-12, "{mult} {n}");
+            length = length / b * a;
+        }
+    }
+}
+
+/// What `AnySchedule` moves: nothing of it is a table.
+#[test]
+fn schedules_are_small() {
+    assert!(size_of::<WarmRestarts>() <= 128);
+    assert!(size_of::<AnySchedule>() <= 128);
 }
 
 #[test]
@@ -516,7 +617,18 @@ fn rates_too_small_to_multiply_anneal_geometrically() {
 #[test]
 fn restarts_of_any_growth_stay_within_their_bounds() {
     let barely = 1.0 + f64::EPSILON;
-    for mult in [1.0, barely, 1.0 + 1e-9, 1.001, 1.5, 2.0, 3.0, 1e3, 1e9] {
+    for mult in [
+        1.0,
+        barely,
+        1.0 + 1e-9,
+        1.001,
+        1.0625,
+        1.5,
+        2.0,
+        3.0,
+        1e3,
+        1e9,
+    ] {
         for first in [1, 7, usize::MAX] {
             let rate = WarmRestarts::new(1.0, first)
                 .unwrap()
