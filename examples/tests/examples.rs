@@ -293,5 +293,6 @@ fn signals_taken_for_their_opposites_are_caught() {
 
 #[test]
 fn counts_that_are_not_exchanged_are_caught() {
-    assert_fault_is_caught("load-balancing-loss", "error of micro-batch");
+    let parts = ["error of micro-batch", "buffered minus"];
+    assert_faults_are_caught("load-balancing-loss", &parts);
 }

@@ -39,13 +39,14 @@ pub const SYSTEM: System = System {
 
 /// Lower loss on text is not part of it: first runs, on seeds 100 to 102, had micro-batch balance ahead by .004 to .008 nats.
 /// They also had the bias update's error .001 above the best loss's, so a difference of .01 is allowed.
-const RULE: &str = "holds if, in the mean over seeds, on text: the information of global balance is at least 1.5 times that of micro-batch balance (their difference with that factor at least 0), that of buffered balance is at least that of micro-batch balance, the loss of global balance at most .02 nats above, and its violation at most .1 above; and in the regression: the error of micro-batch balance is at least 1.4 times that of global balance; global and shuffled micro-batch balance are at most .02 apart in error; global balance is at least as even as none; the bias update has a violation of at most .1 and an error at most .01 above that of the best loss";
+const RULE: &str = "holds if, in the mean over seeds, on text: the information of global balance is at least 1.5 times that of micro-batch balance (their difference with that factor at least 0), that of buffered balance at least 1.2 times, the loss of global balance at most .02 nats above, and its violation at most .1 above; and in the regression: the error of micro-batch balance is at least 1.4 times that of global balance; global and shuffled micro-batch balance are at most .02 apart in error; global balance is at least as even as none; the bias update has a violation of at most .1 and an error at most .01 above that of the best loss";
 
 /// The seeds of the finding are this one and those after it: the rule was fixed before any run on them.
 ///
 /// On seeds 0 to 2 it had no condition on buffered balance, whose information was .011 nats (micro-batch .005, global .021), and took the
-/// mean of the seeds' ratios, 1.6, 11.3 and 3.8, in which a small divisor decides. All conditions held there.
-const FIRST_SEED: u64 = 10;
+/// mean of the seeds' ratios, 1.6, 11.3 and 3.8, in which a small divisor decides. On seeds 10 to 12 buffered balance (.013) was asked
+/// for no less than micro-batch balance (.006), which its own fault, counts that are not added up, just meets. All held both times.
+const FIRST_SEED: u64 = 20;
 
 /// The texts of the character model.
 const DOMAINS: &[Domain] = &[Domain::Prose, Domain::Verse, Domain::Code];
@@ -111,6 +112,11 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
             [Balance::Global, Balance::Micro].map(|b| values(trials, b.arm(), metric));
         global.into_iter().zip(micro)
     };
+    let over_micro = |balance: Balance, factor: f64| {
+        let [more, micro] = [balance, Balance::Micro].map(|b| values(trials, b.arm(), "main"));
+        let pairs = more.into_iter().zip(micro);
+        pairs.map(|(more, micro)| more - factor * micro).collect()
+    };
     let error = |balance: Balance| values(trials, balance.arm(), ERROR);
     let pairs = |a: Balance, b: Balance| error(a).into_iter().zip(error(b));
     let ratio = pairs(Balance::Micro, Balance::Global);
@@ -127,19 +133,12 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
     vec![
         Check::at_least(
             "text: information of global minus 1.5 times that of micro-batch balance, at least 0",
-            texts("main")
-                .map(|(global, micro)| global - 1.5 * micro)
-                .collect(),
+            over_micro(Balance::Global, 1.5),
             0.0,
         ),
         Check::at_least(
-            "text: information of buffered minus micro-batch balance, at least 0",
-            differences(
-                trials,
-                Balance::Buffered.arm(),
-                Balance::Micro.arm(),
-                "main",
-            ),
+            "text: information of buffered minus 1.2 times that of micro-batch balance, at least 0",
+            over_micro(Balance::Buffered, 1.2),
             0.0,
         ),
         Check::at_most(
