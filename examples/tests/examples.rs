@@ -78,8 +78,9 @@ fn domains_of_text_run_on_a_users_folder() {
 }
 
 #[test]
-fn a_curve_fitted_in_reverse_is_caught() {
-    assert_fault_is_caught("learning-curve-prediction", "carrying forward");
+fn a_curve_fitted_in_reverse_and_without_anchors_is_caught() {
+    let parts = ["carrying forward", "anchored over free"];
+    assert_faults_are_caught("learning-curve-prediction", &parts);
 }
 
 #[test]

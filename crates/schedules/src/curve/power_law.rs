@@ -86,7 +86,8 @@ impl PowerLaw {
     ///
     /// # Errors
     /// [`Error::TooFew`] for fewer than three points; [`Error::OutOfRange`] if the lengths differ,
-    /// a value is not finite, or sizes are not above 0 and increasing.
+    /// a value is not finite, sizes are not above 0 and increasing, or the first size is so large that `a` is beyond the range
+    /// of numbers: give sizes in thousands then.
     pub fn fit(sizes: &[f64], accuracies: &[f64], anchor: Option<f64>) -> Result<Self> {
         check_points(sizes, accuracies)?;
         if let Some(anchor) = anchor {
@@ -119,7 +120,14 @@ impl PowerLaw {
             (exponent(best), grid)
         };
         let b = log.exp();
-        Self::new(line.slope * sizes[0].powf(b), b, line.asymptote)
+        let a = line.slope * sizes[0].powf(b);
+        check(
+            "sizes[0]",
+            sizes[0],
+            a.is_finite(),
+            "smaller, as in thousands: `a` overflows",
+        )?;
+        Self::new(a, b, line.asymptote)
     }
 
     /// The accuracy at a size above 0.

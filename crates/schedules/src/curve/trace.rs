@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::PowerLaw;
-use crate::error::{Error, Result, check};
+use crate::error::{Error, Result, check, check_positive};
 
 /// Observations that a trend of three parameters needs.
 const FIRST: usize = 3;
@@ -86,9 +86,12 @@ impl LearningTraceConfig {
 
     /// The steepest slope of the backbone that is trusted, in accuracy for each item of data:
     /// the verticality `slope / (1 + slope)` at a slowdown of 1.
-    #[must_use]
-    pub fn with_steepest(self, slope: f64) -> Self {
-        self.with_verticality(slope / (1.0 + slope), 1.0)
+    ///
+    /// # Errors
+    /// If `slope` is not finite or not above 0.
+    pub fn with_steepest(self, slope: f64) -> Result<Self> {
+        check_positive("slope", slope)?;
+        Ok(self.with_verticality(slope / (1.0 + slope), 1.0))
     }
 
     /// How many levels after the working level must be as flat.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::areas::Areas;
 use crate::catalogue::{Curve, Wsd};
-use crate::error::{Error, Result, check, check_positive};
+use crate::checked::{Checked, checked_serde};
+use crate::error::{Error, Result, check, check_not_negative, check_positive};
 use crate::schedule::{Schedule, ScheduleExt};
 
 /// `L(s) = floor + scale S1(s)^-exponent - gain S2(s)`, in nats, with the [`Areas`] `S1` and `S2` of the run's rates.
@@ -28,6 +29,7 @@ use crate::schedule::{Schedule, ScheduleExt};
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct AnnealingLaw {
     /// `L0`, the loss that is left in the end, above 0.
     pub floor: f64,
@@ -41,12 +43,31 @@ pub struct AnnealingLaw {
     pub memory: f64,
 }
 
+checked_serde!(AnnealingLaw);
+
+impl Checked for AnnealingLaw {
+    fn check(&self) -> Result<()> {
+        check_positive("floor", self.floor)?;
+        check_not_negative("scale", self.scale)?;
+        check_not_negative("exponent", self.exponent)?;
+        check_not_negative("gain", self.gain)?;
+        let memory = self.memory;
+        check(
+            "memory",
+            memory,
+            (0.0..1.0).contains(&memory),
+            "0 to below 1",
+        )
+    }
+}
+
 impl AnnealingLaw {
     /// The loss after each update of a run with these rates, of which the first `warmup` warm up.
     ///
     /// # Errors
-    /// As [`Areas::of`].
+    /// If a parameter of the law is out of its range, or as [`Areas::of`].
     pub fn predict(&self, rates: &[f64], warmup: usize) -> Result<Vec<f64>> {
+        self.check()?;
         let areas = Areas::of(rates, warmup, self.memory)?;
         let pairs = areas.forward.iter().zip(&areas.annealing);
         Ok(pairs.map(|(one, two)| self.loss(*one, *two)).collect())
@@ -61,7 +82,7 @@ impl AnnealingLaw {
     /// The predicted loss at the end of `updates` by `rate`.
     ///
     /// # Errors
-    /// As [`Areas::of`].
+    /// As [`Self::predict`].
     pub fn last(
         &self,
         rate: &(impl Schedule + Sync),
@@ -75,7 +96,7 @@ impl AnnealingLaw {
     /// The best of some schedules for a run of `updates`: its index and predicted last loss.
     ///
     /// # Errors
-    /// If there is none, or as [`Areas::of`].
+    /// If there is none, or as [`Self::predict`].
     pub fn best<S: Schedule + Sync>(
         &self,
         rates: &[S],

@@ -114,18 +114,20 @@ impl AnnealingFitConfig {
     /// Fits the law to measured curves together: one that anneals must be among them for the annealing term.
     ///
     /// # Errors
-    /// If a parameter is out of range, there are fewer than five losses after the warm-ups, no rate is above 0, or no start
-    /// leads anywhere.
+    /// If a parameter is out of range, there are fewer than five losses after the warm-ups, no rate is above 0, none of the
+    /// curves anneals though the annealing term is asked for, or no start leads anywhere.
     pub fn fit(&self, curves: &[LossCurve]) -> Result<AnnealingFit> {
         let points = curves.iter().map(|curve| curve.areas(self.memory));
         let points = points.collect::<Result<Vec<_>>>()?.concat();
+        enough("curves", points.len())?;
         self.fit_points(&points)
     }
 
     /// As [`fit`](Self::fit), to losses whose areas are known; those of all runs must have this memory.
     ///
     /// # Errors
-    /// If a parameter or a number is out of range, there are fewer than five points, or no start leads anywhere.
+    /// If a parameter or a number is out of range, there are fewer than five points, none of which has annealed where the
+    /// annealing term is asked for, or no start leads anywhere.
     pub fn fit_points(&self, measured: &[AreaPoint]) -> Result<AnnealingFit> {
         RunningAreas::new(self.memory)?;
         check_positive("delta", self.delta)?;
@@ -134,13 +136,15 @@ impl AnnealingFitConfig {
             check_finite("annealing", point.annealing)?;
             check_positive("loss", point.loss)?;
         }
-        if measured.len() < 5 {
-            return Err(Error::TooFew {
-                field: "curves",
-                found: measured.len(),
-                needed: 5,
-            });
-        }
+        enough("measured", measured.len())?;
+        // Without it the gain could be anything.
+        let anneals = measured.iter().any(|point| point.annealing != 0.0);
+        check(
+            "annealing",
+            0.0,
+            anneals || !self.annealing,
+            "a curve whose rate falls, or a fit without the annealing term",
+        )?;
         let units = units(measured);
         let points: Vec<(f64, f64)> = measured
             .iter()
@@ -160,15 +164,23 @@ impl AnnealingFitConfig {
             points: (0..points.len()).collect(),
             delta: self.delta,
         };
-        let (found, mut quality) = problem.minimise(&grid(lists))?;
-        let scales = [1.0, units[0].powf(-found[2]), 1.0, units[1]];
-        let errors = quality.standard_errors.iter_mut().zip(scales);
-        errors.for_each(|(error, scale)| *error *= scale);
+        let (mut found, scaled) = problem.minimise(&grid(lists))?;
+        found[1] *= units[0].powf(-found[2]);
+        if let Some(gain) = found.get_mut(3) {
+            *gain *= units[1];
+        }
+        // The standard errors are those of the law in the units of the rates: the scale's depends on the exponent's.
+        let points = measured.iter().map(|at| (at.forward.ln(), at.annealing));
+        let problem = Problem {
+            law: &points.collect::<Vec<_>>(),
+            ..problem
+        };
+        let quality = problem.quality(&found, scaled.objective, scaled.agreeing);
         let law = AnnealingLaw {
             floor: found[0],
-            scale: found[1] * scales[1],
+            scale: found[1],
             exponent: found[2],
-            gain: found.get(3).map_or(0.0, |gain| gain * scales[3]),
+            gain: found.get(3).copied().unwrap_or_default(),
             memory: self.memory,
         };
         Ok(AnnealingFit { law, quality })
@@ -208,6 +220,18 @@ impl AnnealingFitConfig {
     }
 }
 
+fn enough(field: &'static str, found: usize) -> Result<()> {
+    let needed = 5;
+    if found < needed {
+        return Err(Error::TooFew {
+            field,
+            found,
+            needed,
+        });
+    }
+    Ok(())
+}
+
 /// What brings the areas to those of the grid; an annealing area of 0 everywhere stays as it is.
 fn units(measured: &[AreaPoint]) -> [f64; 2] {
     let largest = measured.iter().fold([0.0_f64; 2], |[one, two], at| {
@@ -232,7 +256,12 @@ impl AnnealingFit {
             .iter()
             .map(|at| (at.loss - self.law.loss(at.forward, at.annealing)).abs() / at.loss);
         let mean = errors.sum::<f64>() / points.len() as f64;
-        check("points", mean, true, "losses after the warm-up")?;
+        check(
+            "curve",
+            mean,
+            true,
+            "one with losses after its warm-up that the law can predict",
+        )?;
         Ok(mean)
     }
 }
@@ -261,6 +290,7 @@ mod tests {
     use super::*;
     use crate::{Constant, Cosine, MultiStep, ScheduleExt};
     use approx::assert_relative_eq;
+    use nalgebra::DMatrix;
 
     fn measured(law: AnnealingLaw, rates: Vec<f64>) -> LossCurve {
         let losses = law.predict(&rates, 0).unwrap();
@@ -365,6 +395,63 @@ mod tests {
         assert_eq!(without.law.gain, 0.0);
         assert_eq!(without.quality.standard_errors.len(), 3);
         assert!(without.mape(&unseen).unwrap() > 20.0 * with.mape(&unseen).unwrap());
+    }
+
+    #[test]
+    fn curves_that_do_not_anneal_tell_no_gain() {
+        let constant = Constant::new(2e-4).unwrap().table(2_000);
+        let constant = [measured(PAPER, constant)];
+        let config = AnnealingFitConfig::new();
+        let refused = config.fit(&constant).unwrap_err().to_string();
+        assert!(refused.contains("annealing"), "{refused}");
+        let fit = config.with_annealing(false).fit(&constant).unwrap();
+        assert!(fit.quality.mape < 1e-5 && fit.law.gain == 0.0, "{fit:?}");
+    }
+
+    /// Against slopes by differences in the parameters of the law, whatever the units of its areas.
+    #[test]
+    fn standard_errors_are_those_of_the_law() {
+        for peak in [2e-6, 2e-4, 1.0] {
+            let wave = |(index, (done, loss)): (usize, (usize, f64))| {
+                (done, loss * (1.0 + 1e-3 * (2.4 * index as f64).sin()))
+            };
+            // The same losses in other units.
+            let unit: f64 = peak / 2e-4;
+            let truth = AnnealingLaw {
+                scale: PAPER.scale * unit.powf(PAPER.exponent),
+                gain: PAPER.gain / unit,
+                ..PAPER
+            };
+            let rough = two(truth, peak, 4_000).map(|curve| {
+                let points = curve.points().into_iter().enumerate().map(wave);
+                LossCurve::of_rates(curve.rates().to_vec(), points.collect()).unwrap()
+            });
+            let AnnealingFit { law, quality } = AnnealingFitConfig::new().fit(&rough).unwrap();
+            let areas = rough.map(|curve| curve.areas(law.memory).unwrap()).concat();
+            let parameters = [law.floor, law.scale, law.exponent, law.gain];
+            let loss = |p: [f64; 4], at: &AreaPoint| {
+                p[0] + p[1] * at.forward.powf(-p[2]) - p[3] * at.annealing
+            };
+            let slope = |row: usize, axis: usize| {
+                let step = 1e-5 * parameters[axis];
+                let moved = |step: f64| {
+                    let mut parameters = parameters;
+                    parameters[axis] += step;
+                    loss(parameters, &areas[row])
+                };
+                (moved(step) - moved(-step)) / (2.0 * step)
+            };
+            let slopes = DMatrix::from_fn(areas.len(), 4, slope);
+            let residuals = areas
+                .iter()
+                .map(|at| (at.loss - loss(parameters, at)).powi(2));
+            let variance = residuals.sum::<f64>() / (areas.len() - 4) as f64;
+            let normal = (slopes.transpose() * &slopes).try_inverse().unwrap();
+            for (axis, error) in quality.standard_errors.iter().enumerate() {
+                let expected = (normal[(axis, axis)] * variance).sqrt();
+                assert_relative_eq!(*error, expected, max_relative = 1e-2);
+            }
+        }
     }
 
     #[test]

@@ -116,8 +116,8 @@ pub struct Areas {
 }
 
 impl Areas {
-    /// The areas of these rates, one an update, with `memory` in `0..1`. The first `warmup` rates count as if they were that
-    /// of update `warmup` already, so that the annealing area stays 0 while the rate warms up.
+    /// The areas of these rates, one an update, with `memory` in `0..1`. The first `warmup` rates count as if they were the
+    /// first one after them already, so that the annealing area stays 0 while the rate warms up.
     ///
     /// # Errors
     /// If a rate is negative or not finite, `memory` is out of range, or `warmup` leaves no rate.
@@ -269,9 +269,8 @@ mod tests {
                     running = serde_json::from_str(&json).unwrap();
                 }
                 running.observe(*rate).unwrap();
-                // JSON may lose the last bit of a number.
-                prop_assert!((running.forward() - whole.forward[update]).abs() < 1e-12);
-                prop_assert!((running.annealing() - whole.annealing[update]).abs() < 1e-12);
+                prop_assert_eq!(running.forward(), whole.forward[update]);
+                prop_assert_eq!(running.annealing(), whole.annealing[update]);
             }
         }
     }

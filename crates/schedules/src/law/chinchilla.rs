@@ -7,10 +7,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::huber::{Law, Problem, Quality, grid};
+use crate::checked::{Checked, checked_serde};
 use crate::error::{Error, Result, check_positive};
 
 /// `L(N, D) = floor + by_parameters N^-alpha + by_tokens D^-beta`, in nats, of a run whose rate was annealed to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct ChinchillaLaw {
     /// `E`, above 0.
     pub floor: f64,
@@ -22,6 +24,18 @@ pub struct ChinchillaLaw {
     pub by_tokens: f64,
     /// `beta`, above 0.
     pub beta: f64,
+}
+
+checked_serde!(ChinchillaLaw);
+
+impl Checked for ChinchillaLaw {
+    fn check(&self) -> Result<()> {
+        check_positive("floor", self.floor)?;
+        check_positive("by_parameters", self.by_parameters)?;
+        check_positive("alpha", self.alpha)?;
+        check_positive("by_tokens", self.by_tokens)?;
+        check_positive("beta", self.beta)
+    }
 }
 
 /// A finished run.

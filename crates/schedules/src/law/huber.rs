@@ -151,7 +151,13 @@ impl<L: Law> Problem<'_, L> {
         Ok((parameters, quality))
     }
 
-    fn quality(&self, parameters: &[f64], objective: f64, agreeing: (usize, usize)) -> Quality {
+    /// How well parameters fit these points.
+    pub(crate) fn quality(
+        &self,
+        parameters: &[f64],
+        objective: f64,
+        agreeing: (usize, usize),
+    ) -> Quality {
         let (count, width) = (self.points.len(), parameters.len());
         let mut slopes = vec![0.0; width];
         let (mut errors, mut residuals) = (Vec::new(), 0.0);

@@ -55,7 +55,10 @@ fn values_of_a_known_law() {
         4.00016e-5,
         1e-12
     ));
-    let slope = LearningTraceConfig::new().with_steepest(0.25).steepest();
+    let slope = LearningTraceConfig::new()
+        .with_steepest(0.25)
+        .unwrap()
+        .steepest();
     assert!(near(slope, 0.25, 1e-15));
 }
 
@@ -130,7 +133,7 @@ fn levels_wait_for_a_flat_and_possible_backbone() {
     assert!((working..=working + 5).all(flat) && !flat(working - 1));
     // A straight rise towards 100 has its asymptote far above it.
     let rise: Vec<f64> = (0..20).map(|level| 40.0 + 3.0 * f64::from(level)).collect();
-    let rise = trace(config.with_steepest(1.0), &rise);
+    let rise = trace(config.with_steepest(1.0).unwrap(), &rise);
     assert_eq!(
         (rise.working_level(), rise.prediction_level()),
         (Some(3), None)
@@ -206,12 +209,16 @@ fn bad_input_is_refused_and_changes_nothing() {
         config.with_verticality(f64::NAN, 1.0),
         config.with_verticality(0.1, 0.5),
         config.with_ceiling(0.0),
-        config.with_steepest(-1.0),
-        config.with_steepest(f64::INFINITY),
         config.with_convergence(f64::INFINITY),
     ] {
         assert!(bad.init().is_err(), "{bad:?}");
     }
+    for slope in [-1.0, 0.0, f64::INFINITY, f64::NAN] {
+        let refused = config.with_steepest(slope).unwrap_err().to_string();
+        assert!(refused.starts_with("`slope` is"), "{refused}");
+    }
+    let huge = PowerLaw::fit(&[1e40, 1.01e40, 1.02e40], &[1.0, 5.0, 5.1], None);
+    assert!(huge.unwrap_err().to_string().contains("sizes[0]"));
     assert!(PowerLaw::fit(&[1.0, 2.0], &[1.0, 2.0], None).is_err());
     assert!(PowerLaw::fit(&[1.0, 2.0, 2.0], &[1.0, 2.0, 3.0], None).is_err());
     assert!(PowerLaw::fit(&[1.0, 2.0, 3.0], &[1.0, 2.0], None).is_err());

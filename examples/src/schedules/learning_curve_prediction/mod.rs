@@ -23,13 +23,13 @@ pub const SYSTEM: System = System {
     number: 37,
     krate: "regimen-schedules",
     paper: "Modeling of learning curves with applications to pos tagging (arXiv 2402.02515)",
-    claim: "A power law fitted to accuracies on a part of the data predicts the accuracy on all of it better than the last accuracy does, to within a point from 40 % of the data; it ranks learners rightly; anchors steady a disturbed backbone",
+    claim: "A power law fitted to accuracies on a part of the data predicts the accuracy on all of it, from 30 % of the data better than the last accuracy does, and to within a point from 40 %; it ranks learners rightly; anchors steady a disturbed backbone",
     metric: "mean error over three learners of the accuracy at 1300 images, predicted from 400",
     unit: "points",
     better: Better::Lower,
     baseline: "carry forward",
     method: "power law",
-    rule: "holds if, in the mean over seeds: the error of carrying forward minus that of the power law at level 8 is at least 0; its error at level 5 minus that at level 20 at least 0; the largest error of a learner at levels 11 to 25 at most 1 point; the least share of rightly ordered pairs at levels 5 to 25 at least 1; the learners within their layer of convergence at levels 5, 8, 10, 16 and 20 at least 2; and the anchored over the free variation of a disturbed backbone at most 1",
+    rule: "holds if, in the mean over seeds: the error of carrying forward minus that of the power law at level 8 is at least 0; its error at level 5 minus that at level 20 at least 0; the largest error of a learner at levels 11 to 25 at most 1 point; the least share of rightly ordered pairs at levels 5 to 25 at least 1; the learners within their layer of convergence at levels 5, 8, 10, 16 and 20 at least 2; and the anchored over the free variation of a disturbed backbone at most .9",
     paper_effect: PaperEffect::ShownInPart,
     seeds: 5,
     source: "examples/src/schedules/learning_curve_prediction/mod.rs",
@@ -38,6 +38,12 @@ pub const SYSTEM: System = System {
     run,
     judge,
 };
+
+/// The seeds of the finding are this one and those after it: the rule was fixed before any run on them.
+///
+/// On seeds 0 to 4 the last condition asked for at most 1, which anchors that do nothing just meet; it was .72 there. The others are as
+/// they were, and held.
+const FIRST_SEED: u64 = 20;
 
 /// Levels of a curve; the last is predicted.
 const LEVELS: usize = 26;
@@ -59,6 +65,7 @@ struct Measured {
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
+    let seed = FIRST_SEED + seed;
     let images = context.images()?;
     let curves: Result<Vec<Measured>> = Learner::ALL
         .iter()
@@ -112,7 +119,10 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     trial.record("power law", "least share of ordered pairs", order);
     let inside = within.iter().filter(|inside| **inside).count();
     trial.record("power law", "learners within their layer", inside as f64);
-    let ratios: Result<Vec<f64>> = curves.iter().map(disturbed).collect();
+    let ratios: Result<Vec<f64>> = curves
+        .iter()
+        .map(|curve| disturbed(context, curve))
+        .collect();
     trial.record(
         "anchored",
         "variation over that without anchors",
@@ -169,12 +179,12 @@ fn fit(context: &Context, curve: &Measured, level: usize) -> Result<PowerLaw> {
     Ok(PowerLaw::fit(&curve.sizes[..level], &accuracies, None)?)
 }
 
-/// The variation of the anchored backbone over that of the free one, after two disturbances.
-fn disturbed(curve: &Measured) -> Result<f64> {
+/// The variation of the anchored backbone over that of the free one, after two disturbances; with the fault nothing is anchored.
+fn disturbed(context: &Context, curve: &Measured) -> Result<f64> {
     let variation = |anchored: bool| -> Result<f64> {
-        let config = LearningTraceConfig::new().with_anchored(anchored);
+        let config = LearningTraceConfig::new().with_anchored(anchored && !context.fault);
         // One point a level: the sizes here are tens of images, not thousands of words.
-        let mut trace = config.with_steepest(1.0 / curve.sizes[0]).init()?;
+        let mut trace = config.with_steepest(1.0 / curve.sizes[0])?.init()?;
         for (index, (size, accuracy)) in curve.sizes.iter().zip(&curve.accuracies).enumerate() {
             let spike = SPIKES.iter().find(|(level, _)| *level == index + 1);
             let accuracy = accuracy + spike.map_or(0.0, |(_, points)| *points);
@@ -217,9 +227,9 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
             2.0,
         ),
         Check::at_most(
-            "anchored over free variation of a disturbed backbone, at most 1",
+            "anchored over free variation of a disturbed backbone, at most .9",
             values(trials, "anchored", "variation over that without anchors"),
-            1.0,
+            0.9,
         ),
     ]
 }
