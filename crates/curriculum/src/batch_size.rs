@@ -14,7 +14,7 @@ use crate::error::{Result, check};
 
 /// The batch sizes of a run, by the number of the batch: batches count from 0 over all epochs.
 ///
-/// The last batch of an epoch holds what is left of it. Whatever takes a batch size takes a plain number too.
+/// The last batch of an epoch holds what is left of it, unless the loader drops it. Whatever takes a batch size takes a plain number too.
 ///
 /// ```
 /// use regimen_curriculum::{BatchSizes, LiveBatchSize};

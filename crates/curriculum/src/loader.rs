@@ -160,6 +160,14 @@ where
         self
     }
 
+    /// Leaves out the last batch of an epoch where fewer examples are left than its size, as PyTorch's `drop_last`: an update over a
+    /// few examples has a noise of its own. An epoch shorter than a batch has none then.
+    #[must_use]
+    pub fn with_drop_last(mut self, drop_last: bool) -> Self {
+        self.feed.drop_last = drop_last;
+        self
+    }
+
     /// The handle that brings losses back.
     #[must_use]
     pub fn feedback(&self) -> Feedback<S> {

@@ -18,7 +18,8 @@ use crate::shapes::Constant;
 /// A [`Schedule`] as an [`LrScheduler`], ready for Burn's `Learner`.
 ///
 /// Burn steps a scheduler before the first update, so update `t` runs at `schedule.at(t)`. The
-/// record holds the position only: the schedule is rebuilt from its own parameters.
+/// record holds the position only: the schedule is rebuilt from its own parameters. Burn gives a scheduler no way to refuse a
+/// record: one of another scheduler, without a position, starts at step 0.
 ///
 /// ```
 /// use burn::lr_scheduler::LrScheduler;

@@ -23,6 +23,8 @@ pub(super) struct Feed<I, O> {
     batcher: Arc<dyn Batcher<Sample<I>, O>>,
     sizes: BatchSizes,
     pub(super) workers: usize,
+    /// Leaves out the last batch of an epoch if it is not whole.
+    pub(super) drop_last: bool,
     pub(super) device: Device,
 }
 
@@ -38,6 +40,7 @@ impl<I, O> Feed<I, O> {
             batcher,
             sizes,
             workers: 0,
+            drop_last: false,
             device: device.clone(),
         }
     }
@@ -48,6 +51,7 @@ impl<I, O> Feed<I, O> {
             batcher: self.batcher.clone(),
             sizes: self.sizes.clone(),
             workers: self.workers,
+            drop_last: self.drop_last,
             device: device.clone(),
         }
     }
@@ -85,6 +89,7 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Feed<I, O> {
             batch: position.batches(),
             next: range.start,
             end: range.end,
+            drop_last: self.drop_last,
         };
         let mut batches = Batches {
             feed: self.on(&self.device),
@@ -116,6 +121,7 @@ struct Cuts {
     batch: usize,
     next: usize,
     end: usize,
+    drop_last: bool,
 }
 
 impl Iterator for Cuts {
@@ -132,6 +138,10 @@ impl Iterator for Cuts {
                 return Some(Err(DatasetError::new(error)));
             }
         };
+        if self.drop_last && size > self.end - self.next {
+            self.next = self.end;
+            return None;
+        }
         let batch = self.batch;
         let positions = self.next..self.next.saturating_add(size).min(self.end);
         self.next = positions.end;
@@ -184,7 +194,15 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Iterator for Batches<I, O> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let first = self.cuts.next;
-        let cut = self.cuts.next()?;
+        let Some(cut) = self.cuts.next() else {
+            let left = self.cuts.next - first;
+            if left > 0 {
+                // What is left of the epoch is dropped: no batch, but done with.
+                let Cuts { next, batch, .. } = self.cuts;
+                self.position.advance(left, next, batch);
+            }
+            return None;
+        };
         let batch = cut.and_then(|cut| self.make(cut));
         let Cuts {
             next,

@@ -10,7 +10,8 @@ use crate::schedule::Schedule;
 /// A [`Schedule`] of the number of examples so far, as an [`LrScheduler`]: growing batches do not stretch it.
 ///
 /// Clones share the clock: one goes into the `Learner`, another stays in the model (`#[module(skip)]`) or the loop and is told
-/// the examples of each update. The record holds the clock.
+/// the examples of each update. The record holds the clock. Burn gives a
+/// scheduler no way to refuse a record: one of another scheduler, without this clock, starts it at 0.
 ///
 /// ```
 /// use burn::lr_scheduler::LrScheduler;

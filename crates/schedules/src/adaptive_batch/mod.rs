@@ -119,7 +119,7 @@ fn inner(statistics: &GradientStatistics, theta: f64) -> Result<f64> {
 /// | `initial` | required | the first batch, 2 or more (one example has no variance) unless it never grows |
 /// | `largest` | required | the largest batch, `initial` or more |
 /// | `test_interval` | 1 | steps from test to test, 1 or more |
-/// | `micro_batch` | none | what a device holds at once, and the number of devices, 1 or more; sizes above are rounded up to a multiple |
+/// | `micro_batch` | none | what a device holds at once, and the number of devices, 1 or more; sizes are rounded up to a multiple |
 ///
 /// ```
 /// use regimen_schedules::adaptive_batch::{AdaptiveBatchConfig, BatchTest, GradientStatistics};
@@ -177,13 +177,22 @@ impl AdaptiveBatchConfig {
     /// # Errors
     /// If a field is out of its range.
     pub fn init(&self) -> Result<AdaptiveBatch> {
-        AdaptiveBatch {
+        self.check()?;
+        Ok(AdaptiveBatch {
             config: *self,
-            batch_size: self.initial,
+            batch_size: self.rounded_up(self.initial)?,
             steps: 0,
             samples: 0,
-        }
-        .checked()
+        })
+    }
+
+    /// In whole micro-batches, and at most the largest.
+    fn rounded_up(&self, size: usize) -> Result<usize> {
+        let whole = match self.micro_batch {
+            Some((micro, devices)) => MicroBatches::new(size, micro, devices)?.batch,
+            None => size,
+        };
+        Ok(whole.min(self.largest))
     }
 
     fn check(&self) -> Result<()> {
@@ -255,7 +264,8 @@ impl AdaptiveBatch {
     /// Counts a step over some examples, and returns the size of the next batch.
     ///
     /// Where the step [is due](Self::is_due) and statistics are given, the size becomes
-    /// `min(largest, max(size, ceil(wanted)))`. Over several devices, combine the statistics first: all must decide alike.
+    /// `min(largest, max(size, ceil(wanted)))`. Over several devices, merge the moments first
+    /// (`GradientMoments::merge`): all must decide alike.
     ///
     /// # Errors
     /// If the statistics are not finite or lack what the test needs; nothing is changed then.
@@ -269,18 +279,11 @@ impl AdaptiveBatch {
             let largest = self.config.largest;
             // An infinite size saturates.
             let size = (wanted as usize).clamp(self.batch_size, largest);
-            self.batch_size = self.rounded_up(size)?.min(largest);
+            self.batch_size = self.config.rounded_up(size)?;
         }
         self.steps += 1;
         self.samples = self.samples.saturating_add(examples);
         Ok(self.batch_size)
-    }
-
-    fn rounded_up(&self, size: usize) -> Result<usize> {
-        match self.config.micro_batch {
-            Some((micro, devices)) => Ok(MicroBatches::new(size, micro, devices)?.batch),
-            None => Ok(size),
-        }
     }
 
     /// The size of the next batch.
@@ -384,6 +387,19 @@ mod tests {
         assert_eq!(batch.step(4, Some(&statistics)).unwrap(), 18);
         let micro = batch.micro_batches().unwrap();
         assert_eq!((micro.size, micro.steps), (3, 3));
+    }
+
+    #[test]
+    fn a_batch_whose_test_is_met_stays() {
+        let config = AdaptiveBatchConfig::new(BatchTest::Norm { eta: 1e6 }, 20, 1000);
+        let mut batch = config.with_micro_batch(8, 1).init().unwrap();
+        let statistics = GradientStatistics::of(&G).unwrap();
+        assert_eq!(batch.batch_size(), 24);
+        assert_eq!(batch.micro_batches().unwrap().batch, 24);
+        assert_eq!(batch.step(24, Some(&statistics)).unwrap(), 24);
+        let small = AdaptiveBatchConfig::new(BatchTest::Norm { eta: 1e6 }, 20, 21);
+        let batch = small.with_micro_batch(8, 1).init().unwrap();
+        assert_eq!(batch.batch_size(), 21);
     }
 
     #[test]

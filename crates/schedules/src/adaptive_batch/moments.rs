@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// `Var(g_j) ~ sum_k c_k (g_kj - g_j)^2 / (K - 1)`; with one example each it is the variance itself. So a test costs no more
 /// backward passes than the accumulation; the more parts, the less noise: 16 or more serve well.
 ///
-/// Nothing is read from the device before [`statistics`](Self::statistics), which reads four numbers. Two vectors like the
+/// Nothing is read from the device before [`statistics`](Self::statistics), which reads three numbers, or four with inner products. Two vectors like the
 /// model are held; with [`with_inner_products`](Self::with_inner_products) every micro-batch's gradient is.
 ///
 /// ```
@@ -63,7 +63,7 @@ impl GradientMoments {
         Self::default()
     }
 
-    /// For the tests of inner products too: keeps every gradient.
+    /// For the tests of inner products too: keeps every gradient. Ask for it before the first.
     #[must_use]
     pub fn with_inner_products(mut self) -> Self {
         self.kept = Some(Vec::new());
@@ -123,6 +123,26 @@ impl GradientMoments {
         Ok(())
     }
 
+    /// Both together, as if all gradients had been added to one: over several devices, move the moments to one and merge them
+    /// there, so that all decide alike. Exact for any numbers of examples and parts.
+    ///
+    /// # Errors
+    /// If they are of different modules.
+    pub fn merge(self, other: Self) -> Result<Self> {
+        let (mine, others) = (self.examples as f64, other.examples as f64);
+        let moments = match (self.moments, other.moments) {
+            (Some(one), Some(more)) => Some(one.joined(&more, mine, others)?),
+            (one, more) => one.or(more),
+        };
+        let kept = self.kept.into_iter().chain(other.kept);
+        Ok(Self {
+            examples: self.examples + other.examples,
+            parts: self.parts + other.parts,
+            moments,
+            kept: kept.reduce(|all, more| [all, more].concat()),
+        })
+    }
+
     /// The examples that were added.
     #[must_use]
     pub fn examples(&self) -> usize {
@@ -138,7 +158,7 @@ impl GradientMoments {
     /// What the tests need; reads it from the device.
     ///
     /// # Errors
-    /// If fewer than two parts were added, or the device fails.
+    /// If fewer than two parts were added, inner products are wanted but were not from the first part on, or the device fails.
     pub fn statistics(&self) -> Result<GradientStatistics> {
         let (Some(moments), true) = (&self.moments, self.parts > 1) else {
             return Err(Error::TooFew {
@@ -147,6 +167,13 @@ impl GradientMoments {
                 needed: 2,
             });
         };
+        if let Some(kept) = self.kept.as_ref().filter(|kept| kept.len() < self.parts) {
+            return Err(Error::TooFew {
+                field: "parts with inner products",
+                found: kept.len(),
+                needed: self.parts,
+            });
+        }
         let freedom = self.parts as f64 - 1.0;
         let norm = moments.mean.dot(&moments.mean).map_err(from_tensor)?;
         let mut values = vec![norm.clone(), moments.squares.l1() / freedom];
@@ -167,6 +194,21 @@ impl GradientMoments {
 }
 
 impl Moments {
+    /// Those of other examples too.
+    fn joined(&self, other: &Self, mine: f64, others: f64) -> Result<Self> {
+        let share = others / (mine + others);
+        let join = || -> regimen_tensor::Result<Self> {
+            let step = other.mean.clone().sub(&self.mean)?;
+            let apart = step.clone().map(|_, values| values.square());
+            let within = self.squares.clone().axpy(1.0, &other.squares)?;
+            Ok(Self {
+                mean: self.mean.clone().axpy(share, &step)?,
+                squares: within.axpy(mine * share, &apart)?,
+            })
+        };
+        join().map_err(from_tensor)
+    }
+
     /// One more gradient, when the number of examples goes from `before` to `after`.
     fn updated(&self, gradient: &ParamVector, before: f64, after: f64) -> Result<Self> {
         let share = (after - before) / after;
@@ -330,6 +372,32 @@ mod tests {
         let statistics = moments.statistics().unwrap();
         assert_relative_eq!(statistics.variance, 4.0, max_relative = 1e-5);
         assert_eq!(statistics.inner_product_variance, None);
+    }
+
+    #[test]
+    fn merged_moments_are_those_of_all() {
+        for cut in 0..=4 {
+            let counts = [1, 3, 2, 5];
+            let whole = moments(&G, &counts).statistics().unwrap();
+            let first = moments(&G[..cut], &counts[..cut]);
+            let merged = first.merge(moments(&G[cut..], &counts[cut..])).unwrap();
+            assert_eq!(merged.examples(), 11);
+            assert_close(merged.statistics().unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn inner_products_that_came_late_are_refused() {
+        let mut late = GradientMoments::new();
+        let mut vectors = vectors(&G).into_iter();
+        late.add(vectors.next().unwrap(), 1).unwrap();
+        late = late.with_inner_products();
+        vectors.for_each(|vector| late.add(vector, 1).unwrap());
+        let refused = late.statistics().unwrap_err().to_string();
+        assert!(refused.contains("inner products"), "{refused}");
+        let plain = GradientMoments::new();
+        let both = moments(&G, &[1; 4]).merge(plain).unwrap();
+        assert!(both.statistics().is_ok());
     }
 
     #[test]

@@ -104,7 +104,8 @@ fn mean_and_variance(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
 /// The variance of each coordinate over several devices or chunks of one size, from what each of them knows.
 ///
 /// The mean of the variances within, plus the variance of the means: `[chunks][coordinates]` to `[coordinates]`. For small
-/// chunks it is not the variance of the whole batch: the means' spread is divided by the number of chunks, not by one less.
+/// chunks it is not the variance of the whole batch: the means' spread is divided by the number of chunks, not by one less. `GradientMoments::merge` has
+/// no such bias.
 ///
 /// ```
 /// use regimen_schedules::adaptive_batch::combined_variance;
