@@ -413,6 +413,41 @@ fn a_live_size_is_that_of_the_next_batch() {
     assert_eq!(next(), 1);
 }
 
+#[test]
+fn a_last_batch_that_is_not_whole_can_be_dropped() {
+    let device = Device::flex();
+    let all = || Uniform::new(EXAMPLES, 3).unwrap();
+    let of = |sizes: BatchSizes| {
+        CurriculumLoader::new(all(), data(), Arc::new(Stack), sizes, &device).unwrap()
+    };
+    let lengths = |ids: Vec<Vec<usize>>| ids.iter().map(Vec::len).collect::<Vec<_>>();
+    for workers in [0, 3] {
+        let (whole, dropped) = (of(8.into()), of(8.into()).with_drop_last(true));
+        let dropped = dropped.with_workers(workers);
+        for _ in 0..3 {
+            let (whole, dropped) = (ids_of(&whole), ids_of(&dropped));
+            assert_eq!((whole.len(), dropped.len()), (7, 6));
+            assert_eq!(whole[..6], dropped);
+        }
+        // The epoch is done with: a resumed run starts the next one.
+        let state = dropped.state().unwrap();
+        assert_eq!((state.delivered, state.batches), (EXAMPLES, 18));
+        let resumed = CurriculumLoader::resume(state, data(), Arc::new(Stack), 8, &device);
+        let resumed = resumed.unwrap().with_drop_last(true);
+        assert_eq!(ids_of(&resumed), ids_of(&dropped));
+    }
+    let even = of(10.into()).with_drop_last(true);
+    assert_eq!(lengths(ids_of(&even)), [10; 5]);
+    let long = of((EXAMPLES + 1).into()).with_drop_last(true);
+    assert!(ids_of(&long).is_empty());
+    // Slices drop their own, and their whole knows that the epoch is done with.
+    let sliced = of(8.into()).with_drop_last(true);
+    let parts = [sliced.slice(0, 20), sliced.slice(20, EXAMPLES)];
+    let found = parts.map(|part| lengths(ids_of(part.as_ref())));
+    assert_eq!(found, [vec![8; 2], vec![8; 3]]);
+    assert_eq!(sliced.state().unwrap().delivered, EXAMPLES);
+}
+
 /// A run whose batches a norm test grows, measured example by example.
 struct Growing {
     loader: Loader,

@@ -376,14 +376,22 @@ mod tests {
 
     #[test]
     fn merged_moments_are_those_of_all() {
+        let parts: Vec<_> = vectors(&G).into_iter().zip([1, 3, 2, 5]).collect();
+        let of = |parts: &[(ParamVector, usize)]| {
+            let mut moments = GradientMoments::new().with_inner_products();
+            let added = parts
+                .iter()
+                .try_for_each(|(g, count)| moments.add(g.clone(), *count));
+            added.map(|()| moments).unwrap()
+        };
+        let whole = of(&parts).statistics().unwrap();
         for cut in 0..=4 {
-            let counts = [1, 3, 2, 5];
-            let whole = moments(&G, &counts).statistics().unwrap();
-            let first = moments(&G[..cut], &counts[..cut]);
-            let merged = first.merge(moments(&G[cut..], &counts[cut..])).unwrap();
+            let merged = of(&parts[..cut]).merge(of(&parts[cut..])).unwrap();
             assert_eq!(merged.examples(), 11);
             assert_close(merged.statistics().unwrap(), whole);
         }
+        let other = moments(&G, &[1; 4]);
+        assert!(of(&parts).merge(other).is_err());
     }
 
     #[test]
