@@ -6,12 +6,13 @@
 //! Source: Wang et al., "Auxiliary-Loss-Free Load Balancing Strategy for Mixture-of-Experts" (arXiv 2408.15664), algorithm 1.
 
 use burn::config::Config;
+use burn::module::Param;
 use burn::tensor::Tensor;
 
 use crate::Result;
 use crate::error::{MoeError, not_negative};
 use crate::moe::Moe;
-use crate::routers::{Router, SigmoidRouter};
+use crate::routers::Router;
 
 /// Configuration of the update.
 #[derive(Config, Debug, Copy, PartialEq)]
@@ -68,28 +69,36 @@ impl BiasUpdate {
         Ok(loads.iter().map(change).collect())
     }
 
-    /// A mixture with a sigmoid router after the update by the loads of the whole batch.
+    /// A mixture after the update of its router's bias by the loads of the whole batch.
     ///
     /// # Errors
-    /// If the router is another, or there is not one finite load an expert.
+    /// If the router has no such bias (a sigmoid router has one, a softmax router with `selection_bias`), or there is not one finite
+    /// load an expert.
     pub fn step(&self, mut moe: Moe, loads: &[f64]) -> Result<Moe> {
-        let Router::Sigmoid(router) = moe.router else {
-            return Err(MoeError::range(
-                "router",
-                "without a bias",
-                "a sigmoid router",
-            ));
-        };
-        moe.router = Router::Sigmoid(self.step_router(router, loads)?);
+        moe.router = self.step_router(moe.router, loads)?;
         Ok(moe)
     }
 
     /// The same for a router by itself.
     ///
     /// # Errors
-    /// If there is not one finite load an expert.
-    pub fn step_router(&self, mut router: SigmoidRouter, loads: &[f64]) -> Result<SigmoidRouter> {
-        let [experts] = router.bias.val().dims();
+    /// As [`Self::step`].
+    pub fn step_router(&self, mut router: Router, loads: &[f64]) -> Result<Router> {
+        let bias = match &mut router {
+            Router::Sigmoid(router) => Some(&mut router.bias),
+            Router::Softmax(router) => router.bias.as_mut(),
+            _ => None,
+        };
+        let Some(bias) = bias else {
+            let allowed = "a sigmoid router, or a softmax router with a selection bias";
+            return Err(MoeError::range("router", "without a bias", allowed));
+        };
+        *bias = self.moved(bias.clone(), loads)?;
+        Ok(router)
+    }
+
+    fn moved(&self, bias: Param<Tensor<1>>, loads: &[f64]) -> Result<Param<Tensor<1>>> {
+        let [experts] = bias.val().dims();
         if loads.len() != experts {
             return Err(MoeError::shape(
                 "loads",
@@ -98,11 +107,10 @@ impl BiasUpdate {
             ));
         }
         let changes: Vec<f32> = self.changes(loads)?.into_iter().map(|c| c as f32).collect();
-        router.bias = router.bias.map(|bias| {
+        let bias = bias.map(|bias| {
             let changes = Tensor::<1>::from_floats(changes.as_slice(), &bias.device());
             (bias + changes).detach()
         });
-        router.bias = router.bias.set_require_grad(false);
-        Ok(router)
+        Ok(bias.set_require_grad(false))
     }
 }

@@ -10,7 +10,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::softmax::weight;
+use super::softmax::{selection_bias, weight};
 use super::{Choices, Gating, check_top_k, chosen, logits, normalised};
 use crate::error::{MoeError, above_zero};
 use crate::{Result, top_k};
@@ -71,7 +71,7 @@ impl SigmoidRouterConfig {
         }
         Ok(SigmoidRouter {
             weight: weight(d_model, experts, device),
-            bias: Param::from_tensor(Tensor::zeros([experts], device)).set_require_grad(false),
+            bias: selection_bias(experts, device),
             top_k,
             scale: self.scale,
             groups: self.groups,

@@ -3,7 +3,8 @@
 //! Softmax over all experts, then the k largest; the gates are those probabilities as they are or divided by their sum.
 //!
 //! Source: Fedus et al., "Switch Transformers" (arXiv 2101.03961), section 2 (one expert, not renormalised, jitter); Jiang et
-//! al., "Mixtral of Experts" (arXiv 2401.04088), section 2.1 (renormalised).
+//! al., "Mixtral of Experts" (arXiv 2401.04088), section 2.1 (renormalised); the bias of the choice: Wang et al.,
+//! "Auxiliary-Loss-Free Load Balancing Strategy for Mixture-of-Experts" (arXiv 2408.15664).
 
 use burn::config::Config;
 use burn::module::{Module, Param};
@@ -21,6 +22,10 @@ pub struct SoftmaxRouterConfig {
     /// Whether the gates of a token sum to 1. If absent: for more than one expert a token. With one expert a renormalised gate
     /// is 1 whatever the router says, and the router learns nothing from the task.
     pub renormalise: Option<bool>,
+    /// Whether the experts are chosen by probability plus a bias, which [`BiasUpdate`](crate::balance::BiasUpdate) moves. The gates
+    /// come from the probabilities alone.
+    #[config(default = false)]
+    pub selection_bias: bool,
     /// In training the router's input is multiplied by random numbers from `1 - jitter` to `1 + jitter`.
     #[config(default = 0.0)]
     pub jitter: f64,
@@ -34,6 +39,8 @@ pub struct SoftmaxRouterConfig {
 pub struct SoftmaxRouter {
     /// `[d_model, experts]`.
     pub weight: Param<Tensor<2>>,
+    /// Added to the probabilities for the choice alone, `[experts]`, if there is one; it takes no gradient.
+    pub bias: Option<Param<Tensor<1>>>,
     top_k: usize,
     renormalise: bool,
     jitter: f64,
@@ -63,12 +70,18 @@ impl SoftmaxRouterConfig {
         }
         Ok(SoftmaxRouter {
             weight: weight(d_model, experts, device),
+            bias: self.selection_bias.then(|| selection_bias(experts, device)),
             top_k,
             renormalise: self.renormalise.unwrap_or(top_k > 1),
             jitter: self.jitter,
             noise: Noise::new(self.seed),
         })
     }
+}
+
+/// Zeros that no gradient reaches.
+pub(super) fn selection_bias(experts: usize, device: &Device) -> Param<Tensor<1>> {
+    Param::from_tensor(Tensor::zeros([experts], device)).set_require_grad(false)
 }
 
 /// Uniform as in Burn's linear layer.
@@ -97,7 +110,11 @@ impl SoftmaxRouter {
     #[must_use]
     pub fn gate(&self, logits: Tensor<2>) -> Gating {
         let probabilities = softmax(logits.clone(), 1);
-        let choices = top_k(probabilities.clone(), self.top_k);
+        let scores = match &self.bias {
+            Some(bias) => probabilities.clone().detach() + bias.val().detach().unsqueeze(),
+            None => probabilities.clone(),
+        };
+        let choices = top_k(scores, self.top_k);
         let kept = chosen(&probabilities, &choices);
         let gates = if self.renormalise {
             normalised(kept)

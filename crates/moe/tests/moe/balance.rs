@@ -326,9 +326,36 @@ fn bias_update() {
             .all(|(path, _)| !path.ends_with("router.Sigmoid.bias")),
         "{paths:?}"
     );
-    // A softmax router has no such bias.
+    // A softmax router has such a bias if it is asked for.
     let other = MoeConfig::new(4, 4, 8, 2).init(&device).unwrap();
     assert!(update.step(other, &loads).is_err());
+    let router = SoftmaxRouterConfig::new().with_selection_bias(true);
+    let router = router.init(4, 4, 2, &device).unwrap();
+    let logits = Tensor::<2>::from_data([[4f32, 3.0, 2.0, 1.0].map(f32::ln)], &device);
+    let plain = router.gate(logits.clone());
+    // Probabilities .4, .3, .2, .1: a bias of .25 for the last makes it second, at a gate of its own probability.
+    let update = BiasUpdateConfig::new().with_rate(0.125).init().unwrap();
+    let mut moved = Router::Softmax(router);
+    for _ in 0..2 {
+        moved = update.step_router(moved, &[1.0, 1.0, 1.0, 0.2]).unwrap();
+    }
+    let Router::Softmax(moved) = moved else {
+        panic!()
+    };
+    assert_eq!(
+        values(moved.bias.as_ref().unwrap().val()),
+        [-0.25, -0.25, -0.25, 0.25]
+    );
+    let biased = moved.gate(logits);
+    let gates = |gating: &Gating| values(gating.gates.clone());
+    for (found, expected) in gates(&plain).iter().zip([4.0 / 7.0, 3.0 / 7.0]) {
+        assert_abs_diff_eq!(*found, expected, epsilon = 1e-6);
+    }
+    for (found, expected) in gates(&biased).iter().zip([0.2, 0.8]) {
+        assert_abs_diff_eq!(*found, expected, epsilon = 1e-6);
+    }
+    let same = values(biased.probabilities) == values(plain.probabilities);
+    assert!(same);
 }
 
 #[test]

@@ -110,6 +110,10 @@ pub(crate) fn routers(top_k: usize) -> Vec<(&'static str, RouterConfig)> {
         ("softmax", RouterConfig::Softmax(softmax(false))),
         ("renormalised", RouterConfig::Softmax(softmax(true))),
         (
+            "renormalised, chosen with a bias",
+            RouterConfig::Softmax(softmax(true).with_selection_bias(true)),
+        ),
+        (
             "sigmoid",
             RouterConfig::Sigmoid(SigmoidRouterConfig::new().with_scale(2.5)),
         ),
