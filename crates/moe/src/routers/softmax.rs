@@ -23,7 +23,8 @@ pub struct SoftmaxRouterConfig {
     /// is 1 whatever the router says, and the router learns nothing from the task.
     pub renormalise: Option<bool>,
     /// Whether the experts are chosen by probability plus a bias, which [`BiasUpdate`](crate::balance::BiasUpdate) moves. The gates
-    /// come from the probabilities alone.
+    /// come from the probabilities alone. Where these come near 0 and 1 the bias alone decides the further experts, for all tokens alike: a
+    /// sigmoid router balances more steadily.
     #[config(default = false)]
     pub selection_bias: bool,
     /// In training the router's input is multiplied by random numbers from `1 - jitter` to `1 + jitter`.

@@ -11,7 +11,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use regimen_moe::balance::{BiasUpdateConfig, Load, LoadStatistics, Specialisation};
-use regimen_moe::{Activation, Moe, MoeConfig, RouterConfig, SoftmaxRouterConfig};
+use regimen_moe::{Activation, Moe, MoeConfig, RouterConfig, SigmoidRouterConfig};
 
 use super::{Balance, ERROR, FIRST_SEED, REGRESSION_VIOLATION};
 use crate::experiment::{Context, Trial};
@@ -112,9 +112,7 @@ fn train(context: &Context, task: &Task, balance: Balance, steps: usize) -> Resu
         .with_activation(Activation::Relu)
         .with_bias(true);
     if balance == Balance::Bias {
-        config = config.with_router(RouterConfig::Softmax(
-            SoftmaxRouterConfig::new().with_selection_bias(true),
-        ));
+        config = config.with_router(RouterConfig::Sigmoid(SigmoidRouterConfig::new()));
     }
     let mut moe = config.init(&context.device)?;
     let update = BiasUpdateConfig::new().init()?;
