@@ -76,6 +76,9 @@ impl AnnealingLaw {
     /// The loss at these areas; infinite before the first rate above 0.
     #[must_use]
     pub fn loss(&self, forward: f64, annealing: f64) -> f64 {
+        if forward == 0.0 {
+            return f64::INFINITY;
+        }
         self.floor + self.scale * forward.powf(-self.exponent) - self.gain * annealing
     }
 
@@ -203,5 +206,46 @@ pub(super) mod tests {
         assert!(PAPER.best_cooldown(0.0, 20_000, 0).is_err());
         assert!(PAPER.best_cooldown(1.0, 150, 100).is_err());
         assert!(PAPER.best::<Wsd>(&[], 100, 0).is_err());
+    }
+
+    #[test]
+    fn laws_out_of_range_predict_nothing() {
+        let bad = [f64::NAN, f64::INFINITY, -1.0];
+        for value in bad {
+            for law in [
+                AnnealingLaw {
+                    floor: value,
+                    ..PAPER
+                },
+                AnnealingLaw {
+                    scale: value,
+                    ..PAPER
+                },
+                AnnealingLaw {
+                    exponent: value,
+                    ..PAPER
+                },
+                AnnealingLaw {
+                    gain: value,
+                    ..PAPER
+                },
+                AnnealingLaw {
+                    memory: value,
+                    ..PAPER
+                },
+            ] {
+                assert!(law.predict(&[1.0], 0).is_err(), "{law:?}");
+                assert!(law.best(&[wsd(1.0, 100, 10)], 100, 0).is_err());
+                let file = serde_json::to_string(&law).unwrap();
+                assert!(serde_json::from_str::<AnnealingLaw>(&file).is_err());
+            }
+        }
+        // Without a rate above 0 there is no loss, whatever the law: another schedule is better.
+        let flat = AnnealingLaw {
+            scale: 0.0,
+            ..PAPER
+        };
+        let rates = [0.0, 1e-3].map(|rate| wsd(rate, 100, 10));
+        assert_eq!(flat.best(&rates, 100, 0).unwrap().0, 1);
     }
 }
