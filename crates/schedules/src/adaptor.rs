@@ -132,7 +132,8 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
 ///
 /// Clones share the rate's state: one goes into the `Learner`, another stays where the metric is
 /// known (in the model with `#[module(skip)]`, or outside) and calls [`observe`](Self::observe).
-/// The record holds the state, so a run that is resumed goes on with its rate, its best value and its counts.
+/// The record holds the state, so a run that is resumed goes on with its rate, its best value and its counts. Burn gives a
+/// scheduler no way to refuse a record: one of another scheduler leaves this state as it is.
 ///
 /// ```
 /// use burn::lr_scheduler::LrScheduler;

@@ -54,7 +54,8 @@ pub const SYSTEM: System = System {
 /// On seeds 0 to 4 each pass over the data ended with what was left: with batches of 1,197 of 1,201 images every second update of a
 /// run went over four, the last one too (seed 1: 89.1 %, and the largest batch never reached). Now batches reach over the ends of passes and
 /// the last one is dropped if it is not whole. A condition that no batch be smaller than the one before was taken out, since the size
-/// cannot fall. The other conditions are as they were.
+/// cannot fall. The other conditions are as they were; on seeds 0 to 4 updates were saved 50.2 ± 2.0 times, and eta 1 was 0.4 ± 1.3 points
+/// behind the largest batch.
 const FIRST_SEED: u64 = 20;
 
 /// Parts of a batch whose gradients tell its noise; a batch of no more examples is measured one by one.
@@ -232,10 +233,11 @@ fn record(trial: &mut Trial, arm: &str, batches: &Batches, largest: usize) {
     trial.record(arm, "updates", updates);
     trial.record(arm, "mean batch", state.samples() as f64 / updates);
     trial.record(arm, "gradients", batches.gradients as f64);
-    // A run that never reaches the largest batch counts as all of its updates.
-    let cap = sizes.iter().position(|size| *size == largest);
-    let cap = cap.map_or(updates, |update| update as f64 + 1.0);
-    trial.record(arm, "updates until the largest batch", cap);
+    // Absent in a run that never reaches it: a check that asks for it then fails.
+    if let Some(update) = sizes.iter().position(|size| *size == largest) {
+        let cap = update as f64 + 1.0;
+        trial.record(arm, "updates until the largest batch", cap);
+    }
     let points = sizes.iter().enumerate();
     let points = points.map(|(update, size)| (update as f64, *size as f64));
     trial.curve(arm, points.collect());
@@ -246,7 +248,10 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
     let later = |t: &Trial| {
         let cap = |arm| t.value(arm, "updates until the largest batch");
         let pairs = ETAS.windows(2).map(|pair| cap(pair[1].0) - cap(pair[0].0));
-        pairs.fold(f64::INFINITY, f64::min)
+        // Unlike `f64::min`, which would pass over one that was never reached.
+        pairs
+            .reduce(|a, b| if a < b || a.is_nan() { a } else { b })
+            .unwrap_or(f64::NAN)
     };
     let behind = differences(trials, "constant 1200", "eta 1", "main");
     vec![
