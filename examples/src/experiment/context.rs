@@ -1,0 +1,144 @@
+//! What a run is given, and the real data that it runs on.
+
+use anyhow::Result;
+use burn::tensor::Device;
+
+use crate::data::{Images, Text};
+
+/// The real data that an experiment runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataKind {
+    /// Labelled images; the digits unless the user's folder has others.
+    Images,
+    /// Text; the embedded prose unless the user's folder has another.
+    Text,
+    /// Domains of text, the embedded ones that are named unless the user's folder has two or more
+    /// text files, each a domain.
+    Domains(&'static [Domain]),
+    /// Drawn or computed by the experiment itself; the user's folder is not read.
+    Simulated,
+}
+
+/// An embedded domain of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the text of its name")]
+pub enum Domain {
+    Prose,
+    Verse,
+    Code,
+    Documentation,
+    Python,
+}
+
+impl Domain {
+    fn text(self) -> Result<Text> {
+        match self {
+            Self::Prose => Text::prose(),
+            Self::Verse => Text::verse(),
+            Self::Code => Text::code(),
+            Self::Documentation => Text::documentation(),
+            Self::Python => Text::python(),
+        }
+    }
+}
+
+/// What a run is given.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The training device, with autodiff.
+    pub device: Device,
+    /// The user's folder, if one was named.
+    pub folder: Option<std::path::PathBuf>,
+    /// The large size, with all of the user's data.
+    pub full: bool,
+    /// A short run, for tests of the experiments themselves.
+    pub small: bool,
+    /// The name of the fault with which the method is broken on purpose.
+    pub fault: Option<String>,
+}
+
+/// Images that an experiment takes from a user's folder unless the large size is asked for.
+const IMAGES: usize = 1800;
+
+impl Context {
+    /// The embedded data on Burn's default device, seeded.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let device = Device::default().autodiff();
+        device.seed(seed);
+        Self {
+            device,
+            folder: None,
+            full: false,
+            small: false,
+            fault: None,
+        }
+    }
+
+    /// Whether the method is to be broken by this fault of the system.
+    #[must_use]
+    pub fn is_broken_by(&self, fault: &str) -> bool {
+        self.fault.as_deref() == Some(fault)
+    }
+
+    /// The images of this run: a stratified 1,800 of the user's, or all with `full`.
+    ///
+    /// # Errors
+    /// If the user's folder can't be read.
+    pub fn images(&self) -> Result<Images> {
+        let Some(folder) = &self.folder else {
+            return Images::digits();
+        };
+        let (images, _) = crate::data::load_folder(folder)?;
+        let Some(images) = images else {
+            return Images::digits();
+        };
+        Ok(if self.full {
+            images
+        } else {
+            images.at_most(IMAGES)
+        })
+    }
+
+    /// The text of this run.
+    ///
+    /// # Errors
+    /// If the user's folder can't be read.
+    pub fn text(&self) -> Result<Text> {
+        let Some(folder) = &self.folder else {
+            return Text::prose();
+        };
+        let (_, text) = crate::data::load_folder(folder)?;
+        text.map_or_else(Text::prose, Ok)
+    }
+
+    /// The domains of text of this run in the order in which they arrive: the embedded ones, or the
+    /// files of the user's folder by name, two or more and at most as many.
+    ///
+    /// # Errors
+    /// If the user's folder can't be read.
+    pub fn domains(&self, embedded: &[Domain]) -> Result<Vec<Text>> {
+        let own = self.folder.as_deref().map(crate::data::load_domains);
+        let own = own.transpose()?.unwrap_or_default();
+        if own.len() < 2 {
+            return embedded.iter().map(|domain| domain.text()).collect();
+        }
+        Ok(own.into_iter().take(embedded.len()).collect())
+    }
+
+    /// What the run's data is called.
+    ///
+    /// # Errors
+    /// If the user's folder can't be read.
+    pub fn data_name(&self, kind: DataKind) -> Result<String> {
+        Ok(match kind {
+            DataKind::Images => self.images()?.name,
+            DataKind::Text => self.text()?.name,
+            DataKind::Domains(embedded) => {
+                let names = self.domains(embedded)?.into_iter().map(|text| text.name);
+                names.collect::<Vec<_>>().join(", ")
+            }
+            DataKind::Simulated => "simulated".into(),
+        })
+    }
+}
