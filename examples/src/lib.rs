@@ -20,7 +20,8 @@ pub mod train;
 pub mod unlearning;
 
 pub use experiment::{
-    Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial, Verdict,
+    Better, Check, Context, DataKind, Domain, Fault, Finding, Outcome, PaperEffect, Quantity,
+    Revision, System, Trial,
 };
 
 /// Every experiment, in the order of the report.

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::{Parser, Subcommand};
-use regimen_examples::runner::{Plan, context, run, run_seed};
+use clap::{Args, Parser, Subcommand};
+use regimen_examples::runner::{self, Drill, Plan};
 use regimen_examples::{SYSTEMS, System, pruning, report, system};
 
 /// Experiments that prove Regimen's systems on real data.
@@ -30,22 +30,12 @@ enum Verb {
         json: bool,
     },
     /// Runs experiments, all seeds, and writes the report.
-    Run {
-        /// The systems to run.
+    Run(Run),
+    /// Runs experiments at their small size, whole and with each of their faults: a fault must turn its checks.
+    Faults {
+        /// The systems to run; all of them if none is named.
         systems: Vec<String>,
-        /// Runs every system.
-        #[arg(long)]
-        all: bool,
-        /// How many seeds of each.
-        #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
-        seeds: Option<u64>,
-        /// The large size.
-        #[arg(long)]
-        full: bool,
-        /// A folder with IDX, CSV or text files to run on instead of the embedded data.
-        #[arg(long)]
-        data: Option<PathBuf>,
-        /// Where the report goes.
+        /// Where the results of seeds are kept.
         #[arg(long, default_value = "target/reproduction")]
         out: PathBuf,
     },
@@ -55,24 +45,63 @@ enum Verb {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
         seeds: u64,
     },
-    /// Runs one seed of one system and writes its values as JSON.
+    /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
-    Trial {
-        system: String,
-        #[arg(long)]
-        seed: u64,
-        #[arg(long)]
-        full: bool,
-        #[arg(long)]
-        data: Option<PathBuf>,
-        #[arg(long)]
-        out: PathBuf,
-    },
+    Trial(Trial),
+}
+
+#[derive(Args)]
+struct Run {
+    /// The systems to run.
+    systems: Vec<String>,
+    /// Runs every system.
+    #[arg(long)]
+    all: bool,
+    /// How many seeds of each.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: Option<u64>,
+    /// The large size.
+    #[arg(long)]
+    full: bool,
+    /// A folder with IDX, CSV or text files to run on instead of the embedded data.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Where the report goes, and where the results of seeds are kept.
+    #[arg(long, default_value = "target/reproduction")]
+    out: PathBuf,
+    /// Measures everything anew, though this program has measured it before.
+    #[arg(long)]
+    fresh: bool,
+    /// The size of the tests.
+    #[arg(long, hide = true)]
+    small: bool,
+    /// A seed that fails on purpose, `SYSTEM:PLACE:HOW`.
+    #[arg(long, hide = true, value_parser = parse_drill)]
+    drill: Option<(String, u64, Drill)>,
+}
+
+#[derive(Args)]
+struct Trial {
+    system: String,
+    #[arg(long)]
+    seed: u64,
+    #[arg(long)]
+    full: bool,
+    #[arg(long)]
+    small: bool,
+    #[arg(long)]
+    fault: Option<String>,
+    #[arg(long)]
+    drill: Option<Drill>,
+    #[arg(long)]
+    data: Option<PathBuf>,
+    #[arg(long)]
+    out: PathBuf,
 }
 
 fn main() -> ExitCode {
     match execute(Cli::parse().verb) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
@@ -80,50 +109,71 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(verb: Verb) -> Result<()> {
+fn execute(verb: Verb) -> Result<ExitCode> {
     match verb {
-        Verb::List { json } => list(json),
-        Verb::Run {
-            systems,
-            all,
-            seeds,
-            full,
-            data,
-            out,
-        } => {
-            let plan = Plan {
-                systems: select(&systems, all)?,
-                seeds,
-                full,
-                folder: data,
-            };
-            let findings = run(&plan)?;
-            println!("{}", report::table(&findings));
-            report::write(&out, &findings)?;
-            println!("report: {}", out.join("index.html").display());
-            Ok(())
-        }
-        Verb::Peers { seeds } => {
-            println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?);
-            Ok(())
-        }
-        Verb::Trial {
-            system,
-            seed,
-            full,
-            data,
-            out,
-        } => {
-            let plan = Plan {
-                systems: select(&[system], false)?,
-                seeds: None,
-                full,
-                folder: data,
-            };
-            let trial = run_seed(plan.systems[0], &context(&plan, seed), seed)?;
-            report::write_atomically(&out, &serde_json::to_vec(&trial)?)
-        }
+        Verb::List { json } => list(json)?,
+        Verb::Run(run) => experiments(run)?,
+        Verb::Faults { systems, out } => return faults(&systems, &out),
+        Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
+        Verb::Trial(arguments) => trial(arguments)?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn experiments(run: Run) -> Result<()> {
+    let plan = Plan {
+        systems: select(&run.systems, run.all)?,
+        seeds: run.seeds,
+        full: run.full,
+        small: run.small,
+        folder: run.data,
+        drill: run.drill,
+        fresh: run.fresh,
+    };
+    let found = runner::run(&plan, &run.out, |found| report::write(&run.out, found))?;
+    println!("{}", report::table(&found));
+    println!("report: {}", run.out.join("index.html").display());
+    Ok(())
+}
+
+fn faults(systems: &[String], out: &std::path::Path) -> Result<ExitCode> {
+    let plan = Plan {
+        systems: select(systems, systems.is_empty())?,
+        ..Plan::default()
+    };
+    let faults = runner::faults(&plan, out)?;
+    println!("{}", faults.table());
+    let (turned, not_turned) = faults.counts();
+    println!("{turned} checks turned by a fault, {not_turned} not");
+    Ok(if not_turned == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn trial(arguments: Trial) -> Result<()> {
+    runner::end_with_parent();
+    let systems = select(&[arguments.system], false)?;
+    let plan = Plan {
+        full: arguments.full,
+        small: arguments.small,
+        folder: arguments.data,
+        ..Plan::default()
+    };
+    let mut context = plan.context(arguments.seed);
+    context.fault = arguments.fault;
+    let result = runner::trial(systems[0], &context, arguments.seed, arguments.drill)?;
+    report::write_atomically(&arguments.out, &serde_json::to_vec(&result)?)
+}
+
+fn parse_drill(text: &str) -> Result<(String, u64, Drill)> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [system, place, how] = parts[..] else {
+        bail!("`{text}` is not SYSTEM:PLACE:HOW");
+    };
+    let how = clap::ValueEnum::from_str(how, true).map_err(anyhow::Error::msg)?;
+    Ok((system.to_owned(), place.parse()?, how))
 }
 
 fn list(json: bool) -> Result<()> {

@@ -361,7 +361,10 @@ mod tests {
     #[test]
     fn statements_come_from_the_fields() {
         let statement = |check: Check| check.statement;
-        assert_eq!(statement(quantity(&[]).at_most(0.5)), "x: at most 0.5 points");
+        assert_eq!(
+            statement(quantity(&[]).at_most(0.5)),
+            "x: at most 0.5 points"
+        );
         let ratio = Quantity::new("share", "", Vec::new());
         assert_eq!(statement(ratio.clone().exactly(0.0)), "share: exactly 0");
         assert_eq!(

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Better, Check, Context, Fault, Failure, Outcome, Quantity, Revision, SeedResult, Summary,
+    Better, Check, Context, Failure, Fault, Outcome, Quantity, Revision, SeedResult, Summary,
     System, Trial, differences, rule, worst,
 };
 

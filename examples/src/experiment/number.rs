@@ -37,7 +37,11 @@ pub(super) mod nans_as_nulls {
         values: &[f64],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(values.iter().map(|value| value.is_finite().then_some(*value)))
+        serializer.collect_seq(
+            values
+                .iter()
+                .map(|value| value.is_finite().then_some(*value)),
+        )
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(

@@ -168,7 +168,10 @@ mod tests {
     fn a_value_that_is_not_finite_fails_its_seed() {
         let mut trial = Trial::new(7);
         trial.record("rigl", "main", 1.0);
-        assert_eq!(SeedResult::of(trial.clone()), SeedResult::Done(trial.clone()));
+        assert_eq!(
+            SeedResult::of(trial.clone()),
+            SeedResult::Done(trial.clone())
+        );
         trial.record("granet", "main", f64::NAN);
         let SeedResult::Failed(failure) = SeedResult::of(trial) else {
             unreachable!("a trial with NaN is a failure");

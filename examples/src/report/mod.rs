@@ -9,39 +9,52 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use comfy_table::{ContentArrangement, Table, presets};
 
-use crate::experiment::{Finding, Summary, Verdict};
-use crate::runner::Findings;
+use crate::experiment::{Finding, Summary};
+use crate::runner::Found;
 
-/// The table of findings for a terminal.
+/// The table of findings for a terminal, at most 100 columns wide.
 #[must_use]
-pub fn table(findings: &Findings) -> Table {
+pub fn table(found: &[Found]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(100);
     table.set_header([
-        "system", "claim", "metric", "baseline", "method", "verdict", "s",
+        "system",
+        "paper's effect",
+        "baseline",
+        "method",
+        "margin",
+        "outcome",
     ]);
-    for (_, finding, _) in findings {
+    for Found { finding, .. } in found {
         table.add_row([
             finding.system.clone(),
-            finding.claim.clone(),
-            metric(finding),
+            finding.paper_effect.name().to_owned(),
             with_error(&finding.baseline),
             with_error(&finding.method),
-            verdict_name(finding.verdict).to_owned(),
-            format!("{:.1}", finding.seconds),
+            margin(finding),
+            finding.outcome.name().to_owned(),
         ]);
     }
     table
+}
+
+/// The smallest margin of the checks, in standard errors.
+fn margin(finding: &Finding) -> String {
+    let margins = finding.checks.iter().filter_map(|check| check.margin);
+    margins
+        .reduce(f64::min)
+        .map_or_else(|| "exact".to_owned(), |least| format!("{least:.1} se"))
 }
 
 /// Writes `index.html` and `findings.json` into a folder.
 ///
 /// # Errors
 /// If a file can't be written; nothing is left half written.
-pub fn write(folder: &Path, findings: &Findings) -> Result<()> {
-    let page = page::render(findings)?;
-    let records: Vec<&Finding> = findings.iter().map(|(_, finding, _)| finding).collect();
+pub fn write(folder: &Path, found: &[Found]) -> Result<()> {
+    let page = page::render(found)?;
+    let records: Vec<&Finding> = found.iter().map(|found| &found.finding).collect();
     let mut json = serde_json::to_string_pretty(&records)?;
     json.push('\n');
     write_atomically(&folder.join("findings.json"), json.as_bytes())?;
@@ -89,12 +102,4 @@ pub(crate) fn with_error(summary: &Summary) -> String {
         "{}: {:.digits$} ± {:.digits$}",
         summary.arm, summary.mean, summary.se
     )
-}
-
-pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Holds => "holds",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::DoesNotHold => "does not hold",
-    }
 }

@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use super::{metric, plot, verdict_name, with_error};
+use super::{metric, plot, with_error};
 use crate::experiment::{Finding, Summary, System, Trial};
-use crate::runner::Findings;
+use crate::runner::Found;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn render(findings: &Findings) -> Result<String> {
+pub(super) fn render(found: &[Found]) -> Result<String> {
     let mut page = String::new();
     write!(
         page,
@@ -22,20 +22,25 @@ pub(super) fn render(findings: &Findings) -> Result<String> {
          reported. The verdict follows from a rule in the experiment's file; where it was changed after \
          an earlier run, the system's page says so.</p>"
     )?;
-    overview(&mut page, findings)?;
-    for (system, finding, trials) in findings {
+    overview(&mut page, found)?;
+    for Found {
+        system,
+        finding,
+        trials,
+    } in found
+    {
         section(&mut page, system, finding, trials)?;
     }
     page.push_str("</main></body></html>\n");
     Ok(page)
 }
 
-fn overview(page: &mut String, findings: &Findings) -> Result<()> {
+fn overview(page: &mut String, found: &[Found]) -> Result<()> {
     page.push_str(
         "<div class=\"wide\"><table class=\"overview\"><thead><tr><th>system</th><th>claim</th><th>metric</th>\
          <th>baseline</th><th>method</th><th>verdict</th><th>seconds</th></tr></thead><tbody>",
     );
-    for (_, f, _) in findings {
+    for Found { finding: f, .. } in found {
         write!(
             page,
             "<tr><td data-name=\"system\"><a href=\"#{id}\">{id}</a></td><td data-name=\"claim\">{}</td>\
@@ -73,9 +78,9 @@ fn section(page: &mut String, system: &System, finding: &Finding, trials: &[Tria
     write!(
         page,
         "<p class=\"note\">The paper's own effect: {}. Data: {}. Backend: {}. Seeds: {}. {:.1} s. Source: <code>{}</code></p></section>",
-        effect(finding),
+        finding.paper_effect.name(),
         escape(&finding.data),
-        escape(&finding.backend),
+        escape(&finding.origin.backend),
         finding
             .seeds
             .iter()
@@ -100,7 +105,7 @@ fn checks(page: &mut String, finding: &Finding) -> Result<()> {
             number(check.mean),
             number(check.se),
             number(check.bound),
-            verdict_name(check.verdict),
+            check.outcome.name(),
         )?;
     }
     page.push_str("</tbody></table></div>");
@@ -148,17 +153,9 @@ fn number(value: f64) -> String {
 }
 
 fn badge(finding: &Finding) -> String {
-    let name = verdict_name(finding.verdict);
+    let name = finding.outcome.name();
     let class = name.replace(' ', "-");
     format!("<span class=\"verdict {class}\">{name}</span>")
-}
-
-fn effect(finding: &Finding) -> &'static str {
-    match finding.paper_effect {
-        crate::PaperEffect::Shown => "shown",
-        crate::PaperEffect::ShownInPart => "shown in part",
-        crate::PaperEffect::NotAtThisSize => "not at this size",
-    }
 }
 
 fn escape(text: &str) -> String {
