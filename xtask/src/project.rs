@@ -17,6 +17,8 @@ pub(crate) struct Package {
     pub(crate) folder: PathBuf,
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) examples: Vec<String>,
+    /// The packages that it depends on, but for its tests.
+    pub(crate) dependencies: Vec<String>,
 }
 
 /// The workspace, and a shell that stands at its root.
@@ -124,6 +126,11 @@ fn read_package(package: &Value, root: &Path) -> Result<Package> {
         .filter(|target| list(target, "kind").iter().any(|kind| kind == "example"))
         .filter_map(|target| target["name"].as_str().map(str::to_owned))
         .collect();
+    let dependencies = list(package, "dependencies")
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null())
+        .filter_map(|dependency| dependency["name"].as_str().map(str::to_owned))
+        .collect();
     Ok(Package {
         name: string(package, "name")?.to_owned(),
         description: package["description"]
@@ -133,6 +140,7 @@ fn read_package(package: &Value, root: &Path) -> Result<Package> {
         folder: folder.unwrap_or(Path::new("")).to_path_buf(),
         features: serde_json::from_value(package["features"].clone())?,
         examples,
+        dependencies,
     })
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the habits of the project, each checked by one file.
 
 mod crates;
+mod features;
 mod findings;
 mod length;
 mod licences;
@@ -44,6 +45,7 @@ fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     let mut problems = length::check(project)?;
     problems.extend(words::check(project)?);
     problems.extend(licences::check(project)?);
+    problems.extend(features::check(project)?);
     problems.extend(methods::check(project, fix)?);
     problems.extend(crates::check(project, fix)?);
     Ok(problems)
