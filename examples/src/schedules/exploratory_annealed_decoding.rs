@@ -13,14 +13,15 @@ use burn::optim::{AdamConfig, ModuleOptimizer};
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use regimen_schedules::decoding::{token_log_probs, truncated_ratio};
+use regimen_schedules::decoding::{Sampled, token_log_probs, truncated_ratio};
 use regimen_schedules::{
     AnySchedule, Constant, DecodingTemperature, LrSchedule, ScheduleExt, Table, TokenSampler,
 };
 
 use crate::data::{Text, TextLoader};
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 use crate::models::{CharWindow, CharWindowConfig};
 use crate::train::{fit, text_loss};
 
@@ -30,21 +31,48 @@ pub const SYSTEM: System = System {
     number: 8,
     krate: "regimen-schedules",
     paper: "Let it Calm: Exploratory Annealed Decoding for Verifiable Reinforcement Learning (arXiv 2510.05251)",
-    claim: "At the same mean temperature, sampling that starts hot and cools gives more different openings and more real words later than a fixed temperature; the reversed schedule is worse than the fixed one on both",
+    paper_figure: "Qwen2.5-Math-1.5B and larger, reinforcement learning on mathematics, in words: higher Pass@16 and Worst@16 than fixed temperatures and less collapse of entropy; it helps inference alone too. No reinforcement learning is run here",
+    claim: "At the same mean temperature, sampling that starts hot and cools gives more different openings and more real words later than a fixed temperature. The reversed schedule gives fewer of both",
     metric: "words after character 32 that occur in the text",
     unit: "%",
     better: Better::Higher,
     baseline: FIXED,
     method: ANNEALED,
-    rule: "holds if, in the mean over seeds: annealed 1.2 -> 0.5 has at least 2 points more late words that are real and at least 0.5 points more distinct openings than fixed 0.6; fixed 0.6 has at least 2 and 1 points more than the reversed schedule; evaluated with the sampler's own temperatures every ratio is within 0.001 of 1; and the whole ratio to temperature 1 averages 1 within 0.1",
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 5,
-    source: "examples/src/schedules/exploratory_annealed_decoding.rs",
+    seeds: 0..5,
+    source: file!(),
     data: DataKind::Text,
     curve: "character / temperature",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "reversed-schedule",
+        does: "The annealed arm starts cold and ends hot",
+        turns: &[
+            "late words real, annealed minus",
+            "distinct openings, annealed minus",
+        ],
+    },
+    Fault {
+        name: "correction-in-other-units",
+        does: "The correction cools 20 times too fast, as the released one does",
+        turns: &["sampler's own temperatures"],
+    },
+    Fault {
+        name: "divided-twice",
+        does: "Logits are divided by the temperature twice before a token is drawn",
+        turns: &["mean whole ratio"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[Revision {
+    changed: "2,048 continuations are drawn instead of 512, with rule and seeds as they were: with 512 the fixed temperature was near the ceiling of distinct openings, and that 2,048 would pass could be foreseen",
+    before: "Distinct openings, annealed minus fixed 0.6, were 0.35 ± 0.14 points, where 0.5 is asked for: inconclusive",
+}];
 
 const FIXED: &str = "fixed 0.6";
 const ANNEALED: &str = "annealed 1.2 to 0.5";
@@ -83,8 +111,12 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut backwards = annealed.table(LENGTH);
     backwards.reverse();
     let reversed: AnySchedule = Table::new(backwards)?.into();
-    let broken = if context.fault { &reversed } else { &annealed };
-    job.sample(&mut trial, ANNEALED, broken)?;
+    let own = if context.is_broken_by("reversed-schedule") {
+        &reversed
+    } else {
+        &annealed
+    };
+    job.sample(&mut trial, ANNEALED, own)?;
     job.sample(&mut trial, "annealed 1.2 to 0.1", &cooling(0.1, DECAY)?)?;
     job.sample(&mut trial, REVERSED, &reversed)?;
     Ok(trial)
@@ -180,8 +212,7 @@ impl Job<'_> {
     fn continuations(&self, seed: u64, sampler: &TokenSampler) -> Result<Continuations> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let device = self.context.device.clone().inner();
-        // With the fault the correction has other units than the sampler: it cools 20 times too fast.
-        let correction = if self.context.fault {
+        let correction = if self.context.is_broken_by("correction-in-other-units") {
             TokenSampler::new(cooling(0.5, DECAY / 20.0)?)
         } else {
             sampler.clone()
@@ -194,7 +225,17 @@ impl Job<'_> {
         let (mut logits, mut tokens, mut drawn) = (Vec::new(), Vec::new(), Vec::new());
         for token in 0..LENGTH {
             let next = self.model.forward(windows.clone());
-            let sampled = sampler.sample(next.clone(), &[token], &mut rng)?;
+            let sampled = if self.context.is_broken_by("divided-twice") {
+                let own = sampler.log_probs(next.clone(), &[token])?;
+                let twice = sampler.sample(own.clone(), &[token], &mut rng)?;
+                let column = twice.tokens.clone().reshape([self.samples, 1]);
+                Sampled {
+                    log_probs: own.gather(1, column).reshape([self.samples]),
+                    ..twice
+                }
+            } else {
+                sampler.sample(next.clone(), &[token], &mut rng)?
+            };
             let column = sampled.tokens.reshape([self.samples, 1]);
             windows = Tensor::cat(vec![windows.narrow(1, 1, window - 1), column.clone()], 1);
             logits.push(next.narrow(0, 0, RATIOS).unsqueeze_dim(1));
@@ -277,37 +318,42 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
     let openings = "distinct openings, %";
     let same = "largest distance of a same-temperature ratio from 1";
     let ratio = values(trials, ANNEALED, "mean whole ratio");
+    let points = |name, values| Quantity::new(name, "points", values);
     vec![
-        Check::at_least(
-            "late words real, annealed minus fixed 0.6, at least 2 points",
+        points(
+            "late words real, annealed minus fixed 0.6",
             gap(ANNEALED, FIXED, "main"),
-            2.0,
-        ),
-        Check::at_least(
-            "distinct openings, annealed minus fixed 0.6, at least 0.5 points",
+        )
+        .at_least(2.0)
+        .headline(),
+        points(
+            "distinct openings, annealed minus fixed 0.6",
             gap(ANNEALED, FIXED, openings),
-            0.5,
-        ),
-        Check::at_least(
-            "late words real, fixed 0.6 minus reversed, at least 2 points",
+        )
+        .at_least(0.5)
+        .headline(),
+        points(
+            "late words real, fixed 0.6 minus reversed",
             gap(FIXED, REVERSED, "main"),
-            2.0,
-        ),
-        Check::at_least(
-            "distinct openings, fixed 0.6 minus reversed, at least 1 point",
+        )
+        .at_least(2.0),
+        points(
+            "distinct openings, fixed 0.6 minus reversed",
             gap(FIXED, REVERSED, openings),
-            1.0,
-        ),
-        Check::at_most(
-            "largest distance from 1 of a ratio at the sampler's own temperatures, at most 0.001",
+        )
+        .at_least(1.0),
+        Quantity::new(
+            "largest distance from 1 of a ratio at the sampler's own temperatures",
+            "",
             values(trials, ANNEALED, same),
-            0.001,
-        ),
-        Check::at_most(
-            "distance of the mean whole ratio from 1, at most 0.1",
+        )
+        .at_most(0.001),
+        Quantity::new(
+            "distance of the mean whole ratio from 1",
+            "",
             ratio.into_iter().map(|ratio| (ratio - 1.0).abs()).collect(),
-            0.1,
-        ),
+        )
+        .at_most(0.1),
     ]
 }
 

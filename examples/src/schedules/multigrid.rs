@@ -17,8 +17,9 @@ use regimen_curriculum::{BatchSizes, CurriculumLoader, Sample, Uniform};
 use regimen_schedules::{LrSchedule, MultigridConfig, MultigridRun};
 
 use crate::data::{ImageBatch, ImageBatcher, ImageItem, Images, resize};
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 use crate::models::{AnySizeCnn, AnySizeCnnConfig};
 use crate::train::{accuracy, classify, fit};
 
@@ -28,25 +29,56 @@ pub const SYSTEM: System = System {
     number: 21,
     krate: "regimen-schedules",
     paper: "A Multigrid Method for Efficiently Training Video Models (CVPR 2020, arXiv 1912.00998)",
-    claim: "Multigrid shapes halve the iterations and the pixels of training at a cost of at most four points of accuracy; at equal pixels they are at best on par with one shape",
+    paper_figure: "SlowFast R50 on Kinetics-400: trained 4.5 times faster in wall time, at 0.8 points more accuracy",
+    claim: "Multigrid shapes halve the iterations and the pixels of training at a cost of at most four points of accuracy. With the same pixels they are ahead of one shape for half the epochs, and behind or on par with the whole run",
     metric: "test accuracy",
     unit: "%",
     better: Better::Higher,
-    baseline: "standard",
+    baseline: "standard, half the epochs",
     method: "multigrid",
-    rule: "holds if, in the mean over seeds: multigrid takes at most half of the iterations and of the pixels of standard training, exactly as many iterations as planned, and is at most 4 points less accurate; and multigrid at equal pixels is at most 2 points less accurate",
-    paper_effect: PaperEffect::NotAtThisSize,
-    seeds: 3,
-    source: "examples/src/schedules/multigrid.rs",
+    seeds: 100..103,
+    source: file!(),
     data: DataKind::Images,
     curve: "iteration / pixels of a side",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
 
-/// Seeds count from here. Lower ones were looked at with an earlier network, whose second convolution had stride 2 where this
-/// one pools; replicas with seeds 0 and 1 in another library showed that pooling reaches the accuracy of the reference.
-const FIRST_SEED: u64 = 100;
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "constant-batch",
+        does: "Small images come in batches of the size that large ones have",
+        turns: &["iterations of multigrid", "iterations that differ"],
+    },
+    Fault {
+        name: "full-size-images",
+        does: "Images stay large while batches grow as if they were small",
+        turns: &["pixels of multigrid"],
+    },
+    Fault {
+        name: "no-full-size",
+        does: "Images never get larger than half a side, so that the network is tested on a size that it has not seen",
+        turns: &["standard minus multigrid, half"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "The network pools between its convolutions instead of a stride of 2 in the second: replicas in PyTorch, seeds 0 and 1, showed that pooling reaches the accuracy of the reference run; fresh seeds, 100 to 102",
+        before: "On seeds 0 to 2: standard 94.97 ± 0.48, multigrid 89.43 ± 1.52, a cost of 5.5 ± 1.3 points where 4 are allowed (inconclusive), 95.13 ± 0.53 at equal pixels",
+    },
+    Revision {
+        changed: "The baseline is the standard run with half the epochs, which takes as many iterations and pixels, instead of the whole standard run",
+        before: "Standard 96.98, standard with half the epochs 93.18, multigrid 94.74",
+    },
+    Revision {
+        changed: "Two headline checks were added, their figures being known: multigrid against standard training, whole and with half the epochs, with bound 0",
+        before: "Only a cost of up to 4 points was asked about: standard minus multigrid 2.24 ± 0.06; multigrid minus half the epochs was 1.57 ± 0.65",
+    },
+];
+
 const BATCH: usize = 16;
 const RATE: f64 = 0.02;
 /// Epochs over the baseline's with which the iterations are just below a half.
@@ -71,6 +103,8 @@ impl TrainStep for Learner {
 struct Shrink {
     run: MultigridRun,
     full: usize,
+    /// The least and the largest side that a batch may have.
+    sides: [usize; 2],
     iterations: Arc<AtomicUsize>,
     pixels: Arc<AtomicUsize>,
 }
@@ -78,7 +112,8 @@ struct Shrink {
 impl Batcher<Sample<ImageItem>, ImageBatch> for Shrink {
     fn batch(&self, samples: Vec<Sample<ImageItem>>, device: &Device) -> ImageBatch {
         let number = samples.first().map_or(0, |sample| sample.batch);
-        let side = self.run.shape(number).sizes[0];
+        let [least, most] = self.sides;
+        let side = self.run.shape(number).sizes[0].clamp(least, most);
         self.iterations.fetch_add(1, Ordering::Relaxed);
         let pixels = samples.len() * side * side;
         self.pixels.fetch_add(pixels, Ordering::Relaxed);
@@ -136,20 +171,27 @@ struct Job<'a> {
 impl Job<'_> {
     fn arm(&self, trial: &mut Trial, arm: &str, config: &MultigridConfig) -> Result<()> {
         let device = &self.context.device;
-        let seed = FIRST_SEED + trial.seed;
+        let seed = trial.seed;
         device.seed(seed);
         let examples = self.train.labels.len();
         let plan = config.init()?.run(examples)?;
         let epochs = plan.plan().epochs();
-        let sizes = if self.context.fault {
+        let sizes = if self.context.is_broken_by("constant-batch") {
             BatchSizes::from(BATCH)
         } else {
             BatchSizes::schedule(plan.clone())
         };
         let (iterations, pixels) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let full = self.train.width;
+        let is_broken_by = |fault| arm.starts_with("multigrid") && self.context.is_broken_by(fault);
         let batcher = Shrink {
             run: plan.clone(),
-            full: self.train.width,
+            full,
+            sides: match () {
+                () if is_broken_by("full-size-images") => [full; 2],
+                () if is_broken_by("no-full-size") => [1, full / 2],
+                () => [1, full],
+            },
             iterations: iterations.clone(),
             pixels: pixels.clone(),
         };
@@ -191,32 +233,50 @@ fn share(trials: &[Trial], metric: &str) -> Vec<f64> {
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
     let surplus = values(trials, "multigrid", "iterations beyond the plan");
-    let behind = |arm| differences(trials, "standard", arm, "main");
+    let points = |name, first, second| {
+        Quantity::new(name, "points", differences(trials, first, second, "main"))
+    };
+    let (standard, half) = ("standard", "standard, half the epochs");
     vec![
-        Check::at_most(
-            "iterations of multigrid over standard, at most 0.5",
+        points("accuracy, multigrid minus standard", "multigrid", standard)
+            .at_least(0.0)
+            .headline(),
+        points(
+            "accuracy, multigrid minus standard with half the epochs",
+            "multigrid",
+            half,
+        )
+        .at_least(0.0)
+        .headline(),
+        Quantity::new(
+            "iterations of multigrid over standard",
+            "",
             share(trials, "iterations"),
-            0.5,
-        ),
-        Check::at_most(
-            "pixels of multigrid over standard, at most 0.5",
+        )
+        .at_most(0.5),
+        Quantity::new(
+            "pixels of multigrid over standard",
+            "",
             share(trials, "megapixels"),
-            0.5,
-        ),
-        Check::at_most(
-            "iterations that differ from the plan, at most 0",
+        )
+        .at_most(0.5),
+        Quantity::new(
+            "iterations that differ from the plan",
+            "",
             surplus.into_iter().map(f64::abs).collect(),
-            0.0,
-        ),
-        Check::at_most(
-            "standard minus multigrid, at most 4 points",
-            behind("multigrid"),
-            4.0,
-        ),
-        Check::at_most(
-            "standard minus multigrid at equal pixels, at most 2 points",
-            behind("multigrid, equal pixels"),
-            2.0,
-        ),
+        )
+        .exactly(0.0),
+        points(
+            "accuracy, standard minus multigrid, half the pixels",
+            standard,
+            "multigrid",
+        )
+        .at_most(4.0),
+        points(
+            "accuracy, standard minus multigrid, equal pixels",
+            standard,
+            "multigrid, equal pixels",
+        )
+        .at_most(2.0),
     ]
 }
