@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use regimen_tensor::rank::{mean, standard_error};
+use regimen_tensor::stats::{mean, standard_error};
 use serde::{Deserialize, Serialize};
 
 use crate::data::{Images, Text};
