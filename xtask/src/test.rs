@@ -24,7 +24,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     }
     cmd!(
         sh,
-        "cargo test --release -p regimen-tensor --features {name} --test tensor"
+        "cargo test --release -p regimen-tensor --features linalg,burn/{name} --test tensor"
     )
     .run()?;
     Ok(())

@@ -15,7 +15,7 @@ use regimen_moe::pathways::{
     mean_distance_within, routing_weights,
 };
 use regimen_tensor::per_example::cross_entropy;
-use regimen_tensor::rank::mean;
+use regimen_tensor::stats::mean;
 
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, values,

@@ -8,7 +8,7 @@ mod shared_loop;
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
-use regimen_tensor::rank;
+use regimen_tensor::stats;
 use regimen_unlearning::klom::margins;
 use regimen_unlearning::{
     Datamodel, KlomConfig, MatchingConfig, Outputs, Subsets, SubsetsConfig, simulated_oracle,
@@ -319,7 +319,7 @@ impl Job {
             };
             let part_margins = part(&margins);
             let summary = klom.points(&part_margins, &part(judge))?;
-            let mean = rank::mean(&part_margins.concat());
+            let mean = stats::mean(&part_margins.concat());
             trial.record(arm, &format!("{metric}, margin"), mean);
             trial.record(arm, metric, summary.mean);
             trial.record(
