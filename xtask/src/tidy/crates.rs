@@ -39,6 +39,7 @@ mod tests {
             features: BTreeMap::new(),
             examples: Vec::new(),
             dependencies: Vec::new(),
+            roots: Vec::new(),
         };
         assert_eq!(
             table([&package].into_iter()),
