@@ -1,3 +1,7 @@
 //! Experiments of `regimen-curriculum`.
 
+// systems:begin
+
 pub mod seta;
+
+// systems:end

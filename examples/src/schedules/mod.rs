@@ -1,5 +1,7 @@
 //! Experiments of `regimen-schedules`.
 
+// systems:begin
+
 pub mod adaptive_batch;
 pub mod annealing_scaling_law;
 pub mod continual_pretraining;
@@ -10,4 +12,7 @@ pub mod learning_curve_prediction;
 pub mod multigrid;
 pub mod refined_schedules;
 pub mod sft_recipe;
+
+// systems:end
+
 mod stream;

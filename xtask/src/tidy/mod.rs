@@ -4,8 +4,11 @@ mod crates;
 mod findings;
 mod length;
 mod licences;
+pub(crate) mod lists;
 mod methods;
+mod pages;
 mod region;
+pub(crate) mod systems;
 mod words;
 
 use anyhow::Result;
@@ -19,7 +22,7 @@ const SOURCES: [&str; 4] = ["crates", "examples", "benches", "xtask"];
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Write the generated tables anew instead of complaining of them
+    /// Write the generated tables and lists anew instead of complaining of them
     #[arg(long)]
     fix: bool,
 }
@@ -46,5 +49,15 @@ fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     problems.extend(licences::check(project)?);
     problems.extend(methods::check(project, fix)?);
     problems.extend(crates::check(project, fix)?);
+    problems.extend(generated_for_systems(project, fix)?);
+    Ok(problems)
+}
+
+/// What a system's files and its record are the source of: the lists of systems, the figures on their pages and the tables
+/// of methods.
+pub(crate) fn generated_for_systems(project: &Project, fix: bool) -> Result<Vec<String>> {
+    let (systems, mut problems) = systems::read(project)?;
+    problems.extend(lists::check(project, &systems, fix)?);
+    problems.extend(pages::check(project, &systems, fix)?);
     Ok(problems)
 }
