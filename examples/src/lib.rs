@@ -14,6 +14,7 @@ pub mod models;
 pub mod moe;
 pub mod pruning;
 pub mod report;
+pub mod rl_rewards;
 pub mod runner;
 pub mod schedules;
 pub mod train;
@@ -30,9 +31,9 @@ pub const SYSTEMS: &[System] = &[
     schedules::infinite_schedule::SYSTEM,
     schedules::continual_pretraining::SYSTEM,
     schedules::importance_annealing::SYSTEM,
-    schedules::exploratory_annealed_decoding::SYSTEM,
-    schedules::multigrid::SYSTEM,
-    schedules::adaptive_batch::SYSTEM,
+    rl_rewards::exploratory_annealed_decoding::SYSTEM,
+    curriculum::multigrid::SYSTEM,
+    curriculum::adaptive_batch::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
     schedules::annealing_scaling_law::SYSTEM,
     schedules::sft_recipe::SYSTEM,

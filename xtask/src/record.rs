@@ -10,7 +10,13 @@ use serde_json::Value;
 pub(crate) const RECORD: &str = "docs/findings.json";
 
 /// The verdicts, worst first.
-const VERDICTS: [&str; 3] = ["does not hold", "inconclusive", "holds"];
+const VERDICTS: [&str; 5] = [
+    "failed",
+    "does not hold",
+    "inconclusive",
+    "within noise",
+    "holds",
+];
 
 /// Reads an array of findings.
 pub(crate) fn read(path: &Path) -> Result<Vec<Value>> {
@@ -58,6 +64,12 @@ pub(crate) fn worse(recorded: &[Value], new: &[Value]) -> Vec<String> {
     problems
 }
 
+/// The recorded findings of these systems.
+pub(crate) fn of_systems(recorded: &[Value], names: &[String]) -> Vec<Value> {
+    let is_named = |finding: &&Value| names.iter().any(|name| name == system(finding));
+    recorded.iter().filter(is_named).cloned().collect()
+}
+
 /// The record with the new findings in place of the old ones of the same systems, by number.
 pub(crate) fn merge(recorded: Vec<Value>, new: Vec<Value>) -> Vec<Value> {
     let mut merged: Vec<Value> = recorded
@@ -87,9 +99,17 @@ mod tests {
     #[test]
     fn order_of_verdicts() {
         for (old, verdicts_that_fail) in [
-            ("holds", vec!["inconclusive", "does not hold"]),
-            ("inconclusive", vec!["does not hold"]),
-            ("does not hold", vec![]),
+            (
+                "holds",
+                vec!["within noise", "inconclusive", "does not hold", "failed"],
+            ),
+            (
+                "within noise",
+                vec!["inconclusive", "does not hold", "failed"],
+            ),
+            ("inconclusive", vec!["does not hold", "failed"]),
+            ("does not hold", vec!["failed"]),
+            ("failed", vec![]),
         ] {
             for now in VERDICTS {
                 let problems = worse(&[finding("ssd", 20, old)], &[finding("ssd", 20, now)]);

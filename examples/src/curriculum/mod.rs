@@ -1,3 +1,5 @@
 //! Experiments of `regimen-curriculum`.
 
+pub mod adaptive_batch;
+pub mod multigrid;
 pub mod seta;

@@ -1,0 +1,3 @@
+//! Experiments of `regimen-rl-rewards`.
+
+pub mod exploratory_annealed_decoding;
