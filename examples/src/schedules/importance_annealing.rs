@@ -16,8 +16,9 @@ use regimen_schedules::{AnySchedule, Between, Bridge, Constant, Curve, Importanc
 use regimen_tensor::ParamVector;
 
 use crate::data::Text;
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 use crate::hybrid_decoder::{
     HybridConfig, HybridDecoder, Memory, Pair, PairBatch, PeptideConfig, corrupted, peptides,
     words_of,
@@ -30,27 +31,58 @@ pub const SYSTEM: System = System {
     number: 2,
     krate: "regimen-schedules",
     paper: "Bidirectional Representations Augmented Autoregressive Biological Sequence Generation (arXiv 2510.08169)",
-    claim: "A weight that slides from the bidirectional to the generating decoder ends with a lower loss of the latter than the reversed slide, though at this size not with a lower one than the generating decoder alone; blocking gradients between the decoders protects the bidirectional one",
+    paper_figure: "Nine-species benchmarks of peptide sequencing, amino-acid recall with both stages: 0.811 against 0.785 of the best autoregressive model (version 1), 0.906 against 0.882 (version 2)",
+    claim: "A weight that slides from the bidirectional to the generating decoder leaves the latter with a lower loss than the reversed slide, at this size not with a lower one than training it alone. Blocking gradients between the decoders protects the bidirectional one",
     metric: "generating decoder's loss on unseen words, per letter",
     unit: "nats",
     better: Better::Lower,
     baseline: ALONE,
     method: ANNEALED,
-    rule: "holds if, in the mean over seeds: reversed minus annealed is at least 0.01 nats; the bidirectional decoder's CTC loss after the second stage without blocking is at least 0.05 nats a letter above that with it; the largest gradient that crosses a blocked bridge is exactly 0 for each seed, and that of an open one at least 0.000001",
-    paper_effect: PaperEffect::NotAtThisSize,
-    seeds: 3,
-    source: "examples/src/schedules/importance_annealing.rs",
+    seeds: 100..103,
+    source: file!(),
     data: DataKind::Text,
     curve: "update / loss of the generating decoder in training, nats a letter",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
 
-/// Seeds count from here. An earlier rule also asked that annealed be 0.01 nats better than the generating decoder alone and
-/// than a fixed half. It failed on seeds 0 to 2, with words that were corrupted once (0.002 and 0.006) and with words
-/// corrupted anew (0.002 and 0.010, both within their noise). Those two conditions were dropped then: they are expected of the
-/// large size. The others are as they were.
-const FIRST_SEED: u64 = 100;
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: SWAPPED,
+        does: "The weight of the annealed arm slides the other way, from the generating decoder's loss to the other's",
+        turns: &["reversed minus annealed"],
+    },
+    Fault {
+        name: NOT_BLOCKED,
+        does: "The blocked bridge lets gradients through, and the bidirectional decoder is trained on",
+        turns: &["largest gradient over the blocked bridge"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "The bounds of autoregressive only minus annealed and of fixed 0.5 minus annealed were raised from 0 to 0.01 nats, the least that is expected at the large size, since the first run had passed on noise",
+        before: "Seeds 0 to 2 under the bounds of 0, all conditions met: 0.002 ± 0.003 and 0.006 ± 0.006 nats; reversed minus annealed 0.048 ± 0.007; CTC loss 0.32 ± 0.02 apart",
+    },
+    Revision {
+        changed: "Words are corrupted anew each time that they are drawn. Corrupted once, the model learnt them by heart",
+        before: "The rule with bounds of 0.01 did not hold on seeds 0 to 2: 0.002 ± 0.003 and 0.006 ± 0.006 nats",
+    },
+    Revision {
+        changed: "Two conditions were dropped, autoregressive only minus annealed and fixed 0.5 minus annealed, as they are expected of the large size only. Seeds 0 to 2 were replaced by 100 to 102",
+        before: "With words corrupted anew, the rule did not hold on seeds 0 to 2: 0.002 ± 0.007 and 0.010 ± 0.009 nats. The other conditions were met",
+    },
+    Revision {
+        changed: "Both dropped conditions are asked again with their bounds of 0.01 nats, the first of them as the headline check, their figures being known",
+        before: "The rule without them held on seeds 100 to 102; the two are -0.006 ± 0.004 and 0.009 ± 0.003 nats",
+    },
+];
+
+const SWAPPED: &str = "reversed-slide";
+const NOT_BLOCKED: &str = "open-bridge";
+
 const ALONE: &str = "autoregressive only";
 const ANNEALED: &str = "annealed";
 const FIXED: &str = "fixed 0.5";
@@ -78,7 +110,6 @@ struct Job<'a> {
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
-    let seed = FIRST_SEED + seed;
     words(context, seed)?.both_stages(&mut trial, "")?;
     if context.full {
         spectra(context, seed)?.both_stages(&mut trial, "peptides, ")?;
@@ -147,7 +178,7 @@ impl<'a> Job<'a> {
             seed,
             updates: match context {
                 Context { full: true, .. } => [1000, 500],
-                Context { small: true, .. } => [20, 10],
+                Context { small: true, .. } => [60, 20],
                 _ => UPDATES,
             },
             batch: 64,
@@ -159,7 +190,11 @@ impl<'a> Job<'a> {
         let steps = self.updates[0];
         let line = |from, to| Between::new(from, to, 0, steps, Curve::Linear);
         let (rising, falling) = (line(0.0, 1.0)?, line(1.0, 0.0)?);
-        let annealed = if self.context.fault { falling } else { rising };
+        let annealed = if self.context.is_broken_by(SWAPPED) {
+            falling
+        } else {
+            rising
+        };
         let arms: [(&str, AnySchedule); 4] = [
             (ALONE, Constant::new(1.0)?.into()),
             (FIXED, Constant::new(0.5)?.into()),
@@ -176,8 +211,7 @@ impl<'a> Job<'a> {
         let Some(annealed) = last else {
             return Ok(());
         };
-        // With the fault nothing blocks.
-        let blocked = if self.context.fault {
+        let blocked = if self.context.is_broken_by(NOT_BLOCKED) {
             Bridge::Open
         } else {
             Bridge::Blocked
@@ -330,28 +364,27 @@ fn attending(
 }
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
-    let gap = |worse, better, metric| differences(trials, worse, better, metric);
-    let crossed = |arm| values(trials, arm, "largest gradient over the bridge");
+    let gap = |name: &str, worse, better, metric| {
+        Quantity::new(name, "nats", differences(trials, worse, better, metric))
+    };
+    let crossed = |name: &str, arm| {
+        let largest = values(trials, arm, "largest gradient over the bridge");
+        Quantity::new(name, "", largest)
+    };
+    let ctc = "CTC loss a letter after the second stage, not blocked minus blocked";
     vec![
-        Check::at_least(
-            "reversed minus annealed, at least 0.01 nats",
-            gap(REVERSED, ANNEALED, "main"),
-            0.01,
-        ),
-        Check::at_least(
-            "CTC loss after the second stage, not blocked minus blocked, at least 0.05 nats",
-            gap(OPEN, BLOCKED, "CTC loss, nats a letter"),
-            0.05,
-        ),
-        Check::each_at_most(
-            "largest gradient over the blocked bridge, exactly 0",
-            crossed(BLOCKED),
-            0.0,
-        ),
-        Check::at_least(
-            "largest gradient over the open bridge, at least 0.000001",
-            crossed(OPEN),
-            1e-6,
-        ),
+        gap(
+            "autoregressive only minus annealed",
+            ALONE,
+            ANNEALED,
+            "main",
+        )
+        .at_least(0.01)
+        .headline(),
+        gap("fixed 0.5 minus annealed", FIXED, ANNEALED, "main").at_least(0.01),
+        gap("reversed minus annealed", REVERSED, ANNEALED, "main").at_least(0.01),
+        gap(ctc, OPEN, BLOCKED, "CTC loss, nats a letter").at_least(0.05),
+        crossed("largest gradient over the blocked bridge", BLOCKED).exactly(0.0),
+        crossed("largest gradient over the open bridge", OPEN).at_least(1e-6),
     ]
 }

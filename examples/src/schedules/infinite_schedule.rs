@@ -9,8 +9,9 @@ use anyhow::Result;
 use regimen_schedules::{Infinite, LrSchedule, Rewarmed, Stage};
 
 use super::stream::{State, Stream};
-use crate::experiment::differences;
-use crate::experiment::{Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Domain, Fault, Quantity, Revision, System, Trial, differences,
+};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -18,21 +19,43 @@ pub const SYSTEM: System = System {
     number: 9,
     krate: "regimen-schedules",
     paper: "Beyond Cosine Decay: On the effectiveness of Infinite Learning Rate Schedule for Continual Pre-training (arXiv 2503.02844)",
-    claim: "Over successive domains of text, an infinite schedule forgets the earlier ones less than a repeated cosine and learns the newest as well, though its trunk is trained on 85 % of the updates",
+    paper_figure: "Masked auto-encoders on CIFAR-10 split into five tasks, larger ones, and language models: the infinite schedule beats the repeated cosine; the deltas are not established",
+    claim: "Over successive domains of text, an infinite schedule with its plateau at a quarter of the peak forgets the earlier domains less than a repeated cosine and learns the newest as well, though its trunk has 85 % of the updates",
     metric: "mean validation loss over all domains after the last one",
     unit: "nats",
     better: Better::Lower,
     baseline: COSINE,
     method: LOW,
-    rule: "holds if, in the mean over seeds, for the plateau at a quarter of the peak: cosine minus infinite is at least 0.05 on the first domain after the second, and on the earlier domains after the last; and infinite minus cosine is at most 0.02 on the newest domain after the last, and on one domain that comes again and again",
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 3,
-    source: "examples/src/schedules/infinite_schedule.rs",
+    seeds: 0..3,
+    source: file!(),
     data: DataKind::Domains(DOMAINS),
     curve: "domains seen / validation loss on the first",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: REWARMED,
+        does: "The trunk's clock starts anew with each domain, so that every domain is warmed up for",
+        turns: &["earlier domains after the last"],
+    },
+    Fault {
+        name: CONTINUED,
+        does: "The trunk goes on from the annealed copy, with the scheduler of that copy",
+        turns: &["newest domain after the last"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[Revision {
+    changed: "A headline check was added, its figures being known: all domains after the last, cosine minus infinite with its plateau at 0.55 of the peak, the share of the first studies of this schedule. The checks before ask of a plateau at 0.25 alone",
+    before: "Three seeds: 0.01 ± 0.05 nats",
+}];
+
+const REWARMED: &str = "re-warmed-trunk";
+const CONTINUED: &str = "annealed-trunk";
 
 /// Each shifts the distribution strongly.
 const DOMAINS: &[Domain] = &[Domain::Prose, Domain::Code, Domain::Verse];
@@ -51,24 +74,23 @@ const NEWEST: &str = "newest domain after the last";
 const SAME: &str = "one domain again and again";
 
 /// Successive domains, and how long each is trained on.
-struct Job {
+struct Job<'a> {
+    context: &'a Context,
     stream: Stream,
     updates: usize,
-    /// The trunk's clock starts anew with each domain: it is re-warmed.
-    fault: bool,
 }
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let stream = Stream::new(context, seed, DOMAINS)?;
     let order: Vec<usize> = (0..stream.len()).collect();
     let job = Job {
+        context,
         stream,
         updates: match context {
             Context { full: true, .. } => 20_000,
-            Context { small: true, .. } => 300,
+            Context { small: true, .. } => 600,
             _ => 2_000,
         },
-        fault: context.fault,
     };
     let mut trial = Trial::new(seed);
     for arm in [COSINE, HIGH, LOW] {
@@ -87,7 +109,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     Ok(trial)
 }
 
-impl Job {
+impl Job<'_> {
     /// The models that a repeated cosine ends each domain with.
     fn cosine(&self, order: &[usize]) -> Result<Vec<State>> {
         let (steps, warmup) = (self.updates, self.updates / 100);
@@ -117,16 +139,20 @@ impl Job {
         let mut state = self.stream.start();
         let mut finished = Vec::new();
         for (part, domain) in order.iter().enumerate() {
-            if self.fault {
+            if self.context.is_broken_by(REWARMED) {
                 rate = LrSchedule::new(schedule);
             }
             let part = 2 * part as u64;
             let batches = self.stream.batches(*domain, trunk, part);
             state = state.trained(&batches, &mut rate)?;
             // The checkpoint at the plateau: a copy anneals, the trunk goes on from here.
-            let mut branch = rate.anneal(self.updates - trunk, END)?;
             let batches = self.stream.batches(*domain, self.updates - trunk, part + 1);
-            finished.push(state.clone().trained(&batches, &mut branch)?);
+            let mut branch = rate.anneal(self.updates - trunk, END)?;
+            let copy = state.clone().trained(&batches, &mut branch)?;
+            if self.context.is_broken_by(CONTINUED) {
+                (state, rate) = (copy.clone(), branch);
+            }
+            finished.push(copy);
         }
         Ok(finished)
     }
@@ -157,28 +183,24 @@ impl Job {
 }
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
-    let saved = |metric| differences(trials, COSINE, LOW, metric);
-    let lost = |metric| differences(trials, LOW, COSINE, metric);
+    let gap = |place: &str, worse, better, metric: &str| {
+        Quantity::new(place, "nats", differences(trials, worse, better, metric))
+    };
+    let saved = |metric: &str| {
+        let name = format!("{metric}, cosine minus infinite");
+        gap(&name, COSINE, LOW, metric)
+    };
+    let lost = |metric: &str| {
+        let name = format!("{metric}, infinite minus cosine");
+        gap(&name, LOW, COSINE, metric)
+    };
+    let high =
+        "all domains after the last, cosine minus infinite with its plateau at 0.55 of the peak";
     vec![
-        Check::at_least(
-            "first domain after the second, cosine minus infinite, at least 0.05 nats",
-            saved(SECOND),
-            0.05,
-        ),
-        Check::at_least(
-            "earlier domains after the last, cosine minus infinite, at least 0.05 nats",
-            saved(EARLIER),
-            0.05,
-        ),
-        Check::at_most(
-            "newest domain after the last, infinite minus cosine, at most 0.02 nats",
-            lost(NEWEST),
-            0.02,
-        ),
-        Check::at_most(
-            "one domain again and again, infinite minus cosine, at most 0.02 nats",
-            lost(SAME),
-            0.02,
-        ),
+        saved(SECOND).at_least(0.05),
+        saved(EARLIER).at_least(0.05).headline(),
+        gap(high, COSINE, HIGH, "main").at_least(0.0).headline(),
+        lost(NEWEST).at_most(0.02),
+        lost(SAME).at_most(0.02),
     ]
 }

@@ -20,8 +20,9 @@ use regimen_tensor::GradientNorms;
 use regimen_tensor::per_example::cross_entropy;
 
 use crate::data::{ImageBatch, ImageBatcher, Text, TextBatch, TextLoader};
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 use crate::models::{CharWindow, CharWindowConfig, Mlp, MlpConfig};
 use crate::train::{classify, fit, mean, predict, text_loss};
 
@@ -31,21 +32,49 @@ pub const SYSTEM: System = System {
     number: 3,
     krate: "regimen-schedules",
     paper: "When, Why and How Much? Adaptive Learning Rate Scheduling by Refinement (arXiv 2310.07831)",
-    claim: "Linear decay to zero is at least as good as cosine and clearly better than a constant rate; the schedule refined from its gradient norms lowers the theory's bound and stays within noise of it",
+    paper_figure: "Over ten deep-learning problems linear decay matches or beats cosine, step, inverse square root and constant rates, and the refined schedule improves on it; the figures of each problem are not established",
+    claim: "Linear decay to zero ends lower than a cosine and than a constant rate. The schedule refined from its gradient norms has the lower bound of the theory, and ends near linear decay",
     metric: "validation loss of a character model on prose, SGD, best peak rate",
     unit: "nats",
     better: Better::Lower,
     baseline: "cosine",
     method: "linear",
-    rule: "holds if, in the mean over seeds: cosine minus linear is at least 0; constant minus linear at least 0.05; refined minus linear at most 0.03; and the bound of the refined weights on the logged norms is at most that of constant weights",
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 4,
-    source: "examples/src/schedules/refined_schedules.rs",
+    seeds: 0..4,
+    source: file!(),
     data: DataKind::Text,
     curve: "progress / rate relative to its peak",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: REVERSED,
+        does: "The weights of the logged norms run backwards over the updates",
+        turns: &["bound of refined"],
+    },
+    Fault {
+        name: NO_DECAY,
+        does: "The scheduler of the linear runs never advances, so that they keep the peak rate",
+        turns: &["cosine minus linear", "constant minus linear"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "Step decay was added to the compared schedules, and the last of five seeds was dropped to stay within the time",
+        before: "Five seeds, the same rule: cosine minus linear 0.018 ± 0.003 nats, constant minus linear 0.126 ± 0.004, refined minus linear -0.003 ± 0.004, bounds 0.993 ± 0.001 of those of constant weights. All four conditions were met",
+    },
+    Revision {
+        changed: "A headline check was added, its figures being known: linear minus refined",
+        before: "Four seeds: 0.002 ± 0.005 nats. The rule asked only that refined be at most 0.03 nats above linear",
+    },
+];
+
+const REVERSED: &str = "reversed-weights";
+const NO_DECAY: &str = "no-decay";
 
 const WINDOW: usize = 8;
 const BATCH: usize = 64;
@@ -128,12 +157,18 @@ fn prose(context: &Context, trial: &mut Trial) -> Result<()> {
     )?;
     job.sweep(trial, "step", &MultiStep::new(1.0, 0.1, drops)?, Job::plain)?;
     job.sweep(trial, "cosine", &Cosine::new(1.0, steps)?, Job::plain)?;
-    let norms = job.sweep(trial, "linear", &Linear::new(1.0, steps)?, Job::logged)?;
+    let end = if context.is_broken_by(NO_DECAY) {
+        1.0
+    } else {
+        0.0
+    };
+    let linear = Linear::between(1.0, end, steps)?;
+    let norms = job.sweep(trial, "linear", &linear, Job::logged)?;
     job.sweep(trial, "refined", &refine(context, &norms)?, Job::plain)?;
 
     let smooth = median_filter(&norms, steps / 10 + 1)?;
     let mut refined = weights(&smooth, Norm::L2)?;
-    if context.fault {
+    if context.is_broken_by(REVERSED) {
         refined.reverse();
     }
     let constant = vec![1.0; steps];
@@ -142,9 +177,9 @@ fn prose(context: &Context, trial: &mut Trial) -> Result<()> {
     Ok(())
 }
 
-/// The schedule that the logged norms ask for; with the fault, its weights run backwards.
+/// The schedule that the logged norms ask for; with a fault, its weights run backwards.
 fn refine(context: &Context, norms: &[f64]) -> Result<Refined> {
-    if context.fault {
+    if context.is_broken_by(REVERSED) {
         let mut reversed = weights(norms, Norm::L2)?;
         reversed.reverse();
         return Ok(Refined::from_weights(&reversed)?);
@@ -283,28 +318,19 @@ fn digits(context: &Context, trial: &mut Trial) -> Result<()> {
 }
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
-    let gap = |worse, better| differences(trials, worse, better, "main");
+    let gap = |name: &str, worse, better| {
+        Quantity::new(name, "nats", differences(trials, worse, better, "main"))
+    };
     let ratio = values(trials, "refined", "bound relative to constant weights");
     vec![
-        Check::at_least(
-            "cosine minus linear, at least 0 nats",
-            gap("cosine", "linear"),
-            0.0,
-        ),
-        Check::at_least(
-            "constant minus linear, at least 0.05 nats",
-            gap("constant", "linear"),
-            0.05,
-        ),
-        Check::at_most(
-            "refined minus linear, at most 0.03 nats",
-            gap("refined", "linear"),
-            0.03,
-        ),
-        Check::at_most(
-            "bound of refined over constant weights, at most 1",
-            ratio,
-            1.0,
-        ),
+        gap("cosine minus linear", "cosine", "linear")
+            .at_least(0.0)
+            .headline(),
+        gap("constant minus linear", "constant", "linear").at_least(0.05),
+        gap("linear minus refined", "linear", "refined")
+            .at_least(0.0)
+            .headline(),
+        gap("refined minus linear", "refined", "linear").at_most(0.03),
+        Quantity::new("bound of refined over constant weights", "", ratio).at_most(1.0),
     ]
 }

@@ -16,8 +16,9 @@ use regimen_tensor::stats::mean;
 
 use self::learners::Learner;
 use crate::data::Images;
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -25,27 +26,43 @@ pub const SYSTEM: System = System {
     number: 37,
     krate: "regimen-schedules",
     paper: "Modeling of learning curves with applications to pos tagging (arXiv 2402.02515)",
-    claim: "A power law fitted to accuracies on a part of the data predicts the accuracy on all of it: at 400 of 1300 images better than the last accuracy does, and to within a point from 40 % on; it ranks learners rightly; anchors steady a disturbed backbone",
+    paper_figure: "English and Spanish tagging corpora, several taggers: the final accuracy is predicted from a part of the data with a small percentage error, pairs of taggers are ranked rightly, and anchors keep this under disturbed observations; exact figures are not established",
+    claim: "A power law fitted to accuracies on 400 of 1300 images predicts the accuracy on all of them better than the last accuracy does, and from 550 images on to within a point. It ranks the learners rightly. Anchors steady a disturbed backbone",
     metric: "mean error over three learners of the accuracy at 1300 images, predicted from 400",
     unit: "points",
     better: Better::Lower,
     baseline: "carry forward",
     method: "power law",
-    rule: "holds if, in the mean over seeds: the error of carrying forward minus that of the power law at level 8 is at least 0; its error at level 5 minus that at level 20 at least 0; the largest error of a learner at levels 11 to 25 at most 1 point; the least share of rightly ordered pairs at levels 5 to 25 at least 1; the learners within their layer of convergence at levels 5, 8, 10, 16 and 20 at least 2; and the anchored over the free variation of a disturbed backbone at most .9",
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 5,
-    source: "examples/src/schedules/learning_curve_prediction/mod.rs",
+    seeds: 20..25,
+    source: file!(),
     data: DataKind::Images,
     curve: "training images / accuracy, %",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
 
-/// The seeds of the finding are this one and those after it: the rule was fixed before any run on them.
-///
-/// On seeds 0 to 4 the last condition asked for at most 1, which anchors that do nothing just meet; it was .72 there. The others are as
-/// they were, and held.
-const FIRST_SEED: u64 = 20;
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: BACKWARDS,
+        does: "Each law is fitted to the accuracies of its levels in reverse",
+        turns: &["carrying forward", "largest error of a learner"],
+    },
+    Fault {
+        name: NO_ANCHORS,
+        does: "Nothing is anchored",
+        turns: &["anchored over free"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[Revision {
+    changed: "The bound of the anchored over the free variation was lowered from 1, which anchors that do nothing just meet, to 0.9, and seeds 0 to 4 were replaced by 20 to 24. Rule and figures came in one commit; the rule was written first",
+    before: "Seeds 0 to 4, all conditions met: 0.72 ± 0.06 of the variation; at level 8 carrying forward 0.96 ± 0.10 points worse than the power law; largest error 0.78 ± 0.05 points; all pairs ordered rightly; 2.6 ± 0.2 learners within their layer",
+}];
+
+const BACKWARDS: &str = "reversed-accuracies";
+const NO_ANCHORS: &str = "no-anchors";
 
 /// Levels of a curve; the last is predicted.
 const LEVELS: usize = 26;
@@ -67,7 +84,6 @@ struct Measured {
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
-    let seed = FIRST_SEED + seed;
     let images = context.images()?;
     let curves: Result<Vec<Measured>> = Learner::ALL
         .iter()
@@ -172,19 +188,20 @@ fn measure(learner: Learner, images: &Images, seed: u64, shuffles: u64) -> Resul
     })
 }
 
-/// The trend of a level; with the fault, of its accuracies in reverse.
+/// The trend of a level; with a fault, of its accuracies in reverse.
 fn fit(context: &Context, curve: &Measured, level: usize) -> Result<PowerLaw> {
     let mut accuracies = curve.accuracies[..level].to_vec();
-    if context.fault {
+    if context.is_broken_by(BACKWARDS) {
         accuracies.reverse();
     }
     Ok(PowerLaw::fit(&curve.sizes[..level], &accuracies, None)?)
 }
 
-/// The variation of the anchored backbone over that of the free one, after two disturbances; with the fault nothing is anchored.
+/// The variation of the anchored backbone over that of the free one, after two disturbances.
 fn disturbed(context: &Context, curve: &Measured) -> Result<f64> {
     let variation = |anchored: bool| -> Result<f64> {
-        let config = LearningTraceConfig::new().with_anchored(anchored && !context.fault);
+        let anchored = anchored && !context.is_broken_by(NO_ANCHORS);
+        let config = LearningTraceConfig::new().with_anchored(anchored);
         // One point a level: the sizes here are tens of images, not thousands of words.
         let mut trace = config.with_steepest(1.0 / curve.sizes[0])?.init()?;
         for (index, (size, accuracy)) in curve.sizes.iter().zip(&curve.accuracies).enumerate() {
@@ -198,40 +215,54 @@ fn disturbed(context: &Context, curve: &Measured) -> Result<f64> {
 }
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
-    let of = |metric| values(trials, "power law", metric);
+    let law = |name: &str, unit: &str, metric| {
+        Quantity::new(name, unit, values(trials, "power law", metric))
+    };
     let shrinks = |trial: &Trial| {
         trial.value("power law", "error at level 5") - trial.value("power law", "error at level 20")
     };
+    let carried = differences(trials, "carry forward", "power law", "main");
+    let ratios = values(trials, "anchored", "variation over that without anchors");
     vec![
-        Check::at_least(
-            "error of carrying forward minus that of the power law at level 8, at least 0 points",
-            differences(trials, "carry forward", "power law", "main"),
-            0.0,
-        ),
-        Check::at_least(
-            "error at level 5 minus error at level 20, at least 0 points",
+        Quantity::new(
+            "error at level 8 of carrying forward minus that of the power law",
+            "points",
+            carried,
+        )
+        .at_least(0.0)
+        .headline(),
+        Quantity::new(
+            "error at level 5 minus error at level 20",
+            "points",
             trials.iter().map(shrinks).collect(),
-            0.0,
-        ),
-        Check::at_most(
-            "largest error of a learner at levels 11 to 25, at most 1 point",
-            of("largest error at levels 11 to 25"),
-            1.0,
-        ),
-        Check::at_least(
-            "least share of rightly ordered pairs at levels 5 to 25, at least 1",
-            of("least share of ordered pairs"),
-            1.0,
-        ),
-        Check::at_least(
-            "learners within their layer of convergence, at least 2 of 3",
-            of("learners within their layer"),
-            2.0,
-        ),
-        Check::at_most(
-            "anchored over free variation of a disturbed backbone, at most .9",
-            values(trials, "anchored", "variation over that without anchors"),
-            0.9,
-        ),
+        )
+        .at_least(0.0),
+        law(
+            "largest error of a learner at levels 11 to 25",
+            "points",
+            "largest error at levels 11 to 25",
+        )
+        .at_most(1.0)
+        .headline(),
+        law(
+            "least share of rightly ordered pairs at levels 5 to 25",
+            "",
+            "least share of ordered pairs",
+        )
+        .exactly(1.0)
+        .headline(),
+        law(
+            "learners of three within their layer of convergence at levels 5, 8, 10, 16 and 20",
+            "",
+            "learners within their layer",
+        )
+        .at_least(2.0),
+        Quantity::new(
+            "anchored over free variation of a disturbed backbone",
+            "",
+            ratios,
+        )
+        .at_most(0.9)
+        .headline(),
     ]
 }
