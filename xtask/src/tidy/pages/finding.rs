@@ -185,7 +185,10 @@ fn run(finding: &Value) -> String {
         .collect();
     let mut parts = vec![format!("{} seeds ({})", seeds.len(), number::range(&seeds))];
     parts.extend(string(finding, "data").map(escape));
-    parts.extend(number_of(finding, "seconds").map(|seconds| format!("{seconds:.0} core seconds")));
+    parts.extend(number_of(finding, "seconds").map(|seconds| {
+        let decimals = usize::from(seconds < 10.0);
+        format!("{} core seconds", number::fixed(seconds, decimals))
+    }));
     parts.extend(string(finding, "backend").map(|backend| format!("`{backend}`")));
     let name = string(finding, "system").unwrap_or("");
     format!(
@@ -204,7 +207,7 @@ fn figure(value: &Value) -> String {
 
 /// A metric with its unit, where it does not name it itself.
 pub(super) fn with_unit(metric: &str, unit: &str) -> String {
-    if unit.is_empty() || metric.ends_with(unit) {
+    if unit.is_empty() || metric.ends_with(&format!(", {unit}")) {
         metric.to_owned()
     } else {
         format!("{metric}, {unit}")
@@ -328,5 +331,6 @@ mod tests {
         assert_eq!(with_unit("accuracy", "%"), "accuracy, %");
         assert_eq!(with_unit("loss, nats", "nats"), "loss, nats");
         assert_eq!(with_unit("ratio", ""), "ratio");
+        assert_eq!(with_unit("accuracy at 2 %", "%"), "accuracy at 2 %, %");
     }
 }
