@@ -13,7 +13,8 @@ use regimen_benches::Limits;
 use regimen_examples::models::{Cnn, CnnConfig};
 
 use regimen_pruning::{Event, GraNetConfig, Layer, Masks, SparseMethod};
-use regimen_schedules::{GradientNorms, Norm};
+use regimen_schedules::Norm;
+use regimen_tensor::GradientNorms;
 use regimen_tensor::per_example::cross_entropy;
 
 /// Four layers of 2.5 million weights each.

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::Criterion;
-use regimen_schedules::law::{AnnealingFitConfig, AnnealingLaw, LossCurve};
-use regimen_schedules::refined::step_sizes;
+use regimen_schedules::forecast::law::{AnnealingFitConfig, AnnealingLaw, LossCurve};
+use regimen_schedules::refine::step_sizes;
 use regimen_schedules::{
     AnySchedule, Cosine, Linear, Noisy, Norm, RefinedConfig, Schedule, ScheduleExt, WarmRestarts,
     Wsd,

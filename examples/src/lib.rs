@@ -10,6 +10,7 @@
 pub mod curriculum;
 pub mod moe;
 pub mod pruning;
+pub mod rl_rewards;
 pub mod schedules;
 pub mod unlearning;
 
@@ -35,11 +36,11 @@ pub const SYSTEMS: &[System] = &[
     schedules::importance_annealing::SYSTEM,
     schedules::refined_schedules::SYSTEM,
     schedules::annealing_scaling_law::SYSTEM,
-    schedules::exploratory_annealed_decoding::SYSTEM,
+    rl_rewards::exploratory_annealed_decoding::SYSTEM,
     schedules::infinite_schedule::SYSTEM,
     moe::moe_pathways::SYSTEM,
     unlearning::ssd::SYSTEM,
-    schedules::multigrid::SYSTEM,
+    curriculum::multigrid::SYSTEM,
     schedules::sft_recipe::SYSTEM,
     moe::load_balancing_loss::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
@@ -48,7 +49,7 @@ pub const SYSTEMS: &[System] = &[
     pruning::continual_dst::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
     schedules::continual_pretraining::SYSTEM,
-    schedules::adaptive_batch::SYSTEM,
+    curriculum::adaptive_batch::SYSTEM,
     // systems:end
 ];
 

@@ -5,29 +5,26 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::project::Project;
-use crate::test::Backend;
-use crate::{docs, failure, lint, record, reproduce, test, tidy};
+use crate::{docs, lint, reproduce, stale, test, tidy};
 
 type Step = fn(&Project) -> Result<()>;
 
-/// The parts, in the order in which a mistake shows soonest. `test` builds the runner that
-/// `findings` and `reproduce` then use, so that Burn is compiled once.
-const STEPS: [(&str, Step); 6] = [
+/// The parts, in the order in which a mistake shows soonest. `test` builds the runner that the last three use, so that
+/// Burn is compiled once.
+const STEPS: [(&str, Step); 7] = [
     ("lint", |project| {
         lint::run(project, &lint::Options::default())
     }),
     ("tidy", tidy::tree),
     ("test", |project| {
-        test::run(
-            project,
-            &test::Options {
-                backend: Backend::Flex,
-            },
-        )
+        test::run(project, &test::Options::default())
     }),
     ("findings", tidy::findings),
     ("docs", docs::run),
-    ("reproduce", reproduce_and_compare),
+    ("faults", reproduce::faults),
+    ("stale", |project| {
+        stale::run(project, &stale::Options::default())
+    }),
 ];
 
 pub(crate) fn run(project: &Project) -> Result<()> {
@@ -54,15 +51,4 @@ fn print_times(took: &[(&str, std::time::Duration)], start: Instant) {
         println!("{name:<10} {:>7.1} s", time.as_secs_f64());
     }
     println!("{:<10} {:>7.1} s", "all", start.elapsed().as_secs_f64());
-}
-
-/// Runs every experiment and compares its verdict with the record.
-fn reproduce_and_compare(project: &Project) -> Result<()> {
-    let recorded = record::read(&project.root.join(record::RECORD))?;
-    reproduce::experiments(project, &reproduce::Options::default())?;
-    let new = record::read(&reproduce::folder(project).join("findings.json"))?;
-    failure::none_of(
-        "verdicts against the record",
-        &record::worse(&recorded, &new),
-    )
 }

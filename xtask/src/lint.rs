@@ -73,26 +73,23 @@ fn deny(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Checks a crate by itself with each of its features that compiles on every machine. The features
-/// of the GPU backends are not built: each compiles Burn's kernels anew (20 minutes and more), and
-/// all they do in a library is to pass on to Burn.
+/// Checks a crate by itself: without features, with its default, and with each other feature alone.
 fn alone(project: &Project, package: &Package) -> Result<()> {
     let sh = &project.shell;
     let name = &package.name;
     cmd!(sh, "cargo check --release -p {name} --no-default-features").run()?;
-    if package
-        .features
-        .get("default")
-        .is_some_and(|default| !default.is_empty())
-    {
+    let default = package.features.get("default").cloned().unwrap_or_default();
+    if !default.is_empty() {
         cmd!(sh, "cargo check --release -p {name}").run()?;
     }
-    if package.features.contains_key("flex") {
-        cmd!(
-            sh,
-            "cargo check --release -p {name} --no-default-features --features flex"
-        )
-        .run()?;
+    for feature in package.features.keys() {
+        if feature != "default" && !default.contains(feature) {
+            cmd!(
+                sh,
+                "cargo check --release -p {name} --no-default-features --features {feature}"
+            )
+            .run()?;
+        }
     }
     Ok(())
 }

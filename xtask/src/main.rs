@@ -5,8 +5,10 @@
     reason = "a program of the command line: what it finds, it prints"
 )]
 
+mod backend;
 mod bench;
 mod ci;
+mod digest;
 mod docs;
 mod failure;
 mod lint;
@@ -14,6 +16,7 @@ mod new_system;
 mod project;
 mod record;
 mod reproduce;
+mod stale;
 mod test;
 mod tidy;
 
@@ -21,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::backend::Backend;
 use crate::project::Project;
 
 #[derive(Parser)]
@@ -38,7 +42,11 @@ struct Cli {
 enum Task {
     /// Run the experiments and write the report to target/reproduction
     Reproduce(reproduce::Options),
-    /// Run all that a change must pass: lint, tidy, test, docs, reproduce
+    /// Run the experiments at their small size, whole and with each of their faults, which must turn a check
+    Faults,
+    /// Measure the systems again whose record is of other sources than the tree's, within a budget of time
+    Stale(stale::Options),
+    /// Run all that a change must pass: lint, tidy, test, docs, faults, stale
     Ci,
     /// Run the unit, property, integration and doc tests and every crate's learner example
     Test(test::Options),
@@ -58,6 +66,10 @@ fn main() -> ExitCode {
     let task = Cli::parse().task;
     let result = Project::open().and_then(|project| match task {
         Task::Reproduce(options) => reproduce::run(&project, &options),
+        Task::Faults => reproduce::build(&project, Backend::default())
+            .and_then(|()| reproduce::faults(&project)),
+        Task::Stale(options) => reproduce::build(&project, Backend::default())
+            .and_then(|()| stale::run(&project, &options)),
         Task::Ci => ci::run(&project),
         Task::Test(options) => test::run(&project, &options),
         Task::Lint(options) => lint::run(&project, &options),

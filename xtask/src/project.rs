@@ -8,6 +8,9 @@ use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 use xshell::{Shell, cmd};
 
+/// Folders that hold Rust source.
+pub(crate) const SOURCES: [&str; 4] = ["crates", "examples", "benches", "xtask"];
+
 /// One package of the workspace.
 #[derive(Debug)]
 pub(crate) struct Package {
@@ -17,6 +20,10 @@ pub(crate) struct Package {
     pub(crate) folder: PathBuf,
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) examples: Vec<String>,
+    /// The packages that it depends on, but for its tests.
+    pub(crate) dependencies: Vec<String>,
+    /// The root file of each library, program, test and bench, relative to the workspace's root.
+    pub(crate) roots: Vec<PathBuf>,
 }
 
 /// The workspace, and a shell that stands at its root.
@@ -138,6 +145,21 @@ fn read_package(package: &Value, root: &Path) -> Result<Package> {
         .filter(|target| list(target, "kind").iter().any(|kind| kind == "example"))
         .filter_map(|target| target["name"].as_str().map(str::to_owned))
         .collect();
+    let dependencies = list(package, "dependencies")
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null())
+        .filter_map(|dependency| dependency["name"].as_str().map(str::to_owned))
+        .collect();
+    let roots = list(package, "targets")
+        .iter()
+        .filter_map(|target| target["src_path"].as_str())
+        .map(|path| {
+            Path::new(path)
+                .strip_prefix(root)
+                .unwrap_or(Path::new(path))
+        })
+        .map(Path::to_path_buf)
+        .collect();
     Ok(Package {
         name: string(package, "name")?.to_owned(),
         description: package["description"]
@@ -147,6 +169,8 @@ fn read_package(package: &Value, root: &Path) -> Result<Package> {
         folder: folder.unwrap_or(Path::new("")).to_path_buf(),
         features: serde_json::from_value(package["features"].clone())?,
         examples,
+        dependencies,
+        roots,
     })
 }
 

@@ -64,6 +64,12 @@ pub(crate) fn worse(recorded: &[Value], new: &[Value]) -> Vec<String> {
     problems
 }
 
+/// The recorded findings of these systems.
+pub(crate) fn of_systems(recorded: &[Value], names: &[String]) -> Vec<Value> {
+    let is_named = |finding: &&Value| names.iter().any(|name| name == system(finding));
+    recorded.iter().filter(is_named).cloned().collect()
+}
+
 /// The record with the new findings in place of the old ones of the same systems, by number.
 pub(crate) fn merge(recorded: Vec<Value>, new: Vec<Value>) -> Vec<Value> {
     let mut merged: Vec<Value> = recorded

@@ -1,42 +1,17 @@
 //! `cargo xtask test`: every test, and every crate's learner example.
 
 use anyhow::{Context, Result};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use xshell::cmd;
 
+use crate::backend::Backend;
 use crate::project::Project;
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct Options {
     /// Where the tensors live; on any but flex only the tensor-level tests run
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
     pub(crate) backend: Backend,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Backend {
-    Flex,
-    Wgpu,
-    Vulkan,
-    Metal,
-    Cuda,
-    Rocm,
-    Cpu,
-}
-
-impl Backend {
-    /// The name of the cargo feature, and the value of `BURN_DEVICE`.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Flex => "flex",
-            Self::Wgpu => "wgpu",
-            Self::Vulkan => "vulkan",
-            Self::Metal => "metal",
-            Self::Cuda => "cuda",
-            Self::Rocm => "rocm",
-            Self::Cpu => "cpu",
-        }
-    }
 }
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
@@ -49,7 +24,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     }
     cmd!(
         sh,
-        "cargo test --release -p regimen-tensor --features {name} --test tensor"
+        "cargo test --release -p regimen-tensor --features linalg,burn/{name} --test tensor"
     )
     .run()?;
     Ok(())

@@ -46,6 +46,22 @@ pub enum CurriculumError {
         /// Examples of the data set.
         dataset: usize,
     },
+    /// Fewer values than a computation needs.
+    #[error("`{field}` holds {found} values: at least {needed} are needed")]
+    TooFew {
+        /// Name of the input.
+        field: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        needed: usize,
+    },
+    /// Gradients could not be combined, or the device could not return their statistics.
+    #[error("the gradients' statistics: {0}")]
+    Gradients(String),
+    /// A schedule with a value out of its range.
+    #[error(transparent)]
+    Schedule(#[from] regimen_schedules::Error),
     /// The device could not return losses.
     #[error("reading losses from the device: {0}")]
     Read(String),
@@ -74,4 +90,23 @@ pub(crate) fn check(
 /// Refuses an empty data set.
 pub(crate) fn check_examples(examples: usize) -> Result<()> {
     check("examples", examples as f64, examples > 0, "1 or more")
+}
+
+/// Refuses no values, and values of which one is not finite.
+pub(crate) fn finite(field: &'static str, values: &[f64]) -> Result<()> {
+    if values.is_empty() {
+        return Err(CurriculumError::TooFew {
+            field,
+            found: 0,
+            needed: 1,
+        });
+    }
+    match values.iter().find(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(CurriculumError::OutOfRange {
+            field,
+            value: value.to_string(),
+            allowed: "finite numbers",
+        }),
+    }
 }

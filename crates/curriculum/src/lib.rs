@@ -2,23 +2,35 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-pub mod batch_size;
-mod draw;
+mod checked;
 mod error;
-pub mod infobatch;
-pub mod kmeans;
+
+pub mod sampler;
+
+pub mod batches;
+
 #[cfg(feature = "burn")]
 pub mod loader;
-pub mod random;
-pub mod sampler;
-mod scores;
-pub mod seta;
 
-pub use batch_size::{BatchSizes, LiveBatchSize};
+pub mod select;
+
+pub use batches::adaptive_batch::{
+    AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics, MicroBatches,
+    combined_variance, split,
+};
+#[cfg(feature = "burn")]
+pub use batches::adaptive_batch::{GradientMoments, LrBySamples};
+#[cfg(feature = "burn")]
+pub use batches::multigrid::merge_groups;
+pub use batches::multigrid::{
+    BatchNormGroups, BatchNormStatistics, BatchShape, Dimension, Multigrid, MultigridConfig,
+    MultigridEntry, MultigridRun, ShortCycle, jitter_range, temporal_strides,
+};
+pub use batches::{BatchSizes, LiveBatchSize, Replay};
 pub use error::{CurriculumError, Result};
-pub use infobatch::{InfoBatch, InfoBatchConfig};
 #[cfg(feature = "burn")]
 pub use loader::{CurriculumLoader, Feedback, LoaderState, Sample};
-pub use random::{DynamicRandom, StaticSubset, Uniform};
 pub use sampler::{EpochPlan, Sampler};
-pub use seta::{Seta, SetaConfig};
+pub use select::{
+    DynamicRandom, InfoBatch, InfoBatchConfig, Seta, SetaConfig, StaticSubset, Uniform,
+};

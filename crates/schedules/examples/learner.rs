@@ -14,7 +14,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::{
     InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
 };
-use regimen_schedules::{GradientNorms, Linear, LrSchedule, Norm, RefinedConfig, Schedule};
+use regimen_schedules::{Linear, LrSchedule, Norm, RefinedConfig, Schedule};
+use regimen_tensor::GradientNorms;
 
 type Batch = (Tensor<2>, Tensor<2>);
 

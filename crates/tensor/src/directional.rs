@@ -8,7 +8,8 @@
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::{ParamVector, Result, TensorError};
+use crate::error::{Result, TensorError};
+use crate::param_vector::ParamVector;
 
 /// The step of a central difference in single precision.
 ///

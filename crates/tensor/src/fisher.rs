@@ -10,7 +10,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
-use crate::{ParamVector, Result, TensorError};
+use crate::error::{Result, TensorError};
+use crate::param_vector::ParamVector;
 
 /// The mean over batches of the squared gradient of the batch's loss.
 ///

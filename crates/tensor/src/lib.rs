@@ -2,18 +2,31 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-pub mod directional;
 mod error;
-pub mod fisher;
-pub mod linalg;
+
 pub mod param_vector;
+
 pub mod per_example;
-pub mod projection;
-pub mod rank;
-pub mod reduce;
+
+pub mod fisher;
+
 pub mod threshold;
 
+pub mod projection;
+
+pub mod directional;
+
+pub mod stats;
+
+#[cfg(feature = "linalg")]
+pub mod linalg;
+
+pub mod logs;
+
+pub mod reduce;
+
 pub use error::{Result, TensorError};
+pub use logs::{GradientNorms, ScalarLog};
 pub use param_vector::{ParamEntry, ParamVector};
 pub use projection::{Distribution, Projection};
 pub use reduce::{Alone, Reducer};

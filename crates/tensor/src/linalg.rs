@@ -6,7 +6,7 @@
 
 pub use nalgebra::{DMatrix, DVector};
 
-use crate::{Result, TensorError};
+use crate::error::{Result, TensorError};
 
 /// Solves `A x = b` for a symmetric positive definite `A`, `[n, n]`, and `b`, `[n]`.
 ///

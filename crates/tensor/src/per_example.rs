@@ -9,7 +9,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
-use crate::{ParamVector, Result};
+use crate::error::Result;
+use crate::param_vector::ParamVector;
 
 /// The cross-entropy of every example, in nats: logits `[batch, classes]`, targets `[batch]`,
 /// result `[batch]`.

@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
-use crate::{ParamVector, Result, TensorError};
+use crate::error::{Result, TensorError};
+use crate::param_vector::ParamVector;
 
 /// The law of the entries of a projection; each has mean 0 and variance 1 before scaling.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

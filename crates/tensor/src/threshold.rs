@@ -7,7 +7,8 @@
 
 use rayon::prelude::*;
 
-use crate::{ParamVector, Result, TensorError};
+use crate::error::{Result, TensorError};
+use crate::param_vector::ParamVector;
 
 /// Which values compete with each other for a place among the largest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,11 +6,13 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
+#[cfg(feature = "linalg")]
 use regimen_tensor::linalg::{DMatrix, DVector, cholesky_lower, inverse_spd, solve_spd};
+use regimen_tensor::logs::{GradientNorms, Norm};
 use regimen_tensor::threshold::{Scope, keep_largest, kth_largest, top_k, top_k_masks};
 use regimen_tensor::{
     Alone, Distribution, ParamVector, Projection, Reducer, TensorError, directional, fisher,
-    per_example, rank,
+    per_example, stats,
 };
 
 #[derive(Module, Debug)]
@@ -207,9 +209,9 @@ fn projections_preserve_inner_products_in_expectation() {
             f64::from((pa * pb).sum().into_scalar::<f32>())
         });
         let products: Vec<f64> = products.collect();
-        let error = (rank::mean(&products) - f64::from(exact)).abs();
+        let error = (stats::mean(&products) - f64::from(exact)).abs();
         assert!(
-            error < 4.0 * rank::standard_error(&products),
+            error < 4.0 * stats::standard_error(&products),
             "{law:?}: {error}"
         );
     }
@@ -350,6 +352,7 @@ fn the_hessian_of_a_quadratic() {
     assert!(directional::step_size(&point, &point.zeros_like()).is_err());
 }
 
+#[cfg(feature = "linalg")]
 #[test]
 fn small_solves() {
     let a = DMatrix::from_row_slice(2, 2, &[4.0, 2.0, 2.0, 3.0]);
@@ -363,10 +366,43 @@ fn small_solves() {
 
 #[test]
 fn ranks_share_ties() {
-    assert_eq!(rank::ranks(&[3.0, 1.0, 3.0]), [2.5, 1.0, 2.5]);
-    assert_eq!(rank::pearson(&[1.0, 2.0], &[2.0, 1.0]).unwrap(), -1.0);
-    assert!(rank::pearson(&[1.0], &[f64::NAN]).is_err());
+    assert_eq!(stats::ranks(&[3.0, 1.0, 3.0]), [2.5, 1.0, 2.5]);
+    assert_eq!(stats::pearson(&[1.0, 2.0], &[2.0, 1.0]).unwrap(), -1.0);
+    assert!(stats::pearson(&[1.0], &[f64::NAN]).is_err());
     let mut values = [2.0];
     Alone.mean(&mut values);
     assert_eq!((values, Alone.gather(&[1.0])), ([2.0], vec![1.0]));
+}
+
+#[test]
+fn logged_norms_are_those_of_the_gradients() {
+    let device = Device::flex().autodiff();
+    let mut model: Linear = LinearConfig::new(3, 2).init(&device);
+    let mut optim = SgdConfig::new().init();
+    let (l1, l2) = (GradientNorms::new(Norm::L1), GradientNorms::new(Norm::L2));
+    let mut expected = Vec::new();
+    for i in 0..5 {
+        let x = Tensor::<2>::full([4, 3], f64::from(i) - 1.5, &device);
+        let loss = model.forward(x).square().mean();
+        let grads = GradientsParams::from_grads(loss.backward(), &model);
+        l1.observe(&model, &grads);
+        l2.observe(&model, &grads);
+        let values = ParamVector::gradients(&model, &grads)
+            .to_host()
+            .unwrap()
+            .concat();
+        let squares: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
+        let sizes: f64 = values.iter().map(|v| f64::from(v.abs())).sum();
+        expected.push((sizes, squares.sqrt()));
+        model = optim.step(0.1, model, grads);
+    }
+    let (l1, l2) = (l1.norms().unwrap(), l2.norms().unwrap());
+    assert_eq!((l1.len(), l2.len()), (5, 5));
+    for (i, (sum, root)) in expected.into_iter().enumerate() {
+        assert!((l1[i] - sum).abs() < 1e-4 * (1.0 + sum));
+        assert!((l2[i] - root).abs() < 1e-4 * (1.0 + root));
+    }
+    let resumed = GradientNorms::resume(Norm::L2, l2.clone());
+    assert_eq!(resumed.norms().unwrap(), l2);
+    assert!(!resumed.is_empty());
 }

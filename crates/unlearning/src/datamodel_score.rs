@@ -4,7 +4,7 @@
 //!
 //! Source: Park, Georgiev, Ilyas, Leclerc and Madry, "TRAK", ICML 2023, definition 2.3: the linear datamodelling score.
 
-use regimen_tensor::rank;
+use regimen_tensor::stats;
 
 use crate::datamodel::{Datamodel, Outputs, same_length};
 use crate::error::{Result, check};
@@ -36,7 +36,7 @@ pub fn linear_datamodelling_score(
     let (predicted, found) = columns(datamodel, subsets, outputs)?;
     let pairs = predicted.iter().zip(&found);
     pairs
-        .map(|(predicted, found)| Ok(rank::spearman(predicted, found)?))
+        .map(|(predicted, found)| Ok(stats::spearman(predicted, found)?))
         .collect()
 }
 
@@ -55,7 +55,7 @@ pub fn calibration(datamodel: &Datamodel, subsets: &Subsets, outputs: &Outputs) 
     let (predicted, found) = columns(datamodel, subsets, outputs)?;
     let (mut joint, mut square) = (0.0, 0.0);
     for (predicted, found) in predicted.iter().zip(&found) {
-        let center = rank::mean(predicted);
+        let center = stats::mean(predicted);
         for (predicted, found) in predicted.iter().zip(found) {
             joint += (predicted - center) * found;
             square += (predicted - center).powi(2);

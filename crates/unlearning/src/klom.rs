@@ -6,7 +6,7 @@
 
 use burn::config::Config;
 use burn::tensor::{Bool, Int, Tensor};
-use regimen_tensor::rank;
+use regimen_tensor::stats;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, UnlearningError, check};
@@ -154,7 +154,7 @@ impl Klom {
         let value = |point| self.point(&column(unlearned, point), &column(oracles, point));
         let points = (0..count).map(value).collect::<Result<Vec<f64>>>()?;
         Ok(KlomSummary {
-            mean: rank::mean(&points),
+            mean: stats::mean(&points),
             percentile_95: percentile(&points, 0.95),
             points,
         })

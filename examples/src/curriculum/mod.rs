@@ -2,6 +2,8 @@
 
 // systems:begin
 
+pub mod adaptive_batch;
+pub mod multigrid;
 pub mod seta;
 
 // systems:end

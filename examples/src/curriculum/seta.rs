@@ -17,8 +17,9 @@ use regimen_schedules::{Constant, LrSchedule};
 use regimen_tensor::per_example::cross_entropy;
 
 use crate::data::{ImageBatch, ImageBatcher, ImageItem, Images};
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 use crate::models::{Mlp, MlpConfig};
 use crate::train::{accuracy, fit};
 
@@ -28,21 +29,50 @@ pub const SYSTEM: System = System {
     number: 31,
     krate: "regimen-curriculum",
     paper: "Scale Efficient Training for Large Datasets (CVPR 2025, arXiv 2503.13385)",
-    claim: "SeTa saves at least two fifths of the visits to training examples and stays within about a point of the accuracy of training on all of them, no worse than random subsets that save less",
+    paper_figure: "Synthetic sets of 3 million examples (ToCa, SS1M, ST+MJ): up to 50 % less training cost with equal or better results, a small loss at 70 %",
+    claim: "SeTa saves at least two fifths of the visits to training examples and stays within a point of training on all of them, and of random subsets that save less",
     metric: "test accuracy",
     unit: "%",
     better: Better::Higher,
-    baseline: "full",
+    baseline: "dynamic random 60 %",
     method: "seta",
-    rule: "holds if, in the mean over seeds: at least 40 % of the visits are saved; accuracy is at most 1 point below training on all examples; and at most 1 point below a new random 60 % each epoch",
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 5,
-    source: "examples/src/curriculum/seta.rs",
+    seeds: 0..5,
+    source: file!(),
     data: DataKind::Images,
     curve: "epoch / share of the examples visited, %",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "no-window",
+        does: "The window covers all groups of losses",
+        turns: &["visits saved"],
+    },
+    Fault {
+        name: "shares-exchanged",
+        does: "Each epoch keeps the random share that it should drop, a tenth",
+        turns: &["full minus seta"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "Pixels are standardised on the training split instead of scaled to 0 to 1, with which training is slow at this length",
+        before: "With pixels of 0 to 1, 45.5 % of the visits were saved at a cost of 1.16 points: inconclusive, where at most 1 is allowed",
+    },
+    Revision {
+        changed: "The baseline is a new random 60 % each epoch, the arm with the nearest number of visits, instead of training on all examples",
+        before: "Full training 97.78 with all visits, random 97.22 with 60 %, seta 97.47 with 50 %",
+    },
+    Revision {
+        changed: "Two headline checks were added, their figures being known: seta against full training and against random 60 %, with bound 0",
+        before: "Only losses of up to 1 point were asked about: full minus seta 0.30 ± 0.22, random minus seta -0.25 ± 0.14",
+    },
+];
 
 /// A perceptron that tells its sampler the loss of each example.
 #[derive(Module, Debug)]
@@ -101,9 +131,17 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         epochs: if context.full { 128 } else { 32 },
     };
     let seta = SetaConfig::new(job.epochs)
-        .with_prune_ratio(0.1)
+        .with_prune_ratio(if context.is_broken_by("shares-exchanged") {
+            0.9
+        } else {
+            0.1
+        })
         .with_groups(5)
-        .with_window_scale(if context.fault { 1.0 } else { 0.6 })
+        .with_window_scale(if context.is_broken_by("no-window") {
+            1.0
+        } else {
+            0.6
+        })
         .with_seed(seed);
     let infobatch = InfoBatchConfig::new(job.epochs).with_seed(seed);
     job.arm(&mut trial, "full", Uniform::new(examples, seed)?)?;
@@ -170,18 +208,25 @@ impl Job<'_> {
 }
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
-    let behind = |arm| differences(trials, arm, "seta", "main");
+    let points = |name, first, second| {
+        Quantity::new(name, "points", differences(trials, first, second, "main"))
+    };
+    let (full, random) = ("full", "dynamic random 60 %");
     vec![
-        Check::at_least(
-            "visits saved by seta, at least 40 %",
+        Quantity::new(
+            "visits saved by seta",
+            "%",
             values(trials, "seta", "visits saved, %"),
-            40.0,
-        ),
-        Check::at_most("full minus seta, at most 1 point", behind("full"), 1.0),
-        Check::at_most(
-            "dynamic random minus seta, at most 1 point",
-            behind("dynamic random 60 %"),
-            1.0,
-        ),
+        )
+        .at_least(40.0)
+        .headline(),
+        points("accuracy, seta minus full", "seta", full)
+            .at_least(0.0)
+            .headline(),
+        points("accuracy, seta minus random subsets", "seta", random)
+            .at_least(0.0)
+            .headline(),
+        points("accuracy, full minus seta", full, "seta").at_most(1.0),
+        points("accuracy, random subsets minus seta", random, "seta").at_most(1.0),
     ]
 }

@@ -8,7 +8,7 @@ use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use regimen_schedules::Replay;
+use regimen_curriculum::Replay;
 
 use super::unpack;
 

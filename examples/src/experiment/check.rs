@@ -1,6 +1,6 @@
 //! One condition of a rule: a quantity, its unit, a direction and a bound, and what follows from the seeds.
 
-use regimen_tensor::rank::{mean, standard_error};
+use regimen_tensor::stats::{mean, standard_error};
 use serde::{Deserialize, Serialize};
 
 use super::number;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regimen_tensor::rank::{mean, standard_error};
+use regimen_tensor::stats::{mean, standard_error};
 use serde::{Deserialize, Serialize};
 
 use super::number;

@@ -19,7 +19,7 @@ use burn::nn::transformer::{
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use regimen_schedules::importance::Bridge;
+use regimen_schedules::Bridge;
 
 /// The class of no letter in a frame.
 pub const BLANK: usize = 0;

@@ -3,7 +3,7 @@ use burn::tensor::activation::log_softmax;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_schedules::Importance;
-use regimen_schedules::importance::per_length;
+use regimen_schedules::values::per_length;
 use regimen_tensor::ParamVector;
 
 use super::*;

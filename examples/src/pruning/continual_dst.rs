@@ -7,7 +7,7 @@ use burn::data::dataloader::DataLoaderBuilder;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -16,8 +16,9 @@ use regimen_pruning::{AccuracyMatrix, GrowthRule, Layout, PerTask, PerTaskConfig
 use regimen_schedules::{Constant, LrSchedule};
 
 use crate::data::{ImageBatch, ImageBatcher, Images};
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 use crate::models::{Mlp, MlpConfig};
 use crate::train::{accuracy, classify, fit};
 
@@ -66,21 +67,55 @@ pub const SYSTEM: System = System {
     number: 33,
     krate: "regimen-pruning",
     paper: "Continual Learning with Dynamic Sparse Training: Exploring Algorithms for Effective Model Updates (arXiv 2308.14831)",
-    claim: "Ten tasks in one network, each under its own sparse topology over shared weights that freeze once used, are remembered exactly; at a density of 2 % growth by gradient learns them far better than random growth, and that far better than a static topology",
+    paper_figure: "Ten tasks of CIFAR-100 and of miniImageNet, in words: ERK uses the network better at low sparsity, a uniform start is more reliable at high sparsity, and the best growth rule depends on both",
+    claim: "Ten tasks in one network, each under its own sparse topology over shared weights that freeze once used, are remembered exactly. At a density of 2 %, growth by gradient learns them better than random growth, and that better than a static topology",
     metric: "mean accuracy over ten tasks of two classes after the last, at a density of 2 %",
     unit: "%",
     better: Better::Higher,
-    baseline: "static .02",
+    baseline: "random .02",
     method: "gradient .02",
-    rule: "holds if, in the mean over seeds: backward transfer is exactly 0 in every arm that freezes; it is below -1 point without freezing at a density of .2; and at a density of .02 (ERK) gradient growth is at least 10 points above random growth and random growth at least 10 points above a static topology",
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 6,
-    source: "examples/src/pruning/continual_dst.rs",
+    seeds: 0..6,
+    source: file!(),
     data: DataKind::Images,
     curve: "tasks learned / share of the weights in use",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "no-freezing",
+        does: "The weights of finished tasks go on learning in every arm",
+        turns: &["largest backward transfer"],
+    },
+    Fault {
+        name: "last-topology",
+        does: "Every task is evaluated under the topology of the last one learned",
+        turns: &["largest backward transfer"],
+    },
+    Fault {
+        name: "no-updates",
+        does: "The topology of a task stays as it was drawn in every arm",
+        turns: &["gradient minus random growth", "minus static topology"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "A sixth seed was added, and arms that are reported only were moved to the large size, to fit the time",
+        before: "Five seeds, whose figures were not kept",
+    },
+    Revision {
+        changed: "The baseline is random growth at the same density, the best other rule of growth, instead of a static topology",
+        before: "Gradient growth 99.17, random growth 80.57, static 60.24",
+    },
+    Revision {
+        changed: "Two headline checks were added, their figures being known: the paper's findings on the start, ERK at low and uniform at high sparsity",
+        before: "With random growth, ERK minus uniform at a density of .2 was -0.01 ± 0.09 points, uniform minus ERK at .02 was -7.5 ± 2.7; both were reported without a condition",
+    },
+];
 
 const EPOCHS: usize = 30;
 const BATCH: usize = 16;
@@ -95,26 +130,24 @@ const UNFIRED: Option<GrowthRule> = Some(GrowthRule::Unfired);
 const GRADIENT: Option<GrowthRule> = Some(GrowthRule::Gradient);
 
 /// The arms that decide.
-const DECIDING: [Arm; 5] = [
+const DECIDING: [Arm; 7] = [
     ("random .2", Layout::Erk, RANDOM, 0.2, true),
     ("random .2, no freezing", Layout::Erk, RANDOM, 0.2, false),
     ("static .02", Layout::Erk, None, 0.02, true),
     ("random .02", Layout::Erk, RANDOM, 0.02, true),
     ("gradient .02", Layout::Erk, GRADIENT, 0.02, true),
-];
-
-/// The arms that only report: the paper's question of initialisation at low and high sparsity.
-const REPORTED: [Arm; 3] = [
     ("uniform random .2", Layout::Uniform, RANDOM, 0.2, true),
     ("uniform random .02", Layout::Uniform, RANDOM, 0.02, true),
-    (
-        "uniform gradient .02",
-        Layout::Uniform,
-        GRADIENT,
-        0.02,
-        true,
-    ),
 ];
+
+/// The arm that only reports.
+const REPORTED: Arm = (
+    "uniform gradient .02",
+    Layout::Uniform,
+    GRADIENT,
+    0.02,
+    true,
+);
 
 /// More growth rules and densities, with the large size alone.
 const LARGE: [Arm; 7] = [
@@ -174,10 +207,13 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     }
     let tasks = tasks(&images);
     let mut trial = Trial::new(seed);
-    let (reported, large) = (!context.small, context.full);
     let mut arms = DECIDING.to_vec();
-    arms.extend(REPORTED.into_iter().filter(|_| reported));
-    arms.extend(LARGE.into_iter().filter(|_| large));
+    if !context.small {
+        arms.push(REPORTED);
+    }
+    if context.full {
+        arms.extend(LARGE);
+    }
     for arm in arms {
         learn(context, &mut trial, &arm, &tasks)?;
     }
@@ -196,9 +232,9 @@ fn learn(context: &Context, trial: &mut Trial, arm: &Arm, all: &[Task]) -> Resul
         .with_until(0.8)
         .with_layout(layout)
         .with_growth(growth.unwrap_or(GrowthRule::Random))
-        .with_freeze(freeze && !context.fault)
+        .with_freeze(freeze && !context.is_broken_by("no-freezing"))
         .with_seed(trial.seed);
-    if growth.is_none() {
+    if growth.is_none() || context.is_broken_by("no-updates") {
         config = config.with_swap_start(0.0).with_swap_end(0.0);
     }
     let tasks = config.init(&net)?;
@@ -212,7 +248,7 @@ fn learn(context: &Context, trial: &mut Trial, arm: &Arm, all: &[Task]) -> Resul
     for (task, [train, _]) in all.iter().enumerate() {
         model.task = task;
         model = learn_one(model, train, context, trial.seed)?;
-        evaluate(&tasks, &model.net, all, task, device, &mut matrix)?;
+        evaluate(context, &tasks, &model.net, all, task, &mut matrix)?;
         used.push(((task + 1) as f64, tasks.state().used().rate()));
     }
     let last = all.len() - 1;
@@ -253,17 +289,22 @@ fn learn_one(model: Learner, train: &Images, context: &Context, seed: u64) -> Re
 
 /// Accuracy on every task: the learned ones by their own topology, the others by the present one.
 fn evaluate(
+    context: &Context,
     tasks: &PerTask,
     net: &Mlp,
     all: &[Task],
     after: usize,
-    device: &Device,
     matrix: &mut AccuracyMatrix,
 ) -> Result<()> {
     for (on, [_, test]) in all.iter().enumerate() {
         let task = on.min(after);
-        let net = tasks.model_of(task, net.valid())?;
-        let found = accuracy(test, device, |x| outputs(&net, task, x));
+        let topology = if context.is_broken_by("last-topology") {
+            after
+        } else {
+            task
+        };
+        let net = tasks.model_of(topology, net.valid())?;
+        let found = accuracy(test, &context.device, |x| outputs(&net, task, x));
         matrix.set(after, on, found)?;
     }
     Ok(())
@@ -271,36 +312,47 @@ fn evaluate(
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
     let forgotten = |trial: &Trial| {
-        let freezing = DECIDING
-            .iter()
-            .chain(&REPORTED)
-            .chain(&LARGE)
-            .filter(|arm| arm.4);
+        let all = DECIDING.iter().chain([&REPORTED]).chain(&LARGE);
+        let freezing = all.filter(|arm| arm.4);
         let arms = freezing.filter(|arm| trial.arms.contains_key(arm.0));
         let transfers = arms.map(|arm| trial.value(arm.0, "backward transfer").abs());
         transfers.fold(0.0, |a: f64, b| if b.is_nan() { b } else { a.max(b) })
     };
+    let points = |name, values| Quantity::new(name, "points", values);
     let gap = |better, worse| differences(trials, better, worse, "main");
     vec![
-        Check::at_most(
-            "largest backward transfer of any arm with freezing, in size, at most 0",
+        points(
+            "largest backward transfer of any arm with freezing, in size",
             trials.iter().map(forgotten).collect(),
-            0.0,
-        ),
-        Check::at_most(
-            "backward transfer without freezing, at most -1",
+        )
+        .exactly(0.0),
+        points(
+            "backward transfer without freezing",
             values(trials, "random .2, no freezing", "backward transfer"),
-            -1.0,
-        ),
-        Check::at_least(
-            "gradient growth minus random growth at .02, at least 10",
+        )
+        .at_most(-1.0),
+        points(
+            "density .02: gradient minus random growth",
             gap("gradient .02", "random .02"),
-            10.0,
-        ),
-        Check::at_least(
-            "random growth minus a static topology at .02, at least 10",
+        )
+        .at_least(10.0)
+        .headline(),
+        points(
+            "density .02: random growth minus static topology",
             gap("random .02", "static .02"),
-            10.0,
-        ),
+        )
+        .at_least(10.0),
+        points(
+            "density .2, random growth: erk minus uniform start",
+            gap("random .2", "uniform random .2"),
+        )
+        .at_least(0.0)
+        .headline(),
+        points(
+            "density .02, random growth: uniform minus erk start",
+            gap("uniform random .02", "random .02"),
+        )
+        .at_least(0.0)
+        .headline(),
     ]
 }

@@ -22,8 +22,9 @@ use regimen_schedules::{LrSchedule, Schedule};
 use regimen_tensor::per_example::cross_entropy;
 
 use crate::data::{ImageBatch, ImageBatcher, Images};
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 use crate::models::{Classifier, CnnConfig, MlpConfig};
 use crate::train::{accuracy, classify, fit};
 
@@ -61,21 +62,59 @@ pub const SYSTEM: System = System {
     number: 30,
     krate: "regimen-pruning",
     paper: "Sparse Training via Boosting Pruning Plasticity with Neuroregeneration (arXiv 2106.10404)",
-    claim: "At 99 % sparsity GraNet beats RigL, which beats SET, which beats static ERK, which beats a static uniform mask; gradual pruning alone ties with GraNet at this size",
+    paper_figure: "ResNet-50 at 90 % sparsity, CIFAR-100, top-1: GraNet 77.29, gradual pruning 76.91, RigL 76.50, SNIP 73.14, dense 78.23; at 95 %, CIFAR-10: GraNet 94.44, gradual pruning 94.52, RigL 93.86",
+    claim: "At 99 % sparsity GraNet is more accurate than RigL, RigL than SET, SET than a static ERK mask, and that than a static uniform one. It is not shown to be more accurate than gradual pruning",
     metric: "test accuracy of a perceptron at 99 % sparsity",
     unit: "%",
     better: Better::Higher,
-    baseline: "rigl",
+    baseline: "gmp",
     method: "granet",
-    rule: "holds if, in the mean over seeds: granet minus rigl is at least 0.5; rigl minus set at least 5; set minus erk at least 20; erk minus uniform at least 15; every sparse arm (also those at 98 % and on the convolutional network, which are reported beside) ends at exactly the target number of weights; and GraNet regrew at least as many weights as remain at its end",
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 6,
-    source: "examples/src/pruning/granet.rs",
+    seeds: 0..6,
+    source: file!(),
     data: DataKind::Images,
     curve: "share of training / sparsity",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "no-regrowth",
+        does: "GraNet swaps no weight after a pruning event",
+        turns: &["regrew"],
+    },
+    Fault {
+        name: "unfinished-schedule",
+        does: "GraNet's schedule is planned for a run of four times the length, so that training ends before the target is reached",
+        turns: &["off the target"],
+    },
+    Fault {
+        name: "pruned-at-once",
+        does: "GraNet prunes to the final sparsity at its first event instead of gradually, and swaps nothing",
+        turns: &["granet minus rigl"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "Pixels are standardised on the training split instead of scaled to 0 to 1, and the initial weights are Burn's own instead of He's: the accuracies then agree with a reference run",
+        before: "With pixels of 0 to 1 and Burn's weights: GraNet 96.6, RigL 86.6, SET 33.9, ERK 20.1, uniform 12.6; SET minus ERK and ERK minus uniform were below their bounds",
+    },
+    Revision {
+        changed: "SNIP, four arms at 98 % and four on a convolutional network were added, and the condition on the number of weights covers them",
+        before: "The condition covered seven sparse arms at 99 % and held; no other condition changed",
+    },
+    Revision {
+        changed: "The baseline is gradual pruning (gmp), the best other arm with the same updates, instead of RigL",
+        before: "GraNet 96.88, RigL 93.64, gradual pruning 96.99: ahead of the old baseline by 3.24, behind the new one by 0.11",
+    },
+    Revision {
+        changed: "A headline check was added, its figures being known: GraNet against gradual pruning",
+        before: "GraNet minus gradual pruning was -0.11 ± 0.26 points and was reported without a condition",
+    },
+];
 
 const BATCH: usize = 32;
 const EVERY: usize = 20;
@@ -109,13 +148,22 @@ fn pruner<N: Classifier>(
     batch: ImageBatch,
     steps: usize,
     seed: u64,
-    fault: bool,
+    context: &Context,
 ) -> Result<Pruner> {
     let (sparsity, dense) = (arm.sparsity, Masks::dense(net)?);
-    let mut granet = GraNetConfig::new(sparsity, steps)
+    let planned = if context.is_broken_by("unfinished-schedule") {
+        4 * steps
+    } else {
+        steps
+    };
+    let mut granet = GraNetConfig::new(sparsity, planned)
         .with_update_every(EVERY)
         .with_seed(seed);
-    if fault {
+    if context.is_broken_by("no-regrowth") {
+        granet = granet.with_swap_start(0.0).with_swap_end(0.0);
+    }
+    if context.is_broken_by("pruned-at-once") {
+        granet = granet.with_prune_until(Some(EVERY));
         granet = granet.with_swap_start(0.0).with_swap_end(0.0);
     }
     let random = |layout| Masks::dense(net)?.random(layout, 1.0 - sparsity, seed);
@@ -203,7 +251,7 @@ fn train<N: Classifier>(
     let net = init(device);
     let first = images.select(&(0..images.labels.len().min(128)).collect::<Vec<_>>());
     let batch = first.batch(device);
-    let pruner = pruner(arm, &net, batch, steps, trial.seed, context.fault)?;
+    let pruner = pruner(arm, &net, batch, steps, trial.seed, context)?;
     let loader: Arc<dyn DataLoader<ImageBatch>> = DataLoaderBuilder::new(ImageBatcher)
         .batch_size(BATCH)
         .shuffle(trial.seed)
@@ -257,28 +305,29 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
         let arms = trial.arms.keys();
         arms.map(|arm| trial.value(arm, "weights off target")).sum()
     };
+    let points = |name, values| Quantity::new(name, "points", values);
+    let regrown = values(trials, "granet", "regrown per remaining weight");
     vec![
-        Check::at_least(
-            "granet minus rigl, at least 0.5",
-            gap("granet", "rigl"),
-            0.5,
-        ),
-        Check::at_least("rigl minus set, at least 5", gap("rigl", "set"), 5.0),
-        Check::at_least("set minus static erk, at least 20", gap("set", "erk"), 20.0),
-        Check::at_least(
-            "static erk minus uniform, at least 15",
-            gap("erk", "uniform"),
-            15.0,
-        ),
-        Check::at_most(
-            "weights off the target, over all arms, at most 0",
+        points("granet minus rigl", gap("granet", "rigl"))
+            .at_least(0.5)
+            .headline(),
+        points("granet minus gradual pruning", gap("granet", "gmp"))
+            .at_least(0.0)
+            .headline(),
+        points("rigl minus set", gap("rigl", "set")).at_least(5.0),
+        points("set minus static erk", gap("set", "erk")).at_least(20.0),
+        points("static erk minus uniform", gap("erk", "uniform")).at_least(15.0),
+        Quantity::new(
+            "weights off the target, over all arms",
+            "",
             trials.iter().map(off).collect(),
-            0.0,
-        ),
-        Check::at_least(
-            "weights that GraNet regrew per remaining weight, at least 1",
-            values(trials, "granet", "regrown per remaining weight"),
-            1.0,
-        ),
+        )
+        .exactly(0.0),
+        Quantity::new(
+            "weights that granet regrew per remaining weight",
+            "",
+            regrown,
+        )
+        .at_least(1.0),
     ]
 }

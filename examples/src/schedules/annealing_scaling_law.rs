@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use burn::optim::AdamConfig;
-use regimen_schedules::law::{
+use regimen_schedules::forecast::law::{
     AnnealingFit, AnnealingFitConfig, AnnealingLaw, AreaPoint, Areas, LossCurve,
 };
 use regimen_schedules::{
     AnySchedule, Constant, Cosine, Curve, Linear, LrSchedule, PiecewiseConstant, ScheduleExt, Wsd,
 };
-use regimen_tensor::rank::mean;
+use regimen_tensor::stats::mean;
 
 use crate::data::{Text, TextBatch, TextLoader};
 use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};

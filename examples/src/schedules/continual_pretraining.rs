@@ -5,7 +5,8 @@
 //! from the first. Training on both from scratch costs twice the updates.
 
 use anyhow::Result;
-use regimen_schedules::{Constant, LrSchedule, Replay, Rewarmed, Stage};
+use regimen_curriculum::Replay;
+use regimen_schedules::{Constant, LrSchedule, Rewarmed, Stage};
 
 use super::stream::{State, Stream};
 use crate::experiment::differences;

@@ -11,7 +11,7 @@ use burn::tensor::Tensor;
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
-use regimen_schedules::importance::per_length;
+use regimen_schedules::values::per_length;
 use regimen_schedules::{AnySchedule, Between, Bridge, Constant, Curve, Importance};
 use regimen_tensor::ParamVector;
 

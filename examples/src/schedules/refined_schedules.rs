@@ -11,12 +11,12 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
-use regimen_schedules::refined::{bound, weights};
-use regimen_schedules::smoothing::median_filter;
+use regimen_schedules::refine::{bound, median_filter, weights};
 use regimen_schedules::{
-    Constant, Cosine, GradientNorms, InverseSqrt, Linear, LrSchedule, MultiStep, Norm, Refined,
-    RefinedConfig, Scaled, Schedule, ScheduleExt,
+    Constant, Cosine, InverseSqrt, Linear, LrSchedule, MultiStep, Norm, Refined, RefinedConfig,
+    Scaled, Schedule, ScheduleExt,
 };
+use regimen_tensor::GradientNorms;
 use regimen_tensor::per_example::cross_entropy;
 
 use crate::data::{ImageBatch, ImageBatcher, Text, TextBatch, TextLoader};

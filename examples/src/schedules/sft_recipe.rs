@@ -11,11 +11,10 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
-use regimen_schedules::early_signals::{EarlySignal, EarlySignalsConfig, select};
-use regimen_schedules::{
-    Constant, GradientNorms, Linear, LrSchedule, Norm, ScalarLog, ScheduleExt,
-};
-use regimen_tensor::rank::{mean, spearman};
+use regimen_schedules::forecast::early_signals::{EarlySignal, EarlySignalsConfig, select};
+use regimen_schedules::{Constant, Linear, LrSchedule, Norm, ScheduleExt};
+use regimen_tensor::stats::{mean, spearman};
+use regimen_tensor::{GradientNorms, ScalarLog};
 
 use crate::data::{Text, TextBatch, TextLoader};
 use crate::experiment::{Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial};

@@ -8,7 +8,7 @@ mod shared_loop;
 use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
-use regimen_tensor::rank;
+use regimen_tensor::stats;
 use regimen_unlearning::klom::margins;
 use regimen_unlearning::{
     Datamodel, KlomConfig, MatchingConfig, Outputs, Subsets, SubsetsConfig, simulated_oracle,
@@ -16,8 +16,9 @@ use regimen_unlearning::{
 
 use crate::data::Images;
 use crate::ensemble::{Ensemble, EnsembleConfig, TrainEnsembleConfig};
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -25,21 +26,78 @@ pub const SYSTEM: System = System {
     number: 26,
     krate: "regimen-unlearning",
     paper: "Attribute-to-Delete: Machine Unlearning via Datamodel Matching (arXiv 2410.23232)",
-    claim: "Matching the outputs that a datamodel predicts without the forget set brings a network's margins on it far closer to those of retrained networks than descent or ascent on gradients do where each pixel is standardised (other scales, and relabelling, which comes nearer: see the page), and leaves the other points alone",
+    paper_figure: "ResNet-9 on CIFAR-10 and ResNet-18 on Living-17, in figures without numbers: KLoM of datamodel matching comes near to that of oracle matching and of retraining on forget, retain and validation points, while gradient methods stay far away",
+    claim: "Matching the outputs that a datamodel predicts without the forget set brings a network's margins on it far closer to those of retrained networks than descent or ascent on gradients, and leaves the other points alone. It depends on the scale of the inputs",
     metric: "mean KLoM on the forget points",
     unit: "nats",
     better: Better::Lower,
-    baseline: "descent on retain",
+    baseline: RELABELLING,
     method: "datamodel matching",
-    rule: "holds if, in the mean over seeds: forget KLoM after datamodel matching is below a third of the lowest of all baselines that descend or climb a loss or a divergence (relabelling, which sets targets of its own, is reported apart); retain and validation KLoM are at most 0.5 above those of doing nothing; in ridge regression, after 1000 steps, the error of datamodel matching is below 0.05 and that of descent on retain above 0.5; the projected-gradient estimator's linear datamodelling score with the most checkpoints is above that with the fewest",
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 6,
-    source: "examples/src/unlearning/datamodel_matching.rs",
+    seeds: 0..6,
+    source: file!(),
     data: DataKind::Images,
     curve: "models trained / linear datamodelling score",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "effects-added",
+        does: "The effects of the forget points' presence are added to the targets instead of subtracted",
+        turns: &["validation KLoM", "relabelling minus datamodel matching"],
+    },
+    Fault {
+        name: "targets-not-reached",
+        does: "The rate of matching is so low that the outputs stay where they were",
+        turns: &["relabelling minus datamodel matching"],
+    },
+    Fault {
+        name: "no-retained-points",
+        does: "Matching sees the forget points alone",
+        turns: &["retain KLoM"],
+    },
+    Fault {
+        name: "ridge-effects-added",
+        does: "In ridge regression the effect of the forget points is added instead of subtracted",
+        turns: &["error of datamodel matching"],
+    },
+    Fault {
+        name: "ridge-first-order",
+        does: "In ridge regression the effect of the forget points leaves out their leverage",
+        turns: &["error of datamodel matching"],
+    },
+    Fault {
+        name: "ridge-forget-points-seen",
+        does: "In ridge regression descent on the retained points starts at the solution without the others",
+        turns: &["error of descent on retain"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "Each pixel is standardised by itself instead of the image as a whole, initial weights are He's, the datamodel has 1500 models instead of 1000, and every member descends in an order of its own: arms without a datamodel then agree with a reference run",
+        before: "Forget KLoM over the lowest gradient baseline 0.78 (0.69 with pixels of 0 to 1), where at most a third is allowed: it did not hold. With the present settings and the other scales it is 0.55 and 0.74",
+    },
+    Revision {
+        changed: "The two scales of the ridge problem were set once more, so that descent is as slow as in the paper's setting",
+        before: "The figures of the first scales were not kept",
+    },
+    Revision {
+        changed: "Gradient difference, SCRUB, NPO, bad teaching and amnesiac relabelling were added; relabelling was set apart from the gradient baselines when its figure was known",
+        before: "The baselines were descent, ascent, both, and NegGrad+; the check held. With relabelling among them the ratio would be 0.58 and the check would not hold",
+    },
+    Revision {
+        changed: "The baseline is amnesiac relabelling, the best of the others, instead of descent on the retained points",
+        before: "Forget KLoM: descent 8.99, relabelling 2.93, datamodel matching 1.61",
+    },
+    Revision {
+        changed: "A headline check was added, its figures being known: forget KLoM against relabelling",
+        before: "Relabelling minus datamodel matching was 1.32 ± 0.42 nats and was reported without a condition",
+    },
+];
 
 /// The baseline that is reported apart: it brings the forget points to targets of its own, as matching does.
 const RELABELLING: &str = "amnesiac";
@@ -64,7 +122,7 @@ struct Job {
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
-    convex::run(&mut trial, seed, context.fault)?;
+    convex::run(context, &mut trial, seed)?;
     let job = Job::new(context, seed)?;
 
     let everything: Vec<usize> = (0..job.train.labels.len()).collect();
@@ -176,8 +234,11 @@ impl Job {
 
     /// What each original would output without the forget set, `[models, points, classes]`.
     fn simulated(&self, before: &Tensor<3>, datamodel: &Datamodel) -> Result<Tensor<3>> {
-        // The fault: effects of presence are added where they must be subtracted.
-        let multiplier = if self.context.fault { -1.0 } else { 1.0 };
+        let multiplier = if self.context.is_broken_by("effects-added") {
+            -1.0
+        } else {
+            1.0
+        };
         let targets = before.clone().iter_dim(0).map(|original| {
             let target =
                 simulated_oracle(original.squeeze_dim(0), datamodel, &self.forget, multiplier)?;
@@ -192,11 +253,20 @@ impl Job {
     /// each member moves as it would alone.
     fn matched(&self, originals: &[Ensemble], targets: &Tensor<3>) -> Result<Vec<Ensemble>> {
         let images = self.all.batch(&self.context.device).images;
+        let broken = |fault| self.context.is_broken_by(fault);
+        let (rate, retained) = (
+            if broken("targets-not-reached") {
+                5e-6
+            } else {
+                5e-3
+            },
+            if broken("no-retained-points") { 0 } else { 5 },
+        );
         let matching = MatchingConfig::new()
             .with_epochs(20)
-            .with_learning_rate(5e-3)
+            .with_learning_rate(rate)
             .with_batch_size(40)
-            .with_retain_multiplier(5)
+            .with_retain_multiplier(retained)
             .with_seed(self.seed)
             .init(&self.forget, &self.retain)?;
         let mut first = 0;
@@ -249,7 +319,7 @@ impl Job {
             };
             let part_margins = part(&margins);
             let summary = klom.points(&part_margins, &part(judge))?;
-            let mean = rank::mean(&part_margins.concat());
+            let mean = stats::mean(&part_margins.concat());
             trial.record(arm, &format!("{metric}, margin"), mean);
             trial.record(arm, metric, summary.mean);
             trial.record(
@@ -299,36 +369,50 @@ fn nearest(images: &Images, class: usize, anchor: usize, count: usize) -> Vec<us
 fn judge(trials: &[Trial]) -> Vec<Check> {
     let worse = |metric: &str| differences(trials, "datamodel matching", "nothing", metric);
     let convex = |metric: &str| values(trials, "convex", metric);
+    let nats = |name, values| Quantity::new(name, "nats", values);
     vec![
-        Check::at_most(
-            "forget KLoM of datamodel matching over the lowest gradient baseline, below 1/3",
+        Quantity::new(
+            "forget KLoM of datamodel matching over the lowest gradient baseline",
+            "",
             values(trials, "datamodel matching", "over the lowest baseline"),
-            1.0 / 3.0,
-        ),
-        Check::at_most(
-            "retain KLoM of datamodel matching above doing nothing, at most 0.5",
+        )
+        .at_most(1.0 / 3.0)
+        .headline(),
+        nats(
+            "forget KLoM, relabelling minus datamodel matching",
+            differences(trials, RELABELLING, "datamodel matching", "main"),
+        )
+        .at_least(0.0)
+        .headline(),
+        nats(
+            "retain KLoM of datamodel matching above doing nothing",
             worse("retain"),
-            0.5,
-        ),
-        Check::at_most(
-            "validation KLoM of datamodel matching above doing nothing, at most 0.5",
+        )
+        .at_most(0.5)
+        .headline(),
+        nats(
+            "validation KLoM of datamodel matching above doing nothing",
             worse("validation"),
-            0.5,
-        ),
-        Check::at_most(
-            "ridge regression: error of datamodel matching after 1000 steps, below 0.05",
+        )
+        .at_most(0.5)
+        .headline(),
+        Quantity::new(
+            "ridge regression: error of datamodel matching after 1000 steps",
+            "",
             convex("datamodel matching, 1000 steps"),
-            0.05,
-        ),
-        Check::at_least(
-            "ridge regression: error of descent on retain after 1000 steps, above 0.5",
+        )
+        .at_most(0.05),
+        Quantity::new(
+            "ridge regression: error of descent on retain after 1000 steps",
+            "",
             convex("retain descent, 1000 steps"),
-            0.5,
-        ),
-        Check::at_least(
-            "score of the projected-gradient estimator with all checkpoints minus that with the fewest",
+        )
+        .at_least(0.5),
+        Quantity::new(
+            "score of the projected-gradient estimator, most minus fewest checkpoints",
+            "",
             values(trials, "trak", "gain"),
-            0.0,
-        ),
+        )
+        .at_least(0.0),
     ]
 }

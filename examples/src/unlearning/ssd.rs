@@ -13,8 +13,9 @@ use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_tensor::per_example::cross_entropy;
 
 use crate::data::ImageBatch;
-use crate::experiment::{Better, Check, Context, DataKind, PaperEffect, System, Trial};
-use crate::experiment::{differences, values};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
+};
 use crate::models::Mlp;
 use crate::train::classify;
 use job::Job;
@@ -25,21 +26,68 @@ pub const SYSTEM: System = System {
     number: 20,
     krate: "regimen-unlearning",
     paper: "Fast Machine Unlearning Without Retraining Through Selective Synaptic Dampening (arXiv 2308.07707)",
-    claim: "Dampening forgets a whole class of a trained classifier without a training step and keeps its accuracy on the others; with importances of single examples the same threshold forgets nothing",
+    paper_figure: "ResNet-18 and ViT on CIFAR-10, CIFAR-20, CIFAR-100 and PinsFaceRecognition, in words: a class is forgotten to about 0 %, accuracy on the others stays close to the original, and membership inference is close to that of retraining",
+    claim: "Dampening forgets a whole class of a trained classifier without a training step and keeps its accuracy on the others. With importances of single examples the same threshold forgets nothing",
     metric: "test accuracy on the forgotten class",
     unit: "%",
     better: Better::Lower,
-    baseline: "finetune",
+    baseline: "bad teacher",
     method: "ssd",
-    rule: "holds if, in the mean over seeds, with batches of 32, alpha 10 and lambda 1: accuracy on the forgotten class is below 2 %; accuracy on the others is at most 1 point below the original model's; with importances of single examples at alpha 10 the forgotten class stays above 90 %; and, for every seed, the largest ratio I_f / I_D of importances of single examples over |D| / |D_f|, of all settings on both networks, is at most 1 + 1e-4 (f32 rounding)",
-    paper_effect: PaperEffect::Shown,
-    seeds: 10,
-    source: "examples/src/unlearning/ssd.rs",
+    seeds: 0..10,
+    source: file!(),
     data: DataKind::Images,
     curve: "share of weights edited, % / test accuracy, %",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
+
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "factors-of-one",
+        does: "Lambda is so large that no weight is dampened",
+        turns: &["after ssd"],
+    },
+    Fault {
+        name: "single-examples",
+        does: "The method's importances are those of single examples instead of batches",
+        turns: &["after ssd"],
+    },
+    Fault {
+        name: "everything-selected",
+        does: "Alpha is near 0, so that every weight that the forgotten class needs is dampened",
+        turns: &["lost by ssd"],
+    },
+    Fault {
+        name: "forget-set-left-out",
+        does: "The importances of all data are taken over the retained data alone",
+        turns: &["single examples at alpha 10", "largest ratio"],
+    },
+];
+
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "Pixels are standardised on the training split instead of scaled to 0 to 1, which agrees with a reference run",
+        before: "With pixels of 0 to 1 the other classes lost 2.8 points, and one seed of ten forgot nothing",
+    },
+    Revision {
+        changed: "A bound on the ratios of importances was added with the other settings (1.001, in the mean), then tightened to 1 + 1e-4 and asked of every seed",
+        before: "The largest ratio was 1.0000002 under each version",
+    },
+    Revision {
+        changed: "Amnesiac relabelling and bad teaching train at 1e-3, a rate that forgets within the steps of this size; the paper's 1e-4 is reported beside",
+        before: "At 1e-4 they left 13 and 95 % of the forgotten class; the convolutional settings gained random images",
+    },
+    Revision {
+        changed: "The baseline is bad teaching, one epoch of training and so about the cost of the method, instead of five epochs of fine-tuning",
+        before: "Accuracy on the forgotten class: fine-tuning 95.5, bad teaching 0, ssd 0",
+    },
+    Revision {
+        changed: "A headline check was added, its figures being known: membership inference, how much nearer to retraining than bad teaching",
+        before: "Membership inference was reported without a condition: 7.6 ± 1.9 points from retraining, bad teaching 10.2 ± 2.0",
+    },
+];
 
 /// A perceptron as Burn's learner trains it.
 #[derive(Module, Debug)]
@@ -96,27 +144,40 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
     let lost = differences(trials, "original", "ssd", "accuracy on the others");
-    let single = values(trials, "ssd single alpha 10", "main");
+    let distance = |trial: &Trial, arm| {
+        let members = |arm| trial.value(arm, "membership inference, %");
+        (members(arm) - members("retrain")).abs()
+    };
+    let nearer = |trial: &Trial| distance(trial, "bad teacher") - distance(trial, "ssd");
     vec![
-        Check::at_most(
-            "accuracy on the forgotten class after ssd, below 2 %",
+        Quantity::new(
+            "accuracy on the forgotten class after ssd",
+            "%",
             values(trials, "ssd", "main"),
-            2.0,
-        ),
-        Check::at_most(
-            "accuracy on the others lost by ssd, at most 1 point",
-            lost,
-            1.0,
-        ),
-        Check::at_least(
-            "forgotten class with single examples at alpha 10, above 90 %",
-            single,
-            90.0,
-        ),
-        Check::each_at_most(
-            "largest ratio of importances of single examples over |D| / |D_f|, all settings, every seed at most 1 + 1e-4 (f32 rounding)",
+        )
+        .at_most(2.0)
+        .headline(),
+        Quantity::new("accuracy on the others lost by ssd", "points", lost)
+            .at_most(1.0)
+            .headline(),
+        Quantity::new(
+            "membership inference, how much nearer to retraining than bad teaching",
+            "points",
+            trials.iter().map(nearer).collect(),
+        )
+        .at_least(0.0)
+        .headline(),
+        Quantity::new(
+            "accuracy on the forgotten class with single examples at alpha 10",
+            "%",
+            values(trials, "ssd single alpha 10", "main"),
+        )
+        .at_least(90.0),
+        Quantity::new(
+            "largest ratio of importances of single examples over |D| / |D_f|, all settings",
+            "",
             trials.iter().map(ratio::largest_ratio).collect(),
-            1.0 + 1e-4,
-        ),
+        )
+        .each_at_most(1.0 + 1e-4),
     ]
 }

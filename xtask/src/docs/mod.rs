@@ -12,9 +12,7 @@ use anyhow::{Context, Result};
 use crate::project::{self, Project};
 use crate::{failure, lint};
 use page::Book;
-
-/// The folder of the book's sources, relative to the root.
-const BOOK: &str = "docs/src";
+use summary::BOOK;
 
 /// The book's order: a list of links to its pages.
 const SUMMARY: &str = "docs/src/SUMMARY.md";

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{CowStr, Event, Parser, Tag, TagEnd, html};
 
-use super::summary::Entry;
-use super::{BOOK, links};
+use super::links;
+use super::summary::{BOOK, Entry};
 
 /// Where the book keeps its images, in its output folder.
 pub(super) const IMAGES: &str = "images";

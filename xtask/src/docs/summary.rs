@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
+/// The folder of the book's sources, relative to the root.
+pub(super) const BOOK: &str = "docs/src";
+
 /// A page in the book's order.
 #[derive(Debug, PartialEq)]
 pub(super) struct Entry {

@@ -38,6 +38,8 @@ mod tests {
             folder: PathBuf::from("crates/pruning"),
             features: BTreeMap::new(),
             examples: Vec::new(),
+            dependencies: Vec::new(),
+            roots: Vec::new(),
         };
         assert_eq!(
             table([&package].into_iter()),

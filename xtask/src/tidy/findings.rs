@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use xshell::cmd;
 
+use crate::digest;
 use crate::project::Project;
 use crate::record::{self, RECORD};
 
@@ -34,6 +35,13 @@ pub(super) fn check(project: &Project) -> Result<Vec<String>> {
             wrong
                 .into_iter()
                 .map(|problem| format!("{RECORD}: {name}: {problem}")),
+        );
+    }
+    let stale = digest::stale(project, &findings)?;
+    if !stale.is_empty() {
+        println!(
+            "recorded of other sources than the tree's (`cargo xtask stale` measures again): {}",
+            stale.join(", ")
         );
     }
     Ok(problems)

@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use super::SOURCES;
-use crate::project::Project;
+use crate::project::{Project, SOURCES};
 
 /// The most lines of code a file may have before its tests.
 const LIMIT: usize = 320;

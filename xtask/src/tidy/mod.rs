@@ -1,6 +1,8 @@
 //! `cargo xtask tidy`: the habits of the project, each checked by one file.
 
+mod circles;
 mod crates;
+mod features;
 mod findings;
 mod length;
 mod licences;
@@ -16,9 +18,6 @@ use clap::Args;
 
 use crate::failure;
 use crate::project::Project;
-
-/// Folders that hold Rust source.
-const SOURCES: [&str; 4] = ["crates", "examples", "benches", "xtask"];
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -46,7 +45,9 @@ pub(crate) fn findings(project: &Project) -> Result<()> {
 fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     let mut problems = length::check(project)?;
     problems.extend(words::check(project)?);
+    problems.extend(circles::check(project)?);
     problems.extend(licences::check(project)?);
+    problems.extend(features::check(project)?);
     problems.extend(methods::check(project, fix)?);
     problems.extend(crates::check(project, fix)?);
     problems.extend(generated_for_systems(project, fix)?);

@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 
-use super::SOURCES;
-use crate::project::Project;
+use crate::project::{Project, SOURCES};
 
 /// What must not stand in the source, each joined from two parts so that this file may name it.
 const FORBIDDEN: [&str; 6] = [

@@ -10,9 +10,9 @@ use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::Device;
 
-use super::Sample;
+use super::sample::Sample;
 use super::shared::Position;
-use crate::batch_size::BatchSizes;
+use crate::batches::BatchSizes;
 use crate::sampler::EpochPlan;
 
 /// Batches that a worker holds ready.

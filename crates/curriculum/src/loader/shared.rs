@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Tensor;
 
-use super::LoaderState;
+use super::sample::LoaderState;
 use crate::error::{CurriculumError, Result};
 use crate::sampler::{EpochPlan, Sampler};
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use regimen_tensor::rank::{mean, pearson};
+use regimen_tensor::stats::{mean, pearson};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;

@@ -7,8 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Feedback;
 use super::reaction::named;
+use super::rule::Feedback;
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check_not_negative};
 

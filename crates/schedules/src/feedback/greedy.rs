@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::reaction::{count, named, observed, reaction_setters};
-use super::{Feedback, Followed, Mode, Reaction, Threshold};
+use super::metric::{Mode, Threshold};
+use super::reaction::{Followed, Reaction, count, named, observed, reaction_setters};
+use super::rule::Feedback;
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_count, check_not_negative};
 

@@ -6,26 +6,11 @@ mod greedy;
 mod metric;
 mod plateau;
 mod reaction;
+mod rule;
 
 pub use adagrad_norm::AdaGradNorm;
 pub use greedy::{Greedy, GreedyConfig, GreedyState};
 pub use metric::{Mode, Threshold};
 pub use plateau::{PlateauRule, PlateauState, ReduceOnPlateau, ReduceOnPlateauConfig};
 pub use reaction::{Followed, Reaction};
-
-/// A rate that changes when a metric is observed, and only then.
-pub trait Feedback {
-    /// The rate now.
-    fn rate(&self) -> f64;
-
-    /// Takes the metric's next value; returns the rate from now on. A value that is not finite
-    /// counts as no improvement.
-    fn observe(&mut self, metric: f64) -> f64;
-
-    /// The state as named numbers, for records that hold nothing else. Counts are whole numbers.
-    fn to_scalars(&self) -> Vec<(String, f64)>;
-
-    /// Takes back a state that [`to_scalars`](Self::to_scalars) gave; without its rate it is none,
-    /// and nothing changes.
-    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>);
-}
+pub use rule::Feedback;

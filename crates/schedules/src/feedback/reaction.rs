@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Mode, Threshold};
+use super::metric::{Mode, Threshold};
 use crate::error::{Result, check, check_finite, check_not_negative};
 
 /// How a rate reacts to a metric: the part that all such rates share.

@@ -1,12 +1,12 @@
 //! Names of `keras.optimizers.schedules`.
 
-use super::line_then;
-use crate::any::AnySchedule;
-use crate::blend::{Combined, Reduction};
-use crate::catalogue::{Boundary, PiecewiseConstant, WarmRestarts};
-use crate::combine::Scaled;
+use super::parts::line_then;
+use crate::compose::AnySchedule;
+use crate::compose::Scaled;
+use crate::compose::{Combined, Reduction};
 use crate::error::{Result, check};
-use crate::shapes::{Constant, Cosine};
+use crate::values::{Boundary, PiecewiseConstant, WarmRestarts};
+use crate::values::{Constant, Cosine};
 
 /// `PiecewiseConstantDecay`: a boundary's own step keeps the old value.
 ///

@@ -38,42 +38,10 @@
 //! # Ok::<(), regimen_schedules::Error>(())
 //! ```
 
-use crate::any::AnySchedule;
-use crate::clock::Sequence;
-use crate::error::{Result, check};
-use crate::shapes::{Constant, Linear};
-
 pub mod keras;
 pub mod optax;
+mod parts;
+pub mod recipes;
 pub mod timm;
 pub mod torch;
 pub mod transformers;
-
-/// A line between two rates, then another schedule from its own step 0; no line of length 0.
-fn line_then(
-    from: f64,
-    to: f64,
-    steps: usize,
-    next: impl Into<AnySchedule>,
-) -> Result<AnySchedule> {
-    if steps == 0 {
-        return Ok(next.into());
-    }
-    let line = Linear::between(from, to, steps)?;
-    Ok(Sequence::new(vec![line.into(), next.into()], vec![steps])?.into())
-}
-
-/// A constant rate, then another schedule from its own step 0.
-fn delayed(rate: f64, steps: usize, next: impl Into<AnySchedule>) -> Result<AnySchedule> {
-    if steps == 0 {
-        return Ok(next.into());
-    }
-    let first = Constant::new(rate)?;
-    Ok(Sequence::new(vec![first.into(), next.into()], vec![steps])?.into())
-}
-
-/// What a warm-up leaves of a run, 1 step or more.
-fn rest(field: &'static str, total: usize, before: usize) -> Result<usize> {
-    check(field, total as f64, total > before, "more than the warm-up")?;
-    Ok(total - before)
-}

@@ -1,12 +1,13 @@
 //! Names of `optax.schedules`. A `warmup` counts towards `steps` where optax counts it.
 
-use super::{delayed, line_then, rest};
-use crate::any::AnySchedule;
-use crate::catalogue::{Curve, Exponential, PiecewiseInterpolate};
-use crate::clock::Sequence;
+use super::parts::{delayed, line_then, rest};
+use crate::compose::AnySchedule;
+use crate::compose::Sequence;
+use crate::curve::Curve;
 use crate::error::Result;
 use crate::schedule::Schedule;
-use crate::shapes::{Constant, Cosine, Polynomial};
+use crate::values::{Constant, Cosine, Polynomial};
+use crate::values::{Exponential, PiecewiseInterpolate};
 
 /// `warmup_constant_schedule`.
 ///

@@ -1,9 +1,10 @@
 //! Names of `timm.scheduler`.
 
-use crate::any::AnySchedule;
-use crate::catalogue::{Curve, MultiStep, Stable, WarmRestarts, Wsd};
-use crate::combine::{Warmup, WarmupClock};
+use crate::compose::AnySchedule;
+use crate::compose::{Warmup, WarmupClock};
+use crate::curve::Curve;
 use crate::error::Result;
+use crate::values::{MultiStep, Stable, WarmRestarts, Wsd};
 
 /// The warm-up of `CosineLRScheduler`, `PolyLRScheduler`, `StepLRScheduler` and
 /// `MultiStepLRScheduler`: a line from `init` to the schedule's first value, before the schedule

@@ -1,9 +1,9 @@
 //! Names of `torch.optim.lr_scheduler`.
 
-use super::delayed;
-use crate::any::AnySchedule;
+use super::parts::delayed;
+use crate::compose::AnySchedule;
 use crate::error::Result;
-use crate::shapes::{Constant, Linear};
+use crate::values::{Constant, Linear};
 
 /// `ConstantLR`: `rate factor` for some steps, then `rate`. torch's defaults are a third and 5.
 ///

@@ -1,13 +1,14 @@
 //! Names of `transformers.optimization`: a linear warm-up from 0 over `warmup` steps, then a
 //! decay that ends at `steps`, the length of the whole run.
 
-use super::{delayed, line_then, rest};
-use crate::any::AnySchedule;
-use crate::between::Between;
-use crate::catalogue::{Curve, HardRestarts, Rise, Wsd};
-use crate::clock::{Sequence, Skipped};
+use super::parts::{delayed, line_then, rest};
+use crate::compose::AnySchedule;
+use crate::compose::{Sequence, Skipped};
+use crate::curve::{Curve, Rise};
 use crate::error::{Result, check_not_negative};
-use crate::shapes::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
+use crate::values::Between;
+use crate::values::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
+use crate::values::{HardRestarts, Wsd};
 
 /// `get_constant_schedule_with_warmup`.
 ///

@@ -2,12 +2,11 @@
 
 use regimen_schedules::peers::{optax, transformers};
 use regimen_schedules::{
-    Annealing, AnySchedule, Between, Combined, Constant, Cosine, Curve, Cyclic, CyclicMode,
-    DecodingTemperature, Exponential, Feedback, GreedyConfig, HardRestarts, Infinite, InverseSqrt,
-    InverseTime, Lambda, Linear, MultiStep, Noam, Noisy, Norm, OneCycle, PiecewiseConstant,
-    PiecewiseInterpolate, Polynomial, ReduceOnPlateauConfig, Reduction, RefinedConfig, Result,
-    Rewarmed, Rise, ScheduleExt, Sequence, Stable, Stage, Step, Swa, Table, Tanh, WarmRestarts,
-    WarmupClock, Wsd,
+    AnySchedule, Between, Combined, Constant, Cosine, Curve, Cyclic, CyclicMode, Exponential,
+    Feedback, GreedyConfig, HardRestarts, Infinite, InverseSqrt, InverseTime, Lambda, Linear,
+    MultiStep, Noam, Noisy, Norm, OneCycle, PiecewiseConstant, PiecewiseInterpolate, Polynomial,
+    ReduceOnPlateauConfig, Reduction, RefinedConfig, Result, Rewarmed, Rise, ScheduleExt, Sequence,
+    Stable, Stage, Step, Swa, Table, Tanh, WarmRestarts, WarmupClock, Wsd,
 };
 
 /// A section of the gallery.
@@ -111,12 +110,6 @@ fn simple() -> Result<Vec<Entry>> {
         { Table::new(Lambda(|t: usize| (1.0 + t as f64 / 30.0).powi(-2)).table(121))? }
         "Multiplicative", "the product of f(1) ... f(t)", "torch `MultiplicativeLR`",
         { Table::multiplicative(1.0, 121, |t| if t % 20 == 0 { 0.5 } else { 1.01 })? }
-        "Exploratory annealed decoding", "1 for c tokens, then max(1 + tau_max - exp(t / d), tau_min)", "the released sampler of arXiv 2510.05251 (`negexp`)",
-        { DecodingTemperature::exploratory(1.2, 0.1)?.with_decay(120.0)? }
-        "Exploratory annealed decoding, later in training", "d = d_0 + g s at training step s", "the released sampler of arXiv 2510.05251",
-        { DecodingTemperature::exploratory(1.2, 0.1)?.with_decay(120.0)?.with_growth(2.0, 1e6)?.at_step(12) }
-        "Exponential decoding temperature", "tau_min + (tau_max - tau_min) exp(-t / d)", "the released sampler of arXiv 2510.05251 (`token_length`)",
-        { DecodingTemperature::new(Annealing::Tokens, 1.2, 0.1)?.with_decay(40.0)?.with_protected(0) }
     })
 }
 

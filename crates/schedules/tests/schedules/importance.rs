@@ -1,7 +1,7 @@
 //! Two losses under one weight, and a bridge between two decoders.
 
 use burn::tensor::{Device, Int, Tensor};
-use regimen_schedules::importance::per_length;
+use regimen_schedules::values::per_length;
 use regimen_schedules::{AnySchedule, Between, Bridge, Constant, Curve, Importance};
 
 fn one(value: f32, device: &Device) -> Tensor<1> {

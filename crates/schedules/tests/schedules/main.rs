@@ -2,29 +2,24 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod compositions;
-mod curve;
-mod decoding;
 mod entries;
 mod feedback;
 #[cfg(feature = "plot")]
 mod gallery;
 mod golden;
 mod importance;
+#[cfg(feature = "forecast")]
+mod learning_curve;
 mod records;
 mod values;
 
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn::nn::{Linear as Layer, LinearConfig};
-use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::{Device, Tensor};
 use proptest::prelude::*;
-use regimen_schedules::refined::{bound, step_sizes, weights};
-use regimen_schedules::smoothing::{median_filter, resample};
+use regimen_schedules::refine::{bound, median_filter, resample, step_sizes, weights};
 use regimen_schedules::{
-    Constant, Cosine, GradientNorms, InverseSqrt, Linear, LrSchedule, Norm, Polynomial, Refined,
-    RefinedConfig, Schedule, ScheduleExt,
+    Constant, Cosine, InverseSqrt, Linear, LrSchedule, Norm, Polynomial, Refined, RefinedConfig,
+    Schedule, ScheduleExt,
 };
-use regimen_tensor::ParamVector;
 
 fn norms() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(0.01_f64..100.0, 2..120)
@@ -148,39 +143,6 @@ fn a_schedule_survives_serde() {
     let text = serde_json::to_string(&rate).unwrap();
     let back: Refined = serde_json::from_str(&text).unwrap();
     assert_eq!(back, rate);
-}
-
-#[test]
-fn logged_norms_are_those_of_the_gradients() {
-    let device = Device::flex().autodiff();
-    let mut model: Layer = LinearConfig::new(3, 2).init(&device);
-    let mut optim = SgdConfig::new().init();
-    let (l1, l2) = (GradientNorms::new(Norm::L1), GradientNorms::new(Norm::L2));
-    let mut expected = Vec::new();
-    for i in 0..5 {
-        let x = Tensor::<2>::full([4, 3], f64::from(i) - 1.5, &device);
-        let loss = model.forward(x).square().mean();
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        l1.observe(&model, &grads);
-        l2.observe(&model, &grads);
-        let values = ParamVector::gradients(&model, &grads)
-            .to_host()
-            .unwrap()
-            .concat();
-        let squares: f64 = values.iter().map(|v| f64::from(*v).powi(2)).sum();
-        let sizes: f64 = values.iter().map(|v| f64::from(v.abs())).sum();
-        expected.push((sizes, squares.sqrt()));
-        model = optim.step(0.1, model, grads);
-    }
-    let (l1, l2) = (l1.norms().unwrap(), l2.norms().unwrap());
-    assert_eq!((l1.len(), l2.len()), (5, 5));
-    for (i, (sum, root)) in expected.into_iter().enumerate() {
-        assert!((l1[i] - sum).abs() < 1e-4 * (1.0 + sum));
-        assert!((l2[i] - root).abs() < 1e-4 * (1.0 + root));
-    }
-    let resumed = GradientNorms::resume(Norm::L2, l2.clone());
-    assert_eq!(resumed.norms().unwrap(), l2);
-    assert!(!resumed.is_empty());
 }
 
 #[test]

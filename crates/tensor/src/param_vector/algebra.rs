@@ -2,8 +2,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{ParamEntry, ParamVector, mismatch, mismatch_text};
-use crate::Result;
+use super::entry::ParamEntry;
+use super::vector::{ParamVector, mismatch, mismatch_text};
+use crate::error::Result;
 
 impl ParamVector {
     /// Applies `f` to every parameter's flat values; the length must not change.

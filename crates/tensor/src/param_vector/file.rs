@@ -5,8 +5,8 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use super::{ParamVector, mismatch};
-use crate::{Result, TensorError};
+use super::vector::{ParamVector, mismatch};
+use crate::error::{Result, TensorError};
 
 impl ParamVector {
     /// Saves the vector as safetensors (float 32), named by path.

@@ -6,7 +6,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, Param
 use burn::optim::GradientsParams;
 use burn::tensor::{Shape, Tensor};
 
-use super::ParamEntry;
+use super::entry::ParamEntry;
 
 /// Visits float parameters with their path and turns each into an entry.
 struct Walk<F> {

@@ -12,7 +12,9 @@ use burn::tensor::Tensor;
 use regimen_moe::Routing;
 use regimen_moe::balance::{Load, load_balancing_loss, sequence_balancing_loss};
 
-use crate::experiment::{Better, Check, Context, DataKind, Domain, PaperEffect, System, Trial};
+use crate::experiment::{
+    Better, Check, Context, DataKind, Domain, Fault, Quantity, Revision, System, Trial,
+};
 use crate::experiment::{differences, values};
 
 /// The experiment.
@@ -21,32 +23,68 @@ pub const SYSTEM: System = System {
     number: 24,
     krate: "regimen-moe",
     paper: "Demons in the Detail: On Implementing Load Balancing Loss for Training Specialized Mixture-of-Expert Models (arXiv 2501.11873)",
-    claim: "Where each micro-batch comes from one domain, balancing the global batch lets experts specialise more than balancing every micro-batch, as evenly and, on text, at hardly any cost in loss, and counts that are added up over the micro-batches of a step help too; on a regression over four domains micro-batch balance raises the error by 40 % or more, global balance does not, and updating biases by global counts keeps the load within a tenth of even",
+    paper_figure: "3.4B parameters, 120B tokens, perplexity 8.167 where the load is balanced over 4 sequences, 8.062 over 32, 8.038 over 512; with balance over the global batch many experts take more than 20 % of a domain, else none 15 %",
+    claim: "Where each micro-batch comes from one domain, balance over the global batch lets experts specialise more than balance of every micro-batch, as evenly and at hardly any cost in loss. On a regression over four domains micro-batch balance raises the error, global balance does not",
     metric: "mutual information of text and expert in a character model of three texts",
     unit: "nats",
     better: Better::Higher,
     baseline: Balance::Micro.arm(),
     method: Balance::Global.arm(),
-    rule: RULE,
-    paper_effect: PaperEffect::ShownInPart,
-    seeds: 3,
-    source: "examples/src/moe/load_balancing_loss/mod.rs",
+    seeds: 20..23,
+    source: file!(),
     data: DataKind::Domains(DOMAINS),
     curve: "expert, busiest first / share of a text's assignments",
+    faults: FAULTS,
+    revisions: REVISIONS,
     run,
     judge,
 };
 
-/// Lower loss on text is not part of it: first runs, on seeds 100 to 102, had micro-batch balance ahead by .004 to .008 nats.
-/// They also had the bias update's error .001 above the best loss's, so a difference of .01 is allowed.
-const RULE: &str = "holds if, in the mean over seeds, on text: the information of global balance is at least 1.5 times that of micro-batch balance (their difference with that factor at least 0), that of buffered balance at least 1.2 times, the loss of global balance at most .02 nats above, and its violation at most .1 above; and in the regression: the error of micro-batch balance is at least 1.4 times that of global balance; global and shuffled micro-batch balance are at most .02 apart in error; global balance is at least as even as none; the bias update has a violation of at most .1 and an error at most .01 above that of the best loss";
+const FAULTS: &[Fault] = &[
+    Fault {
+        name: "counts-not-exchanged",
+        does: "The counts of the global batch are those of each micro-batch",
+        turns: &["micro-batch over global balance"],
+    },
+    Fault {
+        name: "counts-not-added-up",
+        does: "The buffer of gradient accumulation is emptied before each micro-batch",
+        turns: &["information of buffered"],
+    },
+    Fault {
+        name: "tokens-not-shuffled",
+        does: "The control's tokens stay in micro-batches of one domain",
+        turns: &["shuffled micro-batch balance apart"],
+    },
+    Fault {
+        name: "biases-not-updated",
+        does: "The biases of the sigmoid router stay 0",
+        turns: &["violation with the bias update"],
+    },
+];
 
-/// The seeds of the finding are this one and those after it: the rule was fixed before any run on them.
-///
-/// On seeds 0 to 2 it had no condition on buffered balance, whose information was .011 nats (micro-batch .005, global .021), and took the
-/// mean of the seeds' ratios, 1.6, 11.3 and 3.8, in which a small divisor decides. On seeds 10 to 12 buffered balance (.013) was asked
-/// for no less than micro-batch balance (.006), which its own fault, counts that are not added up, just meets. All held both times.
-const FIRST_SEED: u64 = 20;
+const REVISIONS: &[Revision] = &[
+    Revision {
+        changed: "A lower loss of global balance on text was left out of the rule, and the bias update's error may be .01 above the best loss's, after first runs",
+        before: "On seeds 100 to 102 micro-batch balance had the lower loss on text by .004 to .008 nats, and the bias update's error was .001 above the best loss's",
+    },
+    Revision {
+        changed: "The buffer was given a condition, no less information than micro-batch balance; the ratio of informations (at least 1.5 in the mean) became a difference with that factor; fresh seeds, 10 to 12",
+        before: "On seeds 0 to 2 all held: ratios of 1.6, 11.3 and 3.8, in which a small divisor decides; information .005 with micro-batch, .021 with global, .011 with buffered balance",
+    },
+    Revision {
+        changed: "The buffer is asked for 1.2 times the information of micro-batch balance, which a buffer that does not add up misses; fresh seeds, 20 to 22",
+        before: "On seeds 10 to 12 all held: information .006 with micro-batch, .015 with global, .013 with buffered balance",
+    },
+    Revision {
+        changed: "A softmax router with a selection bias, asked for an error at most the best loss's, was tried on seeds 30 to 32 and taken back, with the bound of .01 and the seeds 20 to 22",
+        before: "On seeds 30 to 32 its error was .008 ± .004 below the best loss's, and its violation .03, .03 and 1.66",
+    },
+    Revision {
+        changed: "A headline check was added, its figures being known: loss on text, with bound 0",
+        before: "Only a loss of up to .02 nats was asked about: global minus micro-batch balance .005 ± .007",
+    },
+];
 
 /// The texts of the character model.
 const DOMAINS: &[Domain] = &[Domain::Prose, Domain::Verse, Domain::Code];
@@ -81,12 +119,11 @@ impl Balance {
     }
 
     /// The loss of a pass whose rows are the micro-batches, if there is one.
-    ///
-    /// With the fault, the counts of the global batch are not exchanged.
-    fn loss(self, routing: &Routing, fault: bool) -> Option<Tensor<1>> {
+    fn loss(self, routing: &Routing, context: &Context) -> Option<Tensor<1>> {
+        let alone = context.is_broken_by("counts-not-exchanged");
         match self {
             Self::Micro | Self::Shuffled => Some(sequence_balancing_loss(routing)),
-            Self::Global if fault => Some(sequence_balancing_loss(routing)),
+            Self::Global if alone => Some(sequence_balancing_loss(routing)),
             Self::Global => Some(load_balancing_loss(&Load::of(routing))),
             Self::None | Self::Buffered | Self::Bias => None,
         }
@@ -130,55 +167,69 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
     let bias = pairs(Balance::Bias, Balance::Global).zip(pairs(Balance::Micro, Balance::Shuffled));
     let gain =
         bias.map(|((bias, global), (micro, shuffled))| bias - global.min(micro).min(shuffled));
+    let apart = apart.map(|(global, shuffled)| (global - shuffled).abs());
+    let text_loss = |sign: f64| -> Vec<f64> {
+        let pairs = texts(LOSS);
+        pairs
+            .map(|(global, micro)| sign * (global - micro))
+            .collect()
+    };
+    let nats = |name, values| Quantity::new(name, "nats", values);
+    let ratio_of = |name, values| Quantity::new(name, "", values);
     vec![
-        Check::at_least(
-            "text: information of global minus 1.5 times that of micro-batch balance, at least 0",
+        nats(
+            "text: information of global minus 1.5 times that of micro-batch balance",
             over_micro(Balance::Global, 1.5),
-            0.0,
-        ),
-        Check::at_least(
-            "text: information of buffered minus 1.2 times that of micro-batch balance, at least 0",
+        )
+        .at_least(0.0)
+        .headline(),
+        nats(
+            "text: loss of micro-batch minus global balance",
+            text_loss(-1.0),
+        )
+        .at_least(0.0)
+        .headline(),
+        nats(
+            "text: information of buffered minus 1.2 times that of micro-batch balance",
             over_micro(Balance::Buffered, 1.2),
-            0.0,
-        ),
-        Check::at_most(
-            "text: loss of global minus micro-batch balance, at most .02 nats",
-            texts(LOSS).map(|(global, micro)| global - micro).collect(),
-            0.02,
-        ),
-        Check::at_most(
-            "text: violation of global minus micro-batch balance, at most .1",
+        )
+        .at_least(0.0),
+        nats(
+            "text: loss of global minus micro-batch balance",
+            text_loss(1.0),
+        )
+        .at_most(0.02),
+        ratio_of(
+            "text: violation of global minus micro-batch balance",
             texts(VIOLATION)
                 .map(|(global, micro)| global - micro)
                 .collect(),
-            0.1,
-        ),
-        Check::at_least(
-            "regression: error of micro-batch over global balance, at least 1.4",
+        )
+        .at_most(0.1),
+        ratio_of(
+            "regression: error of micro-batch over global balance",
             ratio.map(|(micro, global)| micro / global).collect(),
-            1.4,
-        ),
-        Check::at_most(
-            "regression: error of global and shuffled micro-batch balance apart, at most .02",
-            apart
-                .map(|(global, shuffled)| (global - shuffled).abs())
-                .collect(),
-            0.02,
-        ),
-        Check::at_least(
-            "regression: violation without balance minus with global balance, at least 0",
+        )
+        .at_least(1.4),
+        ratio_of(
+            "regression: errors of global and shuffled micro-batch balance apart",
+            apart.collect(),
+        )
+        .at_most(0.02),
+        ratio_of(
+            "regression: violation without balance minus with global balance",
             loads,
-            0.0,
-        ),
-        Check::at_most(
-            "regression: violation with the bias update, at most .1",
+        )
+        .at_least(0.0),
+        ratio_of(
+            "regression: violation with the bias update",
             values(trials, Balance::Bias.arm(), REGRESSION_VIOLATION),
-            0.1,
-        ),
-        Check::at_most(
-            "regression: error of the bias update minus that of the best loss, at most .01",
+        )
+        .at_most(0.1),
+        ratio_of(
+            "regression: error of the bias update minus that of the best loss",
             gain.collect(),
-            0.01,
-        ),
+        )
+        .at_most(0.01),
     ]
 }

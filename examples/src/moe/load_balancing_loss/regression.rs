@@ -13,7 +13,7 @@ use rand_distr::{Distribution, StandardNormal};
 use regimen_moe::balance::{BiasUpdateConfig, Load, LoadStatistics, Specialisation};
 use regimen_moe::{Activation, Moe, MoeConfig, RouterConfig, SigmoidRouterConfig};
 
-use super::{Balance, ERROR, FIRST_SEED, REGRESSION_VIOLATION};
+use super::{Balance, ERROR, REGRESSION_VIOLATION};
 use crate::experiment::{Context, Trial};
 
 const DOMAINS: usize = 4;
@@ -29,7 +29,7 @@ const RATE: f64 = 3e-3;
 const TEST: usize = 4096;
 
 pub(super) fn run(context: &Context, trial: &mut Trial) -> Result<()> {
-    let task = Task::new(FIRST_SEED + trial.seed, &context.device);
+    let task = Task::new(trial.seed, &context.device);
     for balance in [
         Balance::None,
         Balance::Micro,
@@ -120,15 +120,16 @@ fn train(context: &Context, task: &Task, balance: Balance, steps: usize) -> Resu
     let mut rng = ChaCha8Rng::seed_from_u64(task.seed + 2_000_000);
     for _ in 0..steps {
         let (x, y) = task.draw(&mut rng, MICRO / DOMAINS * TOKENS);
-        let (x, y) = (arranged(x, balance), arranged(y, balance));
+        let shuffled = balance == Balance::Shuffled && !context.is_broken_by("tokens-not-shuffled");
+        let (x, y) = (arranged(x, shuffled), arranged(y, shuffled));
         let (out, routing) = moe.forward(x);
         let mut loss = (out.narrow(2, 0, OUTPUTS) - y).square().mean();
-        if let Some(even) = balance.loss(&routing, context.fault) {
+        if let Some(even) = balance.loss(&routing, context) {
             loss = loss + even * COEFFICIENT;
         }
         let grads = GradientsParams::from_grads(loss.backward(), &moe);
         moe = optim.step(RATE, moe, grads);
-        if balance == Balance::Bias {
+        if balance == Balance::Bias && !context.is_broken_by("biases-not-updated") {
             moe = update.step(moe, &Load::of(&routing).read_counts()?)?;
         }
     }
@@ -136,10 +137,10 @@ fn train(context: &Context, task: &Task, balance: Balance, steps: usize) -> Resu
 }
 
 /// Tokens by domain as micro-batches, `[micro, tokens, width]`: each of one domain, or shuffled over all.
-fn arranged(tokens: Tensor<3>, balance: Balance) -> Tensor<3> {
+fn arranged(tokens: Tensor<3>, shuffled: bool) -> Tensor<3> {
     let [_, _, width] = tokens.dims();
     let rows = tokens.reshape([MICRO, TOKENS, width]);
-    if balance == Balance::Shuffled {
+    if shuffled {
         rows.swap_dims(0, 1).reshape([MICRO, TOKENS, width])
     } else {
         rows

@@ -14,7 +14,7 @@ use regimen_pruning::{
     RigLConfig, SetConfig, TopKastConfig,
 };
 use regimen_tensor::ParamVector;
-use regimen_tensor::rank::{mean, standard_error};
+use regimen_tensor::stats::{mean, standard_error};
 
 use crate::experiment::Context;
 use crate::models::{Mlp, MlpConfig};

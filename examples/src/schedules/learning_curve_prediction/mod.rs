@@ -9,8 +9,10 @@ use anyhow::{Result, ensure};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use regimen_schedules::curve::{LearningTraceConfig, PowerLaw, reliability, total_variation};
-use regimen_tensor::rank::mean;
+use regimen_schedules::forecast::learning_curve::{
+    LearningTraceConfig, PowerLaw, reliability, total_variation,
+};
+use regimen_tensor::stats::mean;
 
 use self::learners::Learner;
 use crate::data::Images;

@@ -7,7 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 use regimen_tensor::linalg::{DMatrix, DVector};
 use regimen_unlearning::group_attribution::{group_effect, ridge};
 
-use crate::experiment::Trial;
+use crate::experiment::{Context, Trial};
 
 const INPUTS: usize = 100;
 const POINTS: usize = 120;
@@ -21,7 +21,7 @@ const STEPS: [usize; 4] = [1, 10, 100, 1000];
 
 /// Relative errors on the forget points' outputs, against the model fitted without them, after some steps of gradient
 /// descent of length `1 / L` from the full fit.
-pub(super) fn run(trial: &mut Trial, seed: u64, fault: bool) -> Result<()> {
+pub(super) fn run(context: &Context, trial: &mut Trial, seed: u64) -> Result<()> {
     let (x, y) = data(seed);
     let retain: Vec<usize> = (0..POINTS - FORGET).collect();
     let forget: Vec<usize> = (POINTS - FORGET..POINTS).collect();
@@ -29,8 +29,17 @@ pub(super) fn run(trial: &mut Trial, seed: u64, fault: bool) -> Result<()> {
     let y_retain = y.select_rows(&retain);
     let (start, oracle) = (ridge(&x, &y, LAMBDA)?, ridge(&x_retain, &y_retain, LAMBDA)?);
 
-    let sign = if fault { -1.0 } else { 1.0 };
-    let simulated = &x * &start - group_effect(&x, &y, LAMBDA, &forget, &x)? * sign;
+    let effect = if context.is_broken_by("ridge-first-order") {
+        first_order(&x, &y, &forget, &x)?
+    } else {
+        group_effect(&x, &y, LAMBDA, &forget, &x)?
+    };
+    let sign = if context.is_broken_by("ridge-effects-added") {
+        -1.0
+    } else {
+        1.0
+    };
+    let simulated = &x * &start - effect * sign;
     let gap = (&simulated - &x * &oracle).norm() / (&x * &oracle).norm();
     trial.record("convex", "exact attribution, relative error", gap);
 
@@ -46,7 +55,8 @@ pub(super) fn run(trial: &mut Trial, seed: u64, fault: bool) -> Result<()> {
         let penalty = DMatrix::identity(INPUTS, INPUTS) * penalty;
         let (gram, pull) = (x.tr_mul(x) + penalty, x.tr_mul(target));
         let rate = gram.clone().symmetric_eigenvalues().max().recip();
-        let (mut w, mut done) = (start.clone(), 0);
+        let knows = arm == "retain descent" && context.is_broken_by("ridge-forget-points-seen");
+        let (mut w, mut done) = (if knows { &oracle } else { &start }.clone(), 0);
         for steps in STEPS {
             for _ in done..steps {
                 w -= (&gram * &w - &pull) * rate;
@@ -56,6 +66,25 @@ pub(super) fn run(trial: &mut Trial, seed: u64, fault: bool) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The sum of the effects of the points of a group, each as if it had no leverage.
+fn first_order(
+    x: &DMatrix<f64>,
+    y: &DVector<f64>,
+    group: &[usize],
+    eval: &DMatrix<f64>,
+) -> Result<DVector<f64>> {
+    let group_x = x.select_rows(group);
+    let residual = y.select_rows(group) - &group_x * ridge(x, y, LAMBDA)?;
+    // The weights of a ridge regression on unit targets are the rows of its inverse.
+    let mut effect = DVector::zeros(eval.nrows());
+    for (place, point) in group.iter().enumerate() {
+        let mut unit = DVector::zeros(x.nrows());
+        unit[*point] = 1.0;
+        effect += eval * ridge(x, &unit, LAMBDA)? * residual[place];
+    }
+    Ok(effect)
 }
 
 /// Standard normal inputs that hardly extend in the last directions, but for the forget points, one of which lies along

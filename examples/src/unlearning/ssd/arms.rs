@@ -22,19 +22,37 @@ impl Job<'_> {
     pub(super) fn dampen(&self, trial: &mut Trial, original: &Network) -> Result<Importances> {
         let importances = |batch: usize| -> Result<(ParamVector, ParamVector)> {
             let of = |images: &Images| batch_diagonal(original, self.batches(images, batch), loss);
-            Ok((of(&self.train)?, of(&self.forget)?))
+            let all = if self.context.is_broken_by("forget-set-left-out") {
+                &self.retain
+            } else {
+                &self.train
+            };
+            Ok((of(all)?, of(&self.forget)?))
         };
         let (batched, single) = (importances(32)?, importances(1)?);
         let bound = self.train.labels.len() as f64 / self.forget.labels.len() as f64;
         record_ratio(trial, "mlp class", (&single.0, &single.1), bound)?;
+        let own = if self.context.is_broken_by("single-examples") {
+            &single
+        } else {
+            &batched
+        };
+        let alpha = if self.context.is_broken_by("everything-selected") {
+            1e-6
+        } else {
+            10.0
+        };
         for (arm, (all, forget), alpha) in [
-            ("ssd", &batched, 10.0),
+            ("ssd", own, alpha),
             ("ssd alpha 5", &batched, 5.0),
             ("ssd single alpha 10", &single, 10.0),
             ("ssd single alpha 3", &single, 3.0),
         ] {
-            // The fault: a strength at which every factor is 1.
-            let lambda = if self.context.fault { 1e30 } else { 1.0 };
+            let lambda = if self.context.is_broken_by("factors-of-one") {
+                1e30
+            } else {
+                1.0
+            };
             let ssd = SsdConfig::new()
                 .with_alpha(alpha)
                 .with_lambda(lambda)

@@ -1,0 +1,79 @@
+//! Batches that do not fit into memory at once.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{CurriculumError, Result, check};
+
+/// How a batch is accumulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MicroBatches {
+    /// Examples of one device's micro-batch.
+    pub size: usize,
+    /// Micro-batches of each device in one update.
+    pub steps: usize,
+    /// Examples of the update; the wanted batch, rounded up to a multiple of whole micro-batches on all devices if it is
+    /// larger than one of them.
+    pub batch: usize,
+}
+
+impl MicroBatches {
+    /// For a wanted batch, and what each of some devices holds at once.
+    ///
+    /// ```
+    /// use regimen_curriculum::MicroBatches;
+    ///
+    /// let large = MicroBatches::new(100, 16, 2)?;
+    /// assert_eq!((large.size, large.steps, large.batch), (16, 4, 128));
+    /// let small = MicroBatches::new(20, 16, 2)?;
+    /// assert_eq!((small.size, small.steps, small.batch), (10, 1, 20));
+    /// # Ok::<(), regimen_curriculum::CurriculumError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a number is 0, or the rounded batch does not fit into a machine word.
+    pub fn new(batch: usize, limit: usize, devices: usize) -> Result<Self> {
+        check("batch", batch as f64, batch > 0, "1 or more")?;
+        check("limit", limit as f64, limit > 0, "1 or more")?;
+        check("devices", devices as f64, devices > 0, "1 or more")?;
+        let at_once = whole("limit", limit.checked_mul(devices))?;
+        if batch <= at_once {
+            return Ok(Self {
+                size: batch.div_ceil(devices),
+                steps: 1,
+                batch,
+            });
+        }
+        let steps = batch.div_ceil(at_once);
+        Ok(Self {
+            size: limit,
+            steps,
+            batch: whole("batch", steps.checked_mul(at_once))?,
+        })
+    }
+}
+
+/// A product that fits into a machine word.
+fn whole(field: &'static str, product: Option<usize>) -> Result<usize> {
+    product.ok_or_else(|| CurriculumError::OutOfRange {
+        field,
+        value: "too large".into(),
+        allowed: "within a machine word, over all devices",
+    })
+}
+
+/// The positions of `examples` in at most `parts` parts whose sizes differ by at most one; no part is empty. Without parts
+/// there are no positions.
+///
+/// ```
+/// use regimen_curriculum::split;
+///
+/// assert_eq!(split(7, 3).collect::<Vec<_>>(), [0..2, 2..4, 4..7]);
+/// ```
+pub fn split(examples: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let parts = parts.min(examples);
+    // `examples i / parts`, without a product that may overflow.
+    let start = move |i: usize| examples / parts * i + examples % parts * i / parts;
+    (0..parts).map(move |i| start(i)..start(i + 1))
+}

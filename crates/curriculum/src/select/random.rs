@@ -1,0 +1,123 @@
+//! # Uniform, DynamicRandom, StaticSubset
+//!
+//! The orders that everything else is compared with.
+//!
+//! Source: plain shuffling; the dynamic and static baselines of arXiv 2503.13385.
+
+use serde::{Deserialize, Serialize};
+
+use super::draw::{count, generator, shuffled, subset};
+use super::scores;
+use crate::error::{Result, check, check_examples};
+use crate::sampler::{EpochPlan, Sampler};
+
+/// All examples in a new random order each epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Uniform {
+    examples: usize,
+    seed: u64,
+    epoch: usize,
+}
+
+impl Uniform {
+    /// For a data set of `examples`, 1 or more.
+    ///
+    /// # Errors
+    /// If there is no example.
+    pub fn new(examples: usize, seed: u64) -> Result<Self> {
+        check_examples(examples)?;
+        let epoch = 0;
+        Ok(Self {
+            examples,
+            seed,
+            epoch,
+        })
+    }
+}
+
+impl Sampler for Uniform {
+    fn examples(&self) -> usize {
+        self.examples
+    }
+
+    fn plan(&mut self) -> EpochPlan {
+        self.epoch += 1;
+        let mut rng = generator(self.seed, self.epoch);
+        EpochPlan::new(shuffled((0..self.examples).collect(), &mut rng))
+    }
+
+    fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()> {
+        scores::check(self.examples, ids, losses)
+    }
+}
+
+/// A new random share of the examples each epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DynamicRandom {
+    all: Uniform,
+    keep: f64,
+}
+
+impl DynamicRandom {
+    /// Keeps `floor(keep * examples)` an epoch, `keep` above 0 and up to 1.
+    ///
+    /// # Errors
+    /// If there is no example, or `keep` is out of range.
+    pub fn new(examples: usize, keep: f64, seed: u64) -> Result<Self> {
+        check("keep", keep, keep > 0.0 && keep <= 1.0, "above 0, up to 1")?;
+        let all = Uniform::new(examples, seed)?;
+        Ok(Self { all, keep })
+    }
+}
+
+impl Sampler for DynamicRandom {
+    fn examples(&self) -> usize {
+        self.all.examples
+    }
+
+    fn plan(&mut self) -> EpochPlan {
+        self.all.epoch += 1;
+        let mut rng = generator(self.all.seed, self.all.epoch);
+        let ids = subset(self.keep, self.all.examples, &mut rng);
+        EpochPlan::new(shuffled(ids, &mut rng))
+    }
+
+    fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()> {
+        self.all.observe(ids, losses)
+    }
+}
+
+/// The first share of the examples for ever, in a new random order each epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StaticSubset {
+    all: Uniform,
+    keep: f64,
+}
+
+impl StaticSubset {
+    /// Keeps the first `floor(keep * examples)`, `keep` above 0 and up to 1.
+    ///
+    /// # Errors
+    /// If there is no example, or `keep` is out of range.
+    pub fn new(examples: usize, keep: f64, seed: u64) -> Result<Self> {
+        let DynamicRandom { all, keep } = DynamicRandom::new(examples, keep, seed)?;
+        Ok(Self { all, keep })
+    }
+}
+
+impl Sampler for StaticSubset {
+    fn examples(&self) -> usize {
+        self.all.examples
+    }
+
+    fn plan(&mut self) -> EpochPlan {
+        self.all.epoch += 1;
+        let mut rng = generator(self.all.seed, self.all.epoch);
+        let kept = (0..count(self.keep, self.all.examples)).collect();
+        EpochPlan::new(shuffled(kept, &mut rng))
+    }
+
+    fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()> {
+        self.all.observe(ids, losses)
+    }
+}

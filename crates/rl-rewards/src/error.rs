@@ -1,0 +1,37 @@
+use thiserror::Error;
+
+/// What can be wrong with a parameter or an input.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum RlRewardsError {
+    /// A parameter lies outside its range.
+    #[error("`{field}` is {value}: allowed is {allowed}")]
+    OutOfRange {
+        /// Name of the parameter.
+        field: &'static str,
+        /// The value that was given.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+}
+
+/// A result with an [`RlRewardsError`].
+pub type Result<T, E = RlRewardsError> = std::result::Result<T, E>;
+
+/// Refuses a number that is not finite, or outside of what `allowed` says.
+pub(crate) fn check(
+    field: &'static str,
+    value: f64,
+    good: bool,
+    allowed: &'static str,
+) -> Result<()> {
+    if good && value.is_finite() {
+        return Ok(());
+    }
+    Err(RlRewardsError::OutOfRange {
+        field,
+        value: value.to_string(),
+        allowed,
+    })
+}

@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod checked;
+mod error;
+
+pub mod decoding;
+
+pub use decoding::{Annealing, DecodingTemperature, Temperature};
+#[cfg(feature = "burn")]
+pub use decoding::{Sampled, TokenSampler, temper, token_log_probs, truncated_ratio};
+pub use error::{Result, RlRewardsError};

@@ -1,0 +1,5 @@
+//! Properties of temperatures, samplers and their correction.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod decoding;
+mod pictures;

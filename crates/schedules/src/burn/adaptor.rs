@@ -1,0 +1,217 @@
+//! # LrSchedule, LrFeedback
+//!
+//! Any schedule, and any rate that follows a metric, as Burn's learning-rate scheduler.
+//!
+//! Source: `burn::lr_scheduler::LrScheduler`, which is stepped before each update.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+
+use crate::compose::AnySchedule;
+use crate::error::Result;
+use crate::feedback::Feedback;
+use crate::schedule::Schedule;
+use crate::values::Constant;
+use crate::values::Infinite;
+
+/// A [`Schedule`] as an [`LrScheduler`], ready for Burn's `Learner`.
+///
+/// Burn steps a scheduler before the first update, so update `t` runs at `schedule.at(t)`. The
+/// record holds the position only: the schedule is rebuilt from its own parameters. Burn gives a scheduler no way to refuse a
+/// record: one of another scheduler, without a position, starts at step 0.
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use regimen_schedules::{Linear, LrSchedule};
+///
+/// let mut scheduler = LrSchedule::new(Linear::new(1.0, 4)?);
+/// assert_eq!((scheduler.step(), scheduler.step()), (1.0, 0.75));
+///
+/// // A run that is stopped here and goes on later.
+/// let record = scheduler.to_record();
+/// let mut later = LrSchedule::new(Linear::new(1.0, 4)?);
+/// later.load_record(record);
+/// assert_eq!(later.step(), 0.5);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LrSchedule<S> {
+    schedule: S,
+    next: usize,
+    updates_per_step: usize,
+    within: usize,
+}
+
+impl<S: Schedule> LrSchedule<S> {
+    /// Starts at step 0.
+    #[must_use]
+    pub fn new(schedule: S) -> Self {
+        Self {
+            schedule,
+            next: 0,
+            updates_per_step: 1,
+            within: 0,
+        }
+    }
+
+    /// Advances the schedule only every `batches` calls: with gradient accumulation Burn's learner
+    /// steps the scheduler at each micro-batch, while schedules count updates. 0 counts as 1.
+    #[must_use]
+    pub fn with_accumulation(mut self, batches: usize) -> Self {
+        self.updates_per_step = batches.max(1);
+        self
+    }
+
+    /// The step whose value the next call returns.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.next
+    }
+}
+
+impl LrSchedule<Infinite> {
+    /// The scheduler of a branch that leaves the trunk here: from this position, on the plateau, it
+    /// anneals to `end` over `steps`. The trunk itself stays as it is.
+    ///
+    /// With the model and the optimizer copied at the same moment, the branch is the finished model
+    /// and the trunk goes on. From a checkpoint on disk, give the trunk's record to a run of
+    /// [`Infinite::anneal`] instead.
+    ///
+    /// ```
+    /// use burn::lr_scheduler::LrScheduler;
+    /// use regimen_schedules::{Infinite, LrSchedule};
+    ///
+    /// let mut trunk = LrSchedule::new(Infinite::new(0.4, 0.2, 2, 2)?);
+    /// let rates: Vec<f64> = (0..6).map(|_| trunk.step()).collect();
+    /// assert_eq!(rates, [0.0, 0.2, 0.4, 0.30000000000000004, 0.2, 0.2]);
+    ///
+    /// let mut branch = trunk.anneal(2, 0.05)?;
+    /// assert_eq!([branch.step(), branch.step(), branch.step()], [0.2, 0.1, 0.05]);
+    /// assert_eq!(trunk.step(), 0.2);
+    /// # Ok::<(), regimen_schedules::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the position lies before the plateau, `steps` is 0, or `end` or the plateau's rate is not
+    /// above 0.
+    pub fn anneal(&self, steps: usize, end: f64) -> Result<Self> {
+        let schedule = self.schedule.anneal(self.next, steps, end)?;
+        Ok(Self {
+            schedule,
+            ..self.clone()
+        })
+    }
+}
+
+impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> {
+    fn step(&mut self) -> f64 {
+        let value = self.schedule.at(self.next);
+        self.within += 1;
+        if self.within == self.updates_per_step {
+            self.within = 0;
+            self.next += 1;
+        }
+        value
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        LrSchedulerRecord::new()
+            .with_scalar("step", self.next as u64)
+            .with_scalar("within", self.within as u64)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        let read = |key: &str| record.scalar::<u64>(key).map(|value| value as usize);
+        self.next = read("step").unwrap_or(0);
+        self.within = read("within").unwrap_or(0).min(self.updates_per_step - 1);
+    }
+}
+
+/// A rate that follows a metric, as an [`LrScheduler`].
+///
+/// Clones share the rate's state: one goes into the `Learner`, another stays where the metric is
+/// known (in the model with `#[module(skip)]`, or outside) and calls [`observe`](Self::observe).
+/// The record holds the state, so a run that is resumed goes on with its rate, its best value and its counts. Burn gives a
+/// scheduler no way to refuse a record: one of another scheduler leaves this state as it is.
+///
+/// ```
+/// use burn::lr_scheduler::LrScheduler;
+/// use regimen_schedules::{LrFeedback, ReduceOnPlateauConfig};
+///
+/// let config = ReduceOnPlateauConfig::torch().with_patience(0).with_factor(0.5);
+/// let rate = LrFeedback::new(config.init(1.0)?);
+/// let mut scheduler = rate.clone(); // for `Learner::new(model, optim, scheduler)`
+/// assert_eq!(scheduler.step(), 1.0);
+/// rate.observe(3.0);
+/// rate.observe(3.0);
+/// assert_eq!(scheduler.step(), 0.5);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LrFeedback<F> {
+    feedback: Arc<Mutex<F>>,
+    schedule: LrSchedule<AnySchedule>,
+}
+
+impl<F: Feedback> LrFeedback<F> {
+    /// The rate is what the feedback says.
+    #[must_use]
+    pub fn new(feedback: F) -> Self {
+        Self::scaling(Constant::ONE, feedback)
+    }
+
+    /// The rate is the schedule's value times what the feedback says, which then starts at 1.
+    #[must_use]
+    pub fn scaling(schedule: impl Into<AnySchedule>, feedback: F) -> Self {
+        let feedback = Arc::new(Mutex::new(feedback));
+        let schedule = LrSchedule::new(schedule.into());
+        Self { feedback, schedule }
+    }
+
+    /// Takes the metric's next value; returns what the feedback says from now on.
+    pub fn observe(&self, metric: f64) -> f64 {
+        self.lock().observe(metric)
+    }
+
+    /// What the feedback says now.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.lock().rate()
+    }
+
+    /// A copy of the feedback with its state, to look at or to save.
+    #[must_use]
+    pub fn feedback(&self) -> F
+    where
+        F: Clone,
+    {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, F> {
+        self.feedback.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<F: Feedback + Clone + Send + 'static> LrScheduler for LrFeedback<F> {
+    fn step(&mut self) -> f64 {
+        let value = self.schedule.step();
+        value * self.rate()
+    }
+
+    fn to_record(&self) -> LrSchedulerRecord {
+        let scalars = self.lock().to_scalars();
+        let mut state = LrSchedulerRecord::new();
+        for (key, value) in scalars {
+            state = state.with_scalar(&key, value);
+        }
+        self.schedule.to_record().with_record("feedback", state)
+    }
+
+    fn load_record(&mut self, record: LrSchedulerRecord) {
+        let state = record.record("feedback");
+        self.lock().load_scalars(&|key| state.scalar(key));
+        self.schedule.load_record(record);
+    }
+}

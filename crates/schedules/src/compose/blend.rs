@@ -1,0 +1,320 @@
+//! # Combined, Swa, Noisy
+//!
+//! Schedules multiplied, added, averaged, drawn to a final rate, or shaken.
+//!
+//! Source: torch's `ChainedScheduler` and `SWALR` (Izmailov et al. 2018, arXiv 1803.05407); Burn's
+//! composed scheduler; timm's learning-rate noise.
+
+use std::convert::Infallible;
+
+use rand::{RngExt, TryRng};
+use rand_distr::StandardNormal;
+use serde::{Deserialize, Serialize};
+
+use crate::checked::{Checked, checked_serde_of_parts, mapped};
+use crate::curve::Curve;
+use crate::error::{Result, check, check_not_negative, check_positive, check_steps};
+use crate::schedule::Schedule;
+
+/// How values of several schedules become one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduction {
+    /// Their product.
+    #[default]
+    Product,
+    /// Their sum.
+    Sum,
+    /// Their arithmetic mean.
+    Average,
+}
+
+/// Several schedules at once: their product, sum or average.
+///
+/// torch's `ChainedScheduler` is the product of one rate and of factors.
+#[doc(alias = "ChainedScheduler")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Combined", deny_unknown_fields)]
+pub struct Combined<S> {
+    parts: Vec<S>,
+    by: Reduction,
+}
+
+mapped!(Combined [ parts; by ]);
+checked_serde_of_parts!(Combined);
+
+impl<S: Schedule> Combined<S> {
+    /// One part or more.
+    ///
+    /// # Errors
+    /// If there is no part.
+    pub fn new(parts: Vec<S>, by: Reduction) -> Result<Self> {
+        let new = Self { parts, by };
+        new.checked()
+    }
+}
+
+impl<S> Checked for Combined<S> {
+    fn check(&self) -> Result<()> {
+        let count = self.parts.len();
+        check("parts", count as f64, count > 0, "one or more")
+    }
+}
+
+impl<S: Schedule> Schedule for Combined<S> {
+    fn at(&self, step: usize) -> f64 {
+        let values = self.parts.iter().map(|part| part.at(step));
+        match self.by {
+            Reduction::Product => values.product(),
+            Reduction::Sum => values.sum(),
+            Reduction::Average => values.sum::<f64>() / self.parts.len() as f64,
+        }
+    }
+}
+
+/// A schedule up to a step, then a blend from its value there to a constant rate: what stochastic
+/// weight averaging trains at.
+#[doc(alias = "SWALR")]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Swa", deny_unknown_fields)]
+pub struct Swa<S> {
+    inner: S,
+    start: usize,
+    rate: f64,
+    steps: usize,
+    #[serde(default)]
+    curve: Curve,
+}
+
+mapped!(Swa { inner; start, rate, steps, curve });
+checked_serde_of_parts!(Swa);
+
+impl<S: Schedule> Swa<S> {
+    /// From step `start` to `rate`, 0 or more, along a cosine over `steps`, 1 or more.
+    ///
+    /// # Errors
+    /// If a parameter is out of its range.
+    pub fn new(inner: S, start: usize, rate: f64, steps: usize) -> Result<Self> {
+        let curve = Curve::Cosine;
+        let new = Self {
+            inner,
+            start,
+            rate,
+            steps,
+            curve,
+        };
+        new.checked()
+    }
+
+    /// Another curve: [`Curve::Linear`] is the other in use.
+    ///
+    /// # Errors
+    /// If the curve's own parameters are out of range.
+    pub fn with_curve(self, curve: Curve) -> Result<Self> {
+        Self { curve, ..self }.checked()
+    }
+}
+
+impl<S> Checked for Swa<S> {
+    fn check(&self) -> Result<()> {
+        check_steps(self.steps)?;
+        check_not_negative("rate", self.rate)?;
+        self.curve.check()
+    }
+}
+
+impl<S: Schedule> Schedule for Swa<S> {
+    fn at(&self, step: usize) -> f64 {
+        let Some(past) = step.checked_sub(self.start) else {
+            return self.inner.at(step);
+        };
+        if past >= self.steps {
+            return self.rate;
+        }
+        let progress = past as f64 / self.steps as f64;
+        self.curve
+            .between(self.inner.at(self.start), self.rate, progress)
+    }
+}
+
+/// How a relative disturbance is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// Normal with a standard deviation, given that its size is below the limit.
+    Normal {
+        /// Standard deviation, above 0.
+        std: f64,
+    },
+    /// Uniform up to the limit.
+    Uniform,
+}
+
+/// A schedule times `1 + noise` within a range of steps.
+///
+/// The noise of a step comes from the seed and the step alone: it does not depend on what was
+/// asked before. Differs from timm in the generator, so the same seed gives other noise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Noisy", deny_unknown_fields)]
+pub struct Noisy<S> {
+    inner: S,
+    from: usize,
+    #[serde(default)]
+    to: Option<usize>,
+    limit: f64,
+    noise: Noise,
+    seed: u64,
+}
+
+mapped!(Noisy { inner; from, to, limit, noise, seed });
+checked_serde_of_parts!(Noisy);
+
+impl<S: Schedule> Noisy<S> {
+    /// Normal noise of standard deviation 1, smaller than 0.67, from step 0 on.
+    #[must_use]
+    pub fn new(inner: S, seed: u64) -> Self {
+        let (from, to, limit) = (0, None, 0.67);
+        let noise = Noise::Normal { std: 1.0 };
+        Self {
+            inner,
+            from,
+            to,
+            limit,
+            noise,
+            seed,
+        }
+    }
+
+    /// Only from step `from` to below step `to`.
+    #[must_use]
+    pub fn with_range(self, from: usize, to: Option<usize>) -> Self {
+        Self { from, to, ..self }
+    }
+
+    /// Another limit of the noise's size, above 0 and up to 1, and another way to draw it.
+    ///
+    /// # Errors
+    /// If the limit or the standard deviation is out of range.
+    pub fn with_noise(self, noise: Noise, limit: f64) -> Result<Self> {
+        let new = Self {
+            noise,
+            limit,
+            ..self
+        };
+        new.checked()
+    }
+
+    fn applies(&self, step: usize) -> bool {
+        step >= self.from && self.to.is_none_or(|to| step < to)
+    }
+
+    /// The noise of a step; `seed` is the mixed one.
+    fn noise(&self, seed: u64, step: usize) -> f64 {
+        let bits = mixed(seed.wrapping_add(step as u64));
+        match self.noise {
+            Noise::Uniform => self.limit * signed(bits),
+            Noise::Normal { std } if self.limit > 2.0 * std => long_normal(bits, std, self.limit),
+            Noise::Normal { std } => short_normal(bits, std, self.limit),
+        }
+    }
+}
+
+/// Bits without a visible relation to their argument: the step of the generator SplitMix64
+/// (Steele, Lea and Flood 2014). The generators of `rand` give the n-th number only after those before.
+fn mixed(n: u64) -> u64 {
+    let n = n.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let n = (n ^ (n >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let n = (n ^ (n >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    n ^ (n >> 31)
+}
+
+/// The upper half of some bits as a number in `-1..=1`.
+fn signed(bits: u64) -> f64 {
+    (bits >> 32) as f64 * (2.0 / f64::from(u32::MAX)) - 1.0
+}
+
+/// A normal number of a standard deviation, given that its size is below a limit of two deviations or more.
+fn long_normal(bits: u64, std: f64, limit: f64) -> f64 {
+    let mut random = Counter(bits);
+    loop {
+        let noise = std * random.sample::<f64, _>(StandardNormal);
+        if noise.abs() < limit {
+            return noise;
+        }
+    }
+}
+
+/// The numbers that follow from some bits, as a generator.
+struct Counter(u64);
+
+impl TryRng for Counter {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> std::result::Result<u32, Infallible> {
+        self.try_next_u64().map(|bits| (bits >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> std::result::Result<u64, Infallible> {
+        self.0 = mixed(self.0);
+        Ok(self.0)
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> std::result::Result<(), Infallible> {
+        for chunk in bytes.chunks_mut(8) {
+            chunk.copy_from_slice(&self.try_next_u64()?.to_le_bytes()[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
+/// A normal number of a standard deviation, given that its size is below a limit of at most two deviations:
+/// uniform ones are drawn until one is taken, six in ten or more.
+fn short_normal(mut bits: u64, std: f64, limit: f64) -> f64 {
+    loop {
+        let noise = limit * signed(bits);
+        let chance = f64::from(bits as u32) / f64::from(u32::MAX);
+        let half = 0.5 * (noise / std) * (noise / std);
+        // exp(-half) is above 1 - half: mostly the exponential need not be known.
+        if chance < 1.0 - half || chance < (-half).exp() {
+            return noise;
+        }
+        bits = mixed(bits);
+    }
+}
+
+impl<S> Checked for Noisy<S> {
+    fn check(&self) -> Result<()> {
+        let limit = self.limit;
+        check(
+            "limit",
+            limit,
+            limit > 0.0 && limit <= 1.0,
+            "above 0, up to 1",
+        )?;
+        match self.noise {
+            Noise::Uniform => Ok(()),
+            Noise::Normal { std } => check_positive("std", std),
+        }
+    }
+}
+
+impl<S: Schedule> Schedule for Noisy<S> {
+    fn at(&self, step: usize) -> f64 {
+        let value = self.inner.at(step);
+        if self.applies(step) {
+            value + value * self.noise(mixed(self.seed), step)
+        } else {
+            value
+        }
+    }
+
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        self.inner.fill(from, values);
+        let seed = mixed(self.seed);
+        let before = self.from.saturating_sub(from).min(values.len());
+        let steps = from.saturating_add(before)..self.to.unwrap_or(usize::MAX);
+        for (step, value) in steps.zip(&mut values[before..]) {
+            *value += *value * self.noise(seed, step);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! # Median filter
+//!
+//! The smoothing of logged gradient norms, with the padding of the authors' method.
+//!
+//! Source: arXiv 2310.07831, section 4 and the released filter recipe.
+
+use crate::error::{Error, Result};
+
+/// A rolling median of odd `width`: the start is padded with the first value, the end by mirror
+/// reflection without the edge value.
+///
+/// # Errors
+/// If `width` is even, or the values are empty or not all finite.
+///
+/// ```
+/// use regimen_schedules::refine::median_filter;
+///
+/// let norms = [9.0, 3.0, 5.0, 1.0, 7.0, 2.0, 8.0, 4.0, 6.0, 10.0];
+/// let smooth = median_filter(&norms, 3)?;
+/// assert_eq!(smooth, [9.0, 5.0, 3.0, 5.0, 2.0, 7.0, 4.0, 6.0, 6.0, 6.0]);
+/// # Ok::<(), regimen_schedules::Error>(())
+/// ```
+pub fn median_filter(values: &[f64], width: usize) -> Result<Vec<f64>> {
+    if width.is_multiple_of(2) {
+        return Err(Error::OutOfRange {
+            field: "width",
+            value: width.to_string(),
+            allowed: "an odd number",
+        });
+    }
+    finite("norms", values)?;
+    let half = (width / 2) as isize;
+    let count = values.len() as isize;
+    let at = |i: isize| padded(values, i);
+    // A sorted window, from which one value leaves and into which one comes at each step.
+    let mut window: Vec<f64> = (-half..=half).map(at).collect();
+    window.sort_by(f64::total_cmp);
+    let mut medians = Vec::with_capacity(values.len());
+    for center in 0..count {
+        medians.push(window[width / 2]);
+        let (old, new) = (at(center - half), at(center + half + 1));
+        let leave = window.partition_point(|value| *value < old);
+        window.remove(leave);
+        let enter = window.partition_point(|value| *value < new);
+        window.insert(enter, new);
+    }
+    Ok(medians)
+}
+
+/// The value at a position that may lie outside: the first one before the start, reflected
+/// (and reflected again, if need be) after the end.
+fn padded(values: &[f64], position: isize) -> f64 {
+    let last = values.len() as isize - 1;
+    if position <= 0 || last == 0 {
+        return values[0];
+    }
+    let folded = position % (2 * last);
+    let index = if folded > last {
+        2 * last - folded
+    } else {
+        folded
+    };
+    values[index as usize]
+}
+
+/// The points of the released recipe: shorter logs are interpolated up to this many.
+pub const RECIPE_POINTS: usize = 10_000;
+
+/// The released filter recipe: infinities dropped, the first and last two entries dropped, linear
+/// interpolation up to 10,000 points if there are fewer, then a median filter of width
+/// `2 floor(floor(0.1 * 10_000) / 2) + 1 = 1001`, also for longer logs.
+///
+/// The result has `max(10_000, norms.len() - 4)` points: a shape over the run, to be resampled.
+///
+/// # Errors
+/// If fewer than five finite norms are left, or one is NaN.
+pub fn filter_recipe(norms: &[f64]) -> Result<Vec<f64>> {
+    let kept: Vec<f64> = norms.iter().copied().filter(|n| !n.is_infinite()).collect();
+    finite("norms", &kept)?;
+    if kept.len() < 5 {
+        return Err(Error::TooFew {
+            field: "norms",
+            found: kept.len(),
+            needed: 5,
+        });
+    }
+    let mut middle = kept[2..kept.len() - 2].to_vec();
+    if middle.len() < RECIPE_POINTS {
+        middle = resample(&middle, RECIPE_POINTS);
+    }
+    median_filter(&middle, 2 * (RECIPE_POINTS / 10 / 2) + 1)
+}
+
+/// `count` points at even distances along a sequence, by linear interpolation; the ends stay.
+#[must_use]
+pub fn resample(values: &[f64], count: usize) -> Vec<f64> {
+    let at = |i: usize| {
+        let position = i as f64 * (values.len() - 1) as f64 / (count.max(2) - 1) as f64;
+        interpolate(values, position)
+    };
+    if values.is_empty() {
+        return Vec::new();
+    }
+    (0..count).map(at).collect()
+}
+
+/// The value at a fractional position of a sequence that is not empty.
+pub(crate) fn interpolate(values: &[f64], position: f64) -> f64 {
+    let low = (position.floor().max(0.0) as usize).min(values.len() - 1);
+    let high = (low + 1).min(values.len() - 1);
+    let part = position - low as f64;
+    values[low] + (values[high] - values[low]) * part
+}
+
+pub(crate) fn finite(field: &'static str, values: &[f64]) -> Result<()> {
+    if values.is_empty() {
+        return Err(Error::TooFew {
+            field,
+            found: 0,
+            needed: 1,
+        });
+    }
+    match values.iter().find(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(Error::OutOfRange {
+            field,
+            value: value.to_string(),
+            allowed: "finite numbers",
+        }),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const G: [f64; 10] = [9.0, 3.0, 5.0, 1.0, 7.0, 2.0, 8.0, 4.0, 6.0, 10.0];
+
+    #[test]
+    fn smoothing_width_3() {
+        let smooth = median_filter(&G, 3).unwrap();
+        assert_eq!(smooth, [9.0, 5.0, 3.0, 5.0, 2.0, 7.0, 4.0, 6.0, 6.0, 6.0]);
+    }
+
+    #[test]
+    fn smoothing_width_5() {
+        let smooth = median_filter(&G, 5).unwrap();
+        assert_eq!(smooth, [9.0, 5.0, 5.0, 3.0, 5.0, 4.0, 6.0, 6.0, 6.0, 6.0]);
+    }
+
+    #[test]
+    fn a_window_wider_than_the_log_reflects_again() {
+        assert_eq!(median_filter(&[2.0], 7).unwrap(), [2.0]);
+        assert_eq!(median_filter(&[1.0, 3.0], 9).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn the_recipe_smooths_over_1001_of_10000_points() {
+        let mut norms: Vec<f64> = (0..54).map(f64::from).collect();
+        norms[20] = f64::INFINITY;
+        let smooth = filter_recipe(&norms).unwrap();
+        assert_eq!(smooth.len(), RECIPE_POINTS);
+        assert_eq!(smooth[0], 2.0);
+        assert!(smooth.windows(2).take(9000).all(|pair| pair[0] <= pair[1]));
+        assert!(filter_recipe(&[1.0; 4]).is_err());
+        assert!(filter_recipe(&[1.0, f64::NAN, 1.0, 1.0, 1.0, 1.0]).is_err());
+        assert_eq!(filter_recipe(&[2.0; 20_000]).unwrap().len(), 19_996);
+    }
+
+    #[test]
+    fn bad_input_is_named() {
+        assert!(median_filter(&G, 4).is_err());
+        assert!(median_filter(&[], 3).is_err());
+        let error = median_filter(&[1.0, f64::NAN], 3).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`norms` is NaN: allowed is finite numbers"
+        );
+    }
+}
