@@ -113,7 +113,12 @@ fn checks(finding: &Value) -> Option<String> {
         table += &format!(" {} |", string(check, "verdict").unwrap_or(""));
     }
     if has("headline") {
-        table += "\n\nHeadline checks ask for the paper's own effect; the others for what the method must do as well.";
+        let marked = checks.iter().any(|check| check["headline"] == true);
+        table += if marked {
+            "\n\nHeadline checks ask for the paper's own effect."
+        } else {
+            "\n\nNo check here asks for the paper's own effect."
+        };
     }
     Some(table)
 }
@@ -275,6 +280,7 @@ mod tests {
             "| weights off: exactly 0 | 0 | every seed counts | holds |",
             "| saved: at least 40 % | 50 | seeds agree | holds |",
             "| lost: at most 1 | no figure |  | failed |",
+            "Headline checks ask for",
             "- `no-regrowth`: Nothing is grown back. Turns *granet minus rigl*.",
             "- Seeds 0 to 2 became 10 to 12. Before: It was 0.3 ± 0.4.",
             "- seed 11: error: &lt;nan> in `rigl`",
