@@ -7,7 +7,7 @@ mod findings;
 mod length;
 mod licences;
 pub(crate) mod lists;
-mod methods;
+pub(crate) mod methods;
 mod pages;
 mod region;
 pub(crate) mod systems;
@@ -54,8 +54,7 @@ fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     Ok(problems)
 }
 
-/// What a system's files and its record are the source of: the lists of systems, the figures on their pages and the tables
-/// of methods.
+/// What the systems' experiments and their record are the source of: the lists of systems and the figures on their pages.
 pub(crate) fn generated_for_systems(project: &Project, fix: bool) -> Result<Vec<String>> {
     let (systems, mut problems) = systems::read(project)?;
     problems.extend(lists::check(project, &systems, fix)?);

@@ -113,7 +113,12 @@ fn checks(finding: &Value) -> Option<String> {
         table += &format!(" {} |", string(check, "verdict").unwrap_or(""));
     }
     if has("headline") {
-        table += "\n\nHeadline checks ask for the paper's own effect; the others for what the method must do as well.";
+        let marked = checks.iter().any(|check| check["headline"] == true);
+        table += if marked {
+            "\n\nHeadline checks ask for the paper's own effect."
+        } else {
+            "\n\nNo check here asks for the paper's own effect."
+        };
     }
     Some(table)
 }
@@ -185,7 +190,10 @@ fn run(finding: &Value) -> String {
         .collect();
     let mut parts = vec![format!("{} seeds ({})", seeds.len(), number::range(&seeds))];
     parts.extend(string(finding, "data").map(escape));
-    parts.extend(number_of(finding, "seconds").map(|seconds| format!("{seconds:.0} core seconds")));
+    parts.extend(number_of(finding, "seconds").map(|seconds| {
+        let decimals = usize::from(seconds < 10.0);
+        format!("{} core seconds", number::fixed(seconds, decimals))
+    }));
     parts.extend(string(finding, "backend").map(|backend| format!("`{backend}`")));
     let name = string(finding, "system").unwrap_or("");
     format!(
@@ -204,7 +212,7 @@ fn figure(value: &Value) -> String {
 
 /// A metric with its unit, where it does not name it itself.
 pub(super) fn with_unit(metric: &str, unit: &str) -> String {
-    if unit.is_empty() || metric.ends_with(unit) {
+    if unit.is_empty() || metric.ends_with(&format!(", {unit}")) {
         metric.to_owned()
     } else {
         format!("{metric}, {unit}")
@@ -272,6 +280,7 @@ mod tests {
             "| weights off: exactly 0 | 0 | every seed counts | holds |",
             "| saved: at least 40 % | 50 | seeds agree | holds |",
             "| lost: at most 1 | no figure |  | failed |",
+            "Headline checks ask for",
             "- `no-regrowth`: Nothing is grown back. Turns *granet minus rigl*.",
             "- Seeds 0 to 2 became 10 to 12. Before: It was 0.3 ± 0.4.",
             "- seed 11: error: &lt;nan> in `rigl`",
@@ -328,5 +337,6 @@ mod tests {
         assert_eq!(with_unit("accuracy", "%"), "accuracy, %");
         assert_eq!(with_unit("loss, nats", "nats"), "loss, nats");
         assert_eq!(with_unit("ratio", ""), "ratio");
+        assert_eq!(with_unit("accuracy at 2 %", "%"), "accuracy at 2 %, %");
     }
 }

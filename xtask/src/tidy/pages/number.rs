@@ -4,6 +4,9 @@
 const SMALL: f64 = 1e-3;
 const LARGE: f64 = 1e7;
 
+/// From this size on no decimal is of use.
+const LONG: f64 = 1e4;
+
 /// The most decimals that are chosen.
 const MOST: usize = 6;
 
@@ -42,12 +45,12 @@ pub(super) fn decimals_of_column(cells: &[(f64, f64)]) -> usize {
     middle.or_else(of_values).unwrap_or(0)
 }
 
-/// A number with so many decimals, or in powers of ten; never a negative zero.
+/// A number with so many decimals, or in powers of ten where it is large; never a negative zero.
 pub(super) fn fixed(value: f64, decimals: usize) -> String {
-    let size = value.abs();
-    if size != 0.0 && (size < SMALL && decimals >= 4 || size >= LARGE) {
+    if value.abs() >= LARGE {
         return format!("{value:.1e}");
     }
+    let decimals = if value.abs() >= LONG { 0 } else { decimals };
     let text = format!("{value:.decimals$}");
     let is_zero = text.chars().all(|c| !c.is_ascii_digit() || c == '0');
     if is_zero {
@@ -65,6 +68,7 @@ pub(super) fn mean_and_error(mean: f64, se: f64) -> String {
             let (mean, se) = (fixed(mean, decimals), fixed(se, decimals));
             format!("{mean} ± {se}")
         }
+        None if mean != 0.0 && mean.abs() < SMALL => format!("{mean:.1e}"),
         None => fixed(mean, decimals_of_value(mean)),
     }
 }
@@ -101,6 +105,9 @@ mod tests {
             (4408.0, 232.87, "4408 ± 233"),
             (-0.2525, 0.2728, "-0.25 ± 0.27"),
             (3.05e-6, 1.346e-6, "3.1e-6 ± 1.3e-6"),
+            (0.0059, 6.6e-4, "0.0059 ± 0.0007"),
+            (3.6e-4, 0.003, "0.0004 ± 0.0030"),
+            (-46639.04, 1041.05, "-46639 ± 1041"),
             (-0.0001, 0.05, "0.00 ± 0.05"),
         ] {
             assert_eq!(mean_and_error(mean, se), text);
