@@ -3,6 +3,7 @@
 //! How a user reads them: keep the `Routing` of each mixture of a forward pass, and give them to `Pathway::of_batch`.
 
 mod addition;
+mod arm;
 mod evidence;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use regimen_tensor::stats::mean;
 use crate::experiment::{Better, Check, Context, DataKind, Quantity, System, Trial, values};
 
 use addition::{Adder, Batch, Pairs, accuracy, pairs};
+use arm::{Arm, GENERALISED, MEMORISED, SHUFFLED, STEADY};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -45,7 +47,6 @@ pub const SYSTEM: System = System {
     judge,
 };
 
-const WIDTH: usize = 64;
 const THRESHOLD: f64 = 0.7;
 const BALANCE: f64 = 0.01;
 /// In percent. At least so much training accuracy, in both phases.
@@ -58,64 +59,6 @@ const ALL: &str = "all pairs";
 const RELATIVE: &str = "same answer over all pairs";
 const LOSS: &str = "training loss";
 const EVERY: usize = 100;
-
-/// What a run trains, and how.
-struct Arm {
-    name: &'static str,
-    modulus: usize,
-    layers: usize,
-    experts: usize,
-    steps: usize,
-    /// Share of all pairs of numbers that is trained on.
-    share: f64,
-    rate: f64,
-    decay: f32,
-    /// Whether the answers are dealt out anew, so that nothing is to be generalised.
-    shuffled: bool,
-    /// Whether it is to generalise.
-    generalises: bool,
-}
-
-const GENERALISED: Arm = Arm {
-    name: "generalised",
-    modulus: 23,
-    layers: 2,
-    experts: 4,
-    steps: 2000,
-    share: 0.8,
-    rate: 5e-3,
-    decay: 5.0,
-    shuffled: false,
-    generalises: true,
-};
-
-/// Too few pairs and too little decay to generalise.
-const MEMORISED: Arm = Arm {
-    name: "memorised only",
-    steps: 1000,
-    share: 0.55,
-    rate: 2e-3,
-    decay: 1.0,
-    generalises: false,
-    ..GENERALISED
-};
-
-/// Reported: the generalising run's settings, where there is nothing to generalise to.
-const SHUFFLED: Arm = Arm {
-    name: "shuffled answers",
-    steps: 1000,
-    shuffled: true,
-    generalises: false,
-    ..GENERALISED
-};
-
-/// Reported with the large size: a lower rate, which generalises later and with fewer relapses.
-const STEADY: Arm = Arm {
-    name: "steady",
-    rate: 2e-3,
-    decay: 3.0,
-    ..GENERALISED
-};
 
 fn arms(context: &Context) -> Vec<Arm> {
     let mut whole = GENERALISED;

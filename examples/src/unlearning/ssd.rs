@@ -2,23 +2,18 @@
 
 mod arms;
 mod job;
+mod network;
 mod ratio;
 mod settings;
 mod subject;
 
 use anyhow::Result;
-use burn::module::Module;
-use burn::tensor::Tensor;
-use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
-use regimen_tensor::per_example::cross_entropy;
 
-use crate::data::ImageBatch;
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
-use crate::models::Mlp;
-use crate::train::classify;
 use job::Job;
+use network::RATES;
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -87,32 +82,6 @@ const REVISIONS: &[Revision] = &[
         changed: "A headline check was added, its figures being known: membership inference, how much nearer to retraining than bad teaching",
         before: "Membership inference was reported without a condition: 7.6 ± 1.9 points from retraining, bad teaching 10.2 ± 2.0",
     },
-];
-
-/// A perceptron as Burn's learner trains it.
-#[derive(Module, Debug)]
-struct Network {
-    net: Mlp,
-}
-
-impl TrainStep for Network {
-    type Input = ImageBatch;
-    type Output = ClassificationOutput;
-
-    fn step(&self, batch: ImageBatch) -> TrainOutput<ClassificationOutput> {
-        classify(self, batch, |model, images| model.net.forward(images))
-    }
-}
-
-fn loss(model: &Network, batch: ImageBatch) -> Tensor<1> {
-    cross_entropy(model.net.forward(batch.images), batch.labels).mean()
-}
-
-/// Adam's rates of the baselines that train with it: one that forgets in the hundred steps of this size, and the paper's,
-/// whose epochs have four hundred.
-const RATES: [(f64, [&str; 2]); 2] = [
-    (1e-3, ["amnesiac", "bad teacher"]),
-    (1e-4, ["amnesiac, rate 1e-4", "bad teacher, rate 1e-4"]),
 ];
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {

@@ -13,7 +13,7 @@ use regimen_moe::balance::{GlobalBalance, Load, LoadStatistics, Specialisation};
 use regimen_moe::{Activation, Moe, MoeConfig, Routing};
 use regimen_tensor::per_example::cross_entropy;
 
-use super::{Balance, DOMAINS, LOSS, VIOLATION};
+use super::balance::{Balance, DOMAINS, LOSS, VIOLATION};
 use crate::data::{Text, TextBatch, TextLoader};
 use crate::experiment::{Context, Trial};
 use crate::train::mean;

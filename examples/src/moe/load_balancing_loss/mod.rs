@@ -4,16 +4,15 @@
 //! balances the batch as a whole lets them specialise. Shown on a character model of three texts, and on a simulated
 //! regression over four domains, where the update of biases takes part too.
 
+mod balance;
 mod characters;
 mod regression;
 
 use anyhow::Result;
-use burn::tensor::Tensor;
-use regimen_moe::Routing;
-use regimen_moe::balance::{Load, load_balancing_loss, sequence_balancing_loss};
+use balance::{Balance, DOMAINS, ERROR, LOSS, REGRESSION_VIOLATION, VIOLATION};
 
 use crate::experiment::{
-    Better, Check, Context, DataKind, Domain, Fault, Quantity, Revision, System, Trial,
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial,
 };
 use crate::experiment::{differences, values};
 
@@ -86,62 +85,12 @@ const REVISIONS: &[Revision] = &[
     },
 ];
 
-/// The texts of the character model.
-const DOMAINS: &[Domain] = &[Domain::Prose, Domain::Verse, Domain::Code];
-
-/// What the load is balanced over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Balance {
-    /// Nothing.
-    None,
-    /// Each micro-batch by itself.
-    Micro,
-    /// All micro-batches of a step.
-    Global,
-    /// Each micro-batch by itself, of tokens that were shuffled over the micro-batches.
-    Shuffled,
-    /// The micro-batches of a step up to the current one.
-    Buffered,
-    /// All micro-batches, by biases and without a loss.
-    Bias,
-}
-
-impl Balance {
-    const fn arm(self) -> &'static str {
-        match self {
-            Self::None => "no balance",
-            Self::Micro => "micro-batch",
-            Self::Global => "global batch",
-            Self::Shuffled => "shuffled micro-batch",
-            Self::Buffered => "buffered",
-            Self::Bias => "bias update",
-        }
-    }
-
-    /// The loss of a pass whose rows are the micro-batches, if there is one.
-    fn loss(self, routing: &Routing, context: &Context) -> Option<Tensor<1>> {
-        let alone = context.is_broken_by("counts-not-exchanged");
-        match self {
-            Self::Micro | Self::Shuffled => Some(sequence_balancing_loss(routing)),
-            Self::Global if alone => Some(sequence_balancing_loss(routing)),
-            Self::Global => Some(load_balancing_loss(&Load::of(routing))),
-            Self::None | Self::Buffered | Self::Bias => None,
-        }
-    }
-}
-
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     characters::run(context, &mut trial)?;
     regression::run(context, &mut trial)?;
     Ok(trial)
 }
-
-/// The largest load over the mean load, less 1.
-const VIOLATION: &str = "violation";
-const LOSS: &str = "validation loss, nats";
-const ERROR: &str = "regression: error";
-const REGRESSION_VIOLATION: &str = "regression: violation";
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
     let texts = |metric| {

@@ -13,7 +13,7 @@ use rand_distr::{Distribution, StandardNormal};
 use regimen_moe::balance::{BiasUpdateConfig, Load, LoadStatistics, Specialisation};
 use regimen_moe::{Activation, Moe, MoeConfig, RouterConfig, SigmoidRouterConfig};
 
-use super::{Balance, ERROR, REGRESSION_VIOLATION};
+use super::balance::{Balance, ERROR, REGRESSION_VIOLATION};
 use crate::experiment::{Context, Trial};
 
 const DOMAINS: usize = 4;

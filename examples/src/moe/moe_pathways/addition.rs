@@ -9,7 +9,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use regimen_moe::{Activation, Moe, MoeConfig, Routing};
 
-use super::{Arm, WIDTH};
+use super::arm::{Arm, WIDTH};
 
 /// Pairs of numbers with their sums: `(a, b, (a + b) mod p)`.
 pub(super) type Pairs = Vec<(usize, usize, usize)>;

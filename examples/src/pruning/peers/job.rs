@@ -18,11 +18,13 @@ use regimen_tensor::ParamVector;
 use regimen_tensor::per_example::cross_entropy;
 
 use super::super::granet::{Pruned, Steps};
-use super::{BATCH, EPOCHS};
 use crate::data::{ImageBatch, ImageBatcher, Images};
 use crate::experiment::Context;
 use crate::models::Mlp;
 use crate::train::{classify, fit};
+
+const BATCH: usize = 32;
+pub(super) const EPOCHS: usize = 40;
 
 /// One seed at one sparsity.
 pub(super) struct Job<'a> {

@@ -19,11 +19,9 @@ use regimen_tensor::stats::{mean, standard_error};
 use crate::experiment::Context;
 use crate::models::{Mlp, MlpConfig};
 use crate::train::accuracy;
-use job::Job;
+use job::{EPOCHS, Job};
 
-const BATCH: usize = 32;
 const EVERY: usize = 20;
-const EPOCHS: usize = 40;
 /// Trainings of iterative pruning: the share that goes after each follows from the sparsity.
 const ROUNDS: usize = 5;
 

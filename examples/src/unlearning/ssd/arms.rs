@@ -10,9 +10,9 @@ use regimen_unlearning::gradient_ascent::GradientAscentConfig;
 use regimen_unlearning::{SsdConfig, lfssd};
 
 use super::job::Job;
+use super::network::{Network, loss};
 use super::ratio::record_ratio;
 use super::subject::{Importances, fit, third};
-use super::{Network, loss};
 use crate::data::Images;
 use crate::experiment::Trial;
 

@@ -12,7 +12,7 @@ use regimen_schedules::{Constant, LrSchedule};
 use regimen_unlearning::metrics::softmax_entropy;
 use regimen_unlearning::{membership_inference, relabel};
 
-use super::Network;
+use super::network::Network;
 use crate::data::{ImageBatch, ImageBatcher, Images};
 use crate::experiment::{Context, Trial};
 use crate::models::MlpConfig;

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use regimen_unlearning::Classifier;
 use regimen_unlearning::optimise::finetune::FineTune;
 
-use super::Network;
 use super::job::Job;
+use super::network::Network;
 use super::subject::{Importances, Setting, Subject, fit, importance};
 use crate::data::ImageBatch;
 use crate::experiment::Trial;

@@ -12,8 +12,8 @@ use regimen_unlearning::optimise::finetune::FineTune;
 use regimen_unlearning::optimise::mixed_sizes;
 use regimen_unlearning::{Classifier, Method, Order, Prepared, SsdConfig, UnlearnConfig};
 
-use super::RATES;
 use super::job::{BATCH, Job};
+use super::network::RATES;
 use super::ratio::{RATIO_ARM, record_ratio};
 use crate::data::{ImageBatch, Images};
 use crate::experiment::Trial;
