@@ -9,7 +9,7 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_tensor::rank;
-use regimen_unlearning::klom::margins;
+use regimen_unlearning::attribution::margins;
 use regimen_unlearning::{
     Datamodel, KlomConfig, MatchingConfig, Outputs, Subsets, SubsetsConfig, simulated_oracle,
 };

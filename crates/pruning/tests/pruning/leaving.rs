@@ -8,8 +8,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor};
-use regimen_pruning::mask::checkpoint::{self, Framework, load_model, masks_path};
 use regimen_pruning::after::{self, Pattern, Rule};
+use regimen_pruning::mask::checkpoint::{self, Framework, load_model, masks_path};
 use regimen_pruning::{Fixed, Masks, SparseLinear};
 use safetensors::tensor::{Dtype, TensorView};
 

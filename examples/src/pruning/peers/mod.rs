@@ -4,9 +4,9 @@ mod job;
 
 use anyhow::Result;
 use burn::module::Module;
-use regimen_pruning::before::grasp::grasp;
 use regimen_pruning::after::lottery::rewind;
 use regimen_pruning::after::{Pattern, Rule};
+use regimen_pruning::before::grasp::grasp;
 use regimen_pruning::before::snip::snip;
 use regimen_pruning::before::synflow::synflow;
 use regimen_pruning::{

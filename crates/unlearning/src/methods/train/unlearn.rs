@@ -4,19 +4,6 @@
 //!
 //! Source: the training loops of the methods' papers; the orders of batches are theirs.
 
-mod order;
-
-pub mod amnesiac;
-pub mod finetune;
-pub mod gradient_difference;
-pub mod neg_grad;
-pub mod npo;
-pub mod rmu;
-pub mod salun;
-pub mod scrub;
-pub mod task_vector;
-pub mod unsir;
-
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::lr_scheduler::LrScheduler;
@@ -24,12 +11,10 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::order::{Order, Step, walk};
 use crate::Classifier;
 use crate::classifier::gradients;
 use crate::error::{Result, UnlearningError, check};
-
-pub use order::{Order, mixed_sizes};
-use order::{Step, walk};
 
 /// A method: its loss on both sets, the order in which it wants them, and its stopping rule.
 pub trait Method<M: Classifier> {
@@ -98,8 +83,8 @@ impl UnlearnConfig {
 ///
 /// ```
 /// use burn::{module::Module, nn::{Linear, LinearConfig}, optim::SgdConfig, tensor::{Device, Int, Tensor}};
-/// use regimen_unlearning::optimise::{UnlearnConfig, finetune::FineTune};
-/// use regimen_unlearning::{Classifier, Prepared};
+/// use regimen_unlearning::methods::train::finetune::FineTune;
+/// use regimen_unlearning::{Classifier, Prepared, UnlearnConfig};
 ///
 /// #[derive(Module, Debug)]
 /// struct Model { head: Linear }
@@ -243,14 +228,4 @@ impl Mean {
         }
         Err(UnlearningError::Diverged(set))
     }
-}
-
-/// The mean cross-entropy, `[1]`, of a batch with its own labels.
-pub(crate) fn mean_loss<M: Classifier>(model: &M, batch: &M::Batch) -> Tensor<1> {
-    losses(model, batch).mean()
-}
-
-/// The cross-entropy, `[batch]`, of each example of a batch with its own label.
-pub(crate) fn losses<M: Classifier>(model: &M, batch: &M::Batch) -> Tensor<1> {
-    regimen_tensor::per_example::cross_entropy(model.logits(batch), M::targets(batch))
 }

@@ -6,8 +6,9 @@
 
 use burn::tensor::Tensor;
 
-use super::{Method, Order, mean_loss};
+use super::{Method, Order};
 use crate::Classifier;
+use crate::classifier::mean_loss;
 
 /// The retain set's mean cross-entropy; the forget set is never looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

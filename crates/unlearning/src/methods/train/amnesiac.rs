@@ -12,8 +12,9 @@ use rand_chacha::ChaCha8Rng;
 use regimen_tensor::per_example::cross_entropy;
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Order, mean_loss};
+use super::{Method, Order};
 use crate::Classifier;
+use crate::classifier::mean_loss;
 use crate::error::{Result, check};
 
 /// Draws of wrong labels.
@@ -45,7 +46,7 @@ impl AmnesiacConfig {
 
 /// Amnesiac relabelling. Each visit draws a wrong label anew, uniformly, so that over epochs the target is the even
 /// mixture of the other classes. For labels that stay the same, train with [`FineTune`](super::finetune::FineTune) on data
-/// that [`relabel`](crate::relabel()) has changed, as the released code of 2308.07707 does.
+/// that [`relabel`](super::relabel()) has changed, as the released code of 2308.07707 does.
 ///
 /// It holds its position in the draw of labels: save it (serde) beside [`Unlearn`](super::Unlearn), and a run that goes
 /// on draws what the straight one would have drawn.

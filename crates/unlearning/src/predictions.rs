@@ -2,10 +2,9 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
-use super::membership_inference;
 use crate::Classifier;
 use crate::classifier::reference;
-use crate::error::{Result, UnlearningError};
+use crate::error::{Result, UnlearningError, mismatch, same};
 
 /// What a model says of a data set, on the host: one row an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,7 +132,7 @@ impl Predictions {
 
     /// Higher is better, 1 is perfect (as ignorant as a random model), and the retrained reference scores somewhat less.
     ///
-    /// [`zrf`](super::zrf) from two models' predictions on the forget set, in the same order.
+    /// [`zrf`](crate::metrics::zrf) from two models' predictions on the forget set, in the same order.
     ///
     /// # Errors
     /// If the numbers of examples or classes differ.
@@ -156,23 +155,6 @@ impl Predictions {
     }
 }
 
-/// Neither direction is better: the retrained reference's own score is perfect, and that is what strangers to the model score,
-/// near the share of test examples that the attacker takes for members.
-///
-/// The share of forget examples, `0..=1`, that a balanced logistic regression on `feature` takes for training data;
-/// it is fitted on retained examples against test examples, as [`membership_inference`].
-///
-/// # Errors
-/// If a feature is not finite.
-pub fn attack(
-    retain: &Predictions,
-    test: &Predictions,
-    forget: &Predictions,
-    feature: impl Fn(&Predictions) -> Vec<f64>,
-) -> Result<f64> {
-    membership_inference(&feature(retain), &feature(test), &feature(forget))
-}
-
 /// `p` times a logarithm, with `0 log 0 = 0`.
 fn product(p: f64, log: f64) -> f64 {
     if p == 0.0 { 0.0 } else { p * log }
@@ -185,26 +167,6 @@ fn read<T, E: std::fmt::Debug>(values: Result<T, E>) -> Result<T> {
             reason: format!("{error:?}"),
         })
     })
-}
-
-pub(super) fn same(what: &'static str, expected: usize, found: usize) -> Result<()> {
-    if expected == found {
-        return Ok(());
-    }
-    Err(mismatch(what, expected.to_string(), found))
-}
-
-pub(super) fn mismatch(
-    what: &'static str,
-    expected: String,
-    found: impl ToString,
-) -> UnlearningError {
-    let found = found.to_string();
-    UnlearningError::Mismatch {
-        what,
-        expected,
-        found,
-    }
 }
 
 #[cfg(test)]

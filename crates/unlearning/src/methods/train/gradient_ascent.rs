@@ -8,9 +8,10 @@
 use burn::config::Config;
 use burn::tensor::Tensor;
 
+use super::{EpochLog, Method, Order};
 use crate::Classifier;
+use crate::classifier::{losses, mean_loss};
 use crate::error::{Result, check};
-use crate::optimise::{EpochLog, Method, Order, losses};
 
 /// Minus the mean of per-example losses `[batch]`, each counted up to `bound` nats.
 ///
@@ -19,7 +20,7 @@ use crate::optimise::{EpochLog, Method, Order, losses};
 ///
 /// ```
 /// use burn::tensor::{Device, Tensor};
-/// use regimen_unlearning::gradient_ascent;
+/// use regimen_unlearning::methods::train::gradient_ascent;
 ///
 /// let losses = Tensor::<1>::from_data([0.5, 9.0], &Device::flex());
 /// assert_eq!(gradient_ascent::loss(losses, 2.5).into_scalar::<f32>(), -1.5);
@@ -63,7 +64,7 @@ impl<M: Classifier> Method<M> for GradientAscent {
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        crate::optimise::mean_loss(model, batch)
+        mean_loss(model, batch)
     }
 
     fn done(&self, epoch: &EpochLog) -> bool {

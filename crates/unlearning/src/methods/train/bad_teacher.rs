@@ -9,9 +9,9 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 
+use super::{Method, Order};
 use crate::Classifier;
 use crate::classifier::reference;
-use crate::optimise::{Method, Order};
 
 /// The mean of `KL(l softmax(bad) + (1 - l) softmax(original) || softmax(student))`, in nats.
 ///

@@ -9,109 +9,9 @@ use nalgebra::{DMatrix, DVector};
 use regimen_tensor::linalg::inverse_spd;
 use serde::{Deserialize, Serialize};
 
+use super::outputs::same_length;
+use super::{Outputs, Subsets};
 use crate::error::{Result, UnlearningError, check};
-use crate::subsets::Subsets;
-
-/// What the models of a [`Subsets`] design output on evaluation points, `[subsets, points, classes]`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Outputs {
-    values: Vec<f32>,
-    points: usize,
-    classes: usize,
-}
-
-impl Outputs {
-    /// Takes one `[points * classes]` row of logits, or of margins with `classes` = 1, for each subset.
-    ///
-    /// # Errors
-    /// If there is none, a row has another length, or a value is not finite.
-    pub fn new(rows: Vec<Vec<f32>>, points: usize, classes: usize) -> Result<Self> {
-        let wanted = points * classes;
-        check("points * classes", wanted as f64, wanted > 0, "1 or more")?;
-        check("rows", 0.0, !rows.is_empty(), "1 or more")?;
-        for row in &rows {
-            let length = row.len();
-            check(
-                "row",
-                length as f64,
-                length == wanted,
-                "points * classes long",
-            )?;
-            if row.iter().any(|value| !value.is_finite()) {
-                return Err(UnlearningError::NotFinite("output"));
-            }
-        }
-        let values = rows.concat();
-        Ok(Self {
-            values,
-            points,
-            classes,
-        })
-    }
-
-    /// The number of subsets.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.values.len() / self.width()
-    }
-
-    /// Whether there is no subset; never so.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
-    /// The number of evaluation points.
-    #[must_use]
-    pub fn points(&self) -> usize {
-        self.points
-    }
-
-    /// The number of outputs of a point.
-    #[must_use]
-    pub fn classes(&self) -> usize {
-        self.classes
-    }
-
-    /// The outputs of one subset's model, `[points * classes]`; none if there is no such subset.
-    #[must_use]
-    pub fn row(&self, subset: usize) -> &[f32] {
-        let start = subset * self.width();
-        self.values.get(start..start + self.width()).unwrap_or(&[])
-    }
-
-    /// The first `count` subsets' outputs, and the others'.
-    ///
-    /// # Errors
-    /// If either part would be empty.
-    pub fn split_at(&self, count: usize) -> Result<(Self, Self)> {
-        let good = count > 0 && count < self.len();
-        check(
-            "count",
-            count as f64,
-            good,
-            "above 0 and below the number of subsets",
-        )?;
-        let (first, rest) = self.values.split_at(count * self.width());
-        let part = |values: &[f32]| Self {
-            values: values.to_vec(),
-            ..*self
-        };
-        Ok((part(first), part(rest)))
-    }
-
-    fn width(&self) -> usize {
-        self.points * self.classes
-    }
-
-    /// Columns `start..start + count` as a matrix, `[subsets, count]`.
-    fn columns(&self, start: usize, count: usize) -> DMatrix<f64> {
-        let value = |row: usize, column: usize| self.values[row * self.width() + start + column];
-        DMatrix::from_fn(self.len(), count, |row, column| {
-            f64::from(value(row, column))
-        })
-    }
-}
 
 /// A linear model of outputs in the presence of training points:
 /// `f_{x,c}(S) = b_{x,c} + sum_{i in S} beta_{x,c,i}`.
@@ -229,8 +129,8 @@ impl Datamodel {
             }
         }
         Self {
-            points: outputs.points,
-            classes: outputs.classes,
+            points: outputs.points(),
+            classes: outputs.classes(),
             bias,
             effects,
         }
@@ -289,18 +189,13 @@ impl Datamodel {
     }
 
     /// The same with all effects times `factor`, such as the
-    /// [`calibration`](crate::datamodel_score::calibration).
+    /// [`calibration`](super::datamodel_score::calibration).
     #[must_use]
     pub fn scaled(mut self, factor: f64) -> Self {
         let scale = |effect: &mut f32| *effect = (f64::from(*effect) * factor) as f32;
         self.effects.iter_mut().for_each(scale);
         self
     }
-}
-
-pub(crate) fn same_length(subsets: &Subsets, outputs: &Outputs) -> Result<()> {
-    let (found, good) = (outputs.len(), outputs.len() == subsets.len());
-    check("outputs", found as f64, good, "one row for each subset")
 }
 
 /// The 0/1 inclusion vectors, `[subsets, points]`.

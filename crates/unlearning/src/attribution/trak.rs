@@ -11,9 +11,8 @@ use regimen_tensor::linalg::{DMatrix, inverse_spd};
 use regimen_tensor::{Projection, TensorError, per_example};
 use serde::{Deserialize, Serialize};
 
-use crate::datamodel::Datamodel;
+use super::{Datamodel, margins};
 use crate::error::{Result, UnlearningError, check};
-use crate::klom::margins;
 
 /// What of a model's output is attributed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +76,7 @@ impl TrakConfig {
 /// checkpoints, each taken before the product. One backward pass an example, or one an example and class for logits.
 ///
 /// The scale of the scores is arbitrary in the released code and biased by the projection here: multiply them by the
-/// [`calibration`](crate::datamodel_score::calibration) on a few re-trained models before using them as predictions.
+/// [`calibration`](super::datamodel_score::calibration) on a few re-trained models before using them as predictions.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::{Device, Int, Tensor}};

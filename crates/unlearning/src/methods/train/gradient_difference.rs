@@ -9,10 +9,10 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::{EpochLog, Method, Order, losses, mean_loss};
+use super::divergence::distillation;
+use super::{EpochLog, Method, Order};
 use crate::Classifier;
-use crate::classifier::reference;
-use crate::divergence::distillation;
+use crate::classifier::{losses, mean_loss, reference};
 use crate::error::{Result, check};
 
 /// Weights of gradient difference: the loss is `-gamma l_forget + alpha l_retain`.
@@ -67,7 +67,7 @@ impl<M: Classifier> Method<M> for GradientDifference<M> {
     }
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        crate::gradient_ascent::loss(losses(model, batch), self.config.bound) * self.config.gamma
+        super::gradient_ascent::loss(losses(model, batch), self.config.bound) * self.config.gamma
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {

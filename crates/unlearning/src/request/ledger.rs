@@ -1,6 +1,6 @@
-//! # ForgetRequest
+//! # Ledger
 //!
-//! Who or what is to be forgotten: by example, by class, by owner; and the ledger of all requests so far.
+//! All requests so far, and the data that each leaves.
 //!
 //! Source: repeated requests as the MUSE benchmark poses them (arXiv 2407.06460, section 3).
 
@@ -10,74 +10,9 @@ use std::sync::Arc;
 use burn::data::dataset::Dataset;
 use serde::{Deserialize, Serialize};
 
-use crate::Split;
+use super::forget_request::Fallible;
+use super::{ForgetRequest, Split};
 use crate::error::{Result, UnlearningError, check};
-
-/// A request, resolved to positions in the data set: it can be filed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ForgetRequest {
-    /// What was asked, in words.
-    pub name: String,
-    positions: BTreeSet<usize>,
-}
-
-type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-impl ForgetRequest {
-    /// These examples, by position.
-    ///
-    /// # Errors
-    /// If there is none.
-    pub fn examples(
-        name: impl Into<String>,
-        positions: impl IntoIterator<Item = usize>,
-    ) -> Result<Self> {
-        let positions: BTreeSet<usize> = positions.into_iter().collect();
-        if positions.is_empty() {
-            return Err(UnlearningError::Empty("forget"));
-        }
-        let name = name.into();
-        Ok(Self { name, positions })
-    }
-
-    /// All examples of a class.
-    ///
-    /// # Errors
-    /// If the data can't be read, or no example is of the class.
-    pub fn class<I>(
-        data: &impl Dataset<I>,
-        class: usize,
-        class_of: impl Fn(&I) -> usize,
-    ) -> Fallible<Self> {
-        Self::owner(data, format!("class {class}"), |item| {
-            class_of(item) == class
-        })
-    }
-
-    /// All examples that belong to an owner, as `owns` says of each item.
-    ///
-    /// # Errors
-    /// If the data can't be read, or the owner has no example.
-    pub fn owner<I>(
-        data: &impl Dataset<I>,
-        name: impl Into<String>,
-        owns: impl Fn(&I) -> bool,
-    ) -> Fallible<Self> {
-        let mut positions = Vec::new();
-        for position in 0..data.len() {
-            if owns(&data.get(position)?) {
-                positions.push(position);
-            }
-        }
-        Ok(Self::examples(name, positions)?)
-    }
-
-    /// The positions, ascending.
-    #[must_use]
-    pub fn positions(&self) -> &BTreeSet<usize> {
-        &self.positions
-    }
-}
 
 /// All requests against one data set, in their order. What was forgotten once is retained never again.
 ///
@@ -114,7 +49,7 @@ impl Ledger {
     /// # Errors
     /// If a position is not in the data, or nothing would stay.
     pub fn add(&mut self, request: ForgetRequest) -> Result<()> {
-        for position in &request.positions {
+        for position in request.positions() {
             let known = *position < self.total;
             check(
                 "position",
@@ -123,7 +58,7 @@ impl Ledger {
                 "a position of the data set",
             )?;
         }
-        let all = self.forgotten().union(&request.positions).count();
+        let all = self.forgotten().union(request.positions()).count();
         if all == self.total {
             return Err(UnlearningError::Empty("retain"));
         }
@@ -140,7 +75,7 @@ impl Ledger {
     /// Every position that was ever to be forgotten.
     #[must_use]
     pub fn forgotten(&self) -> BTreeSet<usize> {
-        let positions = self.requests.iter().flat_map(|request| &request.positions);
+        let positions = self.requests.iter().flat_map(ForgetRequest::positions);
         positions.copied().collect()
     }
 
@@ -175,10 +110,10 @@ impl Ledger {
             .requests
             .split_last()
             .ok_or(UnlearningError::Empty("forget"))?;
-        let named = |position: &usize| before.iter().any(|r| r.positions.contains(position));
+        let named = |position: &usize| before.iter().any(|r| r.positions().contains(position));
         let all = self.forgotten();
         let retain: Vec<usize> = (0..self.total).filter(|i| !all.contains(i)).collect();
-        let added = latest.positions.iter().copied().filter(|i| !named(i));
+        let added = latest.positions().iter().copied().filter(|i| !named(i));
         Ok(Split::from_positions(data, retain, added.collect())?)
     }
 

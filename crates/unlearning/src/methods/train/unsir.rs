@@ -15,9 +15,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use regimen_tensor::per_example::cross_entropy;
 
-use super::{Method, Order, mean_loss};
+use super::{Method, Order};
 use crate::Classifier;
-use crate::classifier::gradients;
+use crate::classifier::{gradients, mean_loss};
 use crate::error::{Result, check};
 
 /// How the noise is learned.
@@ -83,7 +83,7 @@ impl NoiseConfig {
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::{Device, Tensor}};
-/// use regimen_unlearning::optimise::unsir::NoiseConfig;
+/// use regimen_unlearning::methods::train::unsir::NoiseConfig;
 ///
 /// let device = Device::flex().autodiff();
 /// let model = LinearConfig::new(4, 3).init(&device); // your trained model

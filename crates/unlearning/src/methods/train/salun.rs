@@ -12,9 +12,9 @@ use regimen_tensor::ParamVector;
 use regimen_tensor::threshold::{Scope, keep_largest};
 
 use super::amnesiac::{Amnesiac, AmnesiacConfig};
-use super::{Method, Order, mean_loss};
+use super::{Method, Order};
 use crate::Classifier;
-use crate::classifier::gradients;
+use crate::classifier::{gradients, mean_loss};
 use crate::error::{Result, UnlearningError, check};
 
 /// How SalUn selects weights and draws labels.

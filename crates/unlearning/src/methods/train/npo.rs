@@ -10,9 +10,9 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softplus;
 
-use super::{Method, Order, losses, mean_loss};
+use super::{Method, Order};
 use crate::Classifier;
-use crate::classifier::reference as frozen;
+use crate::classifier::{losses, mean_loss, reference as frozen};
 use crate::error::{Result, check};
 
 /// `(2 / beta) mean log(1 + (p / p_ref)^beta)`, `[1]`, from log-probabilities `[batch]` of the labels (of a

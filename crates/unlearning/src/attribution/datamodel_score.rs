@@ -6,9 +6,9 @@
 
 use regimen_tensor::rank;
 
-use crate::datamodel::{Datamodel, Outputs, same_length};
+use super::outputs::same_length;
+use super::{Datamodel, Outputs, Subsets};
 use crate::error::{Result, check};
-use crate::subsets::Subsets;
 
 /// The linear datamodelling score of every output, `[n_eval * n_classes]`: higher is better, 1 is perfect, and models
 /// re-trained on the same subsets score what the noise of training leaves, below 1.
@@ -20,7 +20,8 @@ use crate::subsets::Subsets;
 /// If there are fewer than two subsets, or the datamodel, the subsets and the outputs do not agree.
 ///
 /// ```
-/// use regimen_unlearning::{Datamodel, Outputs, Subsets, datamodel_score::linear_datamodelling_score};
+/// use regimen_unlearning::attribution::datamodel_score::linear_datamodelling_score;
+/// use regimen_unlearning::{Datamodel, Outputs, Subsets};
 ///
 /// let datamodel = Datamodel::new(1, 1, vec![0.0], vec![1.0, 2.0])?;
 /// let subsets = Subsets::from_members(2, vec![vec![], vec![0], vec![1]])?;
@@ -109,7 +110,7 @@ fn columns(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::subsets::SubsetsConfig;
+    use crate::SubsetsConfig;
 
     fn exact() -> (Datamodel, Subsets, Outputs) {
         let effects: Vec<f32> = (0..24).map(|i| (i as f32 * 1.7).sin()).collect();

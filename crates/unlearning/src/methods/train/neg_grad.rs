@@ -8,8 +8,9 @@
 use burn::config::Config;
 use burn::tensor::Tensor;
 
-use super::{Method, Order, mean_loss};
+use super::{Method, Order};
 use crate::Classifier;
+use crate::classifier::mean_loss;
 use crate::error::{Result, check};
 
 /// Weight of NegGrad+: the loss is `a l_retain - (1 - a) l_forget`.

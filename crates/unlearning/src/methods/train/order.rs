@@ -39,7 +39,7 @@ impl Order {
 /// more: with them every step of [`Order::Mixed`] sees both sets.
 ///
 /// ```
-/// use regimen_unlearning::optimise::mixed_sizes;
+/// use regimen_unlearning::methods::train::mixed_sizes;
 ///
 /// assert_eq!(mixed_sizes(32, 100, 900), [3, 29]);
 /// assert_eq!(mixed_sizes(32, 1, 10_000), [1, 31]);

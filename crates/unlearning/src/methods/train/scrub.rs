@@ -11,12 +11,11 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::{Method, Order, mean_loss};
-use crate::Classifier;
-use crate::classifier::reference;
-use crate::divergence::distillation;
+use super::divergence::distillation;
+use super::{Method, Order};
+use crate::classifier::{mean_loss, reference};
 use crate::error::{Result, UnlearningError, check};
-use crate::metrics::Predictions;
+use crate::{Classifier, Predictions};
 
 /// Weights of SCRUB. Released runs: 3 to 10 epochs, rate 5e-4, batches of 32 to forget and 128 to retain.
 #[derive(Config, Debug, PartialEq)]
@@ -114,7 +113,7 @@ pub struct Rewound {
 ///
 /// ```
 /// # use burn::{module::Module, nn::{Linear, LinearConfig}, optim::AdamConfig, tensor::{Device, Int, Tensor}};
-/// # use regimen_unlearning::optimise::{UnlearnConfig, scrub::{ScrubConfig, rewind}};
+/// # use regimen_unlearning::methods::train::{UnlearnConfig, scrub::{ScrubConfig, rewind}};
 /// # use regimen_unlearning::{Classifier, Prepared};
 /// # #[derive(Module, Debug)]
 /// # struct Model { head: Linear }

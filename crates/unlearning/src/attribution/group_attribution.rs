@@ -20,7 +20,7 @@ use crate::error::{Result, UnlearningError, check};
 ///
 /// ```
 /// use regimen_tensor::linalg::{DMatrix, DVector};
-/// use regimen_unlearning::group_attribution::group_effect;
+/// use regimen_unlearning::attribution::group_attribution::group_effect;
 ///
 /// let x = DMatrix::from_row_slice(4, 2, &[1., 0., 1., 1., 1., 2., 1., 4.]);
 /// let y = DVector::from_vec(vec![0., 1., 1., 3.]);

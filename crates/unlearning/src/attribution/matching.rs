@@ -16,8 +16,8 @@ use rand_chacha::ChaCha8Rng;
 use regimen_tensor::ParamVector;
 use serde::{Deserialize, Serialize};
 
+use super::Datamodel;
 use crate::classifier::gradients;
-use crate::datamodel::Datamodel;
 use crate::error::{Result, UnlearningError, check};
 
 /// What a model trained without the forget set would output: `t(x) = f_0(x) - multiplier * sum_{i in F} beta_{x,.,i}`.
