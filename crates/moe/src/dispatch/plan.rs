@@ -1,5 +1,9 @@
 //! Which token goes to which expert, sorted by expert: the host's side of a dropless dispatch.
 
+use burn::tensor::{Int, Tensor};
+
+use crate::routers::{Choices, Gating};
+
 /// Assignments of tokens to experts, sorted by expert; within an expert by token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -44,6 +48,41 @@ impl Plan {
         }
     }
 
+    /// The assignments of all tokens that are no padding.
+    pub(crate) fn of(
+        gating: &Gating,
+        valid: Option<&Tensor<1>>,
+        tokens: usize,
+        experts: usize,
+    ) -> Self {
+        let valid: Option<Vec<f32>> = valid.map(|valid| read(valid.clone()));
+        let is_valid = |token: usize| valid.as_ref().is_none_or(|valid| valid[token] > 0.0);
+        let integers = |choices: &Tensor<2, Int>| -> Vec<i64> {
+            choices
+                .clone()
+                .into_data()
+                .convert::<i64>()
+                .try_into_vec()
+                .unwrap_or_default()
+        };
+        match &gating.choices {
+            Choices::ByToken(choices) => {
+                let [_, k] = choices.dims();
+                let choices = integers(choices);
+                let flat = choices.iter().enumerate();
+                let all = flat.map(|(place, &expert)| (place / k, expert as usize, place));
+                Self::new(tokens, experts, all.filter(|(token, ..)| is_valid(*token)))
+            }
+            Choices::ByExpert(choices) => {
+                let [_, taken] = choices.dims();
+                let choices = integers(choices);
+                let flat = choices.iter().enumerate();
+                let all = flat.map(|(place, &token)| (token as usize, place / taken.max(1), place));
+                Self::new(tokens, experts, all.filter(|(token, ..)| is_valid(*token)))
+            }
+        }
+    }
+
     /// Every token to the one expert there is.
     pub(crate) fn dense(tokens: usize) -> Self {
         Self::new(tokens, 1, (0..tokens).map(|token| (token, 0, token)))
@@ -81,6 +120,14 @@ impl Plan {
         }
         (starts, places)
     }
+}
+
+fn read(tensor: Tensor<1>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec()
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -13,13 +13,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use crate::Result;
-use crate::dispatch::Dispatch;
-use crate::error::{MoeError, not_negative, positive};
-use crate::experts::Experts;
-use crate::moe::{Moe, MoeConfig};
-use crate::plan::Plan;
-use crate::routers::RouterConfig;
+use crate::dispatch::{Dispatch, Plan};
+use crate::error::{MoeError, not_negative, positive, read};
+use crate::{Experts, Moe, MoeConfig, Result, RouterConfig};
 
 /// A dense feed-forward network: one expert that every token goes to.
 #[derive(Module, Debug)]
@@ -113,7 +109,7 @@ impl UpcycleConfig {
     fn copies(&self, weight: Tensor<3>, rng: &mut ChaCha8Rng) -> Result<Param<Tensor<3>>> {
         let mut copies = weight.clone().repeat_dim(0, self.experts);
         if self.noise > 0.0 {
-            let values = crate::balance::read("weights", weight)?;
+            let values = read("weights", weight)?;
             let size = self.noise * deviation(&values);
             let normal = Normal::new(0.0, size)
                 .map_err(|_| MoeError::range("weights", size, "values with a finite deviation"))?;

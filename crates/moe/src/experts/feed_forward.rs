@@ -4,15 +4,14 @@
 //!
 //! Source: Shazeer, "GLU Variants Improve Transformer" (arXiv 2002.05202) for the gated form.
 
-use std::sync::Arc;
-
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
+use super::Activation;
+use crate::Result;
+use crate::dispatch::Plan;
 use crate::error::{MoeError, positive};
-use crate::plan::Plan;
-use crate::{Activation, Result};
 
 /// Experts of one shape.
 ///
@@ -157,30 +156,7 @@ impl Experts {
         }
     }
 
-    /// The outputs of one expert for all tokens, `[tokens, d_model]` to the same; `None` if there is no such expert.
-    #[must_use]
-    pub fn forward_one(&self, expert: usize, x: Tensor<2>) -> Option<Tensor<2>> {
-        let ([tokens, _], device) = (x.dims(), x.device());
-        if expert >= self.count() {
-            return None;
-        }
-        let assignments = (0..tokens).map(|token| (token, expert, token));
-        let plan = Plan::new(tokens, self.count(), assignments);
-        Some(self.run(x, Tensor::ones([tokens], &device), plan))
-    }
-
-    /// The weighted sum over the plan's assignments, `[tokens, d_model]`.
-    pub(crate) fn run(&self, x: Tensor<2>, gates: Tensor<1>, plan: Plan) -> Tensor<2> {
-        let plan = Arc::new(plan);
-        #[cfg(feature = "flex")]
-        if crate::kernel::available(&x.device(), x.dtype()) {
-            let weights = self.weights();
-            return crate::kernel::run(x, gates, weights, self.activation, self.gated, plan);
-        }
-        self.run_composed(x, gates, &plan)
-    }
-
-    /// The same in Burn's operations: one gather, one contiguous product an expert and map, one scatter.
+    /// The weighted sum over the plan's assignments, `[tokens, d_model]`, in Burn's operations: one gather, one contiguous product an expert and map, one scatter.
     pub(crate) fn run_composed(&self, x: Tensor<2>, gates: Tensor<1>, plan: &Plan) -> Tensor<2> {
         let (device, model) = (x.device(), self.d_model());
         let zeros = Tensor::<2>::zeros([plan.tokens, model], &device);
@@ -249,71 +225,5 @@ impl Experts {
         let hidden = self.d_hidden();
         let gate = first.clone().narrow(D - 1, 0, hidden);
         self.activation.forward(gate) * first.narrow(D - 1, hidden, hidden)
-    }
-}
-
-#[cfg(all(test, feature = "flex"))]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use burn::tensor::Distribution;
-
-    fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-        tensor.try_into_vec_as::<f32>().unwrap()
-    }
-
-    /// One expert idle, one token without an expert, and all idle.
-    #[test]
-    fn the_fused_operation_equals_the_composed_ones() {
-        let device = Device::flex().autodiff();
-        device.seed(5);
-        let random = |shape| Tensor::<2>::random(shape, Distribution::Normal(0.0, 1.0), &device);
-        let assignments = [(0, 2, 0), (0, 0, 1), (1, 2, 2), (3, 0, 3), (3, 2, 4)];
-        for (gated, bias, used) in [
-            (false, true, 5),
-            (true, true, 5),
-            (true, false, 5),
-            (false, true, 0),
-        ] {
-            let body = Body {
-                d_model: 6,
-                d_hidden: 21,
-                activation: Activation::Gelu,
-                gated,
-                bias,
-            };
-            let experts = body.init(3, &device).unwrap();
-            let plan = Plan::new(4, 3, assignments[..used].iter().copied());
-            let (x, gates) = (random([4, 6]), random([1, 5]).reshape([5]));
-            let target = random([4, 6]);
-            let run = |fused: bool| {
-                let (x, gates) = (x.clone().require_grad(), gates.clone().require_grad());
-                let y = if fused {
-                    experts.run(x.clone(), gates.clone(), plan.clone())
-                } else {
-                    experts.run_composed(x.clone(), gates.clone(), &plan)
-                };
-                let grads = (y.clone() * target.clone()).sum().backward();
-                let biases = [&experts.up_bias, &experts.down_bias];
-                let biases = biases
-                    .into_iter()
-                    .flatten()
-                    .map(|b| values(b.val().grad(&grads).unwrap()));
-                let mut all = vec![
-                    values(y),
-                    values(x.grad(&grads).unwrap()),
-                    values(gates.grad(&grads).unwrap()),
-                    values(experts.up.val().grad(&grads).unwrap()),
-                    values(experts.down.val().grad(&grads).unwrap()),
-                ];
-                all.extend(biases);
-                all
-            };
-            for (fused, composed) in run(true).iter().zip(&run(false)) {
-                for (a, b) in fused.iter().zip(composed) {
-                    approx::assert_abs_diff_eq!(a, b, epsilon = 1e-5);
-                }
-            }
-        }
     }
 }
