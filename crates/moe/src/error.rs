@@ -1,5 +1,6 @@
 //! What can go wrong.
 
+use burn::tensor::Tensor;
 use thiserror::Error;
 
 /// An error of this crate.
@@ -79,4 +80,14 @@ pub(crate) fn not_negative(field: &'static str, value: f64) -> Result<()> {
         return Ok(());
     }
     Err(MoeError::range(field, value, "a finite number from 0"))
+}
+
+/// A tensor's values on the host.
+pub(crate) fn read<const D: usize>(name: &'static str, tensor: Tensor<D>) -> Result<Vec<f64>> {
+    let values = tensor.detach().try_into_vec_as::<f32>();
+    let values = values.map_err(|reason| MoeError::Read {
+        name,
+        reason: reason.to_string(),
+    })?;
+    Ok(values.into_iter().map(f64::from).collect())
 }

@@ -2,34 +2,26 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod activation;
 pub mod balance;
+mod convert;
 mod dispatch;
 mod error;
 mod experts;
-#[cfg(feature = "flex")]
-#[allow(unreachable_pub, reason = "the trait of an extension is public")]
 mod kernel;
 mod moe;
 pub mod pathways;
-mod plan;
 mod routers;
-mod routing;
-mod select;
-mod upcycling;
 
-pub use activation::Activation;
-pub use dispatch::{Capacity, Dispatch, DropOrder, capacity};
+pub use balance::AuxiliaryLosses;
+pub use convert::{Dense, UpcycleConfig, merge};
+pub use dispatch::{Capacity, Dispatch, DropOrder, Routing, capacity};
 pub use error::{MoeError, Result};
-pub use experts::Experts;
+pub use experts::{Activation, Experts};
 #[cfg(feature = "flex")]
 pub use kernel::release_workspace;
 pub use moe::{Moe, MoeConfig, Tokens};
 pub use routers::{
     Choices, ExpertChoiceRouter, ExpertChoiceRouterConfig, Gating, HashRouter, HashRouterConfig,
     Noise, NoisyRouter, NoisyRouterConfig, NoisyScores, Router, RouterConfig, RouterInput,
-    SigmoidRouter, SigmoidRouterConfig, SoftmaxRouter, SoftmaxRouterConfig, select_sigmoid,
+    SigmoidRouter, SigmoidRouterConfig, SoftmaxRouter, SoftmaxRouterConfig, select_sigmoid, top_k,
 };
-pub use routing::{AuxiliaryLosses, Routing};
-pub use select::top_k;
-pub use upcycling::{Dense, UpcycleConfig, merge};

@@ -10,10 +10,10 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
-use crate::dispatch::{self, Dispatch, Dispatched};
+use crate::dispatch::{Dispatch, Plan};
 use crate::error::MoeError;
 use crate::experts::{Body, Experts};
-use crate::plan::Plan;
+use crate::kernel::{self, Dispatched};
 use crate::routers::{Router, RouterConfig, RouterInput};
 use crate::{Activation, Result, Routing};
 
@@ -193,11 +193,11 @@ impl Moe {
             dropped,
         } = match &self.dispatch {
             Dispatch::Dropless => {
-                dispatch::dropless(&self.experts, x.clone(), &gating, valid.as_ref())
+                kernel::dropless(&self.experts, x.clone(), &gating, valid.as_ref())
             }
             Dispatch::Capacity(capacity) => {
                 let valid = valid.as_ref();
-                dispatch::with_capacity(&self.experts, x.clone(), &gating, valid, capacity)
+                kernel::with_capacity(&self.experts, x.clone(), &gating, valid, capacity)
             }
         };
         if let Some(shared) = self.shared_output(x) {

@@ -2,66 +2,25 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod accuracy_matrix;
-mod bits;
-pub mod checkpoint;
-mod cubic;
-pub mod density;
-mod drop;
-mod dynamic;
+pub mod after;
+pub mod before;
+pub mod during;
 mod error;
-mod exploration;
-mod fixed;
 mod floats;
-mod gradients;
-mod granet;
-pub mod grasp;
-mod growth;
-mod handle;
-pub mod inspect;
-pub mod layer;
-pub mod lottery;
-mod magnitude;
-mod mask;
-mod masks;
-mod movement;
-pub mod n_m;
-pub mod oneshot;
-mod optimizer_state;
-mod per_task;
-mod pruner;
-mod rigl;
-mod set;
-pub mod snip;
-mod sparse_linear;
-pub mod sparsegpt;
-mod stored;
-pub mod structured;
-pub mod synflow;
-mod top_kast;
-mod training;
-pub mod wanda;
+pub mod mask;
+pub mod rules;
+pub mod shrink;
+pub mod tasks;
 
-pub use accuracy_matrix::AccuracyMatrix;
-pub use cubic::CubicSparsity;
-pub use density::Layout;
-pub use drop::{DropRule, Rounding};
-pub use dynamic::{DynamicSparse, DynamicSparseConfig};
+pub use during::{
+    DynamicSparse, DynamicSparseConfig, Fixed, GraNetConfig, MagnitudeConfig, Movement,
+    MovementConfig, MovementState, Pruner, RigLConfig, SetConfig, SparseMethod, SparseState,
+    SparseTraining, TopKast, TopKastConfig, TopKastState, mask_optimizer, momenta, penalty,
+};
 pub use error::{PruningError, Result};
-pub use exploration::Exploration;
-pub use fixed::Fixed;
-pub use granet::GraNetConfig;
-pub use growth::GrowthRule;
-pub use layer::Layer;
-pub use magnitude::{MagnitudeConfig, prune_uniform};
-pub use mask::Mask;
-pub use masks::Masks;
-pub use movement::{Movement, MovementConfig, MovementState};
-pub use optimizer_state::{mask_optimizer, momenta};
-pub use per_task::{PerTask, PerTaskConfig, PerTaskState, Topology};
-pub use pruner::Pruner;
-pub use rigl::RigLConfig;
-pub use set::SetConfig;
-pub use sparse_linear::SparseLinear;
-pub use top_kast::{TopKast, TopKastConfig, TopKastState, penalty};
-pub use training::{Event, SparseMethod, SparseState, SparseTraining, Timing};
+pub use mask::{Exploration, Layout, Mask, Masks};
+pub use rules::{
+    CubicSparsity, DropRule, Event, GrowthRule, Layer, Rounding, Timing, prune_uniform,
+};
+pub use shrink::SparseLinear;
+pub use tasks::{AccuracyMatrix, PerTask, PerTaskConfig, PerTaskState, Topology};

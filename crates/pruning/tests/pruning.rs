@@ -11,6 +11,9 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 use rand::SeedableRng;
+use regimen_pruning::after::lottery;
+use regimen_pruning::before::{grasp, snip, synflow};
+use regimen_pruning::mask::density;
 use regimen_pruning::*;
 use regimen_tensor::ParamVector;
 

@@ -11,7 +11,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::{ParamVector, fisher};
-use regimen_unlearning::optimise::finetune::FineTune;
+use regimen_unlearning::methods::train::finetune::FineTune;
 use regimen_unlearning::{
     Classifier, Evidence, ForgetRequest, Ledger, Models, Prepared, ReportConfig, SsdConfig,
     UnlearnConfig,

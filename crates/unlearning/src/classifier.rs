@@ -105,3 +105,13 @@ impl<B: Clone + Send + Sync + 'static> DataLoader<B> for Prepared<B> {
         Arc::new(Self(self.0[start.min(end)..end].to_vec()))
     }
 }
+
+/// The mean cross-entropy, `[1]`, of a batch with its own labels.
+pub(crate) fn mean_loss<M: Classifier>(model: &M, batch: &M::Batch) -> Tensor<1> {
+    losses(model, batch).mean()
+}
+
+/// The cross-entropy, `[batch]`, of each example of a batch with its own label.
+pub(crate) fn losses<M: Classifier>(model: &M, batch: &M::Batch) -> Tensor<1> {
+    regimen_tensor::per_example::cross_entropy(model.logits(batch), M::targets(batch))
+}

@@ -74,3 +74,24 @@ pub(crate) fn check(
         allowed,
     })
 }
+
+/// Refuses two counts that differ.
+pub(crate) fn same(what: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(mismatch(what, expected.to_string(), found))
+}
+
+pub(crate) fn mismatch(
+    what: &'static str,
+    expected: String,
+    found: impl ToString,
+) -> UnlearningError {
+    let found = found.to_string();
+    UnlearningError::Mismatch {
+        what,
+        expected,
+        found,
+    }
+}

@@ -13,10 +13,11 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::Device;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
-use regimen_pruning::snip::snip;
+use regimen_pruning::before::snip::snip;
+use regimen_pruning::mask::density;
 use regimen_pruning::{
     CubicSparsity, Fixed, GraNetConfig, Layout, MagnitudeConfig, Masks, Pruner, RigLConfig,
-    SetConfig, SparseState, density,
+    SetConfig, SparseState,
 };
 use regimen_schedules::{LrSchedule, Schedule};
 use regimen_tensor::per_example::cross_entropy;

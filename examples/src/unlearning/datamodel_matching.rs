@@ -11,7 +11,7 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_tensor::stats;
-use regimen_unlearning::klom::margins;
+use regimen_unlearning::attribution::margins;
 use regimen_unlearning::{
     Datamodel, KlomConfig, MatchingConfig, Outputs, Subsets, SubsetsConfig, simulated_oracle,
 };

@@ -9,9 +9,9 @@ use burn::config::Config;
 use burn::module::Param;
 use burn::tensor::Tensor;
 
+use crate::Moe;
 use crate::Result;
 use crate::error::{MoeError, not_negative};
-use crate::moe::Moe;
 use crate::routers::Router;
 
 /// Configuration of the update.

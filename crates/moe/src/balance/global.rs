@@ -12,9 +12,9 @@ use burn::tensor::Tensor;
 use regimen_tensor::{Alone, Reducer};
 use serde::{Deserialize, Serialize};
 
-use super::{Load, read};
+use super::Load;
 use crate::Result;
-use crate::error::MoeError;
+use crate::error::{MoeError, read};
 
 /// The counts of the current optimizer step: plain data, to stop and go on with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

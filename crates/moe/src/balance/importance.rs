@@ -7,9 +7,8 @@
 use burn::tensor::Tensor;
 
 use super::gates;
-use crate::Routing;
 use crate::routers::{Choices, NoisyScores};
-use crate::select::top_k;
+use crate::{Routing, top_k};
 
 /// `CV^2 = variance / (mean^2 + 1e-10)` with the unbiased variance, `[1]`; 0 for one value.
 fn squared_variation(values: Tensor<1>) -> Tensor<1> {

@@ -7,10 +7,8 @@
 
 use burn::tensor::Tensor;
 
-use crate::error::MoeError;
+use crate::error::{MoeError, read};
 use crate::{Result, Routing};
-
-use super::read;
 
 /// What a balance loss is made of, summed over tokens: counts of the choices and probabilities.
 ///

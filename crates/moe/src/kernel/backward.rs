@@ -6,11 +6,11 @@ use rayon::prelude::*;
 
 use super::curve::{self, Slopes};
 use super::forward::BLOCK;
+use super::job::{Inputs, Job};
 use super::products::{
     Matrix, Sizes, add_row, combine, gather, product_at, product_bt, sharing, split, tensor, values,
 };
 use super::workspace::Buffer;
-use super::{Inputs, Job};
 
 /// What one expert writes: gradients of its rows and of its weights.
 struct Task<'a> {

@@ -6,7 +6,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::Activation;
-use crate::activation::SQRT_2_OVER_PI;
+use crate::experts::SQRT_2_OVER_PI;
 
 /// Values that are worked on together, so that sums vectorise.
 const LANES: usize = 16;

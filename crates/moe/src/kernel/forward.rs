@@ -4,11 +4,12 @@ use burn_flex::FlexTensor;
 use faer::Par;
 use rayon::prelude::*;
 
+use super::curve;
+use super::job::{Inputs, Job};
 use super::products::{
     Matrix, Sizes, add_row, combine, gather, product, sharing, split, tensor, values,
 };
 use super::workspace::Buffer;
-use super::{Inputs, Job, curve};
 
 /// Rows of an expert that are worked on at a time.
 pub(super) const BLOCK: usize = 512;

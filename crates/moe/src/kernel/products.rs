@@ -6,8 +6,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
-use super::{Inputs, Job};
-use crate::plan::Plan;
+use super::job::{Inputs, Job};
+use crate::dispatch::Plan;
 
 /// A row-major matrix in a slice.
 #[derive(Clone, Copy)]

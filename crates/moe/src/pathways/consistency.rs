@@ -4,8 +4,7 @@
 //!
 //! Source: arXiv 2506.21551, equation of the pathway consistency. As written there, lower is smoother.
 
-use crate::balance::read;
-use crate::error::MoeError;
+use crate::error::{MoeError, read};
 use crate::{Result, Router};
 
 /// The consistency of one sample.

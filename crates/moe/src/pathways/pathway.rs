@@ -7,8 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::balance::read;
-use crate::error::MoeError;
+use crate::error::{MoeError, read};
 use crate::{Result, Routing};
 
 /// Sums that reach the threshold but for rounding have reached it.

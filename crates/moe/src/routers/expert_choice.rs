@@ -10,10 +10,11 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
+use super::scores::logits;
 use super::softmax::weight;
-use super::{Choices, Gating, logits};
+use super::{Choices, Gating, top_k};
+use crate::Result;
 use crate::error::{above_zero, positive};
-use crate::{Result, top_k};
 
 /// Configuration of a router by the experts' choice.
 #[derive(Config, Debug)]

@@ -11,7 +11,8 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Choices, Gating, check_top_k};
+use super::scores::check_top_k;
+use super::{Choices, Gating};
 use crate::Result;
 use crate::error::positive;
 

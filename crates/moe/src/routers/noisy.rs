@@ -11,9 +11,10 @@ use burn::nn::Initializer;
 use burn::tensor::activation::{softmax, softplus};
 use burn::tensor::{Device, Tensor};
 
-use super::{Choices, Gating, Noise, NoisyScores, check_top_k, chosen, logits};
+use super::scores::{check_top_k, chosen, logits};
+use super::{Choices, Gating, Noise, NoisyScores, top_k};
+use crate::Result;
 use crate::error::not_negative;
-use crate::{Result, top_k};
 
 /// Configuration of a noisy router.
 #[derive(Config, Debug)]

@@ -10,10 +10,11 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 
+use super::scores::{check_top_k, chosen, logits, normalised};
 use super::softmax::{selection_bias, weight};
-use super::{Choices, Gating, check_top_k, chosen, logits, normalised};
+use super::{Choices, Gating, top_k};
+use crate::Result;
 use crate::error::{MoeError, above_zero};
-use crate::{Result, top_k};
 
 /// Configuration of a sigmoid router.
 #[derive(Config, Debug)]

@@ -12,9 +12,10 @@ use burn::nn::Initializer;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use super::{Choices, Gating, Noise, check_top_k, chosen, logits, normalised};
+use super::scores::{check_top_k, chosen, logits, normalised};
+use super::{Choices, Gating, Noise, top_k};
+use crate::Result;
 use crate::error::MoeError;
-use crate::{Result, top_k};
 
 /// Configuration of a softmax router.
 #[derive(Config, Debug)]

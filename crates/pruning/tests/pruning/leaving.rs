@@ -8,8 +8,8 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Distribution, Tensor};
-use regimen_pruning::checkpoint::{self, Framework, load_model, masks_path};
-use regimen_pruning::oneshot::{self, Pattern, Rule};
+use regimen_pruning::after::{self, Pattern, Rule};
+use regimen_pruning::mask::checkpoint::{self, Framework, load_model, masks_path};
 use regimen_pruning::{Fixed, Masks, SparseLinear};
 use safetensors::tensor::{Dtype, TensorView};
 
@@ -74,7 +74,7 @@ fn a_model_of_a_pytorch_file_is_pruned_and_saved_back() {
     // The ten lines of the book.
     let model = load_model(Mlp::new(&device), &trained, Framework::PyTorch).unwrap();
     let masks = Masks::dense(&model).unwrap();
-    let (model, masks) = oneshot::prune(
+    let (model, masks) = after::prune(
         model,
         masks,
         Rule::SPARSE_GPT,

@@ -2,9 +2,8 @@ use burn::module::Module;
 use regimen_tensor::ParamVector;
 use serde::{Deserialize, Serialize};
 
-use super::Predictions;
-use super::predictions::{mismatch, same};
-use crate::error::Result;
+use crate::Predictions;
+use crate::error::{Result, mismatch, same};
 
 /// How far two models' predictions lie apart: lower is better, 0 is perfect, and the retrained reference scores 0 against itself.
 ///

@@ -8,10 +8,9 @@
 use burn::config::Config;
 use serde::{Deserialize, Serialize};
 
-use super::predictions::same;
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, check, same};
 
-/// Margins ([`Predictions::margins`](super::Predictions::margins)) of one shadow model on the examples under attack.
+/// Margins ([`Predictions::margins`](crate::Predictions::margins)) of one shadow model on the examples under attack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shadow {
     /// One margin an example.

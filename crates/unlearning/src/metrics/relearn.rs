@@ -3,11 +3,9 @@ use burn::data::dataloader::DataLoader;
 use burn::optim::SgdConfig;
 use serde::{Deserialize, Serialize};
 
-use super::Predictions;
-use crate::Classifier;
-use crate::classifier::gradients;
+use crate::classifier::{gradients, mean_loss};
 use crate::error::{Result, check};
-use crate::optimise::mean_loss;
+use crate::{Classifier, Predictions};
 
 /// How a forgotten set is taught again: plain gradient descent on it.
 #[derive(Config, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use burn::data::dataset::{Dataset, InMemDataset};
 use regimen_tensor::per_example::cross_entropy;
-use regimen_unlearning::optimise::amnesiac::AmnesiacConfig;
+use regimen_unlearning::methods::train::amnesiac::AmnesiacConfig;
 use regimen_unlearning::{Classifier, ForgetRequest, Ledger, SsdConfig, UnlearnConfig};
 
 use super::{Batch, Model, accuracy, adam, batches, bits, network, of_class, trained_from};

@@ -1,21 +1,30 @@
 //! Every metric's documentation begins with how to read it.
 
 /// The source of each file with metrics, and the declarations of its metrics.
-const METRICS: [(&str, &[&str]); 9] = [
+const METRICS: [(&str, &[&str]); 11] = [
     (
-        include_str!("../../src/metrics/mod.rs"),
+        include_str!("../../src/metrics/accuracy.rs"),
+        &["pub fn accuracy("],
+    ),
+    (
+        include_str!("../../src/metrics/membership.rs"),
         &[
-            "pub fn accuracy(",
             "pub fn softmax_entropy(",
             "pub fn membership_inference(",
+            "pub fn attack(",
+        ],
+    ),
+    (
+        include_str!("../../src/metrics/zrf.rs"),
+        &[
             "pub fn jensen_shannon(",
             "pub fn zrf(",
             "pub fn released_divergence(",
         ],
     ),
     (
-        include_str!("../../src/metrics/predictions.rs"),
-        &["pub fn accuracy(", "pub fn zrf(", "pub fn attack("],
+        include_str!("../../src/predictions.rs"),
+        &["pub fn accuracy(", "pub fn zrf("],
     ),
     (
         include_str!("../../src/metrics/distance.rs"),
@@ -40,7 +49,7 @@ const METRICS: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        include_str!("../../src/klom.rs"),
+        include_str!("../../src/metrics/klom.rs"),
         &[
             "pub struct Klom ",
             "pub struct KlomSummary",
@@ -75,13 +84,13 @@ const METRICS: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        include_str!("../../src/datamodel_score.rs"),
+        include_str!("../../src/attribution/datamodel_score.rs"),
         &["pub fn linear_datamodelling_score(", "pub fn calibration("],
     ),
 ];
 
 /// The structs of a report, whose fields are all metrics.
-const REPORT: &str = include_str!("../../src/report/mod.rs");
+const REPORT: &str = include_str!("../../src/report/forgetting_report.rs");
 const REPORTED: [&str; 4] = [
     "pub struct Attacks",
     "pub struct ModelMetrics",

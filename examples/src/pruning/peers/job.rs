@@ -11,7 +11,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
-use regimen_pruning::oneshot::{Pattern, Rule, prune};
+use regimen_pruning::after::{Pattern, Rule, prune};
 use regimen_pruning::{Fixed, Layout, Masks, Movement, MovementConfig, Pruner, TopKast};
 use regimen_schedules::LrSchedule;
 use regimen_tensor::ParamVector;

@@ -4,11 +4,11 @@ mod job;
 
 use anyhow::Result;
 use burn::module::Module;
-use regimen_pruning::grasp::grasp;
-use regimen_pruning::lottery::rewind;
-use regimen_pruning::oneshot::{Pattern, Rule};
-use regimen_pruning::snip::snip;
-use regimen_pruning::synflow::synflow;
+use regimen_pruning::after::lottery::rewind;
+use regimen_pruning::after::{Pattern, Rule};
+use regimen_pruning::before::grasp::grasp;
+use regimen_pruning::before::snip::snip;
+use regimen_pruning::before::synflow::synflow;
 use regimen_pruning::{
     DynamicSparseConfig, Fixed, GraNetConfig, GrowthRule, Layout, MagnitudeConfig, MovementConfig,
     RigLConfig, SetConfig, TopKastConfig,

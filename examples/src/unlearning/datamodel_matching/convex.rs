@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use regimen_tensor::linalg::{DMatrix, DVector};
-use regimen_unlearning::group_attribution::{group_effect, ridge};
+use regimen_unlearning::attribution::group_attribution::{group_effect, ridge};
 
 use crate::experiment::{Context, Trial};
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use burn::tensor::Tensor;
 use regimen_tensor::stats::mean;
-use regimen_unlearning::datamodel_score::{calibration, linear_datamodelling_score};
+use regimen_unlearning::attribution::datamodel_score::{calibration, linear_datamodelling_score};
 use regimen_unlearning::{Datamodel, Outputs, Subsets, TrakConfig};
 
 use super::Job;

@@ -7,12 +7,12 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::optim::AdamConfig;
 use burn::tensor::{Device, Int, Tensor};
-use regimen_unlearning::bad_teacher::BadTeacher;
-use regimen_unlearning::optimise::amnesiac::AmnesiacConfig;
-use regimen_unlearning::optimise::gradient_difference::GradientDifferenceConfig;
-use regimen_unlearning::optimise::mixed_sizes;
-use regimen_unlearning::optimise::npo::NpoConfig;
-use regimen_unlearning::optimise::scrub::ScrubConfig;
+use regimen_unlearning::methods::train::amnesiac::AmnesiacConfig;
+use regimen_unlearning::methods::train::bad_teacher::BadTeacher;
+use regimen_unlearning::methods::train::gradient_difference::GradientDifferenceConfig;
+use regimen_unlearning::methods::train::mixed_sizes;
+use regimen_unlearning::methods::train::npo::NpoConfig;
+use regimen_unlearning::methods::train::scrub::ScrubConfig;
 use regimen_unlearning::{Classifier, Method, Order, UnlearnConfig};
 
 use super::baselines::{BATCH, EPOCHS};

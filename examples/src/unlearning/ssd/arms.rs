@@ -5,9 +5,10 @@ use burn::grad_clipping::GradientClippingConfig;
 use burn::optim::SgdConfig;
 use regimen_tensor::ParamVector;
 use regimen_tensor::fisher::batch_diagonal;
-use regimen_unlearning::bad_teacher::BadTeacher;
-use regimen_unlearning::gradient_ascent::GradientAscentConfig;
-use regimen_unlearning::{SsdConfig, lfssd};
+use regimen_unlearning::SsdConfig;
+use regimen_unlearning::methods::edit::lfssd;
+use regimen_unlearning::methods::train::bad_teacher::BadTeacher;
+use regimen_unlearning::methods::train::gradient_ascent::GradientAscentConfig;
 
 use super::job::Job;
 use super::network::{Network, loss};

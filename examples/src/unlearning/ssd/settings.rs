@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 use regimen_unlearning::Classifier;
-use regimen_unlearning::optimise::finetune::FineTune;
+use regimen_unlearning::methods::train::finetune::FineTune;
 
 use super::job::Job;
 use super::network::Network;

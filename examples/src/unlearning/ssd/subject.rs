@@ -5,12 +5,14 @@ use burn::optim::ModuleOptimizer;
 use regimen_tensor::ParamVector;
 use regimen_tensor::fisher::batch_diagonal;
 use regimen_tensor::per_example::cross_entropy;
-use regimen_unlearning::bad_teacher::BadTeacher;
-use regimen_unlearning::metrics::{Predictions, attack};
-use regimen_unlearning::optimise::amnesiac::AmnesiacConfig;
-use regimen_unlearning::optimise::finetune::FineTune;
-use regimen_unlearning::optimise::mixed_sizes;
-use regimen_unlearning::{Classifier, Method, Order, Prepared, SsdConfig, UnlearnConfig};
+use regimen_unlearning::methods::train::amnesiac::AmnesiacConfig;
+use regimen_unlearning::methods::train::bad_teacher::BadTeacher;
+use regimen_unlearning::methods::train::finetune::FineTune;
+use regimen_unlearning::methods::train::mixed_sizes;
+use regimen_unlearning::metrics::attack;
+use regimen_unlearning::{
+    Classifier, Method, Order, Predictions, Prepared, SsdConfig, UnlearnConfig,
+};
 
 use super::job::{BATCH, Job};
 use super::network::RATES;

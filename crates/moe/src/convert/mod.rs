@@ -1,0 +1,5 @@
+//! Dense networks to mixtures and back.
+
+mod upcycling;
+
+pub use upcycling::{Dense, UpcycleConfig, merge};

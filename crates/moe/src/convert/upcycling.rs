@@ -1,0 +1,189 @@
+//! # Upcycling
+//!
+//! A dense feed-forward network turned into a mixture that computes the same, to train on from; and a mixture's experts merged
+//! into one dense network.
+//!
+//! Source: Komatsuzaki et al., "Sparse Upcycling: Training Mixture-of-Experts from Dense Checkpoints" (arXiv 2212.05055); merging
+//! by averaged weights: Wortsman et al., "Model soups" (arXiv 2203.05482).
+
+use burn::config::Config;
+use burn::module::{Module, Param};
+use burn::tensor::{Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+
+use crate::dispatch::{Dispatch, Plan};
+use crate::error::{MoeError, not_negative, positive, read};
+use crate::{Experts, Moe, MoeConfig, Result, RouterConfig};
+
+/// A dense feed-forward network: one expert that every token goes to.
+#[derive(Module, Debug)]
+pub struct Dense {
+    /// Its weights, as one expert.
+    pub body: Experts,
+}
+
+impl Dense {
+    /// A network of one expert, as [`Experts::from_linear`] makes it.
+    ///
+    /// # Errors
+    /// If there is not exactly one.
+    pub fn new(body: Experts) -> Result<Self> {
+        if body.count() != 1 {
+            return Err(MoeError::range("body", body.count(), "exactly one expert"));
+        }
+        Ok(Self { body })
+    }
+
+    /// Tokens `[batch, seq, d_model]` to the same shape.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, seq, width] = x.dims();
+        if batch * seq == 0 {
+            return x;
+        }
+        let ones = Tensor::ones([batch * seq], &x.device());
+        let rows = x.reshape([batch * seq, width]);
+        let out = self.body.run(rows, ones, Plan::dense(batch * seq));
+        out.reshape([batch, seq, width])
+    }
+}
+
+/// Configuration of upcycling.
+#[derive(Config, Debug)]
+pub struct UpcycleConfig {
+    /// Experts, each a copy of the dense network.
+    pub experts: usize,
+    /// Experts of a token.
+    pub top_k: usize,
+    /// The new router. With renormalised gates (the default for more than one expert a token), and without noise on the
+    /// weights, the mixture computes exactly what the dense network does.
+    #[config(default = "RouterConfig::default()")]
+    pub router: RouterConfig,
+    /// Standard deviation of the normal noise that is added to each expert's weights, relative to that of the weights of the
+    /// map: it parts the experts.
+    #[config(default = 0.0)]
+    pub noise: f64,
+    /// Seed of the noise.
+    #[config(default = 0)]
+    pub seed: u64,
+    /// How tokens reach their experts.
+    #[config(default = "Dispatch::Dropless")]
+    pub dispatch: Dispatch,
+}
+
+impl UpcycleConfig {
+    /// A mixture whose experts are copies of a dense network, on its device.
+    ///
+    /// # Errors
+    /// Names the field that is out of range, or the weights that can't be read (with noise only).
+    pub fn init(&self, dense: &Dense) -> Result<Moe> {
+        positive("experts", self.experts)?;
+        not_negative("noise", self.noise)?;
+        let body = &dense.body;
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        let mut copies = |t: Tensor<3>| self.copies(t, &mut rng);
+        let (up, down) = (copies(body.up.val())?, copies(body.down.val())?);
+        let bias = |bias: &Option<Param<Tensor<2>>>| {
+            let bias = bias.as_ref().map(Param::val);
+            bias.map(|bias| Param::from_tensor(bias.repeat_dim(0, self.experts).detach()))
+        };
+        let experts = Experts {
+            up_bias: bias(&body.up_bias),
+            down_bias: bias(&body.down_bias),
+            up,
+            down,
+            activation: body.activation,
+            gated: body.gated,
+        };
+        let shell = MoeConfig::new(body.d_model(), 1, self.experts, self.top_k)
+            .with_router(self.router.clone())
+            .with_dispatch(self.dispatch.clone());
+        Ok(Moe {
+            experts,
+            ..shell.init(&body.up.val().device())?
+        })
+    }
+
+    fn copies(&self, weight: Tensor<3>, rng: &mut ChaCha8Rng) -> Result<Param<Tensor<3>>> {
+        let mut copies = weight.clone().repeat_dim(0, self.experts);
+        if self.noise > 0.0 {
+            let values = read("weights", weight)?;
+            let size = self.noise * deviation(&values);
+            let normal = Normal::new(0.0, size)
+                .map_err(|_| MoeError::range("weights", size, "values with a finite deviation"))?;
+            let shape = copies.dims();
+            let count = shape.iter().product();
+            let noise: Vec<f32> = (0..count).map(|_| normal.sample(rng) as f32).collect();
+            let device = copies.device();
+            copies = copies + Tensor::from_data(TensorData::new(noise, shape), &device);
+        }
+        Ok(Param::from_tensor(copies.detach()))
+    }
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    (values
+        .iter()
+        .map(|value| (value - mean).powi(2))
+        .sum::<f64>()
+        / count)
+        .sqrt()
+}
+
+/// One dense network whose weights are the experts' weighted average: the inverse of upcycling.
+///
+/// With `weights` such as the experts' loads, busy experts count more; the weights are divided by their sum. The average of copies of one network
+/// is that network. Of experts that have learned different things it is a start for training on, not an equal.
+///
+/// # Errors
+/// If there is not one finite weight from 0 an expert, or all are zero.
+pub fn merge(experts: &Experts, weights: &[f64]) -> Result<Dense> {
+    let count = experts.count();
+    if weights.len() != count {
+        return Err(MoeError::shape(
+            "weights",
+            &[weights.len()],
+            format!("[{count}]"),
+        ));
+    }
+    let total: f64 = weights.iter().sum();
+    let bad = weights
+        .iter()
+        .find(|weight| !weight.is_finite() || **weight < 0.0);
+    if let Some(bad) = bad.or((total <= 0.0).then_some(&total)) {
+        return Err(MoeError::range(
+            "weights",
+            bad,
+            "finite numbers from 0 with a positive sum",
+        ));
+    }
+    let shares: Vec<f32> = weights
+        .iter()
+        .map(|weight| (weight / total) as f32)
+        .collect();
+    let device = experts.up.val().device();
+    let shares = Tensor::<1>::from_floats(shares.as_slice(), &device);
+    let average = |t: Tensor<3>| {
+        let [count, rows, columns] = t.dims();
+        let flat = t.reshape([count, rows * columns]);
+        let mean = shares.clone().unsqueeze::<2>().matmul(flat);
+        Param::from_tensor(mean.reshape([1, rows, columns]).detach())
+    };
+    let bias = |bias: &Option<Param<Tensor<2>>>| {
+        let mean = |bias: Tensor<2>| shares.clone().unsqueeze::<2>().matmul(bias).detach();
+        bias.as_ref()
+            .map(|bias| Param::from_tensor(mean(bias.val())))
+    };
+    Dense::new(Experts {
+        up: average(experts.up.val()),
+        down: average(experts.down.val()),
+        up_bias: bias(&experts.up_bias),
+        down_bias: bias(&experts.down_bias),
+        activation: experts.activation,
+        gated: experts.gated,
+    })
+}

@@ -1,0 +1,65 @@
+//! # Dispatch
+//!
+//! How tokens reach their experts: dropless, sorted by expert, or in a fixed number of places an expert.
+//!
+//! Source: Gale et al., "MegaBlocks" (arXiv 2211.15841), section 4 (dropless); Fedus et al. (arXiv 2101.03961), equation 3, and
+//! Lepikhin et al., "GShard" (arXiv 2006.16668), algorithm 1 (capacity).
+
+use burn::config::Config;
+
+use crate::Result;
+use crate::error::above_zero;
+
+/// How tokens reach their experts.
+#[derive(Config, Debug, PartialEq)]
+pub enum Dispatch {
+    /// Every assignment is computed. The choices are read from the device, so that each expert gets one contiguous product of
+    /// exactly its rows.
+    Dropless,
+    /// Each expert has a fixed number of places: shapes never change and nothing is read from the device. Assignments beyond
+    /// are dropped; with a factor from `experts / top_k` none is.
+    Capacity(Capacity),
+}
+
+/// A fixed number of places an expert: `ceil(tokens * top_k * factor / experts)`.
+#[derive(Config, Debug, PartialEq)]
+pub struct Capacity {
+    /// Places over the average load; 1 to 1.25 is usual in training, 2 in evaluation.
+    pub factor: f64,
+    /// Who keeps a place where there are too few.
+    #[config(default = "DropOrder::Position")]
+    pub order: DropOrder,
+}
+
+/// Who keeps a place where there are too few.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum DropOrder {
+    /// Earlier tokens (Switch).
+    Position,
+    /// First choices of all tokens before second choices, earlier tokens first (GShard).
+    Choice,
+    /// Higher gates.
+    Probability,
+}
+
+impl Dispatch {
+    pub(crate) fn check(&self) -> Result<()> {
+        match self {
+            Self::Dropless => Ok(()),
+            Self::Capacity(capacity) => above_zero("factor", capacity.factor),
+        }
+    }
+}
+
+/// The places of an expert: `ceil(tokens * top_k * factor / experts)`.
+///
+/// ```
+/// assert_eq!(regimen_moe::capacity(64, 8, 1, 1.25), 10);
+/// assert_eq!(regimen_moe::capacity(7, 4, 1, 1.0), 2);
+/// ```
+#[must_use]
+pub fn capacity(tokens: usize, experts: usize, top_k: usize, factor: f64) -> usize {
+    let places = (tokens * top_k) as f64 * factor / experts as f64;
+    // A product that is whole but for rounding is not rounded up.
+    (places * (1.0 - 1e-12)).ceil() as usize
+}

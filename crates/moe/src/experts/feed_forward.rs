@@ -1,0 +1,229 @@
+//! # Experts
+//!
+//! The feed-forward networks of a mixture, stacked: two linear maps with a nonlinearity between, or gated (SwiGLU, GeGLU).
+//!
+//! Source: Shazeer, "GLU Variants Improve Transformer" (arXiv 2002.05202) for the gated form.
+
+use burn::module::{Module, Param};
+use burn::nn::{Initializer, Linear};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+
+use super::Activation;
+use crate::Result;
+use crate::dispatch::Plan;
+use crate::error::{MoeError, positive};
+
+/// Experts of one shape.
+///
+/// Expert `e` computes `f(x U_e + a_e) D_e + b_e`. Gated, `U_e` has twice as many columns: `u, v` are the halves of
+/// `x U_e + a_e`, and the expert computes `(f(u) * v) D_e + b_e`.
+#[derive(Module, Debug)]
+pub struct Experts {
+    /// First map, `[experts, d_model, d_hidden]`, or `[experts, d_model, 2 d_hidden]` if gated.
+    pub up: Param<Tensor<3>>,
+    /// Bias of the first map, `[experts, columns]`.
+    pub up_bias: Option<Param<Tensor<2>>>,
+    /// Second map, `[experts, d_hidden, d_model]`.
+    pub down: Param<Tensor<3>>,
+    /// Bias of the second map, `[experts, d_model]`.
+    pub down_bias: Option<Param<Tensor<2>>>,
+    #[module(skip)]
+    pub(crate) activation: Activation,
+    pub(crate) gated: bool,
+}
+
+/// The experts' weights as tensors.
+pub(crate) struct Weights {
+    pub(crate) up: Tensor<3>,
+    pub(crate) down: Tensor<3>,
+    /// Of the first and of the second map.
+    pub(crate) biases: Option<(Tensor<2>, Tensor<2>)>,
+}
+
+/// What the experts of a mixture, or a dense layer, are like.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Body {
+    pub(crate) d_model: usize,
+    pub(crate) d_hidden: usize,
+    pub(crate) activation: Activation,
+    pub(crate) gated: bool,
+    pub(crate) bias: bool,
+}
+
+impl Body {
+    /// Draws the weights of each expert as Burn draws a linear layer's.
+    pub(crate) fn init(self, experts: usize, device: &Device) -> Result<Experts> {
+        positive("d_model", self.d_model)?;
+        positive("d_hidden", self.d_hidden)?;
+        positive("experts", experts)?;
+        let (from, hidden) = (self.d_model, self.d_hidden);
+        let wide = if self.gated { 2 * hidden } else { hidden };
+        let uniform = Initializer::KaimingUniform {
+            gain: 1.0 / 3f64.sqrt(),
+            fan_out_only: false,
+        };
+        let bias = |inputs: usize, width: usize| {
+            let shape = [experts, width];
+            let drawn = || uniform.init_with(shape, Some(inputs), Some(width), device);
+            self.bias.then(drawn)
+        };
+        Ok(Experts {
+            up: uniform.init_with([experts, from, wide], Some(from), Some(wide), device),
+            up_bias: bias(from, wide),
+            down: uniform.init_with([experts, hidden, from], Some(hidden), Some(from), device),
+            down_bias: bias(hidden, from),
+            activation: self.activation,
+            gated: self.gated,
+        })
+    }
+}
+
+impl Experts {
+    /// One expert from the two layers of a dense feed-forward network. For a gated network `up` has twice as many outputs as
+    /// `down` has inputs, the gate's first.
+    ///
+    /// # Errors
+    /// If the widths do not fit, or one layer has a bias and the other none.
+    pub fn from_linear(
+        up: &Linear,
+        down: &Linear,
+        activation: Activation,
+        gated: bool,
+    ) -> Result<Self> {
+        let ([model, wide], [hidden, out]) = (up.weight.val().dims(), down.weight.val().dims());
+        let expected = if gated { 2 * hidden } else { hidden };
+        if wide != expected || out != model {
+            let expected = format!("[{out}, {expected}] to fit the second layer");
+            return Err(MoeError::shape("up", &[model, wide], expected));
+        }
+        if up.bias.is_some() != down.bias.is_some() {
+            let found = format!("{} and {}", up.bias.is_some(), down.bias.is_some());
+            return Err(MoeError::range("bias", found, "both or none"));
+        }
+        let bias = |layer: &Linear| {
+            let bias = layer.bias.as_ref();
+            bias.map(|bias| Param::from_tensor(bias.val().unsqueeze().detach()))
+        };
+        Ok(Self {
+            up: Param::from_tensor(up.weight.val().unsqueeze().detach()),
+            up_bias: bias(up),
+            down: Param::from_tensor(down.weight.val().unsqueeze().detach()),
+            down_bias: bias(down),
+            activation,
+            gated,
+        })
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.up.val().dims()[0]
+    }
+
+    /// Width of a token.
+    #[must_use]
+    pub fn d_model(&self) -> usize {
+        self.up.val().dims()[1]
+    }
+
+    /// Hidden units of an expert.
+    #[must_use]
+    pub fn d_hidden(&self) -> usize {
+        self.down.val().dims()[1]
+    }
+
+    /// The nonlinearity.
+    #[must_use]
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Whether half of the first map gates the other half.
+    #[must_use]
+    pub fn is_gated(&self) -> bool {
+        self.gated
+    }
+
+    pub(crate) fn weights(&self) -> Weights {
+        let biases = (self.up_bias.as_ref(), self.down_bias.as_ref());
+        Weights {
+            up: self.up.val(),
+            down: self.down.val(),
+            biases: match biases {
+                (Some(up), Some(down)) => Some((up.val(), down.val())),
+                _ => None,
+            },
+        }
+    }
+
+    /// The weighted sum over the plan's assignments, `[tokens, d_model]`, in Burn's operations: one gather, one contiguous product an expert and map, one scatter.
+    pub(crate) fn run_composed(&self, x: Tensor<2>, gates: Tensor<1>, plan: &Plan) -> Tensor<2> {
+        let (device, model) = (x.device(), self.d_model());
+        let zeros = Tensor::<2>::zeros([plan.tokens, model], &device);
+        if plan.len() == 0 {
+            return zeros + self.nothing(&x, &gates);
+        }
+        let index = |places: &[usize]| {
+            let places: Vec<i64> = places.iter().map(|place| *place as i64).collect();
+            let count = places.len();
+            Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &device)
+        };
+        let tokens = index(&plan.token_of);
+        let rows = x.select(0, tokens.clone());
+        let weights = self.weights();
+        let used = (0..plan.experts()).filter(|&expert| plan.count(expert) > 0);
+        let outputs = used.map(|expert| {
+            let rows = rows
+                .clone()
+                .narrow(0, plan.offsets[expert], plan.count(expert));
+            let one = |t: &Tensor<3>| t.clone().narrow(0, expert, 1).squeeze_dim::<2>(0);
+            let mut first = rows.matmul(one(&weights.up));
+            if let Some((bias, _)) = &weights.biases {
+                first = first + bias.clone().narrow(0, expert, 1);
+            }
+            let out = self.inner(first).matmul(one(&weights.down));
+            match &weights.biases {
+                Some((_, bias)) => out + bias.clone().narrow(0, expert, 1),
+                None => out,
+            }
+        });
+        let outputs = Tensor::cat(outputs.collect(), 0);
+        let gates = gates.select(0, index(&plan.gate_of)).unsqueeze_dim::<2>(1);
+        zeros.select_assign(0, tokens, outputs * gates, IndexingUpdateOp::Add)
+    }
+
+    /// Zero, with a gradient of zeros for everything: so that experts without tokens have gradients, not none.
+    fn nothing(&self, x: &Tensor<2>, gates: &Tensor<1>) -> Tensor<2> {
+        let weights = self.weights();
+        let mut sum = x.clone().sum() + gates.clone().sum() + weights.up.sum() + weights.down.sum();
+        if let Some((up, down)) = weights.biases {
+            sum = sum + up.sum() + down.sum();
+        }
+        (sum * 0.0).unsqueeze()
+    }
+
+    /// Every expert on its own rows, `[experts, rows, d_model]` to the same.
+    pub(crate) fn run_batched(&self, x: Tensor<3>) -> Tensor<3> {
+        let Weights { up, down, biases } = self.weights();
+        let biases = biases.map(|(a, b)| (a.unsqueeze_dim::<3>(1), b.unsqueeze_dim::<3>(1)));
+        let mut first = x.matmul(up);
+        if let Some((bias, _)) = &biases {
+            first = first + bias.clone();
+        }
+        let out = self.inner(first).matmul(down);
+        match biases {
+            Some((_, bias)) => out + bias,
+            None => out,
+        }
+    }
+
+    /// The hidden values of a first product.
+    fn inner<const D: usize>(&self, first: Tensor<D>) -> Tensor<D> {
+        if !self.gated {
+            return self.activation.forward(first);
+        }
+        let hidden = self.d_hidden();
+        let gate = first.clone().narrow(D - 1, 0, hidden);
+        self.activation.forward(gate) * first.narrow(D - 1, hidden, hidden)
+    }
+}

@@ -1,0 +1,61 @@
+//! # Magnitude, one-shot
+//!
+//! Prunes a trained module once: the smallest weights go, over all layers together or in each.
+//!
+//! Source: Han et al., "Learning both Weights and Connections for Efficient Neural Networks" (arXiv 1506.02626).
+
+use burn::module::Module;
+
+use crate::error::fraction;
+use crate::mask::density::keep;
+use crate::rules::{Layer, prune_global};
+use crate::{Masks, Result};
+
+/// The masks of the `floor(weights * (1 - sparsity))` largest weights, over all layers together; what is off stays
+/// off.
+///
+/// # Errors
+/// If `sparsity` is not in [0, 1], the masks are of another model or a weight is not finite.
+pub fn magnitude<M: Module>(module: &M, mut masks: Masks, sparsity: f64) -> Result<Masks> {
+    fraction("sparsity", sparsity, true)?;
+    let mut layers = Layer::magnitudes(module, &masks)?;
+    prune_global(&mut layers, keep(masks.total(), sparsity))?;
+    masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
+    Ok(masks)
+}
+
+/// The masks of the largest weights of each layer, the same share of each; what is off stays off.
+///
+/// # Errors
+/// As [`magnitude`].
+pub fn magnitude_per_layer<M: Module>(
+    module: &M,
+    mut masks: Masks,
+    sparsity: f64,
+) -> Result<Masks> {
+    fraction("sparsity", sparsity, true)?;
+    let mut layers = Layer::magnitudes(module, &masks)?;
+    for layer in &mut layers {
+        let keep = keep(layer.active.len(), sparsity);
+        prune_global(std::slice::from_mut(layer), keep)?;
+    }
+    masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
+    Ok(masks)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_off_stays_off() {
+        let layer = burn::nn::LinearConfig::new(6, 4).init(&burn::tensor::Device::flex());
+        let first = magnitude(&layer, Masks::dense(&layer).unwrap(), 0.75).unwrap();
+        for second in [magnitude, magnitude_per_layer] {
+            let again = second(&layer, first.clone(), 0.25).unwrap();
+            assert_eq!(again, first);
+            assert_eq!(second(&layer, first.clone(), 0.875).unwrap().count(), 3);
+        }
+    }
+}

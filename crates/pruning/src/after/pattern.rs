@@ -1,0 +1,29 @@
+//! How many weights go, and where.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mask::density::floor;
+
+/// How many weights go, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Pattern {
+    /// A share, in [0, 1], of each row (Wanda, magnitude by layer) or block of columns (SparseGPT).
+    Share(f64),
+    /// `n` of every `m` consecutive inputs stay: 2 of 4 is what sparse tensor cores run.
+    NOfM {
+        /// How many stay.
+        n: usize,
+        /// Of how many, at least 1; the layer's inputs must be a multiple.
+        m: usize,
+    },
+}
+
+impl Pattern {
+    /// Weights that go from `rows` times `columns` of them.
+    pub(crate) fn goes(self, rows: usize, columns: usize) -> usize {
+        match self {
+            Self::Share(sparsity) => floor(sparsity * (rows * columns) as f64),
+            Self::NOfM { n, m } => rows * (columns / m.max(1)) * m.saturating_sub(n),
+        }
+    }
+}

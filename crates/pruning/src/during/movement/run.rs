@@ -1,0 +1,172 @@
+//! The step of movement pruning, and what it keeps.
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::tensor::FloatDType;
+use regimen_schedules::Schedule;
+use regimen_tensor::{ParamVector, threshold};
+use serde::{Deserialize, Serialize};
+
+use super::config::MovementConfig;
+use crate::during::gradients::Gradients;
+use crate::during::handle::Stepper;
+use crate::during::stored::{Stored, on_device, same_sizes};
+use crate::mask::density;
+use crate::{CubicSparsity, Masks, Result};
+
+/// All that movement pruning needs besides model and optimizer to go on where it stopped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MovementState {
+    step: usize,
+    masks: Masks,
+    /// The stored weights.
+    #[serde(with = "crate::floats")]
+    theta: Vec<Vec<f32>>,
+    #[serde(with = "crate::floats")]
+    scores: Vec<Vec<f32>>,
+}
+
+/// Stored weights and scores on the weights' device.
+struct Acting {
+    stored: Stored,
+    scores: ParamVector,
+}
+
+pub(super) struct Run {
+    config: MovementConfig,
+    sparsity: CubicSparsity,
+    state: MovementState,
+    acting: Option<Acting>,
+}
+
+impl Run {
+    pub(super) fn new<M: Module>(
+        config: MovementConfig,
+        sparsity: CubicSparsity,
+        model: &M,
+        masks: Masks,
+    ) -> Result<Self> {
+        let theta = masks.weights(model)?.to_host()?;
+        let scores = theta.iter().map(|layer| vec![0.0; layer.len()]).collect();
+        let state = MovementState {
+            step: 0,
+            masks,
+            theta,
+            scores,
+        };
+        Ok(Self {
+            config,
+            sparsity,
+            state,
+            acting: None,
+        })
+    }
+
+    pub(super) fn masks(&self) -> &Masks {
+        &self.state.masks
+    }
+
+    pub(super) fn scores(&self) -> Result<Vec<Vec<f32>>> {
+        match &self.acting {
+            Some(acting) => Ok(acting.scores.to_host()?),
+            None => Ok(self.state.scores.clone()),
+        }
+    }
+
+    pub(super) fn state(&self) -> Result<MovementState> {
+        let mut state = self.state.clone();
+        if let Some(acting) = &self.acting {
+            state.theta = acting.stored.theta.to_host()?;
+            state.scores = acting.scores.to_host()?;
+        }
+        Ok(state)
+    }
+
+    pub(super) fn restore(&mut self, state: MovementState) -> Result<()> {
+        let own = &self.state.masks;
+        own.same_layers(&state.masks)?;
+        same_sizes(own, &state.theta)?;
+        same_sizes(own, &state.scores)?;
+        self.state = state;
+        self.acting = None;
+        Ok(())
+    }
+
+    /// Takes the tensors, or makes them, and adds this step's movement to the scores.
+    fn observe<M: Module>(&mut self, model: &M, grads: &Gradients) -> Result<Acting> {
+        let state = &self.state;
+        let gradients = grads.masked(model, &state.masks)?;
+        let mut acting = match self.acting.take() {
+            Some(acting) => acting,
+            None => {
+                let stored = Stored::new(model, &state.theta, &state.masks)?;
+                let single = |_: &_, values: burn::tensor::Tensor<1>| values.cast(FloatDType::F32);
+                let like = stored.theta.clone().map(single);
+                let scores = on_device(&like, &state.scores);
+                Acting { stored, scores }
+            }
+        };
+        let moved = gradients.zip(&acting.stored.theta, |gradient, weights| {
+            gradient.cast(FloatDType::F32) * weights.cast(FloatDType::F32)
+        })?;
+        acting.scores = acting.scores.sub(&moved)?;
+        Ok(acting)
+    }
+
+    /// Counts the step, and selects anew when it is time.
+    fn settle(&mut self, acting: &mut Acting) -> Result<()> {
+        let state = &mut self.state;
+        state.step += 1;
+        let sparsity = self.sparsity.at(state.step);
+        if sparsity == 0.0 || !state.step.is_multiple_of(self.config.update_every) {
+            return Ok(());
+        }
+        let scores = acting.scores.to_host()?;
+        let kept = select(&state.masks, &scores, sparsity, self.config.global)?;
+        state.masks.set(kept)?;
+        acting.stored.learn_only(&state.masks);
+        tracing::debug!(step = state.step, sparsity, "weights selected by movement");
+        Ok(())
+    }
+}
+
+impl Stepper for Run {
+    fn advance<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: Gradients,
+    ) -> (M, Result<()>) {
+        let mut acting = match self.observe(&model, &grads) {
+            Ok(acting) => acting,
+            Err(error) => return (grads.step(model, optim, lr), Err(error)),
+        };
+        let (model, stepped) = acting.stored.step(model, optim, lr, grads);
+        let settled = stepped.and_then(|()| self.settle(&mut acting));
+        let (model, shown) = acting.stored.show(model, &self.state.masks);
+        self.acting = Some(acting);
+        (model, settled.and(shown))
+    }
+}
+
+/// The weights of largest score: the same share of each layer, or of all together.
+fn select(
+    masks: &Masks,
+    scores: &[Vec<f32>],
+    sparsity: f64,
+    global: bool,
+) -> Result<Vec<Vec<bool>>> {
+    if global {
+        let keep = density::keep(masks.total(), sparsity);
+        let scores: Vec<&[f32]> = scores.iter().map(Vec::as_slice).collect();
+        return Ok(threshold::top_k_masks(&scores, None, keep)?);
+    }
+    let shapes = masks.shapes();
+    let counts = density::counts(&shapes, &vec![1.0 - sparsity; shapes.len()]);
+    let layers = scores.iter().zip(counts);
+    layers
+        .map(|(scores, keep)| Ok(threshold::top_k(scores, keep)?))
+        .collect()
+}

@@ -1,0 +1,155 @@
+//! # Pruner
+//!
+//! A handle on sparse training that a model carries: `TrainStep::optimize` becomes one call.
+//!
+//! Source: this crate's adaptor to Burn's `TrainStep`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+
+use super::gradients::Gradients;
+use super::handle::Handle;
+use super::{SparseMethod, SparseState, SparseTraining};
+use crate::{Masks, PruningError, Result};
+
+/// A shared handle on [`SparseTraining`]: clones see the same masks, so keep one outside of the model.
+///
+/// Put it in the module with `#[module(skip)]` and call it in `TrainStep::optimize`:
+///
+/// ```
+/// # use burn::{module::Module, nn::Linear, tensor::Tensor};
+/// # use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+/// # use burn::optim::{GradientsParams, ModuleOptimizer};
+/// # use burn::train::{RegressionOutput, TrainOutput, TrainStep};
+/// # use regimen_pruning::Pruner;
+/// #[derive(Module, Debug)]
+/// struct Model {
+///     layer: Linear,
+///     #[module(skip)]
+///     pruner: Pruner,
+/// }
+///
+/// impl TrainStep for Model {
+/// #    type Input = Tensor<2>;
+/// #    type Output = RegressionOutput;
+/// #    fn step(&self, x: Tensor<2>) -> TrainOutput<RegressionOutput> {
+/// #        let y = self.layer.forward(x.clone());
+/// #        let loss = y.clone().mean();
+/// #        TrainOutput::new(self, loss.backward(), RegressionOutput::new(loss, y, x))
+/// #    }
+///     fn optimize(self, optim: &mut ModuleOptimizer, lr: ModuleLearningRate, grads: GradientsParams) -> Self {
+///         self.pruner.clone().optimize(self, optim, lr, grads)
+///     }
+/// }
+/// ```
+///
+/// `optimize` of the trait can return no error: the first one stays in the handle for
+/// [`status`](Self::status), and the model trains on by its plain optimizer step.
+#[derive(Clone)]
+pub struct Pruner(Handle<SparseTraining>);
+
+impl fmt::Debug for Pruner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (total, step) = self.look(|state| (state.masks.total(), state.step));
+        write!(f, "Pruner({total} weights, step {step})")
+    }
+}
+
+impl Pruner {
+    /// A handle on a method of any kind, at step 0.
+    #[must_use]
+    pub fn new(method: impl SparseMethod + 'static, masks: Masks, seed: u64) -> Self {
+        Self(Handle::new(SparseTraining::new(method, masks, seed)))
+    }
+
+    fn look<T>(&self, f: impl FnOnce(&SparseState) -> T) -> T {
+        self.0.with(|training| f(training.state()))
+    }
+
+    /// Applies the present masks: once before training starts, so that a sparse start is sparse from the
+    /// first forward pass on.
+    ///
+    /// # Errors
+    /// If the masks are of another model.
+    pub fn mask<M: Module>(&self, model: M) -> Result<M> {
+        self.look(|state| state.masks.apply(model))
+    }
+
+    /// The optimizer's step and the masks; see [`SparseTraining::optimize`]. After an error: the
+    /// optimizer's step alone.
+    #[must_use]
+    pub fn optimize<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: GradientsParams,
+    ) -> M {
+        self.0
+            .advance(model, optim, lr.into(), Gradients::One(grads))
+    }
+
+    /// As [`optimize`](Self::optimize) for `TrainStep::optimize_multi`: gradients of several devices, which
+    /// are summed for growth as Burn sums them for the optimizer.
+    #[must_use]
+    pub fn optimize_multi<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: MultiGradientsParams,
+    ) -> M {
+        self.0
+            .advance(model, optim, lr.into(), Gradients::Many(grads))
+    }
+
+    /// That no step failed so far.
+    ///
+    /// # Errors
+    /// The first error of an optimize call.
+    pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
+        self.0.status()
+    }
+
+    /// A copy of masks, counters and seed, to be saved beside the model's and the optimizer's records.
+    #[must_use]
+    pub fn state(&self) -> SparseState {
+        self.look(Clone::clone)
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If its masks are of other parameters (paths or shapes).
+    pub fn restore(&self, state: SparseState) -> Result<()> {
+        self.0.restore(|training| training.restore(state))
+    }
+
+    /// A copy of the masks.
+    #[must_use]
+    pub fn masks(&self) -> Masks {
+        self.look(|state| state.masks.clone())
+    }
+
+    /// Share of masked weights that were active at any time so far: the in-time over-parameterisation rate.
+    #[must_use]
+    pub fn explored(&self) -> f64 {
+        self.look(|state| state.explored.rate())
+    }
+
+    /// The same for each masked layer.
+    #[must_use]
+    pub fn layers_explored(&self) -> Vec<f64> {
+        self.look(|state| state.explored.layer_rates())
+    }
+
+    /// Share of masked weights that are off.
+    #[must_use]
+    pub fn sparsity(&self) -> f64 {
+        self.look(|state| state.masks.sparsity())
+    }
+}

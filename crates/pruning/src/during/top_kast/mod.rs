@@ -1,0 +1,165 @@
+//! # TopKast
+//!
+//! Sparse forward and backward passes over stored dense weights: the largest compute, a few more also learn.
+//!
+//! Source: Jayakumar et al., "Top-KAST: Top-K Always Sparse Training" (arXiv 2106.03517), section 2.
+
+mod config;
+mod run;
+
+use std::fmt;
+use std::sync::Arc;
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
+
+use super::gradients::Gradients;
+use super::handle::Handle;
+use crate::error::{fraction, positive};
+use crate::{Masks, PruningError, Result};
+pub use config::TopKastConfig;
+use run::Run;
+pub use run::{TopKastState, penalty};
+
+impl TopKastConfig {
+    /// For all weights of rank 2 and 4.
+    ///
+    /// # Errors
+    /// Names the field that is out of range; or if there is no such weight.
+    pub fn init<M: Module>(&self, model: &M) -> Result<TopKast> {
+        self.init_on(model, Masks::dense(model)?)
+    }
+
+    /// For the weights of `model` that these masks cover.
+    ///
+    /// # Errors
+    /// Names the field that is out of range; or if the masks are of another model or a weight is not finite.
+    pub fn init_on<M: Module>(&self, model: &M, masks: Masks) -> Result<TopKast> {
+        for (field, value) in [("forward", self.forward), ("backward", self.backward)] {
+            fraction(field, value, true)?;
+        }
+        if self.forward == 0.0 {
+            return Err(PruningError::range("forward", 0.0, "above 0, to 1"));
+        }
+        if self.backward < self.forward {
+            let allowed = format!("forward, {}, to 1", self.forward);
+            return Err(PruningError::range("backward", self.backward, &allowed));
+        }
+        if !(self.penalty.is_finite() && self.penalty >= 0.0) {
+            return Err(PruningError::range("penalty", self.penalty, "0 or more"));
+        }
+        positive("update_every", self.update_every)?;
+        let run = Run::new(self.clone(), model, masks)?;
+        Ok(TopKast(Handle::new(run)))
+    }
+}
+
+/// A shared handle on Top-KAST; a model carries it with `#[module(skip)]`, as a [`Pruner`](crate::Pruner).
+///
+/// ```
+/// # use burn::{nn::LinearConfig, optim::{GradientsParams, SgdConfig}, tensor::{Device, Tensor}};
+/// use regimen_pruning::TopKastConfig;
+///
+/// # let device = Device::default().autodiff();
+/// # let model = LinearConfig::new(20, 5).init(&device);
+/// let kast = TopKastConfig::new(0.1, 0.2).with_update_every(10).init(&model)?;
+/// let mut model = kast.mask(model)?;
+/// let mut optim = SgdConfig::new().init();
+/// for _ in 0..20 {
+///     let loss = model.forward(Tensor::<2>::ones([8, 20], &device)).square().mean();
+///     let grads = GradientsParams::from_grads(loss.backward(), &model);
+///     model = kast.optimize(model, &mut optim, 0.1, grads); // in a `TrainStep`, the same call
+/// }
+/// assert_eq!((kast.forward().count(), kast.backward().count()), (10, 20));
+/// # Ok::<(), regimen_pruning::PruningError>(())
+/// ```
+#[derive(Clone)]
+pub struct TopKast(Handle<Run>);
+
+impl fmt::Debug for TopKast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.forward().total();
+        write!(f, "TopKast({total} weights)")
+    }
+}
+
+impl TopKast {
+    /// Applies the forward set: once before training starts.
+    ///
+    /// # Errors
+    /// If the model is another one.
+    pub fn mask<M: Module>(&self, model: M) -> Result<M> {
+        self.0.with(|run| run.masks().0.apply(model))
+    }
+
+    /// One training step on the stored weights; the model comes back under the forward set. After an error: the
+    /// optimizer's step alone.
+    #[must_use]
+    pub fn optimize<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: GradientsParams,
+    ) -> M {
+        self.0
+            .advance(model, optim, lr.into(), Gradients::One(grads))
+    }
+
+    /// As [`optimize`](Self::optimize) for `TrainStep::optimize_multi`.
+    #[must_use]
+    pub fn optimize_multi<M: Module>(
+        &self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: impl Into<ModuleLearningRate>,
+        grads: MultiGradientsParams,
+    ) -> M {
+        self.0
+            .advance(model, optim, lr.into(), Gradients::Many(grads))
+    }
+
+    /// That no step failed so far.
+    ///
+    /// # Errors
+    /// The first error of an optimize call.
+    pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
+        self.0.status()
+    }
+
+    /// The forward set `A`: the mask of the trained model.
+    #[must_use]
+    pub fn forward(&self) -> Masks {
+        self.0.with(|run| run.masks().0.clone())
+    }
+
+    /// The backward set `B`.
+    #[must_use]
+    pub fn backward(&self) -> Masks {
+        self.0.with(|run| run.masks().1.clone())
+    }
+
+    /// Share of masked weights that were in the forward set at any time so far.
+    #[must_use]
+    pub fn explored(&self) -> f64 {
+        self.0.with(|run| run.explored())
+    }
+
+    /// A copy of stored weights and sets, to be saved beside the model's and the optimizer's records. The stored
+    /// weights are read from the device.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub fn state(&self) -> Result<TopKastState> {
+        self.0.with(|run| run.state())
+    }
+
+    /// Goes on from a saved state.
+    ///
+    /// # Errors
+    /// If it is of other parameters (paths or shapes).
+    pub fn restore(&self, state: TopKastState) -> Result<()> {
+        self.0.restore(|run| run.restore(state))
+    }
+}

@@ -1,0 +1,205 @@
+//! The step of Top-KAST, and what it keeps.
+
+use std::collections::HashMap;
+
+use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
+use burn::module::{Module, ParamId};
+use burn::optim::ModuleOptimizer;
+use burn::tensor::{Tensor, TensorData};
+use regimen_tensor::{ParamVector, threshold};
+use serde::{Deserialize, Serialize};
+
+use super::config::TopKastConfig;
+use crate::during::gradients::Gradients;
+use crate::during::handle::Stepper;
+use crate::during::stored::{Stored, same_sizes};
+use crate::mask::density;
+use crate::{Exploration, Masks, Result};
+
+/// All that Top-KAST needs besides model and optimizer to go on where it stopped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TopKastState {
+    step: usize,
+    forward: Masks,
+    backward: Masks,
+    explored: Exploration,
+    /// The stored weights.
+    #[serde(with = "crate::floats")]
+    theta: Vec<Vec<f32>>,
+}
+
+/// What acts on the model: the stored weights and the penalty's factor of each.
+struct Acting {
+    stored: Stored,
+    pull: Vec<Tensor<1>>,
+}
+
+pub(super) struct Run {
+    config: TopKastConfig,
+    state: TopKastState,
+    acting: Option<Acting>,
+}
+
+impl Run {
+    pub(super) fn new<M: Module>(config: TopKastConfig, model: &M, masks: Masks) -> Result<Self> {
+        let theta = masks.weights(model)?.to_host()?;
+        let mut state = TopKastState {
+            step: 0,
+            forward: masks.clone(),
+            backward: masks,
+            explored: Exploration::default(),
+            theta,
+        };
+        state.select(&config)?;
+        state.explored = Exploration::of(&state.forward);
+        Ok(Self {
+            config,
+            state,
+            acting: None,
+        })
+    }
+
+    pub(super) fn masks(&self) -> (&Masks, &Masks) {
+        (&self.state.forward, &self.state.backward)
+    }
+
+    pub(super) fn explored(&self) -> f64 {
+        self.state.explored.rate()
+    }
+
+    pub(super) fn state(&self) -> Result<TopKastState> {
+        let mut state = self.state.clone();
+        if let Some(acting) = &self.acting {
+            state.theta = acting.stored.theta.to_host()?;
+        }
+        Ok(state)
+    }
+
+    pub(super) fn restore(&mut self, state: TopKastState) -> Result<()> {
+        let own = &self.state.forward;
+        own.same_layers(&state.forward)?;
+        own.same_layers(&state.backward)?;
+        same_sizes(own, &state.theta)?;
+        self.state = state;
+        if !self.state.explored.fits(&self.state.forward) {
+            self.state.explored = Exploration::of(&self.state.forward);
+        }
+        self.acting = None;
+        Ok(())
+    }
+
+    fn acting<M: Module>(&mut self, model: &M) -> Result<Acting> {
+        self.state.forward.check(model)?;
+        if let Some(acting) = self.acting.take() {
+            return Ok(acting);
+        }
+        let stored = Stored::new(model, &self.state.theta, &self.state.backward)?;
+        let pull = self.pull(&stored.theta);
+        Ok(Acting { stored, pull })
+    }
+
+    /// Counts the step, and selects anew when it is time.
+    fn settle(&mut self, acting: &mut Acting) -> Result<()> {
+        self.state.step += 1;
+        if self.state.step.is_multiple_of(self.config.update_every) {
+            self.state.theta = acting.stored.theta.to_host()?;
+            self.state.select(&self.config)?;
+            self.state.explored.record(&self.state.forward);
+            acting.stored.learn_only(&self.state.backward);
+            acting.pull = self.pull(&acting.stored.theta);
+        }
+        Ok(())
+    }
+
+    /// The penalty's factor of each weight.
+    fn pull(&self, theta: &ParamVector) -> Vec<Tensor<1>> {
+        let (forward, backward) = (self.state.forward.layers(), self.state.backward.layers());
+        let strength = self.config.penalty;
+        let explore = strength / self.config.forward;
+        let layers = theta.entries().iter().zip(forward).zip(backward);
+        let factors = layers.map(|((entry, a), b)| {
+            let factor = a.active.iter().zip(&b.active);
+            let factor = factor.map(|(a, b)| match (a, b) {
+                (true, _) => strength as f32,
+                (false, true) => explore as f32,
+                (false, false) => 0.0,
+            });
+            let data = TensorData::new(factor.collect::<Vec<f32>>(), [entry.len()]);
+            Tensor::<1>::from_data(data, &entry.values.device()).cast(entry.values.dtype())
+        });
+        factors.collect()
+    }
+}
+
+impl Stepper for Run {
+    fn advance<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        mut grads: Gradients,
+    ) -> (M, Result<()>) {
+        let mut acting = match self.acting(&model) {
+            Ok(acting) => acting,
+            Err(error) => return (grads.step(model, optim, lr), Err(error)),
+        };
+        if self.config.penalty > 0.0 {
+            grads.add(&model, &acting.penalty());
+        }
+        let (model, stepped) = acting.stored.step(model, optim, lr, grads);
+        let settled = stepped.and_then(|()| self.settle(&mut acting));
+        // What enters the forward set from outside of the backward one has its stored value, not the optimizer's.
+        let (model, shown) = acting.stored.show(model, &self.state.forward);
+        self.acting = Some(acting);
+        (model, settled.and(shown))
+    }
+}
+
+impl Acting {
+    /// The gradient of the exploration penalty.
+    fn penalty(&self) -> HashMap<ParamId, Tensor<1>> {
+        let pairs = self.stored.theta.entries().iter().zip(&self.pull);
+        pairs
+            .map(|(entry, pull)| (entry.id, entry.values.clone() * pull.clone()))
+            .collect()
+    }
+}
+
+impl TopKastState {
+    /// Selects both sets by the stored magnitudes, layer by layer.
+    fn select(&mut self, config: &TopKastConfig) -> Result<()> {
+        let shapes = self.forward.shapes();
+        let counts = |share: f64| density::counts(&shapes, &vec![share; shapes.len()]);
+        let (forward, backward) = (counts(config.forward), counts(config.backward));
+        let (mut inner, mut outer) = (Vec::new(), Vec::new());
+        for ((theta, a), b) in self.theta.iter().zip(forward).zip(backward) {
+            let size: Vec<f32> = theta.iter().map(|w| w.abs()).collect();
+            inner.push(threshold::top_k(&size, a)?);
+            outer.push(threshold::top_k(&size, b.max(a))?);
+        }
+        self.forward.set(inner)?;
+        self.backward.set(outer)
+    }
+}
+
+/// The exploration penalty of one layer: `strength / 2 (sum over A of theta^2 + sum over B \ A of theta^2 / D)`, with
+/// `density` the forward density `D` above 0.
+#[must_use]
+pub fn penalty(
+    theta: &[f32],
+    forward: &[bool],
+    backward: &[bool],
+    density: f64,
+    strength: f64,
+) -> f64 {
+    let weights = theta.iter().zip(forward).zip(backward);
+    let terms = weights.map(|((w, a), b)| {
+        let square = f64::from(*w).powi(2);
+        match (a, b) {
+            (true, _) => square,
+            (false, true) => square / density,
+            (false, false) => 0.0,
+        }
+    });
+    0.5 * strength * terms.sum::<f64>()
+}

@@ -1,0 +1,81 @@
+//! The mask of one parameter, and how it is saved.
+
+use burn::module::ParamId;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::bits::{pack, unpack};
+use crate::{PruningError, Result};
+
+/// The mask of one parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Packed", into = "Packed")]
+pub struct Mask {
+    /// The parameter.
+    pub id: ParamId,
+    /// Its path in the module.
+    pub path: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// One flag a weight, row-major: true is active.
+    pub active: Vec<bool>,
+}
+
+impl Mask {
+    /// Number of active weights.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.active.par_iter().filter(|active| **active).count()
+    }
+
+    /// Share of active weights.
+    #[must_use]
+    pub fn density(&self) -> f64 {
+        self.count() as f64 / self.active.len() as f64
+    }
+}
+
+/// A mask as it is saved: 64 flags a word.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    id: u64,
+    path: String,
+    shape: Vec<usize>,
+    words: Vec<u64>,
+}
+
+impl From<Mask> for Packed {
+    fn from(mask: Mask) -> Self {
+        Self {
+            id: mask.id.val(),
+            words: pack(&mask.active),
+            path: mask.path,
+            shape: mask.shape,
+        }
+    }
+}
+
+impl TryFrom<Packed> for Mask {
+    type Error = PruningError;
+
+    fn try_from(packed: Packed) -> Result<Self> {
+        let count = packed
+            .shape
+            .iter()
+            .try_fold(1_usize, |n, d| n.checked_mul(*d));
+        let count = count.unwrap_or(usize::MAX);
+        if packed.words.len() != count.div_ceil(64) {
+            return Err(PruningError::Mismatch {
+                path: packed.path,
+                expected: format!("{} words for {:?}", count.div_ceil(64), packed.shape),
+                found: packed.words.len().to_string(),
+            });
+        }
+        Ok(Self {
+            active: unpack(&packed.words, count),
+            id: ParamId::from(packed.id),
+            path: packed.path,
+            shape: packed.shape,
+        })
+    }
+}

@@ -1,0 +1,326 @@
+//! # Masks
+//!
+//! Which weights of a model are active: one mask a parameter, plain data that saves as bits.
+//!
+//! Source: Liu et al., "Sparse Training via Boosting Pruning Plasticity with Neuroregeneration"
+//! (arXiv 2106.10404): all weights of rank 2 and 4 are masked, biases and norms never are.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+use regimen_tensor::{ParamEntry, ParamVector};
+use serde::{Deserialize, Serialize};
+
+use super::Mask;
+use super::density::{self, Layout};
+use crate::{PruningError, Result};
+
+/// The masks of a model's weights, in module order.
+///
+/// Plain data; the tensors that multiply the weights are made on the weights' device when they are first
+/// needed and kept there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Masks {
+    layers: Vec<Mask>,
+    #[serde(skip)]
+    tensors: Tensors,
+}
+
+/// The masks on a device, filled on demand; a clone starts empty.
+#[derive(Default)]
+struct Tensors(Mutex<HashMap<ParamId, Tensor<1>>>);
+
+impl Clone for Tensors {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for Tensors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tensors")
+    }
+}
+
+impl PartialEq for Masks {
+    fn eq(&self, other: &Self) -> bool {
+        self.layers == other.layers
+    }
+}
+
+impl Masks {
+    /// All weights of rank 2 and 4, all active.
+    ///
+    /// # Errors
+    /// If the model has none.
+    pub fn dense<M: Module>(module: &M) -> Result<Self> {
+        let vector = ParamVector::of(module);
+        Self::of(vector.filter(|entry| matches!(entry.shape.len(), 2 | 4)))
+    }
+
+    /// The weights of a group, of rank 2 and more, all active.
+    ///
+    /// # Errors
+    /// If the group holds none.
+    pub fn dense_of<M: Module>(module: &M, group: &ParamGroup) -> Result<Self> {
+        let vector = ParamVector::of_group(module, group);
+        Self::of(vector.filter(|entry| entry.shape.len() >= 2))
+    }
+
+    fn of(vector: ParamVector) -> Result<Self> {
+        if vector.is_empty() {
+            return Err(PruningError::NoWeights);
+        }
+        let layer = |entry: &ParamEntry| Mask {
+            id: entry.id,
+            path: entry.path.clone(),
+            shape: entry.shape.clone(),
+            active: vec![true; entry.len()],
+        };
+        Ok(Self {
+            layers: vector.entries().iter().map(layer).collect(),
+            tensors: Tensors::default(),
+        })
+    }
+
+    /// Without the first layer, which stays dense.
+    ///
+    /// # Errors
+    /// If no other layer is left.
+    pub fn without_first(mut self) -> Result<Self> {
+        self.layers.remove(0);
+        if self.layers.is_empty() {
+            return Err(PruningError::NoWeights);
+        }
+        Ok(self)
+    }
+
+    /// Random masks at an overall `density` in [0, 1], shared out by `layout`; exactly
+    /// `floor(weights * density)` are active.
+    ///
+    /// # Errors
+    /// If `density` is out of range.
+    pub fn random(mut self, layout: Layout, density: f64, seed: u64) -> Result<Self> {
+        let shapes = self.shapes();
+        let counts = density::counts(&shapes, &layout.densities(&shapes, density)?);
+        let sizes: Vec<usize> = self.layers.iter().map(|mask| mask.active.len()).collect();
+        self.set(density::random(&sizes, &counts, seed)?)?;
+        Ok(self)
+    }
+
+    /// The `floor(weights * density)` largest of the scores over all layers, ties by low index; `density` in
+    /// [0, 1].
+    ///
+    /// # Errors
+    /// If `density` is out of range, a score is not finite or their numbers differ.
+    pub fn keep_top(mut self, scores: &[Vec<f32>], density: f64) -> Result<Self> {
+        crate::error::fraction("density", density, true)?;
+        let keep = density::keep(self.total(), 1.0 - density);
+        let scores: Vec<&[f32]> = scores.iter().map(Vec::as_slice).collect();
+        self.set(regimen_tensor::threshold::top_k_masks(&scores, None, keep)?)?;
+        Ok(self)
+    }
+
+    /// Puts other flags in place, one vector a layer.
+    ///
+    /// # Errors
+    /// If a length differs.
+    pub fn set(&mut self, active: Vec<Vec<bool>>) -> Result<()> {
+        let wrong = |path: &str, expected: usize, found: usize| PruningError::Mismatch {
+            path: path.to_owned(),
+            expected: format!("{expected} flags"),
+            found: found.to_string(),
+        };
+        if active.len() != self.layers.len() {
+            return Err(wrong("*", self.layers.len(), active.len()));
+        }
+        for (layer, flags) in self.layers.iter().zip(&active) {
+            if layer.active.len() != flags.len() {
+                return Err(wrong(&layer.path, layer.active.len(), flags.len()));
+            }
+        }
+        for (layer, flags) in self.layers.iter_mut().zip(active) {
+            layer.active = flags;
+        }
+        self.tensors = Tensors::default();
+        Ok(())
+    }
+
+    /// The masks, in module order.
+    #[must_use]
+    pub fn layers(&self) -> &[Mask] {
+        &self.layers
+    }
+
+    /// The shapes of the masked weights.
+    #[must_use]
+    pub fn shapes(&self) -> Vec<Vec<usize>> {
+        self.layers.iter().map(|mask| mask.shape.clone()).collect()
+    }
+
+    /// Number of maskable weights.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.layers.iter().map(|mask| mask.active.len()).sum()
+    }
+
+    /// Number of active weights.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.layers.iter().map(Mask::count).sum()
+    }
+
+    /// Share of active weights, over all masked layers.
+    #[must_use]
+    pub fn density(&self) -> f64 {
+        self.count() as f64 / self.total() as f64
+    }
+
+    /// Share of weights that are off.
+    #[must_use]
+    pub fn sparsity(&self) -> f64 {
+        1.0 - self.density()
+    }
+
+    /// Multiplies the weights by their masks: one multiplication a tensor, on its device.
+    ///
+    /// # Errors
+    /// If a masked parameter is missing or has another shape; the model is then consumed unchanged.
+    pub fn apply<M: Module>(&self, module: M) -> Result<M> {
+        self.check(&module)?;
+        Ok(self.multiply(module))
+    }
+
+    /// That the model has every masked parameter in its shape.
+    ///
+    /// # Errors
+    /// Names the first that is missing or differs.
+    pub fn check<M: Module>(&self, module: &M) -> Result<()> {
+        self.weights(module).map(|_| ())
+    }
+
+    /// The masked parameters' values, in the order of the masks.
+    pub(crate) fn weights<M: Module>(&self, module: &M) -> Result<ParamVector> {
+        self.select(&ParamVector::of(module))
+    }
+
+    pub(crate) fn select(&self, vector: &ParamVector) -> Result<ParamVector> {
+        let entries: HashMap<ParamId, &ParamEntry> =
+            vector.entries().iter().map(|e| (e.id, e)).collect();
+        let find = |mask: &Mask| match entries.get(&mask.id) {
+            Some(entry) if entry.shape == mask.shape => Ok((*entry).clone()),
+            found => Err(PruningError::Mismatch {
+                path: mask.path.clone(),
+                expected: format!("parameter {} of shape {:?}", mask.id.val(), mask.shape),
+                found: found.map_or("no such parameter".into(), |e| format!("{:?}", e.shape)),
+            }),
+        };
+        let found = self.layers.iter().map(find).collect::<Result<Vec<_>>>()?;
+        Ok(ParamVector::from_entries(found))
+    }
+
+    /// The parameters that no mask covers, in module order.
+    pub(crate) fn others(&self, vector: &ParamVector) -> ParamVector {
+        let masked: HashSet<ParamId> = self.layers.iter().map(|mask| mask.id).collect();
+        vector.filter(|entry| !masked.contains(&entry.id))
+    }
+
+    /// That other masks are of the same parameters, by path and shape.
+    ///
+    /// # Errors
+    /// Names the first that differs.
+    pub(crate) fn same_layers(&self, other: &Self) -> Result<()> {
+        let differ = |(a, b): &(&Mask, &Mask)| a.path != b.path || a.shape != b.shape;
+        let mut pairs = self.layers.iter().zip(&other.layers);
+        if let Some((own, other)) = pairs.find(differ) {
+            return Err(PruningError::Mismatch {
+                path: other.path.clone(),
+                expected: format!("`{}` {:?}", own.path, own.shape),
+                found: format!("`{}` {:?}", other.path, other.shape),
+            });
+        }
+        if self.layers.len() != other.layers.len() {
+            return Err(PruningError::Mismatch {
+                path: "*".into(),
+                expected: format!("{} masks", self.layers.len()),
+                found: other.layers.len().to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Attaches the masks to a model whose parameters have other ids, by path and shape: after loading a
+    /// checkpoint that keeps no ids.
+    ///
+    /// # Errors
+    /// If a path is missing or a shape differs.
+    pub fn rebind<M: Module>(mut self, module: &M) -> Result<Self> {
+        let vector = ParamVector::of(module);
+        for mask in &mut self.layers {
+            match vector.by_path(&mask.path) {
+                Some(entry) if entry.shape == mask.shape => mask.id = entry.id,
+                found => {
+                    return Err(PruningError::Mismatch {
+                        path: mask.path.clone(),
+                        expected: format!("{:?}", mask.shape),
+                        found: format!("{:?}", found.map(|e| &e.shape)),
+                    });
+                }
+            }
+        }
+        self.tensors = Tensors::default();
+        Ok(self)
+    }
+
+    /// [`Masks::apply`] for a model that was checked.
+    pub(crate) fn multiply<M: Module>(&self, module: M) -> M {
+        let masks = self.layers.iter().map(|mask| (mask.id, mask)).collect();
+        let tensors = &mut *self
+            .tensors
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        module.map(&mut Multiply { masks, tensors })
+    }
+}
+
+struct Multiply<'a> {
+    masks: HashMap<ParamId, &'a Mask>,
+    tensors: &'a mut HashMap<ParamId, Tensor<1>>,
+}
+
+impl ModuleMapper for Multiply<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(mask) = self.masks.get(&param.id) else {
+            return param;
+        };
+        let tensors = &mut *self.tensors;
+        param.map(|weights| {
+            let device = weights.device().inner();
+            let dtype = weights.dtype();
+            let fits = |t: &&Tensor<1>| t.device() == device && t.dtype() == dtype;
+            let cached = tensors.get(&mask.id).filter(fits);
+            let flags = cached.cloned().unwrap_or_else(|| {
+                let values: Vec<f32> = mask.active.par_iter().map(|a| f32::from(*a)).collect();
+                let data = TensorData::new(values, [mask.active.len()]);
+                let tensor = Tensor::<1>::from_data(data, &device).cast(dtype);
+                tensors.insert(mask.id, tensor.clone());
+                tensor
+            });
+            let flags = flags.reshape(weights.shape());
+            if !weights.is_autodiff() {
+                return weights * flags;
+            }
+            let tracked = weights.is_require_grad();
+            let weights = Tensor::from_inner(weights.inner() * flags);
+            if tracked {
+                weights.require_grad()
+            } else {
+                weights
+            }
+        })
+    }
+}

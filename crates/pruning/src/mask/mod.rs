@@ -1,0 +1,14 @@
+//! Which weights are on: masks, how many a layer keeps, what a mask looks like, and masks in files.
+
+mod bits;
+pub mod checkpoint;
+pub mod density;
+mod exploration;
+pub mod inspect;
+mod layer_mask;
+mod masks;
+
+pub use density::Layout;
+pub use exploration::Exploration;
+pub use layer_mask::Mask;
+pub use masks::Masks;

@@ -1,0 +1,92 @@
+//! What a method decides on: one layer's weights, dense gradient and flags on the host.
+
+use burn::module::Module;
+use rayon::prelude::*;
+
+use crate::{Mask, Masks, Result};
+
+/// A masked layer at an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// The weights; methods may overwrite them as scratch.
+    pub weights: Vec<f32>,
+    /// The dense gradient of the last batch; empty if the method asks for none.
+    pub gradient: Vec<f32>,
+    /// The optimizer's momentum, divided by the root of its second moment if it has one; empty if the method
+    /// asks for none.
+    pub momentum: Vec<f32>,
+    /// Which weights were active at any time so far; empty if the method does not ask.
+    pub explored: Vec<bool>,
+    /// Which weights are active.
+    pub active: Vec<bool>,
+    /// Which weights keep their value and the optimizer's state: a weight that is dropped, and one
+    /// that is grown, even where it was dropped a moment ago, starts at zero.
+    pub kept: Vec<bool>,
+}
+
+impl Layer {
+    /// A layer in which everything active is kept so far.
+    #[must_use]
+    pub fn new(weights: Vec<f32>, gradient: Vec<f32>, active: Vec<bool>) -> Self {
+        Self {
+            weights,
+            gradient,
+            momentum: Vec::new(),
+            explored: Vec::new(),
+            kept: active.clone(),
+            active,
+        }
+    }
+
+    /// The layers of a model that these masks cover, [`absolute`](Self::absolute) and without gradients.
+    pub(crate) fn magnitudes<M: Module>(module: &M, masks: &Masks) -> Result<Vec<Self>> {
+        let weights = masks.weights(module)?.to_host()?.into_iter();
+        let layer = |(weights, mask): (_, &Mask)| {
+            let mut layer = Self::new(weights, Vec::new(), mask.active.clone());
+            layer.absolute();
+            layer
+        };
+        Ok(weights.zip(masks.layers()).map(layer).collect())
+    }
+
+    /// Replaces the weights by their absolute values.
+    pub fn absolute(&mut self) {
+        self.weights.par_iter_mut().for_each(|w| *w = w.abs());
+    }
+
+    /// Number of active weights.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.active.par_iter().filter(|active| **active).count()
+    }
+
+    /// Switches off what is not in `keep`.
+    pub fn restrict(&mut self, keep: &[bool]) {
+        let flags = self.active.par_iter_mut().zip(&mut self.kept);
+        flags.zip(keep).for_each(|((active, kept), keep)| {
+            *active &= keep;
+            *kept &= keep;
+        });
+    }
+
+    /// Switches off these weights.
+    pub fn drop(&mut self, dropped: &[bool]) {
+        let flags = self.active.par_iter_mut().zip(&mut self.kept);
+        flags.zip(dropped).for_each(|((active, kept), drop)| {
+            *active &= !drop;
+            *kept &= !drop;
+        });
+    }
+
+    /// Switches on these weights, which start at zero.
+    pub fn grow(&mut self, grown: &[bool]) {
+        let flags = self.active.par_iter_mut().zip(grown);
+        flags.for_each(|(active, grow)| *active |= grow);
+    }
+
+    /// The flags of what is off.
+    #[must_use]
+    pub fn inactive(&self) -> Vec<bool> {
+        self.active.par_iter().map(|active| !active).collect()
+    }
+}

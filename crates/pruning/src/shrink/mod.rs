@@ -1,0 +1,6 @@
+//! Models that are smaller or faster for being sparse.
+
+mod sparse_linear;
+pub mod structured;
+
+pub use sparse_linear::SparseLinear;

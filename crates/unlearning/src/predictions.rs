@@ -1,0 +1,219 @@
+use burn::data::dataloader::DataLoader;
+use burn::tensor::activation::log_softmax;
+use serde::{Deserialize, Serialize};
+
+use crate::Classifier;
+use crate::classifier::reference;
+use crate::error::{Result, UnlearningError, mismatch, same};
+
+/// What a model says of a data set, on the host: one row an example.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predictions {
+    log_p: Vec<Vec<f64>>,
+    targets: Vec<usize>,
+}
+
+impl Predictions {
+    /// One pass over a loader with the model as it is used for inference: dropout off, running statistics in batch
+    /// normalisation.
+    ///
+    /// # Errors
+    /// If the loader fails or is empty, or a prediction is not finite.
+    pub fn of<M: Classifier>(model: &M, data: &dyn DataLoader<M::Batch>) -> Result<Self> {
+        let (mut rows, mut targets) = (Vec::new(), Vec::new());
+        let model = reference(model);
+        for batch in data.iter() {
+            let batch = batch?;
+            let log_p = log_softmax(model.logits(&batch).detach(), 1);
+            let classes = log_p.dims()[1];
+            let values: Vec<f64> = read(log_p.try_into_vec_as())?;
+            rows.extend(values.chunks(classes).map(<[f64]>::to_vec));
+            let labels: Vec<i64> = read(M::targets(&batch).try_into_vec_as())?;
+            targets.extend(labels.into_iter().map(|label| label as usize));
+        }
+        Self::new(rows, targets)
+    }
+
+    /// From log-probabilities, `[examples][classes]`, and labels.
+    ///
+    /// # Errors
+    /// If there is no example, a row is NaN, or a label is not one of its row's classes.
+    pub fn new(log_p: Vec<Vec<f64>>, targets: Vec<usize>) -> Result<Self> {
+        if log_p.is_empty() {
+            return Err(UnlearningError::Empty("evaluation"));
+        }
+        same("number of labels", log_p.len(), targets.len())?;
+        for (row, target) in log_p.iter().zip(&targets) {
+            if row.iter().any(|value| value.is_nan()) {
+                return Err(UnlearningError::NotFinite("evaluation"));
+            }
+            if *target >= row.len() {
+                return Err(mismatch("label", format!("below {}", row.len()), target));
+            }
+        }
+        Ok(Self { log_p, targets })
+    }
+
+    /// Number of examples.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Whether there is no example; never true.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// Log-probabilities, one row an example.
+    #[must_use]
+    pub fn log_probabilities(&self) -> &[Vec<f64>] {
+        &self.log_p
+    }
+
+    /// On retained and test data higher is better, 1 is perfect and the retrained reference scores near the original; on
+    /// forgotten data nearer to the reference is better and its own score is perfect (0 for a whole class).
+    ///
+    /// The share of examples, `0..=1`, whose likeliest class is their own.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        let right = self.per_example(|row, target| {
+            let best = (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b]));
+            f64::from(u8::from(best == Some(target)))
+        });
+        right.iter().sum::<f64>() / self.len() as f64
+    }
+
+    /// `-log p_y` of each example, in nats.
+    #[must_use]
+    pub fn losses(&self) -> Vec<f64> {
+        self.per_example(|row, target| -row[target])
+    }
+
+    /// `p_y` of each example.
+    #[must_use]
+    pub fn confidences(&self) -> Vec<f64> {
+        self.per_example(|row, target| row[target].exp())
+    }
+
+    /// Entropy of each prediction, in nats.
+    #[must_use]
+    pub fn entropies(&self) -> Vec<f64> {
+        self.per_example(|row, _| -row.iter().map(|l| product(l.exp(), *l)).sum::<f64>())
+    }
+
+    /// The modified entropy `-(1 - p_y) log p_y - sum_{c != y} p_c log(1 - p_c)` of each example (Song and
+    /// Mittal, USENIX Security 2021, equation 8); probabilities are kept from 0 and 1 by 1e-12.
+    #[must_use]
+    pub fn modified_entropies(&self) -> Vec<f64> {
+        self.per_example(|row, target| {
+            let term = |(class, l): (usize, &f64)| {
+                let p = l.exp();
+                if class == target {
+                    -(1.0 - p) * l.max(1e-12_f64.ln())
+                } else {
+                    -p * (-p.min(1.0 - 1e-12)).ln_1p()
+                }
+            };
+            row.iter().enumerate().map(term).sum()
+        })
+    }
+
+    /// The margin `log(p_y / (1 - p_y))` of each example, kept within 50 nats: LiRA's statistic.
+    #[must_use]
+    pub fn margins(&self) -> Vec<f64> {
+        self.per_example(|row, target| {
+            let others = row.iter().enumerate().filter(|(class, _)| *class != target);
+            let rest: f64 = others.map(|(_, l)| l.exp()).sum();
+            (row[target] - rest.ln()).clamp(-50.0, 50.0)
+        })
+    }
+
+    /// Higher is better, 1 is perfect (as ignorant as a random model), and the retrained reference scores somewhat less.
+    ///
+    /// [`zrf`](crate::metrics::zrf) from two models' predictions on the forget set, in the same order.
+    ///
+    /// # Errors
+    /// If the numbers of examples or classes differ.
+    pub fn zrf(&self, random: &Self) -> Result<f64> {
+        same("number of examples", random.len(), self.len())?;
+        let mut divergence = 0.0;
+        for (p, q) in self.log_p.iter().zip(&random.log_p) {
+            same("number of classes", q.len(), p.len())?;
+            for (p, q) in p.iter().zip(q) {
+                let mean = (0.5 * (p.exp() + q.exp())).ln();
+                divergence += 0.5 * (product(p.exp(), p - mean) + product(q.exp(), q - mean));
+            }
+        }
+        Ok(1.0 - divergence / self.len() as f64)
+    }
+
+    fn per_example(&self, f: impl Fn(&[f64], usize) -> f64) -> Vec<f64> {
+        let rows = self.log_p.iter().zip(&self.targets);
+        rows.map(|(row, target)| f(row, *target)).collect()
+    }
+}
+
+/// `p` times a logarithm, with `0 log 0 = 0`.
+fn product(p: f64, log: f64) -> f64 {
+    if p == 0.0 { 0.0 } else { p * log }
+}
+
+fn read<T, E: std::fmt::Debug>(values: Result<T, E>) -> Result<T> {
+    values.map_err(|error| {
+        UnlearningError::Tensor(regimen_tensor::TensorError::Read {
+            what: "predictions".into(),
+            reason: format!("{error:?}"),
+        })
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn of(p: [f64; 3], target: usize) -> Predictions {
+        Predictions::new(vec![p.iter().map(|p| p.ln()).collect()], vec![target]).unwrap()
+    }
+
+    #[test]
+    fn features_of_07_02_01() {
+        let one = of([0.7, 0.2, 0.1], 0);
+        assert!((one.entropies()[0] - 0.801_818_55).abs() < 1e-8);
+        assert!((one.confidences()[0] - 0.7).abs() < 1e-12);
+        assert!((one.losses()[0] - 0.356_674_94).abs() < 1e-8);
+        assert!((one.margins()[0] - (0.7_f64 / 0.3).ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_modified_entropy_takes_the_logarithm_of_the_complement() {
+        let expected = -0.3 * 0.7_f64.ln() - 0.2 * 0.8_f64.ln() - 0.1 * 0.9_f64.ln();
+        let found = of([0.7, 0.2, 0.1], 0).modified_entropies()[0];
+        assert!((found - expected).abs() < 1e-12);
+        // Right and sure is 0, wrong and sure is large: the entropy can't tell them apart.
+        assert!(of([1.0, 0.0, 0.0], 0).modified_entropies()[0].abs() < 1e-9);
+        assert!(of([1.0, 0.0, 0.0], 1).modified_entropies()[0] > 20.0);
+        assert_eq!(of([1.0, 0.0, 0.0], 1).entropies()[0], 0.0);
+    }
+
+    #[test]
+    fn zrf_of_a_pair() {
+        let (p, q) = (of([0.7, 0.2, 0.1], 0), of([0.3, 0.3, 0.4], 0));
+        assert!((p.zrf(&q).unwrap() - (1.0 - 0.094_361_51)).abs() < 1e-8);
+        assert_eq!(p.zrf(&p).unwrap(), 1.0);
+        let (one, other) = (of([1.0, 0.0, 0.0], 0), of([0.0, 1.0, 0.0], 0));
+        assert!((one.zrf(&other).unwrap() - (1.0 - std::f64::consts::LN_2)).abs() < 1e-12);
+        let two = Predictions::new(vec![vec![0.0]; 2], vec![0; 2]).unwrap();
+        assert!(p.zrf(&two).is_err());
+    }
+
+    #[test]
+    fn bad_predictions_are_refused() {
+        assert!(Predictions::new(vec![], vec![]).is_err());
+        assert!(Predictions::new(vec![vec![0.0]], vec![1]).is_err());
+        assert!(Predictions::new(vec![vec![f64::NAN]], vec![0]).is_err());
+        assert!(Predictions::new(vec![vec![0.0]], vec![]).is_err());
+    }
+}
