@@ -36,12 +36,6 @@ pub enum Error {
     /// A picture could not be drawn or written.
     #[error("the picture could not be made: {0}")]
     Picture(String),
-    /// The device could not return recorded values.
-    #[error("reading the recorded norms from the device: {0}")]
-    Read(String),
-    /// Gradients could not be combined, or the device could not return their statistics.
-    #[error("the gradients' statistics: {0}")]
-    Gradients(String),
 }
 
 /// A result with an [`enum@Error`].

@@ -227,6 +227,7 @@ mod tests {
     use approx::assert_relative_eq;
     use proptest::prelude::*;
 
+    use super::super::accumulation::split;
     use super::*;
 
     const G: [[f64; 2]; 4] = [[1.0, 0.0], [3.0, 2.0], [2.0, -1.0], [2.0, 3.0]];
