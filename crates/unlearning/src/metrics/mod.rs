@@ -1,4 +1,8 @@
+//! # metrics
+//!
 //! What a model still knows: accuracy, membership inference, relearn time, distance to a retrained model.
+//!
+//! Source: arXiv 2308.07707, section 4, and the released evaluation.
 //!
 //! | metric | better | perfect | the retrained reference |
 //! |---|---|---|---|
