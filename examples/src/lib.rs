@@ -5,45 +5,52 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+// crates:begin
+
 pub mod curriculum;
+pub mod moe;
+pub mod pruning;
+pub mod rl_rewards;
+pub mod schedules;
+pub mod unlearning;
+
+// crates:end
+
 pub mod data;
 pub mod ensemble;
 pub mod experiment;
 pub mod hybrid_decoder;
 pub mod models;
-pub mod moe;
-pub mod pruning;
 pub mod report;
-pub mod rl_rewards;
 pub mod runner;
-pub mod schedules;
 pub mod train;
-pub mod unlearning;
 
 pub use experiment::{
     Better, Check, Context, DataKind, Domain, Fault, Finding, Outcome, PaperEffect, Quantity,
     Revision, System, Trial,
 };
 
-/// Every experiment, in the order of the report.
+/// Every experiment, by number. `cargo xtask tidy --fix` writes this list and those of the modules.
 pub const SYSTEMS: &[System] = &[
-    schedules::refined_schedules::SYSTEM,
-    schedules::infinite_schedule::SYSTEM,
-    schedules::continual_pretraining::SYSTEM,
+    // systems:begin
     schedules::importance_annealing::SYSTEM,
-    rl_rewards::exploratory_annealed_decoding::SYSTEM,
-    curriculum::multigrid::SYSTEM,
-    curriculum::adaptive_batch::SYSTEM,
-    schedules::learning_curve_prediction::SYSTEM,
+    schedules::refined_schedules::SYSTEM,
     schedules::annealing_scaling_law::SYSTEM,
-    schedules::sft_recipe::SYSTEM,
+    rl_rewards::exploratory_annealed_decoding::SYSTEM,
+    schedules::infinite_schedule::SYSTEM,
+    moe::moe_pathways::SYSTEM,
     unlearning::ssd::SYSTEM,
+    curriculum::multigrid::SYSTEM,
+    schedules::sft_recipe::SYSTEM,
+    moe::load_balancing_loss::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
     pruning::granet::SYSTEM,
-    pruning::continual_dst::SYSTEM,
     curriculum::seta::SYSTEM,
-    moe::load_balancing_loss::SYSTEM,
-    moe::moe_pathways::SYSTEM,
+    pruning::continual_dst::SYSTEM,
+    schedules::learning_curve_prediction::SYSTEM,
+    schedules::continual_pretraining::SYSTEM,
+    curriculum::adaptive_batch::SYSTEM,
+    // systems:end
 ];
 
 /// The experiment of this name.

@@ -12,6 +12,7 @@ mod digest;
 mod docs;
 mod failure;
 mod lint;
+mod new_system;
 mod project;
 mod record;
 mod reproduce;
@@ -55,6 +56,8 @@ enum Task {
     Tidy(tidy::Options),
     /// Build the book and the API pages into target/docs, and check every link
     Docs,
+    /// Write the method, the experiment and the page of a new system, with their headings
+    NewSystem(new_system::Options),
     /// Run the criterion benches
     Bench(bench::Options),
 }
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Lint(options) => lint::run(&project, &options),
         Task::Tidy(options) => tidy::run(&project, &options),
         Task::Docs => docs::run(&project),
+        Task::NewSystem(options) => new_system::run(&project, &options),
         Task::Bench(options) => bench::run(&project, &options),
     });
     match result {

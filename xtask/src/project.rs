@@ -63,6 +63,20 @@ impl Project {
         })
     }
 
+    /// A tree that cargo knows nothing of, for tests.
+    #[cfg(test)]
+    pub(crate) fn at(root: &Path) -> Result<Self> {
+        let shell = Shell::new()?;
+        shell.change_dir(root);
+        Ok(Self {
+            shell,
+            root: root.to_path_buf(),
+            target: root.join("target"),
+            repository: String::new(),
+            packages: Vec::new(),
+        })
+    }
+
     /// The packages under `crates/`, by name.
     pub(crate) fn libraries(&self) -> impl Iterator<Item = &Package> {
         self.packages

@@ -327,7 +327,7 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
         .at_most(0.5),
         Quantity::new(
             "updates by which the next looser test reaches the largest batch later",
-            "updates",
+            "",
             trials.iter().map(later).collect(),
         )
         .at_least(1.0),

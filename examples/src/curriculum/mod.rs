@@ -1,5 +1,9 @@
 //! Experiments of `regimen-curriculum`.
 
+// systems:begin
+
 pub mod adaptive_batch;
 pub mod multigrid;
 pub mod seta;
+
+// systems:end

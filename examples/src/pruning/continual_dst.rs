@@ -98,7 +98,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "no-updates",
         does: "The topology of a task stays as it was drawn in every arm",
-        turns: &["gradient minus random growth", "minus static topology"],
+        turns: &["gradient minus random growth"],
     },
 ];
 

@@ -91,8 +91,8 @@ const FAULTS: &[Fault] = &[
         turns: &["off the target"],
     },
     Fault {
-        name: "pruned-at-once",
-        does: "GraNet prunes to the final sparsity at its first event instead of gradually, and swaps nothing",
+        name: "pruned-at-the-end",
+        does: "GraNet prunes in the last steps of training, after which little can be learned again",
         turns: &["granet minus rigl"],
     },
 ];
@@ -162,9 +162,9 @@ fn pruner<N: Classifier>(
     if context.is_broken_by("no-regrowth") {
         granet = granet.with_swap_start(0.0).with_swap_end(0.0);
     }
-    if context.is_broken_by("pruned-at-once") {
-        granet = granet.with_prune_until(Some(EVERY));
-        granet = granet.with_swap_start(0.0).with_swap_end(0.0);
+    if context.is_broken_by("pruned-at-the-end") {
+        let [from, until] = [4, 2].map(|events: usize| steps.saturating_sub(events * EVERY));
+        granet = granet.with_prune_from(from).with_prune_until(Some(until));
     }
     let random = |layout| Masks::dense(net)?.random(layout, 1.0 - sparsity, seed);
     Ok(match arm.method {

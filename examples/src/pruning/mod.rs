@@ -1,5 +1,10 @@
 //! Experiments of `regimen-pruning`.
 
+// systems:begin
+
 pub mod continual_dst;
 pub mod granet;
+
+// systems:end
+
 pub mod peers;

@@ -1,3 +1,7 @@
 //! Experiments of `regimen-rl-rewards`.
 
+// systems:begin
+
 pub mod exploratory_annealed_decoding;
+
+// systems:end

@@ -6,7 +6,6 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
-use super::seconds;
 use crate::experiment::{Context, SeedResult, System, Trial};
 
 /// A way for a seed to fail on purpose, to see that nothing else is lost.
@@ -81,7 +80,7 @@ impl Job {
 pub fn run_seed(system: &System, context: &Context, seed: u64) -> Result<Trial> {
     let start = Instant::now();
     let mut trial = (system.run)(context, seed)?;
-    trial.seconds = seconds(start);
+    trial.seconds = start.elapsed().as_secs_f64();
     Ok(trial)
 }
 

@@ -1,4 +1,8 @@
 //! Experiments of `regimen-unlearning`.
 
+// systems:begin
+
 pub mod datamodel_matching;
 pub mod ssd;
+
+// systems:end

@@ -18,7 +18,7 @@ struct Method {
     gives: String,
 }
 
-pub(super) fn check(project: &Project, fix: bool) -> Result<Vec<String>> {
+pub(crate) fn check(project: &Project, fix: bool) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for package in project.libraries() {
         match table(project, package)? {

@@ -6,8 +6,11 @@ mod features;
 mod findings;
 mod length;
 mod licences;
-mod methods;
+pub(crate) mod lists;
+pub(crate) mod methods;
+mod pages;
 mod region;
+pub(crate) mod systems;
 mod words;
 
 use anyhow::Result;
@@ -18,7 +21,7 @@ use crate::project::Project;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Write the generated tables anew instead of complaining of them
+    /// Write the generated tables and lists anew instead of complaining of them
     #[arg(long)]
     fix: bool,
 }
@@ -47,5 +50,14 @@ fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     problems.extend(features::check(project)?);
     problems.extend(methods::check(project, fix)?);
     problems.extend(crates::check(project, fix)?);
+    problems.extend(generated_for_systems(project, fix)?);
+    Ok(problems)
+}
+
+/// What the systems' experiments and their record are the source of: the lists of systems and the figures on their pages.
+pub(crate) fn generated_for_systems(project: &Project, fix: bool) -> Result<Vec<String>> {
+    let (systems, mut problems) = systems::read(project)?;
+    problems.extend(lists::check(project, &systems, fix)?);
+    problems.extend(pages::check(project, &systems, fix)?);
     Ok(problems)
 }
