@@ -40,7 +40,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: REWARMED,
         does: "The trunk's clock starts anew with each domain, so that every domain is warmed up for",
-        turns: &["earlier domains after the last"],
+        turns: &["first domain after the second"],
     },
     Fault {
         name: CONTINUED,

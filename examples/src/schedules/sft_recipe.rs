@@ -56,9 +56,9 @@ const FAULTS: &[Fault] = &[
         turns: &["early loss and forgetting"],
     },
     Fault {
-        name: SUMMED,
-        does: "Gradients are summed over the samples of a batch, not averaged, when their norm is logged",
-        turns: &["early gradient norm and final loss"],
+        name: NEGATED_NORM,
+        does: "The early gradient norm is taken for its opposite",
+        turns: &["best kept run minus best of all"],
     },
 ];
 
@@ -82,7 +82,7 @@ const REVISIONS: &[Revision] = &[
 ];
 
 const NEGATED_LOSS: &str = "negated-loss";
-const SUMMED: &str = "summed-gradients";
+const NEGATED_NORM: &str = "negated-norm";
 
 /// Old, then new.
 const DOMAINS: &[Domain] = &[Domain::Documentation, Domain::Python];
@@ -254,16 +254,14 @@ impl Job<'_> {
         let model = fit(model, &loader, &mut adam(), rate, 1)?;
         let mut signals = self.window().init()?;
         for (norm, loss) in norms.norms()?.into_iter().zip(losses.values()?) {
-            let norm = if self.context.is_broken_by(SUMMED) {
-                norm * batch as f64
-            } else {
-                norm
-            };
             signals.observe(batch as u64, norm, loss)?;
         }
         let mut signal = signals.signal()?;
         if self.context.is_broken_by(NEGATED_LOSS) {
             signal.loss = -signal.loss;
+        }
+        if self.context.is_broken_by(NEGATED_NORM) {
+            signal.gradient_norm = -signal.gradient_norm;
         }
         Ok(Outcome {
             signal,

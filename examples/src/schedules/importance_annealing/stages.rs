@@ -1,22 +1,17 @@
-//! One seed: words or spectra, and both stages of training on them.
+//! Both stages of training, and what they are measured by.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use rand::SeedableRng;
-use rand::seq::IndexedRandom;
 use rand_chacha::ChaCha8Rng;
 use regimen_schedules::values::per_length;
 use regimen_schedules::{AnySchedule, Between, Bridge, Constant, Curve, Importance};
 use regimen_tensor::ParamVector;
 
-use crate::data::Text;
 use crate::experiment::{Context, Trial};
-use crate::hybrid_decoder::{
-    HybridConfig, HybridDecoder, Memory, Pair, PairBatch, PeptideConfig, corrupted, peptides,
-    words_of,
-};
+use crate::hybrid_decoder::{HybridConfig, HybridDecoder, Memory, Pair, PairBatch};
 use crate::train::mean;
 
 pub(super) const SWAPPED: &str = "reversed-slide";
@@ -28,11 +23,10 @@ pub(super) const FIXED: &str = "fixed 0.5";
 pub(super) const REVERSED: &str = "reversed";
 pub(super) const BLOCKED: &str = "second stage, blocked";
 pub(super) const OPEN: &str = "second stage, not blocked";
-pub(super) const NO_CROSS: &str = "second stage, own memory only";
-const NOISE: f64 = 0.3;
+const NO_CROSS: &str = "second stage, own memory only";
 
 /// Draws a pair of an input and its target.
-type Draw = Box<dyn Fn(&mut ChaCha8Rng) -> Result<Pair>>;
+pub(super) type Draw = Box<dyn Fn(&mut ChaCha8Rng) -> Result<Pair>>;
 
 /// What is trained how long.
 pub(super) struct Job<'a> {
@@ -47,53 +41,8 @@ pub(super) struct Job<'a> {
     rate: f64,
 }
 
-/// Words of the text, corrupted anew each time that they are drawn. Unseen words are corrupted once.
-pub(super) fn words(context: &Context, seed: u64) -> Result<Job<'_>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (longest, test) = if context.full { (10, 1200) } else { (8, 600) };
-    let mut texts = vec![context.text()?];
-    if context.full && context.folder.is_none() {
-        // Prose alone has too few words for the large size.
-        texts.push(Text::verse()?);
-    }
-    let mut words = words_of(&texts, 5, longest, &mut rng);
-    let found = words.len();
-    ensure!(found > 2 * test, "only {found} different words");
-    let test = words.split_off(found - test);
-    let test: Vec<Pair> = test
-        .iter()
-        .map(|word| corrupted(word, NOISE, longest, &mut rng))
-        .collect();
-    let sizes = HybridConfig::new(27 + longest, 28 + longest, 26, longest, longest);
-    let sizes = match context.full {
-        true => sizes,
-        false => sizes
-            .with_frames(16)
-            .with_width(32)
-            .with_heads(2)
-            .with_layers(1),
-    };
-    let draw = move |rng: &mut ChaCha8Rng| {
-        let word = words.choose(rng).context("no words")?;
-        Ok(corrupted(word, NOISE, longest, rng))
-    };
-    Job::new(context, seed, sizes, Box::new(draw), &test)
-}
-
-/// Spectra of peptides.
-pub(super) fn spectra(context: &Context, seed: u64) -> Result<Job<'_>> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let config = PeptideConfig::new();
-    let train = peptides(&config, 4800, &mut rng);
-    let test = peptides(&config, 1200, &mut rng);
-    let [seen, prefix] = config.features();
-    let sizes = HybridConfig::new(seen, prefix, 19, config.peaks(), config.longest);
-    let draw = move |rng: &mut ChaCha8Rng| Ok(train.choose(rng).context("no peptides")?.clone());
-    Job::new(context, seed, sizes, Box::new(draw), &test)
-}
-
 impl<'a> Job<'a> {
-    fn new(
+    pub(super) fn new(
         context: &'a Context,
         seed: u64,
         model: HybridConfig,

@@ -4,14 +4,19 @@
 //! weighs their losses in the first stage; in the second the generating decoder attends to the other's features over a
 //! `Bridge` that stops gradients, or does not. The large size does the same on simulated spectra of peptides.
 
-mod job;
+mod stages;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
+use rand::SeedableRng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
 
+use self::stages::{ALONE, ANNEALED, BLOCKED, FIXED, Job, NOT_BLOCKED, OPEN, REVERSED, SWAPPED};
+use crate::data::Text;
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
-use job::{ALONE, ANNEALED, BLOCKED, FIXED, NOT_BLOCKED, OPEN, REVERSED, SWAPPED, spectra, words};
+use crate::hybrid_decoder::{HybridConfig, Pair, PeptideConfig, corrupted, peptides, words_of};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -68,6 +73,8 @@ const REVISIONS: &[Revision] = &[
     },
 ];
 
+const NOISE: f64 = 0.3;
+
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     words(context, seed)?.both_stages(&mut trial, "")?;
@@ -75,6 +82,51 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         spectra(context, seed)?.both_stages(&mut trial, "peptides, ")?;
     }
     Ok(trial)
+}
+
+/// Words of the text, corrupted anew each time that they are drawn. Unseen words are corrupted once.
+fn words(context: &Context, seed: u64) -> Result<Job<'_>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (longest, test) = if context.full { (10, 1200) } else { (8, 600) };
+    let mut texts = vec![context.text()?];
+    if context.full && context.folder.is_none() {
+        // Prose alone has too few words for the large size.
+        texts.push(Text::verse()?);
+    }
+    let mut words = words_of(&texts, 5, longest, &mut rng);
+    let found = words.len();
+    ensure!(found > 2 * test, "only {found} different words");
+    let test = words.split_off(found - test);
+    let test: Vec<Pair> = test
+        .iter()
+        .map(|word| corrupted(word, NOISE, longest, &mut rng))
+        .collect();
+    let sizes = HybridConfig::new(27 + longest, 28 + longest, 26, longest, longest);
+    let sizes = match context.full {
+        true => sizes,
+        false => sizes
+            .with_frames(16)
+            .with_width(32)
+            .with_heads(2)
+            .with_layers(1),
+    };
+    let draw = move |rng: &mut ChaCha8Rng| {
+        let word = words.choose(rng).context("no words")?;
+        Ok(corrupted(word, NOISE, longest, rng))
+    };
+    Job::new(context, seed, sizes, Box::new(draw), &test)
+}
+
+/// Spectra of peptides.
+fn spectra(context: &Context, seed: u64) -> Result<Job<'_>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let config = PeptideConfig::new();
+    let train = peptides(&config, 4800, &mut rng);
+    let test = peptides(&config, 1200, &mut rng);
+    let [seen, prefix] = config.features();
+    let sizes = HybridConfig::new(seen, prefix, 19, config.peaks(), config.longest);
+    let draw = move |rng: &mut ChaCha8Rng| Ok(train.choose(rng).context("no peptides")?.clone());
+    Job::new(context, seed, sizes, Box::new(draw), &test)
 }
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
