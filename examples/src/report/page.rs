@@ -1,165 +1,110 @@
-//! The report as one self-contained page.
+//! The report as one self-contained page: summary, picture, table, and a section a system.
 
-use std::fmt::Write;
-
-use anyhow::Result;
-
-use super::{metric, plot, with_error};
-use crate::experiment::{Finding, Summary, System, Trial};
+use super::{picture, section, summary, table};
 use crate::runner::Found;
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn render(found: &[Found]) -> Result<String> {
-    let mut page = String::new();
-    write!(
-        page,
+const READING: &str = "<details class=\"reading\"><summary>How to read this page</summary>\
+    <p>Each system is a published method, run here on a small size with real data against its own baseline: the best \
+    alternative that gets the same compute, samples or tokens. Three questions are answered apart.</p>\
+    <ol><li><b>Does the paper's own effect show?</b> Shown if every check that is marked as the paper's headline holds, in \
+    part if some do, else not at this size.</li>\
+    <li><b>Is the method better than its baseline?</b> The difference seed by seed; red where the method is behind.</li>\
+    <li><b>Does the finding hold?</b> A check holds if its mean over the seeds is on the right side of its bound by two \
+    standard errors or more, or exactly as demanded. On the right side by less it is within noise, on the wrong side by less \
+    it is inconclusive (so are fewer than three seeds), else it does not hold. The worst check counts; a seed that ends in an \
+    error, or a figure that is no number, makes the finding failed.</li></ol></details>";
+
+/// The page of these findings.
+pub(super) fn render(found: &[Found]) -> String {
+    let sections: String = found.iter().map(section::render).collect();
+    format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>Regimen: what was reproduced</title><style>{STYLE}</style></head><body><main>\
-         <h1>Regimen: what was reproduced</h1>\
-         <p>Each row is an experiment: a published method against its baseline, with every seed \
-         reported. The verdict follows from a rule in the experiment's file; where it was changed after \
-         an earlier run, the system's page says so.</p>"
-    )?;
-    overview(&mut page, found)?;
-    for Found {
-        system,
-        finding,
-        trials,
-    } in found
-    {
-        section(&mut page, system, finding, trials)?;
-    }
-    page.push_str("</main></body></html>\n");
-    Ok(page)
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <title>Regimen: what was reproduced</title><style>\n{STYLE}</style></head>\n<body><main>\
+         <h1>Regimen: what was reproduced</h1>{}{READING}\n{}\n{}\n{sections}\
+         </main><script>\n{}</script></body></html>\n",
+        summary::render(found),
+        picture::figure(found),
+        table::render(found),
+        table::SCRIPT
+    )
 }
 
-fn overview(page: &mut String, found: &[Found]) -> Result<()> {
-    page.push_str(
-        "<div class=\"wide\"><table class=\"overview\"><thead><tr><th>system</th><th>claim</th><th>metric</th>\
-         <th>baseline</th><th>method</th><th>verdict</th><th>seconds</th></tr></thead><tbody>",
-    );
-    for Found { finding: f, .. } in found {
-        write!(
-            page,
-            "<tr><td data-name=\"system\"><a href=\"#{id}\">{id}</a></td><td data-name=\"claim\">{}</td>\
-             <td data-name=\"metric\">{}</td><td data-name=\"baseline\">{}</td><td data-name=\"method\">{}</td>\
-             <td data-name=\"verdict\">{}</td><td data-name=\"seconds\">{:.1}</td></tr>",
-            escape(&f.claim),
-            escape(&metric(f)),
-            escape(&with_error(&f.baseline)),
-            escape(&with_error(&f.method)),
-            badge(f),
-            f.seconds,
-            id = f.system,
-        )?;
-    }
-    page.push_str("</tbody></table></div>");
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
 
-fn section(page: &mut String, system: &System, finding: &Finding, trials: &[Trial]) -> Result<()> {
-    write!(
-        page,
-        "<section id=\"{}\"><h2>{} {}</h2><p class=\"claim\">{}</p><p class=\"paper\">{}</p>",
-        finding.system,
-        finding.system,
-        badge(finding),
-        escape(&finding.claim),
-        escape(&finding.paper),
-    )?;
-    if let Some(svg) = plot::curves(system, trials)? {
-        write!(page, "<figure>{svg}</figure>")?;
+    /// Every tag that is opened is closed, in order.
+    fn assert_balanced(page: &str) {
+        let body = page.split("<body>").nth(1).unwrap_or_default();
+        let body = body.split("<script>").next().unwrap_or_default();
+        let mut open: Vec<&str> = Vec::new();
+        for part in body.split('<').skip(1) {
+            let (tag, _) = part.split_once('>').unwrap_or((part, ""));
+            let name = tag.split([' ', '/']).find(|name| !name.is_empty());
+            let name = name.unwrap_or_default();
+            if tag.starts_with('/') {
+                assert_eq!(open.pop(), Some(name), "at {part}");
+            } else if !tag.ends_with('/') && name != "input" {
+                open.push(name);
+            }
+        }
+        assert!(open.is_empty(), "left open: {open:?}");
     }
-    write!(page, "<h3>Rule</h3><p>{}</p>", escape(&finding.rule))?;
-    checks(page, finding)?;
-    arms(page, finding)?;
-    write!(
-        page,
-        "<p class=\"note\">The paper's own effect: {}. Data: {}. Backend: {}. Seeds: {}. {:.1} s. Source: <code>{}</code></p></section>",
-        finding.paper_effect.name(),
-        escape(&finding.data),
-        escape(&finding.origin.backend),
-        finding
-            .seeds
-            .iter()
-            .map(u64::to_string)
-            .collect::<Vec<_>>()
-            .join(", "),
-        finding.seconds,
-        escape(&finding.source),
-    )?;
-    Ok(())
-}
 
-fn checks(page: &mut String, finding: &Finding) -> Result<()> {
-    page.push_str(
-        "<div class=\"wide\"><table><thead><tr><th>check</th><th>mean ± se</th><th>bound</th><th></th></tr></thead><tbody>",
-    );
-    for check in &finding.checks {
-        write!(
-            page,
-            "<tr><td>{}</td><td>{} ± {}</td><td>{}</td><td>{}</td></tr>",
-            escape(&check.statement),
-            number(check.mean),
-            number(check.se),
-            number(check.bound),
-            check.outcome.name(),
-        )?;
-    }
-    page.push_str("</tbody></table></div>");
-    Ok(())
-}
-
-fn arms(page: &mut String, finding: &Finding) -> Result<()> {
-    page.push_str(
-        "<h3>Figures</h3><div class=\"wide\"><table><thead><tr><th>arm</th><th>measure</th>\
-         <th>mean ± se</th><th>each seed</th></tr></thead><tbody>",
-    );
-    for (arm, metrics) in &finding.arms {
-        for (name, summary) in metrics {
-            let name = if name == "main" {
-                &finding.metric
-            } else {
-                name
-            };
-            write!(
-                page,
-                "<tr><td>{}</td><td>{}</td><td>{} ± {}</td><td class=\"values\">{}</td></tr>",
-                escape(arm),
-                escape(name),
-                number(summary.mean),
-                number(summary.se),
-                each(summary),
-            )?;
+    #[test]
+    fn the_page_has_every_part_of_every_system() {
+        let found = sample::found();
+        let page = render(&found);
+        assert_balanced(&page);
+        for found in &found {
+            let id = &found.finding.system;
+            assert_eq!(page.matches(&format!("<section id=\"{id}\"")).count(), 1);
+            assert!(
+                page.matches(&format!("href=\"#{id}\"")).count() >= 2,
+                "{id}"
+            );
+        }
+        assert_eq!(
+            page.matches("<section").count(),
+            page.matches("</section>").count()
+        );
+        for part in [
+            &format!("5 of {} systems", crate::SYSTEMS.len()),
+            "▼ behind",
+            "every seed",
+            "a panic on purpose &lt;b&gt;",
+            "no-update",
+            "the bound was 9",
+            "https://arxiv.org/abs/2106.10404",
+            "The paper's figure:",
+            "★",
+            "class=\"band",
+            "within noise",
+            "core minutes",
+        ] {
+            assert!(page.contains(part), "{part}");
         }
     }
-    page.push_str("</tbody></table></div>");
-    Ok(())
-}
 
-fn each(summary: &Summary) -> String {
-    let values = summary.values.iter().map(|value| number(*value));
-    values.collect::<Vec<_>>().join(" ")
-}
-
-fn number(value: f64) -> String {
-    match value.abs() {
-        magnitude if magnitude >= 10.0 => format!("{value:.2}"),
-        magnitude if magnitude >= 1e-3 || magnitude == 0.0 => format!("{value:.4}"),
-        _ => format!("{value:.2e}"),
+    #[test]
+    fn the_page_has_no_text_of_a_missing_number() {
+        let page = render(&sample::found());
+        for word in ["NaN", "inf%", "inf\"", "nan"] {
+            assert!(!page.contains(word), "{word}");
+        }
+        assert_balanced(&render(&[]));
     }
-}
 
-fn badge(finding: &Finding) -> String {
-    let name = finding.outcome.name();
-    let class = name.replace(' ', "-");
-    format!("<span class=\"verdict {class}\">{name}</span>")
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    #[test]
+    fn the_page_loads_nothing() {
+        let page = render(&sample::found());
+        for word in ["src=", "<link", "@import", "url("] {
+            assert!(!page.contains(word), "{word}");
+        }
+    }
 }
