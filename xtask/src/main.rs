@@ -13,6 +13,7 @@ mod docs;
 mod failure;
 mod lint;
 mod new_system;
+mod picture;
 mod project;
 mod record;
 mod reproduce;
@@ -60,6 +61,8 @@ enum Task {
     NewSystem(new_system::Options),
     /// Run the criterion benches
     Bench(bench::Options),
+    /// Take docs/report.png and docs/report-narrow.png from the report with headless Chromium
+    Picture,
 }
 
 fn main() -> ExitCode {
@@ -77,6 +80,7 @@ fn main() -> ExitCode {
         Task::Docs => docs::run(&project),
         Task::NewSystem(options) => new_system::run(&project, &options),
         Task::Bench(options) => bench::run(&project, &options),
+        Task::Picture => picture::run(&project),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
