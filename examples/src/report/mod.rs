@@ -14,6 +14,7 @@ mod summary;
 mod table;
 mod terminal;
 mod text;
+mod tried;
 
 use std::io::Write;
 use std::path::Path;
