@@ -1,6 +1,6 @@
 //! An experiment's curves: the mean over the seeds as a line, one standard error to either side as a band.
 
-use regimen_tensor::rank::{mean, standard_error};
+use regimen_tensor::stats::{mean, standard_error};
 
 use super::axis::{Axis, below, label};
 use super::text::escape;
