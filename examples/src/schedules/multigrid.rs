@@ -57,11 +57,6 @@ const FAULTS: &[Fault] = &[
         does: "Images stay large while batches grow as if they were small",
         turns: &["pixels of multigrid"],
     },
-    Fault {
-        name: "no-full-size",
-        does: "Images never get larger than half a side, so that the network is tested on a size that it has not seen",
-        turns: &["standard minus multigrid, half"],
-    },
 ];
 
 const REVISIONS: &[Revision] = &[
@@ -129,7 +124,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     let (side, epochs) = match context {
         Context { full: true, .. } => (32, 60),
-        Context { small: true, .. } => (8, 6),
+        Context { small: true, .. } => (16, 6),
         _ => (16, 20),
     };
     let images = context.images()?;
@@ -183,15 +178,15 @@ impl Job<'_> {
         };
         let (iterations, pixels) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
         let full = self.train.width;
-        let is_broken_by = |fault| arm.starts_with("multigrid") && self.context.is_broken_by(fault);
+        let sides = if self.context.is_broken_by("full-size-images") {
+            [full; 2]
+        } else {
+            [1, full]
+        };
         let batcher = Shrink {
             run: plan.clone(),
             full,
-            sides: match () {
-                () if is_broken_by("full-size-images") => [full; 2],
-                () if is_broken_by("no-full-size") => [1, full / 2],
-                () => [1, full],
-            },
+            sides,
             iterations: iterations.clone(),
             pixels: pixels.clone(),
         };
