@@ -52,10 +52,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "reversed-schedule",
         does: "The annealed arm starts cold and ends hot",
-        turns: &[
-            "late words real, annealed minus",
-            "distinct openings, annealed minus",
-        ],
+        turns: &["late words real, annealed minus"],
     },
     Fault {
         name: "correction-in-other-units",

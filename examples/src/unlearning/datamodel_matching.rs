@@ -200,20 +200,11 @@ impl Job {
     /// each member moves as it would alone.
     fn matched(&self, originals: &[Ensemble], targets: &Tensor<3>) -> Result<Vec<Ensemble>> {
         let images = self.all.batch(&self.context.device).images;
-        let broken = |fault| self.context.is_broken_by(fault);
-        let (rate, retained) = (
-            if broken("targets-not-reached") {
-                5e-6
-            } else {
-                5e-3
-            },
-            if broken("no-retained-points") { 0 } else { 5 },
-        );
         let matching = MatchingConfig::new()
             .with_epochs(20)
-            .with_learning_rate(rate)
+            .with_learning_rate(5e-3)
             .with_batch_size(40)
-            .with_retain_multiplier(retained)
+            .with_retain_multiplier(5)
             .with_seed(self.seed)
             .init(&self.forget, &self.retain)?;
         let mut first = 0;

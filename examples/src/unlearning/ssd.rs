@@ -50,11 +50,6 @@ const FAULTS: &[Fault] = &[
         turns: &["after ssd"],
     },
     Fault {
-        name: "everything-selected",
-        does: "Alpha is near 0, so that every weight that the forgotten class needs is dampened",
-        turns: &["lost by ssd"],
-    },
-    Fault {
         name: "forget-set-left-out",
         does: "The importances of all data are taken over the retained data alone",
         turns: &["single examples at alpha 10", "largest ratio"],

@@ -6,17 +6,7 @@ pub(super) const FAULTS: &[Fault] = &[
     Fault {
         name: "effects-added",
         does: "The effects of the forget points' presence are added to the targets instead of subtracted",
-        turns: &["validation KLoM", "relabelling minus datamodel matching"],
-    },
-    Fault {
-        name: "targets-not-reached",
-        does: "The rate of matching is so low that the outputs stay where they were",
-        turns: &["relabelling minus datamodel matching"],
-    },
-    Fault {
-        name: "no-retained-points",
-        does: "Matching sees the forget points alone",
-        turns: &["retain KLoM"],
+        turns: &["validation KLoM"],
     },
     Fault {
         name: "ridge-effects-added",

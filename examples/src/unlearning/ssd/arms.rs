@@ -38,13 +38,8 @@ impl Job<'_> {
         } else {
             &batched
         };
-        let alpha = if self.context.is_broken_by("everything-selected") {
-            1e-6
-        } else {
-            10.0
-        };
         for (arm, (all, forget), alpha) in [
-            ("ssd", own, alpha),
+            ("ssd", own, 10.0),
             ("ssd alpha 5", &batched, 5.0),
             ("ssd single alpha 10", &single, 10.0),
             ("ssd single alpha 3", &single, 3.0),
