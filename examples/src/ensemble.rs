@@ -2,9 +2,7 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param};
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::{log_softmax, relu};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use rand::SeedableRng;
@@ -12,6 +10,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{ImageBatch, Images};
+use crate::optim::sgd;
 
 /// Perceptrons of one shape.
 #[derive(Config, Debug)]
@@ -122,11 +121,7 @@ impl TrainEnsembleConfig {
     /// The optimizer: SGD with momentum and weight decay.
     #[must_use]
     pub fn optimizer(&self) -> ModuleOptimizer {
-        let momentum = MomentumConfig::new().with_dampening(0.0);
-        SgdConfig::new()
-            .with_momentum(Some(momentum))
-            .with_weight_decay(Some(WeightDecayConfig::new(5e-4)))
-            .init()
+        sgd(5e-4)
     }
 
     /// Trains every member on images of its own, all at once; the sets must be of one size.

@@ -21,7 +21,7 @@ const STEPS: [(&str, Step); 7] = [
     }),
     ("findings", tidy::findings),
     ("docs", docs::run),
-    ("faults", reproduce::faults),
+    ("faults", |project| reproduce::faults(project, &[])),
     ("stale", |project| {
         stale::run(project, &stale::Options::default())
     }),

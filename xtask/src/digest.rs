@@ -74,11 +74,10 @@ fn experiment(project: &Project, source: &Path) -> Result<BTreeSet<PathBuf>> {
         let inside = file.strip_prefix(EXPERIMENTS).unwrap_or(file);
         let is_list = inside.components().count() == 2 && inside.ends_with("mod.rs");
         let is_library = inside == Path::new("lib.rs");
-        !NO_PART.iter().any(|part| inside.starts_with(part))
-            && !others
-                .iter()
-                .any(|other| file.starts_with(other) || home(file) == *other)
-            && !(is_library || is_list && is_of_a_crate(project, inside))
+        let is_other = |other: &PathBuf| file.starts_with(other) || home(file) == *other;
+        let is_listing = is_library || is_list && is_of_a_crate(project, inside);
+        let has_no_part = NO_PART.iter().any(|part| inside.starts_with(part));
+        !has_no_part && !is_listing && !others.iter().any(is_other)
     };
     Ok(files.iter().filter(has_part).cloned().collect())
 }

@@ -44,7 +44,10 @@ enum Task {
     /// Run the experiments and write the report to target/reproduction
     Reproduce(reproduce::Options),
     /// Run the experiments at their small size, whole and with each of their faults, which must turn a check
-    Faults,
+    Faults {
+        /// The systems to run; all of them if none is named
+        systems: Vec<String>,
+    },
     /// Measure the systems again whose record is of other sources than the tree's, within a budget of time
     Stale(stale::Options),
     /// Run all that a change must pass: lint, tidy, test, docs, faults, stale
@@ -69,8 +72,8 @@ fn main() -> ExitCode {
     let task = Cli::parse().task;
     let result = Project::open().and_then(|project| match task {
         Task::Reproduce(options) => reproduce::run(&project, &options),
-        Task::Faults => reproduce::build(&project, Backend::default())
-            .and_then(|()| reproduce::faults(&project)),
+        Task::Faults { systems } => reproduce::build(&project, Backend::default())
+            .and_then(|()| reproduce::faults(&project, &systems)),
         Task::Stale(options) => reproduce::build(&project, Backend::default())
             .and_then(|()| stale::run(&project, &options)),
         Task::Ci => ci::run(&project),

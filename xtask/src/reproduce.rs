@@ -102,9 +102,10 @@ pub(crate) fn experiments(project: &Project, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Runs every experiment at its small size, whole and with each of its faults.
-pub(crate) fn faults(project: &Project) -> Result<()> {
-    end_well(runner(project, Backend::default(), &["faults".to_owned()]))
+/// Runs these experiments, or all, at their small size, whole and with each of their faults.
+pub(crate) fn faults(project: &Project, systems: &[String]) -> Result<()> {
+    let arguments = [&["faults".to_owned()], systems].concat();
+    end_well(runner(project, Backend::default(), &arguments))
 }
 
 fn runner(project: &Project, backend: Backend, arguments: &[String]) -> Command {

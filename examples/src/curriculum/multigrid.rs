@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Result;
 use burn::data::dataloader::batcher::Batcher;
 use burn::module::Module;
-use burn::optim::SgdConfig;
-use burn::optim::momentum::MomentumConfig;
 use burn::tensor::Device;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_curriculum::{
@@ -23,6 +21,7 @@ use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
 use crate::models::{AnySizeCnn, AnySizeCnnConfig};
+use crate::optim::sgd;
 use crate::train::{accuracy, classify, fit};
 
 /// The experiment.
@@ -196,8 +195,7 @@ impl Job<'_> {
         let data = self.train.clone();
         let loader = CurriculumLoader::new(sampler, data, Arc::new(batcher), sizes, device)?;
         let net = AnySizeCnnConfig::new(self.train.classes).init(device);
-        let momentum = MomentumConfig::new().with_dampening(0.0);
-        let mut optim = SgdConfig::new().with_momentum(Some(momentum)).init();
+        let mut optim = sgd(0.0);
         let mut rate = LrSchedule::new(plan.rate(RATE)?);
         let model = fit(Learner { net }, &loader, &mut optim, &mut rate, epochs)?;
         let net = model.net.valid();

@@ -1,7 +1,10 @@
 //! Labelled images and their batches.
 
+use std::sync::Arc;
+
 use anyhow::{Result, bail, ensure};
 use burn::data::dataloader::batcher::Batcher;
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::module::interpolate;
 use burn::tensor::ops::{InterpolateMode, InterpolateOptions};
@@ -64,6 +67,23 @@ impl Batcher<ImageItem, ImageBatch> for ImageBatcher {
             images: Tensor::from_data(TensorData::new(values, [count, pixels]), device),
             labels: Tensor::from_data(TensorData::new(labels, [count]), device),
         }
+    }
+}
+
+impl Images {
+    /// Batches of these images on a device, each epoch in another order that the seed shuffles.
+    #[must_use]
+    pub fn shuffled(
+        &self,
+        batch: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Arc<dyn DataLoader<ImageBatch>> {
+        DataLoaderBuilder::new(ImageBatcher)
+            .batch_size(batch)
+            .shuffle(seed)
+            .set_device(device.clone())
+            .build(self.clone())
     }
 }
 

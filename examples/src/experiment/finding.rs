@@ -201,7 +201,10 @@ mod tests {
     fn the_papers_effect_follows_from_its_headline() {
         let (held, missed) = (check(0.0), check(9.0));
         let effect = |checks: &[Check]| PaperEffect::of(checks);
-        assert_eq!(effect(&[held.clone()]), PaperEffect::NotAtThisSize);
+        assert_eq!(
+            effect(std::slice::from_ref(&held)),
+            PaperEffect::NotAtThisSize
+        );
         assert_eq!(
             effect(&[held.clone().headline(), missed.clone()]),
             PaperEffect::Shown

@@ -3,10 +3,9 @@
 //! How a user's model joins in: it carries a `PerTask`, and `TrainStep::optimize` is one call to it.
 
 use anyhow::Result;
-use burn::data::dataloader::DataLoaderBuilder;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use rand::SeedableRng;
@@ -15,11 +14,12 @@ use rand_chacha::ChaCha8Rng;
 use regimen_pruning::{AccuracyMatrix, GrowthRule, Layout, PerTask, PerTaskConfig};
 use regimen_schedules::{Constant, LrSchedule};
 
-use crate::data::{ImageBatch, ImageBatcher, Images};
+use crate::data::{ImageBatch, Images};
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
 use crate::models::{Mlp, MlpConfig};
+use crate::optim::adam;
 use crate::train::{accuracy, classify, fit};
 
 /// A network with two outputs a task, and the topologies of its tasks.
@@ -273,14 +273,10 @@ fn learn(context: &Context, trial: &mut Trial, arm: &Arm, all: &[Task]) -> Resul
 fn learn_one(model: Learner, train: &Images, context: &Context, seed: u64) -> Result<Learner> {
     let epochs = if context.full { 100 } else { EPOCHS };
     let steps = epochs * train.labels.len().div_ceil(BATCH);
-    let loader = DataLoaderBuilder::new(ImageBatcher)
-        .batch_size(BATCH)
-        .shuffle(seed + model.task as u64)
-        .set_device(context.device.clone())
-        .build(train.clone());
+    let loader = train.shuffled(BATCH, seed + model.task as u64, &context.device);
     let tasks = model.tasks.clone();
     let model = tasks.begin(model, steps)?;
-    let mut optim = AdamConfig::new().with_epsilon(1e-8).init();
+    let mut optim = adam(0.999);
     let mut rate = LrSchedule::new(Constant::new(RATE)?);
     let model = fit(model, loader.as_ref(), &mut optim, &mut rate, epochs)?;
     tasks.finish(&model)?;

@@ -2,15 +2,10 @@
 //!
 //! How a user's model joins in: it carries a `Pruner`, and `TrainStep::optimize` is one call to it.
 
-use std::sync::Arc;
-
 use anyhow::Result;
-use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Device;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_pruning::before::snip::snip;
@@ -22,11 +17,12 @@ use regimen_pruning::{
 use regimen_schedules::{LrSchedule, Schedule};
 use regimen_tensor::per_example::cross_entropy;
 
-use crate::data::{ImageBatch, ImageBatcher, Images};
+use crate::data::{ImageBatch, Images};
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
 use crate::models::{Classifier, CnnConfig, MlpConfig};
+use crate::optim::sgd;
 use crate::train::{accuracy, classify, fit};
 
 /// A network that is pruned as it trains.
@@ -253,15 +249,8 @@ fn train<N: Classifier>(
     let first = images.select(&(0..images.labels.len().min(128)).collect::<Vec<_>>());
     let batch = first.batch(device);
     let pruner = pruner(arm, &net, batch, steps, trial.seed, context)?;
-    let loader: Arc<dyn DataLoader<ImageBatch>> = DataLoaderBuilder::new(ImageBatcher)
-        .batch_size(BATCH)
-        .shuffle(trial.seed)
-        .set_device(device.clone())
-        .build(images.clone());
-    let mut optim = SgdConfig::new()
-        .with_momentum(Some(MomentumConfig::new().with_dampening(0.0)))
-        .with_weight_decay(Some(WeightDecayConfig::new(5e-4)))
-        .init();
+    let loader = images.shuffled(BATCH, trial.seed, device);
+    let mut optim = sgd(5e-4);
     let model = Pruned {
         net: pruner.mask(net)?,
         pruner: pruner.clone(),

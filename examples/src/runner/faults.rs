@@ -56,6 +56,7 @@ impl FaultReport {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(140);
         table.set_header(["system", "fault", "check", "whole", "broken", ""]);
         for row in &self.rows {
             let statement = row

@@ -9,9 +9,17 @@ use crate::experiment::{Context, Origin};
 pub(super) fn of(context: &Context) -> Origin {
     Origin {
         machine: machine(),
-        backend: format!("{:?}", context.device.clone().inner()),
+        backend: backend(context),
         commit: commit().unwrap_or_else(|| "unknown".to_owned()),
     }
+}
+
+/// The name of Burn's device, without the type around it.
+fn backend(context: &Context) -> String {
+    let name = format!("{:?}", context.device.clone().inner());
+    let inside = name.strip_prefix("Device<");
+    let inside = inside.and_then(|name| name.strip_suffix('>'));
+    inside.unwrap_or(&name).to_owned()
 }
 
 /// The processor's name and how many cores this program may use.

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use burn::optim::AdamConfig;
 use regimen_schedules::forecast::law::{
     AnnealingFit, AnnealingFitConfig, AnnealingLaw, AreaPoint, Areas, LossCurve,
 };
@@ -21,6 +20,7 @@ use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, System, Trial, differences, values,
 };
 use crate::models::CharWindowConfig;
+use crate::optim::adam;
 use crate::train::{batch_loss, fit_watched};
 
 /// The experiment.
@@ -150,10 +150,7 @@ impl Job {
         let model = CharWindowConfig::new().init(device);
         let text = self.train.clone();
         let loader = TextLoader::new(text, self.updates, BATCH, WINDOW, self.seed, device);
-        let mut optim = AdamConfig::new()
-            .with_beta_2(0.95)
-            .with_epsilon(1e-8)
-            .init();
+        let mut optim = adam(0.95);
         let mut scheduler = LrSchedule::new(rate.clone());
         let mut points = Vec::new();
         fit_watched(

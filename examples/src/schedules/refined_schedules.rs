@@ -6,11 +6,9 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
-use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
+use burn::optim::SgdConfig;
+use burn::train::TrainStep;
 use regimen_schedules::refine::{bound, median_filter, weights};
 use regimen_schedules::{
     Constant, Cosine, InverseSqrt, Linear, LrSchedule, MultiStep, Norm, Refined, RefinedConfig,
@@ -19,12 +17,13 @@ use regimen_schedules::{
 use regimen_tensor::GradientNorms;
 use regimen_tensor::per_example::cross_entropy;
 
-use crate::data::{ImageBatch, ImageBatcher, Text, TextBatch, TextLoader};
+use crate::data::{Text, TextBatch, TextLoader};
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
-use crate::models::{CharWindow, CharWindowConfig, Mlp, MlpConfig};
-use crate::train::{classify, fit, mean, predict, text_loss};
+use crate::logged::Logged;
+use crate::models::{CharWindow, CharWindowConfig, MlpConfig};
+use crate::train::{fit, mean, text_loss};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -78,52 +77,6 @@ const NO_DECAY: &str = "no-decay";
 
 const WINDOW: usize = 8;
 const BATCH: usize = 64;
-
-/// A network whose gradient norms are logged as it trains.
-#[derive(Module, Debug)]
-struct Logged<N: Module> {
-    net: N,
-    #[module(skip)]
-    norms: GradientNorms,
-}
-
-impl TrainStep for Logged<CharWindow> {
-    type Input = TextBatch;
-    type Output = ClassificationOutput;
-
-    fn step(&self, batch: TextBatch) -> TrainOutput<ClassificationOutput> {
-        predict(self, batch, &self.net)
-    }
-
-    fn optimize(
-        self,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        grads: GradientsParams,
-    ) -> Self {
-        self.norms.observe(&self, &grads);
-        optim.step(lr, self, grads)
-    }
-}
-
-impl TrainStep for Logged<Mlp> {
-    type Input = ImageBatch;
-    type Output = ClassificationOutput;
-
-    fn step(&self, batch: ImageBatch) -> TrainOutput<ClassificationOutput> {
-        classify(self, batch, |model, images| model.net.forward(images))
-    }
-
-    fn optimize(
-        self,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        grads: GradientsParams,
-    ) -> Self {
-        self.norms.observe(&self, &grads);
-        optim.step(lr, self, grads)
-    }
-}
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
@@ -242,10 +195,7 @@ impl Job<'_> {
     /// The validation loss of a run, and its gradient norms.
     fn logged<S: Rate>(&self, rate: S) -> Result<Run> {
         let (net, norms) = (self.start(), GradientNorms::new(Norm::L2));
-        let model = Logged {
-            net,
-            norms: norms.clone(),
-        };
+        let model = Logged::new(net, norms.clone());
         let model = self.train(model, rate)?;
         Ok((self.loss(&model.net), norms.norms()?))
     }
@@ -282,15 +232,9 @@ fn digits(context: &Context, trial: &mut Trial) -> Result<()> {
     let train = |rate: Box<dyn Schedule + Send + Sync>| -> Result<Run> {
         context.device.seed(trial.seed);
         let norms = GradientNorms::new(Norm::L2);
-        let model = Logged {
-            net: MlpConfig::new(vec![64, 64, 10]).init(&context.device),
-            norms: norms.clone(),
-        };
-        let loader: Arc<dyn DataLoader<ImageBatch>> = DataLoaderBuilder::new(ImageBatcher)
-            .batch_size(16)
-            .shuffle(trial.seed)
-            .set_device(context.device.clone())
-            .build(images.clone());
+        let net = MlpConfig::new(vec![64, 64, 10]).init(&context.device);
+        let model = Logged::new(net, norms.clone());
+        let loader = images.shuffled(16, trial.seed, &context.device);
         let mut optim = SgdConfig::new().init();
         let epochs = steps * 16 / images.labels.len();
         let mut rate = LrSchedule::new(Arc::<dyn Schedule + Send + Sync>::from(rate));

@@ -7,24 +7,20 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use burn::lr_scheduler::LrScheduler;
-use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_schedules::forecast::early_signals::{EarlySignal, EarlySignalsConfig, select};
 use regimen_schedules::{Constant, Linear, LrSchedule, Norm, ScheduleExt};
+use regimen_tensor::GradientNorms;
 use regimen_tensor::stats::{mean, spearman};
-use regimen_tensor::{GradientNorms, ScalarLog};
 
-use crate::data::{Text, TextBatch, TextLoader};
+use crate::data::{Text, TextLoader};
 use crate::experiment::{
     Better, Check, Context, DataKind, Domain, Fault, Quantity, Revision, System, Trial,
     differences, values,
 };
+use crate::logged::Logged;
 use crate::models::{CharWindow, CharWindowConfig};
-use crate::train::{fit, predict, text_loss};
-
-use super::stream::adam;
+use crate::optim::adam;
+use crate::train::{fit, text_loss};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -100,37 +96,6 @@ const NORM_FINAL: &str = "early norm and final loss";
 const LOSS_FORGETTING: &str = "early loss and forgetting";
 const APART: &str = "constant and decayed apart";
 const BATCH_GAIN: &str = "smaller batches minus the largest";
-
-/// A network whose gradient norms and losses are logged as it trains.
-#[derive(Module, Debug)]
-struct Logged {
-    net: CharWindow,
-    #[module(skip)]
-    norms: GradientNorms,
-    #[module(skip)]
-    losses: ScalarLog,
-}
-
-impl TrainStep for Logged {
-    type Input = TextBatch;
-    type Output = ClassificationOutput;
-
-    fn step(&self, batch: TextBatch) -> TrainOutput<ClassificationOutput> {
-        let output = predict(self, batch, &self.net);
-        self.losses.observe(output.item.loss.clone());
-        output
-    }
-
-    fn optimize(
-        self,
-        optim: &mut ModuleOptimizer,
-        lr: ModuleLearningRate,
-        grads: GradientsParams,
-    ) -> Self {
-        self.norms.observe(&self, &grads);
-        optim.step(lr, self, grads)
-    }
-}
 
 /// What a run ends with.
 struct Outcome {
@@ -222,7 +187,7 @@ impl Job<'_> {
         let updates = if self.context.small { 800 } else { 5000 };
         let mut rate = LrSchedule::new(Linear::new(3e-3, updates)?);
         let loader = self.loader(0, updates, 64);
-        fit(model, &loader, &mut adam(), &mut rate, 1)
+        fit(model, &loader, &mut adam(0.95), &mut rate, 1)
     }
 
     fn constant(&self, rate: f64) -> Result<LrSchedule<Constant>> {
@@ -244,14 +209,10 @@ impl Job<'_> {
         batch: usize,
         rate: &mut dyn LrScheduler,
     ) -> Result<Outcome> {
-        let (norms, losses) = (GradientNorms::new(Norm::L2), ScalarLog::new());
-        let model = Logged {
-            net: base.clone(),
-            norms: norms.clone(),
-            losses: losses.clone(),
-        };
+        let model = Logged::new(base.clone(), GradientNorms::new(Norm::L2));
+        let (norms, losses) = (model.norms.clone(), model.losses.clone());
         let loader = self.loader(1, self.budget / batch, batch);
-        let model = fit(model, &loader, &mut adam(), rate, 1)?;
+        let model = fit(model, &loader, &mut adam(0.95), rate, 1)?;
         let mut signals = self.window().init()?;
         for (norm, loss) in norms.norms()?.into_iter().zip(losses.values()?) {
             signals.observe(batch as u64, norm, loss)?;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use burn::lr_scheduler::LrScheduler;
-use burn::optim::{AdamConfig, ModuleOptimizer};
+use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 
 use crate::data::{Text, TextLoader};
 use crate::experiment::{Context, Domain};
 use crate::models::{CharWindow, CharWindowConfig};
+use crate::optim::adam;
 use crate::train::{fit, text_loss};
 
 const WINDOW: usize = 8;
@@ -55,7 +56,7 @@ impl Stream {
         self.device.seed(self.seed);
         State {
             model: CharWindowConfig::new().init(&self.device),
-            optim: adam(),
+            optim: adam(0.95),
         }
     }
 
@@ -85,19 +86,11 @@ impl Stream {
     }
 }
 
-/// Adam as the papers set it.
-pub(super) fn adam() -> ModuleOptimizer {
-    AdamConfig::new()
-        .with_beta_2(0.95)
-        .with_epsilon(1e-8)
-        .init()
-}
-
 impl State {
     /// The model with an optimizer that knows nothing of the updates before.
     pub(crate) fn forgotten(self) -> Self {
         Self {
-            optim: adam(),
+            optim: adam(0.95),
             ..self
         }
     }

@@ -1,14 +1,9 @@
 //! How one method's network is made.
 
-use std::sync::Arc;
-
 use anyhow::Result;
-use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_pruning::after::{Pattern, Rule, prune};
@@ -18,9 +13,10 @@ use regimen_tensor::ParamVector;
 use regimen_tensor::per_example::cross_entropy;
 
 use super::super::granet::{Pruned, Steps};
-use crate::data::{ImageBatch, ImageBatcher, Images};
+use crate::data::{ImageBatch, Images};
 use crate::experiment::Context;
 use crate::models::Mlp;
+use crate::optim::sgd;
 use crate::train::{classify, fit};
 
 const BATCH: usize = 32;
@@ -147,24 +143,9 @@ impl Job<'_> {
         M: TrainStep<Input = ImageBatch> + Module,
     {
         use regimen_schedules::ScheduleExt;
-        let loader: Arc<dyn DataLoader<ImageBatch>> = DataLoaderBuilder::new(ImageBatcher)
-            .batch_size(BATCH)
-            .shuffle(self.seed)
-            .set_device(self.context.device.clone())
-            .build(self.parts[0].clone());
-        let mut config =
-            SgdConfig::new().with_momentum(Some(MomentumConfig::new().with_dampening(0.0)));
-        if decay > 0.0 {
-            config = config.with_weight_decay(Some(WeightDecayConfig::new(decay)));
-        }
+        let loader = self.parts[0].shuffled(BATCH, self.seed, &self.context.device);
         let mut rate = LrSchedule::new(Steps(self.steps(epochs)).scaled(scale));
-        fit(
-            model,
-            loader.as_ref(),
-            &mut config.init(),
-            &mut rate,
-            epochs,
-        )
+        fit(model, loader.as_ref(), &mut sgd(decay), &mut rate, epochs)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use anyhow::Result;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
-use burn::optim::AdamConfig;
 use burn::tensor::{Device, Int, Tensor};
 use regimen_unlearning::methods::train::amnesiac::AmnesiacConfig;
 use regimen_unlearning::methods::train::bad_teacher::BadTeacher;
@@ -19,6 +18,7 @@ use super::baselines::{BATCH, EPOCHS};
 use super::{Job, RELABELLING};
 use crate::data::{ImageBatch, ImageBatcher, ImageItem};
 use crate::ensemble::{Ensemble, EnsembleConfig};
+use crate::optim::adam;
 
 /// Adam's rate of these baselines.
 const RATE: f64 = 1e-3;
@@ -104,7 +104,7 @@ impl Job {
         };
         let forget = self.shared_loader(original, &self.forget, few);
         let retain = self.shared_loader(original, retain, many);
-        let (mut optim, mut rate) = (AdamConfig::new().with_epsilon(1e-8).init(), RATE);
+        let (mut optim, mut rate) = (adam(0.999), RATE);
         let mut run = UnlearnConfig::new(epochs).init()?;
         let (forget, retain) = (forget.as_ref(), retain.as_ref());
         Ok(run.run(original, method, &mut optim, &mut rate, forget, retain)?)

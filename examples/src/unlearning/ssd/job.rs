@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, ModuleOptimizer, SgdConfig};
+use burn::optim::ModuleOptimizer;
 use regimen_schedules::{Constant, LrSchedule};
 use regimen_unlearning::metrics::softmax_entropy;
 use regimen_unlearning::{membership_inference, relabel};
 
 use super::network::Network;
-use crate::data::{ImageBatch, ImageBatcher, Images};
+use crate::data::{ImageBatch, Images};
 use crate::experiment::{Context, Trial};
 use crate::models::MlpConfig;
+use crate::optim::{adam, sgd};
 use crate::train::{accuracy, fit};
 
 /// Images in a training step.
@@ -85,16 +84,11 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn sgd(&self, rate: f64) -> (ModuleOptimizer, f64) {
-        let momentum = MomentumConfig::new().with_dampening(0.0);
-        let optim = SgdConfig::new()
-            .with_momentum(Some(momentum))
-            .with_weight_decay(Some(WeightDecayConfig::new(5e-4)))
-            .init();
-        (optim, rate)
+        (sgd(5e-4), rate)
     }
 
     pub(super) fn adam(&self, rate: f64) -> (ModuleOptimizer, f64) {
-        (AdamConfig::new().with_epsilon(1e-8).init(), rate)
+        (adam(0.999), rate)
     }
 
     pub(super) fn train(
@@ -111,11 +105,7 @@ impl<'a> Job<'a> {
 
     /// Shuffled batches of some size.
     pub(super) fn loader(&self, images: &Images, batch: usize) -> Arc<dyn DataLoader<ImageBatch>> {
-        DataLoaderBuilder::new(ImageBatcher)
-            .batch_size(batch)
-            .shuffle(self.seed)
-            .set_device(self.context.device.clone())
-            .build(images.clone())
+        images.shuffled(batch, self.seed, &self.context.device)
     }
 
     /// The training data with random wrong labels on the forgotten class.
