@@ -38,6 +38,9 @@ enum Verb {
         /// Where the results of seeds are kept.
         #[arg(long, default_value = "target/reproduction")]
         out: PathBuf,
+        /// Ends when the standard input is closed.
+        #[arg(long, hide = true)]
+        end_with_parent: bool,
     },
     /// Prints the table of all pruning methods on one network.
     Peers {
@@ -72,6 +75,9 @@ struct Run {
     /// Measures everything anew, though this program has measured it before.
     #[arg(long)]
     fresh: bool,
+    /// Ends when the standard input is closed.
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
     /// The size of the tests.
     #[arg(long, hide = true)]
     small: bool,
@@ -113,7 +119,16 @@ fn execute(verb: Verb) -> Result<ExitCode> {
     match verb {
         Verb::List { json } => list(json)?,
         Verb::Run(run) => experiments(run)?,
-        Verb::Faults { systems, out } => return faults(&systems, &out),
+        Verb::Faults {
+            systems,
+            out,
+            end_with_parent,
+        } => {
+            if end_with_parent {
+                runner::end_with_parent();
+            }
+            return faults(&systems, &out);
+        }
         Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
         Verb::Trial(arguments) => trial(arguments)?,
     }
@@ -121,6 +136,9 @@ fn execute(verb: Verb) -> Result<ExitCode> {
 }
 
 fn experiments(run: Run) -> Result<()> {
+    if run.end_with_parent {
+        runner::end_with_parent();
+    }
     let plan = Plan {
         systems: select(&run.systems, run.all)?,
         seeds: run.seeds,

@@ -1,7 +1,7 @@
 //! `cargo xtask reproduce`: build the runner, run the experiments, write the report.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -111,12 +111,17 @@ pub(crate) fn faults(project: &Project, systems: &[String]) -> Result<()> {
 fn runner(project: &Project, backend: Backend, arguments: &[String]) -> Command {
     let (runner, out, sh) = (project.runner(), folder(project), &project.shell);
     let mut command = Command::from(cmd!(sh, "{runner} {arguments...} --out {out}"));
+    command.arg("--end-with-parent").stdin(Stdio::piped());
     command.env("BURN_DEVICE", backend.name());
     command
 }
 
+/// Runs the runner to its end. It ends too when this process is killed: our end of its standard input is then closed.
 fn end_well(mut command: Command) -> Result<()> {
-    let status = command.status().context("regimen-examples")?;
+    let mut child = command.spawn().context("regimen-examples")?;
+    let held = child.stdin.take();
+    let status = child.wait().context("regimen-examples")?;
+    drop(held);
     if !status.success() {
         let program = "regimen-examples".to_owned();
         let code = status.code();
