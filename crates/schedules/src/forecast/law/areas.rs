@@ -144,7 +144,7 @@ impl Areas {
     }
 }
 
-/// A loss that was measured, with the areas of its run up to there: from [`Areas`](super::Areas), or kept while the run goes by
+/// A loss that was measured, with the areas of its run up to there: from [`Areas`], or kept while the run goes by
 /// [`RunningAreas`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AreaPoint {
