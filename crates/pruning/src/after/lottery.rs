@@ -45,7 +45,7 @@ pub fn rewind<M: Module>(
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
-/// use regimen_pruning::{Masks, lottery};
+/// use regimen_pruning::{Masks, after::lottery};
 ///
 /// let early = LinearConfig::new(20, 5).init(&Device::flex());
 /// let masks = Masks::dense(&early)?;

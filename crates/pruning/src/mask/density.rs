@@ -44,7 +44,7 @@ impl Layout {
 ///
 /// ```
 /// let shapes = [vec![256, 64], vec![256, 256], vec![10, 256]];
-/// let d = regimen_pruning::density::erdos_renyi_kernel(&shapes, 0.02)?;
+/// let d = regimen_pruning::mask::density::erdos_renyi_kernel(&shapes, 0.02)?;
 /// assert!((d[0] - 0.030055).abs() < 1e-6 && (d[2] - 0.159891).abs() < 1e-6);
 /// # Ok::<(), regimen_pruning::PruningError>(())
 /// ```

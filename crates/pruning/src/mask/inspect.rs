@@ -43,7 +43,7 @@ pub struct Report {
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
-/// use regimen_pruning::{Layout, Masks, inspect::report};
+/// use regimen_pruning::{Layout, Masks, mask::inspect::report};
 ///
 /// let layer = LinearConfig::new(64, 10).init(&Device::flex());
 /// let masks = Masks::dense(&layer)?.random(Layout::Uniform, 0.1, 0)?;

@@ -27,11 +27,11 @@ const ROWS: usize = 64;
 /// ```
 /// use burn::nn::{Linear, LinearConfig};
 /// use burn::tensor::{Device, Tensor};
-/// use regimen_pruning::{SparseLinear, oneshot};
+/// use regimen_pruning::{SparseLinear, after};
 ///
 /// let device = Device::flex();
 /// let linear = LinearConfig::new(64, 10).init(&device);
-/// let masks = oneshot::magnitude(&linear, regimen_pruning::Masks::dense(&linear)?, 0.95)?;
+/// let masks = after::magnitude(&linear, regimen_pruning::Masks::dense(&linear)?, 0.95)?;
 /// let linear: Linear = masks.apply(linear)?;
 ///
 /// let sparse = SparseLinear::new(&linear)?;

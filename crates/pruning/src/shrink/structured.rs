@@ -26,7 +26,7 @@ impl Units {
     /// The `keep` units, 1 or more, with the largest scores; ties by low index.
     ///
     /// ```
-    /// use regimen_pruning::structured::Units;
+    /// use regimen_pruning::shrink::structured::Units;
     ///
     /// let units = Units::largest(&[0.5, 2.0, 0.1, 1.0], 2)?;
     /// assert_eq!((units.kept(), units.total()), (&[1, 3][..], 4));
