@@ -27,6 +27,6 @@ pub mod reduce;
 
 pub use error::{Result, TensorError};
 pub use logs::{GradientNorms, ScalarLog};
-pub use param_vector::{ParamEntry, ParamVector};
+pub use param_vector::{ParamEntry, ParamVector, independent};
 pub use projection::{Distribution, Projection};
 pub use reduce::{Alone, Reducer};
