@@ -28,5 +28,5 @@ pub mod reduce;
 pub use error::{Result, TensorError};
 pub use logs::{GradientNorms, ScalarLog};
 pub use param_vector::{ParamEntry, ParamVector, independent};
-pub use projection::{Distribution, Projection};
+pub use projection::{Distribution, Drawn, Projection};
 pub use reduce::{Alone, Reducer};

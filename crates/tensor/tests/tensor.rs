@@ -4,7 +4,7 @@
 use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::{DType, Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use proptest::prelude::*;
 #[cfg(feature = "linalg")]
 use regimen_tensor::linalg::{DMatrix, DVector, cholesky_lower, inverse_spd, solve_spd};
@@ -184,6 +184,101 @@ fn rows_are_projected_as_vectors_are() {
             .apply_rows(Tensor::zeros([0, 3], &device))
             .is_err()
     );
+}
+
+/// Rows of a formula, `[count, 5000]`.
+fn formula_rows(count: usize) -> Tensor<2> {
+    let values = (0..count * 5000).map(|i| (i as f32 * 0.37).sin());
+    let data = TensorData::new(values.collect::<Vec<f32>>(), [count, 5000]);
+    Tensor::from_data(data, &Device::flex())
+}
+
+#[test]
+fn a_drawn_projection_does_not_depend_on_batch_memory_or_chunk() {
+    let rows = formula_rows(3);
+    let of = |projection: &Projection, rows: &Tensor<2>| -> Vec<f32> {
+        let drawn = projection.draw(5000, &rows.device()).unwrap();
+        drawn
+            .apply(rows.clone())
+            .unwrap()
+            .try_into_vec_as()
+            .unwrap()
+    };
+    let dense = Projection::new(7, 3).unwrap();
+    for projection in [dense, dense.with_buckets(1000).unwrap()] {
+        let whole = of(&projection, &rows);
+        for other in [
+            projection.with_chunk(1),
+            projection.with_memory(0),
+            projection.with_chunk(1).with_memory(4 * 7 * 1024),
+        ] {
+            assert!(close(&whole, &of(&other, &rows)));
+        }
+        for row in 0..3 {
+            let alone = of(&projection, &rows.clone().narrow(0, row, 1));
+            assert!(close(&whole[row * 7..(row + 1) * 7], &alone));
+        }
+        let direct: Vec<f32> = projection
+            .apply_rows(rows.clone())
+            .unwrap()
+            .try_into_vec_as()
+            .unwrap();
+        assert!(close(&whole, &direct));
+    }
+    let drawn = dense.draw(5000, &rows.device()).unwrap();
+    let error = drawn.apply(rows.narrow(1, 0, 4999)).unwrap_err();
+    assert!(error.to_string().contains("4999"), "{error}");
+    assert!(dense.with_buckets(0).is_err() && dense.draw(0, &Device::flex()).is_err());
+}
+
+/// The mean over seeds is the inner product; the variance is that of the dense projection and of the folding.
+#[test]
+fn folding_preserves_inner_products() {
+    let rows = formula_rows(2);
+    let values: Vec<f32> = rows.clone().try_into_vec_as().unwrap();
+    let (a, b) = values.split_at(5000);
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        let products = a.iter().zip(b).map(|(a, b)| f64::from(a * b));
+        products.sum()
+    };
+    let found = (0..300).map(|seed| {
+        let projection = Projection::new(32, seed).unwrap();
+        let projection = projection.with_buckets(250).unwrap();
+        let both: Vec<f32> = projection
+            .apply_rows(rows.clone())
+            .unwrap()
+            .try_into_vec_as()
+            .unwrap();
+        dot(&both[..32], &both[32..])
+    });
+    let found: Vec<f64> = found.collect();
+    let error = stats::mean(&found) - dot(a, b);
+    let standard = stats::standard_error(&found);
+    assert!(error.abs() < 4.0 * standard, "{error} {standard}");
+    // The product of the squared norms, and twice the square of the inner product at most, over dimensions and buckets.
+    let bound = (dot(a, a) * dot(b, b) + dot(a, b).powi(2)) * (1.0 / 32.0 + 1.0 / 250.0);
+    let variance = standard.powi(2) * 300.0;
+    assert!(
+        variance < 1.35 * bound && variance > 0.7 * bound,
+        "{variance} {bound}"
+    );
+}
+
+#[test]
+fn half_precision_rows_are_projected_in_single() {
+    let rows = formula_rows(2);
+    let drawn = Projection::new(4, 1)
+        .unwrap()
+        .draw(5000, &rows.device())
+        .unwrap();
+    for half in [FloatDType::BF16, FloatDType::F16, FloatDType::F64] {
+        let found = drawn.apply(rows.clone().cast(half)).unwrap();
+        assert_eq!(found.dtype(), DType::F32);
+        let same = drawn
+            .apply(rows.clone().cast(half).cast(FloatDType::F32))
+            .unwrap();
+        assert_eq!(found.to_data(), same.to_data());
+    }
 }
 
 #[test]
