@@ -25,6 +25,9 @@ pub mod logs;
 
 pub mod reduce;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use error::{Result, TensorError};
 pub use logs::{GradientNorms, ScalarLog};
 pub use param_vector::{ParamEntry, ParamVector, independent};

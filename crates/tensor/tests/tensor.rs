@@ -1,6 +1,9 @@
 //! Properties of the parameter-space algebra.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "tensor/conformance.rs"]
+mod conformance;
+
 use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
