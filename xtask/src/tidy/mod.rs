@@ -10,6 +10,7 @@ pub(crate) mod lists;
 pub(crate) mod methods;
 mod pages;
 mod region;
+mod support;
 pub(crate) mod systems;
 mod words;
 
@@ -50,6 +51,7 @@ fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     problems.extend(features::check(project)?);
     problems.extend(methods::check(project, fix)?);
     problems.extend(crates::check(project, fix)?);
+    problems.extend(support::check(project, fix)?);
     problems.extend(generated_for_systems(project, fix)?);
     Ok(problems)
 }

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::method::{Answer, Condition};
+use super::answer::{Answer, Condition};
 use super::reference::{CLASSES, FEATURES, Reference, VALUES, cast};
 use crate::error::Result;
 use crate::param_vector::independent;

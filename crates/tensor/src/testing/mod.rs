@@ -49,6 +49,7 @@
 //!
 //! Source: Regimen's own.
 
+mod answer;
 mod case;
 mod method;
 mod models;
@@ -56,8 +57,9 @@ mod reference;
 mod suite;
 mod support;
 
+pub use answer::{Answer, Condition};
 pub use case::{Batch, Case};
-pub use method::{Answer, Condition, Method};
+pub use method::Method;
 pub use models::{Convolution, Mixture, Perceptron, Residual, TiedTransformer, Transformer};
 pub use reference::{CLASSES, FEATURES, Kind, Reference, VALUES, cast};
 pub use suite::{Cell, Failures, Suite};

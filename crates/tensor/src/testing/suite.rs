@@ -5,8 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::Device;
 
+use super::answer::{Answer, Condition};
 use super::case::Case;
-use super::method::{Answer, Condition, Method};
+use super::method::Method;
 use super::models::{Convolution, Mixture, Perceptron, Residual, TiedTransformer, Transformer};
 use super::reference::{Kind, Reference};
 use crate::param_vector::ParamVector;
