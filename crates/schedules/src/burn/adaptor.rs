@@ -17,8 +17,12 @@ use crate::values::Infinite;
 
 /// A [`Schedule`] as an [`LrScheduler`], ready for Burn's `Learner`.
 ///
-/// Burn steps a scheduler before the first update, so update `t` runs at `schedule.at(t)`. The
-/// record holds the position only: the schedule is rebuilt from its own parameters. Burn gives a scheduler no way to refuse a
+/// Burn steps a scheduler once before each update of the optimizer, so update `t` runs at `schedule.at(t)`: also with
+/// gradient accumulation and on several devices, under every execution strategy of `SupervisedTraining`. A schedule's length is
+/// therefore a number of updates: batches over `accumulation`, rounded up in each epoch, times the epochs. Each `launch` starts
+/// with the scheduler that it is given; one that goes on over two runs is loaded from the first one's record.
+///
+/// The record holds the position only: the schedule is rebuilt from its own parameters. Burn gives a scheduler no way to refuse a
 /// record: one of another scheduler, without a position, starts at step 0.
 ///
 /// ```
@@ -39,7 +43,7 @@ use crate::values::Infinite;
 pub struct LrSchedule<S> {
     schedule: S,
     next: usize,
-    updates_per_step: usize,
+    calls_per_update: usize,
     within: usize,
 }
 
@@ -50,16 +54,29 @@ impl<S: Schedule> LrSchedule<S> {
         Self {
             schedule,
             next: 0,
-            updates_per_step: 1,
+            calls_per_update: 1,
             within: 0,
         }
     }
 
-    /// Advances the schedule only every `batches` calls: with gradient accumulation Burn's learner
-    /// steps the scheduler at each micro-batch, while schedules count updates. 0 counts as 1.
+    /// For a loop of your own that calls [`step`](LrScheduler::step) once a micro-batch: the schedule advances after so many
+    /// calls, which are one update. 0 counts as 1.
+    ///
+    /// Not for Burn's `SupervisedTraining`, which steps the scheduler once an update whatever its `grads_accumulation` is: there
+    /// it would slow the schedule down.
+    ///
+    /// ```
+    /// use burn::lr_scheduler::LrScheduler;
+    /// use regimen_schedules::{Linear, LrSchedule};
+    ///
+    /// let mut scheduler = LrSchedule::new(Linear::new(1.0, 2)?).with_calls_per_update(2);
+    /// let rates = [0, 1, 2, 3].map(|_micro_batch| scheduler.step());
+    /// assert_eq!(rates, [1.0, 1.0, 0.5, 0.5]);
+    /// # Ok::<(), regimen_schedules::Error>(())
+    /// ```
     #[must_use]
-    pub fn with_accumulation(mut self, batches: usize) -> Self {
-        self.updates_per_step = batches.max(1);
+    pub fn with_calls_per_update(mut self, calls: usize) -> Self {
+        self.calls_per_update = calls.max(1);
         self
     }
 
@@ -108,7 +125,7 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
     fn step(&mut self) -> f64 {
         let value = self.schedule.at(self.next);
         self.within += 1;
-        if self.within == self.updates_per_step {
+        if self.within == self.calls_per_update {
             self.within = 0;
             self.next += 1;
         }
@@ -124,14 +141,15 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
     fn load_record(&mut self, record: LrSchedulerRecord) {
         let read = |key: &str| record.scalar::<u64>(key).map(|value| value as usize);
         self.next = read("step").unwrap_or(0);
-        self.within = read("within").unwrap_or(0).min(self.updates_per_step - 1);
+        self.within = read("within").unwrap_or(0).min(self.calls_per_update - 1);
     }
 }
 
 /// A rate that follows a metric, as an [`LrScheduler`].
 ///
-/// Clones share the rate's state: one goes into the `Learner`, another stays where the metric is
-/// known (in the model with `#[module(skip)]`, or outside) and calls [`observe`](Self::observe).
+/// Clones share the rate's state, which is host numbers: one goes into the `Learner`, another stays where the metric is
+/// known (in the model with `#[module(skip)]`, or outside) and calls [`observe`](Self::observe), once for each value that
+/// counts: with gradient accumulation or on several devices that is a mean over all parts of an update, not a call for each.
 /// The record holds the state, so a run that is resumed goes on with its rate, its best value and its counts. Burn gives a
 /// scheduler no way to refuse a record: one of another scheduler leaves this state as it is.
 ///

@@ -13,7 +13,8 @@ use burn::nn::{Linear as Layer, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::{
-    InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
+    ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
+    SupervisedTraining, TrainOutput, TrainStep,
 };
 use regimen_schedules::{
     AdaGradNorm, Cosine, Infinite, Linear, LrSchedule, Schedule, ScheduleExt, Table,
@@ -102,6 +103,19 @@ fn train(
     epochs: usize,
     from: Option<usize>,
 ) -> Vec<f64> {
+    let one = Device::flex().autodiff();
+    train_on(folder, scheduler, epochs, from, ExecutionStrategy::SingleDevice(one), 1)
+}
+
+/// The same under a strategy and with gradients accumulated over some batches.
+fn train_on(
+    folder: &std::path::Path,
+    scheduler: impl LrScheduler + 'static,
+    epochs: usize,
+    from: Option<usize>,
+    strategy: ExecutionStrategy,
+    accumulation: usize,
+) -> Vec<f64> {
     let device = Device::flex().autodiff();
     let points = vec![0.01_f32; UPDATES];
     let loader = |device: &Device, items: Vec<f32>| {
@@ -119,6 +133,8 @@ fn train(
     let mut training = SupervisedTraining::new(folder, loader(&device, points), valid)
         .with_default_checkpointers()
         .with_application_logger(None)
+        .with_training_strategy(strategy.into())
+        .grads_accumulation(accumulation)
         .num_epochs(epochs);
     if let Some(epoch) = from {
         training = training.checkpoint(epoch);
@@ -138,6 +154,36 @@ fn a_run_resumed_by_burns_checkpointer_goes_on_with_its_rates() {
         let straight = entry.schedule.table(4 * UPDATES);
         assert_eq!(found, straight, "{}", entry.name);
     }
+}
+
+/// Burn steps the scheduler once an update, so the schedule counts updates whatever an update consists of.
+#[test]
+fn with_accumulation_and_on_two_devices_each_update_has_its_own_rate() {
+    let device = Device::flex().autodiff();
+    let rate = Linear::new(1.0, 20).unwrap();
+    for (accumulation, updates) in [(1, 25), (4, 7), (5, 5), (30, 1)] {
+        let folder = tempfile::tempdir().unwrap();
+        let one = ExecutionStrategy::SingleDevice(device.clone());
+        let found = train_on(
+            folder.path(),
+            LrSchedule::new(rate),
+            2,
+            None,
+            one,
+            accumulation,
+        );
+        assert_eq!(
+            found,
+            rate.table(2 * updates),
+            "accumulation {accumulation}"
+        );
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let two = vec![device.clone(), device];
+    let two = ExecutionStrategy::multi(two, MultiDeviceOptim::OptimMainDevice);
+    let found = train_on(folder.path(), LrSchedule::new(rate), 1, None, two, 4);
+    assert_eq!(found, rate.table(found.len()));
+    assert!((3..=4).contains(&found.len()), "{found:?}");
 }
 
 #[test]
@@ -161,7 +207,7 @@ fn a_branch_anneals_from_the_trunks_checkpoint() {
 fn a_copy_anneals_from_where_its_trunk_stands() {
     let trunk = Infinite::new(0.2, 0.1, 5, 20).unwrap();
     for batches in 1..4 {
-        let new = |schedule| LrSchedule::new(schedule).with_accumulation(batches);
+        let new = |schedule| LrSchedule::new(schedule).with_calls_per_update(batches);
         let mut straight = new(trunk);
         for step in 0..40 * batches {
             let branch = straight.anneal(7, 0.01);
