@@ -17,8 +17,9 @@ use burn::train::{
     SupervisedTraining, TrainOutput, TrainStep,
 };
 use regimen_schedules::{
-    AdaGradNorm, Cosine, Infinite, Linear, LrSchedule, Schedule, ScheduleExt, Table,
+    AdaGradNorm, Constant, Cosine, Infinite, Linear, LrSchedule, Norm, Schedule, ScheduleExt, Table,
 };
+use regimen_tensor::{GradientNorms, ScalarLog};
 
 use crate::entries;
 
@@ -34,11 +35,29 @@ impl std::fmt::Debug for Rates {
     }
 }
 
+/// What a run logs.
+#[derive(Clone, Debug)]
+struct Logs {
+    rates: Rates,
+    losses: ScalarLog,
+    norms: GradientNorms,
+}
+
+impl Logs {
+    fn new() -> Self {
+        Self {
+            rates: Rates::default(),
+            losses: ScalarLog::new(),
+            norms: GradientNorms::new(Norm::L2),
+        }
+    }
+}
+
 #[derive(Module, Debug)]
 struct Model {
     layer: Layer,
     #[module(skip)]
-    rates: Rates,
+    logs: Logs,
 }
 
 impl Model {
@@ -55,6 +74,7 @@ impl TrainStep for Model {
 
     fn step(&self, batch: Batch) -> TrainOutput<RegressionOutput> {
         let output = self.error(batch);
+        self.logs.losses.observe(output.loss.clone());
         TrainOutput::new(self, output.loss.backward(), output)
     }
 
@@ -64,7 +84,9 @@ impl TrainStep for Model {
         lr: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
-        self.rates.0.lock().unwrap().push(lr.base());
+        self.logs.rates.0.lock().unwrap().push(lr.base());
+        self.logs.norms.observe(&self, &grads);
+        self.logs.losses.end_update(&self);
         optim.step(lr, self, grads)
     }
 }
@@ -104,7 +126,8 @@ fn train(
     from: Option<usize>,
 ) -> Vec<f64> {
     let one = Device::flex().autodiff();
-    train_on(folder, scheduler, epochs, from, ExecutionStrategy::SingleDevice(one), 1)
+    let one = ExecutionStrategy::SingleDevice(one);
+    train_on(folder, scheduler, epochs, from, one, 1, &Logs::new())
 }
 
 /// The same under a strategy and with gradients accumulated over some batches.
@@ -115,6 +138,7 @@ fn train_on(
     from: Option<usize>,
     strategy: ExecutionStrategy,
     accumulation: usize,
+    logs: &Logs,
 ) -> Vec<f64> {
     let device = Device::flex().autodiff();
     let points = vec![0.01_f32; UPDATES];
@@ -124,10 +148,9 @@ fn train_on(
             .set_device(device.clone())
             .build(InMemDataset::new(items))
     };
-    let rates = Rates::default();
     let model = Model {
         layer: LinearConfig::new(1, 1).init(&device),
-        rates: rates.clone(),
+        logs: logs.clone(),
     };
     let valid = loader(&device.clone().inner(), vec![0.5]);
     let mut training = SupervisedTraining::new(folder, loader(&device, points), valid)
@@ -140,7 +163,7 @@ fn train_on(
         training = training.checkpoint(epoch);
     }
     training.launch(Learner::new(model, SgdConfig::new().init(), scheduler));
-    let rates = rates.0.lock().unwrap();
+    let rates = logs.rates.0.lock().unwrap();
     rates.clone()
 }
 
@@ -162,28 +185,53 @@ fn with_accumulation_and_on_two_devices_each_update_has_its_own_rate() {
     let device = Device::flex().autodiff();
     let rate = Linear::new(1.0, 20).unwrap();
     for (accumulation, updates) in [(1, 25), (4, 7), (5, 5), (30, 1)] {
-        let folder = tempfile::tempdir().unwrap();
+        let (folder, logs) = (tempfile::tempdir().unwrap(), Logs::new());
         let one = ExecutionStrategy::SingleDevice(device.clone());
-        let found = train_on(
-            folder.path(),
-            LrSchedule::new(rate),
-            2,
-            None,
-            one,
-            accumulation,
-        );
+        let scheduler = LrSchedule::new(rate);
+        let found = train_on(folder.path(), scheduler, 2, None, one, accumulation, &logs);
+        assert_eq!(found, rate.table(2 * updates), "{accumulation}");
         assert_eq!(
-            found,
-            rate.table(2 * updates),
-            "accumulation {accumulation}"
+            (logs.losses.len(), logs.norms.len()),
+            (found.len(), found.len())
         );
     }
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, logs) = (tempfile::tempdir().unwrap(), Logs::new());
     let two = vec![device.clone(), device];
     let two = ExecutionStrategy::multi(two, MultiDeviceOptim::OptimMainDevice);
-    let found = train_on(folder.path(), LrSchedule::new(rate), 1, None, two, 4);
+    let scheduler = LrSchedule::new(rate);
+    let found = train_on(folder.path(), scheduler, 1, None, two, 4, &logs);
     assert_eq!(found, rate.table(found.len()));
     assert!((3..=4).contains(&found.len()), "{found:?}");
+    assert_eq!(
+        (logs.losses.len(), logs.norms.len()),
+        (found.len(), found.len())
+    );
+}
+
+/// At rate 0 every micro-batch has the same loss and gradient.
+#[test]
+fn an_entry_is_the_mean_loss_of_its_micro_batches_and_the_norm_of_their_sum_or_mean() {
+    let device = Device::flex().autodiff();
+    for divisor in [1, 5] {
+        let (folder, mut logs) = (tempfile::tempdir().unwrap(), Logs::new());
+        logs.norms = logs.norms.with_micro_batches(divisor).unwrap();
+        let one = ExecutionStrategy::SingleDevice(device.clone());
+        let still = LrSchedule::new(Constant::new(0.0).unwrap());
+        train_on(folder.path(), still, 1, None, one, 5, &logs);
+        let (losses, norms) = (logs.losses.values().unwrap(), logs.norms.norms().unwrap());
+        // The loss is e^2, and the gradient (2 e x, 2 e) at x = 0.01, where e is the error.
+        let gradient = 2.0 * losses[0].sqrt() * (1.0_f64 + 1e-4).sqrt();
+        let expected = gradient * 5.0 / divisor as f64;
+        for (loss, norm) in losses.iter().zip(&norms) {
+            assert!((loss - losses[0]).abs() < 1e-6);
+            assert!(
+                (norm - expected).abs() < 1e-4 * expected,
+                "{norm} {expected}"
+            );
+        }
+        assert_eq!((losses.len(), norms.len()), (5, 5));
+    }
+    assert!(GradientNorms::new(Norm::L2).with_micro_batches(0).is_err());
 }
 
 #[test]
