@@ -10,6 +10,7 @@ mod golden;
 mod importance;
 #[cfg(feature = "forecast")]
 mod learning_curve;
+mod peers;
 mod records;
 mod values;
 
