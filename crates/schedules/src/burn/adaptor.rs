@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 use crate::compose::AnySchedule;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::schedule::Schedule;
 use crate::values::Constant;
@@ -19,11 +19,16 @@ use crate::values::Infinite;
 ///
 /// Burn steps a scheduler once before each update of the optimizer, so update `t` runs at `schedule.at(t)`: also with
 /// gradient accumulation and on several devices, under every execution strategy of `SupervisedTraining`. A schedule's length is
-/// therefore a number of updates: batches over `accumulation`, rounded up in each epoch, times the epochs. Each `launch` starts
-/// with the scheduler that it is given; one that goes on over two runs is loaded from the first one's record.
+/// therefore a number of updates: batches over `accumulation`, rounded up in each epoch, times the epochs. A `launch` begins with
+/// the scheduler that it is given: for a second one that goes on with the same schedule, [`with_position`](Self::with_position)
+/// says how many updates the first one made, unless Burn's checkpoint does.
 ///
-/// The record holds the position only: the schedule is rebuilt from its own parameters. Burn gives a scheduler no way to refuse a
-/// record: one of another scheduler, without a position, starts at step 0.
+/// The record holds the position and a few rates of the run so far; the schedule is rebuilt from its own parameters. A schedule
+/// that had other rates up to the position, such as one of another length, would make the rate jump: [`resume`](Self::resume)
+/// refuses it. Burn gives a scheduler no way to refuse a record: in a `launch` from a checkpoint it goes on at the record's
+/// position, [`mismatch`](Self::mismatch) holds the error, and the error is logged with `tracing`. What is the same up to the
+/// position and differs later (a longer stable phase, a branch that anneals) is no mismatch, and
+/// [`with_any_past`](Self::with_any_past) allows any. A record of another scheduler, without a position, starts at step 0.
 ///
 /// ```
 /// use burn::lr_scheduler::LrScheduler;
@@ -45,6 +50,8 @@ pub struct LrSchedule<S> {
     next: usize,
     calls_per_update: usize,
     within: usize,
+    any_past: bool,
+    mismatch: Option<Error>,
 }
 
 impl<S: Schedule> LrSchedule<S> {
@@ -56,6 +63,93 @@ impl<S: Schedule> LrSchedule<S> {
             next: 0,
             calls_per_update: 1,
             within: 0,
+            any_past: false,
+            mismatch: None,
+        }
+    }
+
+    /// Goes on from a record.
+    ///
+    /// ```
+    /// use burn::lr_scheduler::LrScheduler;
+    /// use regimen_schedules::{Linear, LrSchedule};
+    ///
+    /// let mut scheduler = LrSchedule::new(Linear::new(1.0, 4)?);
+    /// scheduler.step();
+    /// scheduler.step();
+    /// let record = scheduler.to_record();
+    /// assert_eq!(LrSchedule::resume(Linear::new(1.0, 4)?, &record)?.step(), 0.5);
+    ///
+    /// let error = LrSchedule::resume(Linear::new(1.0, 8)?, &record).unwrap_err();
+    /// assert!(error.to_string().contains("had the rate 0.75 at step 1, where this schedule has 0.875"));
+    ///
+    /// let mut longer = LrSchedule::new(Linear::new(1.0, 8)?).with_any_past();
+    /// longer.load_record(record);
+    /// assert_eq!(longer.step(), 0.75);
+    /// # Ok::<(), regimen_schedules::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the record is not that of an [`LrSchedule`], or the schedule had other rates up to its position.
+    pub fn resume(schedule: S, record: &LrSchedulerRecord) -> Result<Self> {
+        if record.scalar::<u64>("step").is_none() {
+            return Err(Error::OutOfRange {
+                field: "record",
+                value: "without a step".into(),
+                allowed: "that of an `LrSchedule`",
+            });
+        }
+        let mut new = Self::new(schedule);
+        new.load(record);
+        match new.mismatch.take() {
+            Some(error) => Err(error),
+            None => Ok(new),
+        }
+    }
+
+    /// Takes records of runs that had other rates, for a change that is meant: the schedule goes on at the record's position.
+    #[must_use]
+    pub fn with_any_past(mut self) -> Self {
+        self.any_past = true;
+        self
+    }
+
+    /// What is wrong with the record that was loaded last.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<&Error> {
+        self.mismatch.as_ref()
+    }
+
+    /// The steps whose rates a record keeps: the first, the middle and the last one so far.
+    fn kept(next: usize) -> [(&'static str, usize); 3] {
+        let last = next.saturating_sub(1);
+        [
+            ("rate_first", 0),
+            ("rate_middle", last / 2),
+            ("rate_last", last),
+        ]
+    }
+
+    fn load(&mut self, record: &LrSchedulerRecord) {
+        let read = |key: &str| record.scalar::<u64>(key).map(|value| value as usize);
+        self.next = read("step").unwrap_or(0);
+        self.within = read("within").unwrap_or(0).min(self.calls_per_update - 1);
+        self.mismatch = None;
+        if self.any_past {
+            return;
+        }
+        for (key, step) in Self::kept(self.next) {
+            let found = self.schedule.at(step);
+            // Nothing is kept of a run that has not begun.
+            let recorded = record.scalar::<f64>(key).unwrap_or(found);
+            // Another build may round otherwise.
+            if (found - recorded).abs() > 1e-9 * recorded.abs().max(f64::MIN_POSITIVE) {
+                self.mismatch = Some(Error::OtherSchedule {
+                    step,
+                    recorded,
+                    found,
+                });
+            }
         }
     }
 
@@ -77,6 +171,13 @@ impl<S: Schedule> LrSchedule<S> {
     #[must_use]
     pub fn with_calls_per_update(mut self, calls: usize) -> Self {
         self.calls_per_update = calls.max(1);
+        self
+    }
+
+    /// Begins at a step: the number of updates that earlier runs made on this schedule.
+    #[must_use]
+    pub fn with_position(mut self, step: usize) -> Self {
+        (self.next, self.within) = (step, 0);
         self
     }
 
@@ -133,15 +234,22 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
     }
 
     fn to_record(&self) -> LrSchedulerRecord {
-        LrSchedulerRecord::new()
+        let mut record = LrSchedulerRecord::new()
             .with_scalar("step", self.next as u64)
-            .with_scalar("within", self.within as u64)
+            .with_scalar("within", self.within as u64);
+        if self.next > 0 {
+            for (key, step) in Self::kept(self.next) {
+                record = record.with_scalar(key, self.schedule.at(step));
+            }
+        }
+        record
     }
 
     fn load_record(&mut self, record: LrSchedulerRecord) {
-        let read = |key: &str| record.scalar::<u64>(key).map(|value| value as usize);
-        self.next = read("step").unwrap_or(0);
-        self.within = read("within").unwrap_or(0).min(self.calls_per_update - 1);
+        self.load(&record);
+        if let Some(mismatch) = &self.mismatch {
+            tracing::error!("learning rate: {mismatch}");
+        }
     }
 }
 
@@ -185,6 +293,19 @@ impl<F: Feedback> LrFeedback<F> {
         let feedback = Arc::new(Mutex::new(feedback));
         let schedule = LrSchedule::new(schedule.into());
         Self { feedback, schedule }
+    }
+
+    /// Takes records of runs whose schedule had other rates: see [`LrSchedule::with_any_past`].
+    #[must_use]
+    pub fn with_any_past(mut self) -> Self {
+        self.schedule = self.schedule.with_any_past();
+        self
+    }
+
+    /// What is wrong with the schedule of the record that was loaded last.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<&Error> {
+        self.schedule.mismatch()
     }
 
     /// Takes the metric's next value; returns what the feedback says from now on.

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
-use burn::lr_scheduler::LrScheduler;
 use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::{Module, ParamGroup};
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::nn::{Linear as Layer, LinearConfig};
@@ -17,7 +17,8 @@ use burn::train::{
     SupervisedTraining, TrainOutput, TrainStep,
 };
 use regimen_schedules::{
-    AdaGradNorm, Constant, Cosine, Infinite, Linear, LrSchedule, Norm, Schedule, ScheduleExt, Table,
+    AdaGradNorm, AnySchedule, Constant, Cosine, Error, Infinite, Linear, LrSchedule, Norm,
+    Schedule, ScheduleExt, Table, Wsd,
 };
 use regimen_tensor::{GradientNorms, ScalarLog};
 
@@ -208,6 +209,20 @@ fn with_accumulation_and_on_two_devices_each_update_has_its_own_rate() {
     );
 }
 
+#[test]
+fn a_second_launch_goes_on_with_the_schedule() {
+    let device = Device::flex().autodiff();
+    let (rate, logs) = (Linear::new(1.0, 20).unwrap(), Logs::new());
+    for run in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        let one = ExecutionStrategy::SingleDevice(device.clone());
+        let scheduler = LrSchedule::new(rate).with_position(logs.norms.len());
+        let found = train_on(folder.path(), scheduler, 1, None, one, 5, &logs);
+        assert_eq!(found, rate.table(5 * (run + 1)));
+    }
+    assert_eq!((logs.losses.len(), logs.norms.len()), (10, 10));
+}
+
 /// At rate 0 every micro-batch has the same loss and gradient.
 #[test]
 fn an_entry_is_the_mean_loss_of_its_micro_batches_and_the_norm_of_their_sum_or_mean() {
@@ -323,4 +338,46 @@ fn json_keeps_every_bit_of_a_state() {
         let text = serde_json::to_string(&rate).unwrap();
         assert_eq!(serde_json::from_str::<AdaGradNorm>(&text).unwrap(), rate);
     }
+}
+
+#[test]
+fn a_record_of_a_schedule_of_another_length_is_refused() {
+    let at = |schedule: AnySchedule, steps: usize| {
+        let mut scheduler = LrSchedule::new(schedule);
+        for _ in 0..steps {
+            scheduler.step();
+        }
+        scheduler.to_record()
+    };
+    for entry in entries::all() {
+        for steps in [0, 1, 7, 50] {
+            let record = at(entry.schedule.clone(), steps);
+            let resumed = LrSchedule::resume(entry.schedule.clone(), &record).unwrap();
+            assert_eq!(resumed.position(), steps, "{}", entry.name);
+        }
+    }
+    let linear = |steps| AnySchedule::from(Linear::new(1.0, steps).unwrap());
+    let record = at(linear(100), 30);
+    let error = LrSchedule::resume(linear(200), &record).unwrap_err();
+    assert!(
+        matches!(error, Error::OtherSchedule { step: 29, .. }),
+        "{error}"
+    );
+    assert!(LrSchedule::resume(linear(100), &LrSchedulerRecord::new()).is_err());
+
+    // Burn's own way in can't refuse: the error stays to be looked at.
+    let mut other = LrSchedule::new(linear(200));
+    other.load_record(record.clone());
+    assert_eq!((other.position(), other.mismatch()), (30, Some(&error)));
+    other.load_record(at(linear(200), 30));
+    assert_eq!(other.mismatch(), None);
+    let mut meant = LrSchedule::new(linear(200)).with_any_past();
+    meant.load_record(record);
+    assert_eq!(meant.mismatch(), None);
+    assert_eq!(meant.step(), 0.85);
+
+    // A longer stable phase changes no rate so far.
+    let wsd = |stable| AnySchedule::from(Wsd::new(1.0, 10, stable, 20).unwrap());
+    assert!(LrSchedule::resume(wsd(500), &at(wsd(100), 60)).is_ok());
+    assert!(LrSchedule::resume(wsd(500), &at(wsd(30), 60)).is_err());
 }
