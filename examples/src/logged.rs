@@ -49,6 +49,7 @@ impl<N: Module + ModuleDisplay> Logged<N> {
         grads: GradientsParams,
     ) -> Self {
         self.norms.observe(&self, &grads);
+        self.losses.end_update(&self);
         optim.step(lr, self, grads)
     }
 }

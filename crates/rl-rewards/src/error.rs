@@ -14,6 +14,17 @@ pub enum RlRewardsError {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// Logits from which nothing can be drawn.
+    #[error(
+        "row {row} of the logits holds no distribution: a NaN or plus infinity is among them, or nothing but minus infinity"
+    )]
+    NoDistribution {
+        /// The first such row.
+        row: usize,
+    },
+    /// The device could not return a tensor's values.
+    #[error("reading log-probabilities from the device: {0}")]
+    Read(String),
 }
 
 /// A result with an [`RlRewardsError`].

@@ -1,5 +1,5 @@
 //! A linear decay in Burn's own training, with the gradient norms logged, and the schedule refined
-//! from them for the next run.
+//! from them for the next run. Gradients of two micro-batches make an update, and two launches share the schedule.
 #![allow(clippy::print_stdout, missing_docs)]
 
 use burn::data::dataloader::DataLoaderBuilder;
@@ -92,19 +92,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .set_device(device.clone())
             .build(InMemDataset::new(points.clone()))
     };
-    let norms = GradientNorms::new(Norm::L2);
-    let model = Model {
+    // Burn adds up the gradients of an update's micro-batches: log the norm of their mean.
+    let accumulation = 2;
+    let norms = GradientNorms::new(Norm::L2).with_micro_batches(accumulation)?;
+    let mut model = Model {
         layer: LinearConfig::new(2, 1).init(&device),
         norms: norms.clone(),
     };
-    let steps = 2 * 256 / 16;
-    let scheduler = LrSchedule::new(Linear::new(0.5, steps)?);
-    let folder = tempfile::tempdir()?;
+    let updates = 256 / 16 / accumulation;
+    let rate = Linear::new(0.25, 2 * updates)?;
     let valid = device.clone().inner();
-    let result = SupervisedTraining::new(folder.path(), loader(&device), loader(&valid))
-        .num_epochs(2)
-        .launch(Learner::new(model, SgdConfig::new().init(), scheduler));
-    println!("weights {}", result.model.layer.weight.val().into_data());
+    for launch in 1..=2 {
+        // The schedule counts updates, not micro-batches, and goes on where the launch before ended.
+        let scheduler = LrSchedule::new(rate).with_position(norms.len());
+        let folder = tempfile::tempdir()?;
+        let result = SupervisedTraining::new(folder.path(), loader(&device), loader(&valid))
+            .num_epochs(1)
+            .grads_accumulation(accumulation)
+            .launch(Learner::new(model, SgdConfig::new().init(), scheduler));
+        assert_eq!(norms.len(), launch * updates);
+        model = result.model.train();
+    }
+    println!("weights {}", model.layer.weight.val().into_data());
 
     let next = RefinedConfig::new(Norm::L2)
         .init(&norms.norms()?)?

@@ -33,6 +33,19 @@ pub enum Error {
         /// How many accuracies were observed.
         level: usize,
     },
+    /// A record is of a run that had other rates than the schedule that is to go on with it, such as one of another length.
+    #[error(
+        "the recorded run had the rate {recorded} at step {step}, where this schedule has {found}: go on with the run's own \
+         schedule, or allow another with `with_any_past`"
+    )]
+    OtherSchedule {
+        /// The step.
+        step: usize,
+        /// The rate that the recorded run had there.
+        recorded: f64,
+        /// The rate of the schedule.
+        found: f64,
+    },
     /// A picture could not be drawn or written.
     #[error("the picture could not be made: {0}")]
     Picture(String),

@@ -99,10 +99,10 @@ impl Picture {
         let values = || lines.iter().flatten().map(|(_, value)| *value);
         let low = values().fold(0.0, f64::min);
         let high = values().fold(f64::NEG_INFINITY, f64::max);
-        if !(low.is_finite() && high.is_finite()) {
-            return Err("a schedule's values are not finite".to_owned());
-        }
         let room = 0.05 * (high - low).max(f64::MIN_POSITIVE);
+        if !(low.is_finite() && high.is_finite() && (high + room - low).is_finite()) {
+            return Err("a schedule's values, or their range, are not finite".to_owned());
+        }
         let failed = |error: DrawingAreaErrorKind<_>| error.to_string();
         let area = SVGBackend::with_string(text, self.size).into_drawing_area();
         area.fill(&WHITE).map_err(failed)?;

@@ -11,7 +11,7 @@ use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use proptest::prelude::*;
 #[cfg(feature = "linalg")]
 use regimen_tensor::linalg::{DMatrix, DVector, cholesky_lower, inverse_spd, solve_spd};
-use regimen_tensor::logs::{GradientNorms, Norm};
+use regimen_tensor::logs::{GradientNorms, Norm, ScalarLog};
 use regimen_tensor::threshold::{Scope, keep_largest, kth_largest, top_k, top_k_masks};
 use regimen_tensor::{
     Alone, Distribution, ParamVector, Projection, Reducer, TensorError, directional, fisher,
@@ -647,4 +647,48 @@ impl burn::module::ModuleMapper for Cast {
     ) -> burn::module::Param<Tensor<D>> {
         param.map(|tensor| tensor.cast(self.0))
     }
+}
+
+#[test]
+fn norms_of_half_precision_are_taken_in_f32() {
+    let device = device();
+    let model: Linear = LinearConfig::new(500, 400).with_bias(false).init(&device);
+    for dtype in [DType::BF16, DType::F16] {
+        let mut grads = GradientsParams::new();
+        let gradient = Tensor::<2>::full([500, 400], 25.0, (&device, dtype));
+        grads.register(model.weight.id, gradient);
+        for (norm, expected) in [(Norm::L1, 5e6), (Norm::L2, 25.0 * 2e5_f64.sqrt())] {
+            let log = GradientNorms::new(norm);
+            log.observe(&model, &grads);
+            let found = log.norms().unwrap();
+            assert!((found[0] - expected).abs() < 1e-5 * expected, "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_log_holds_one_entry_for_each_update_of_any_type() {
+    let device = device();
+    let model: Linear = LinearConfig::new(1, 1).init(&device);
+    let log = ScalarLog::resume(vec![9.0]);
+    let full = |value: f64, dtype| Tensor::<1>::full([1], value, (&device, dtype));
+    for update in 0..600 {
+        log.observe(full(f64::from(update % 7), DType::BF16));
+        log.observe(full(f64::from(update % 7) + 1.0, DType::F32));
+        assert_eq!(log.len(), 1 + update as usize);
+        log.end_update(&model);
+    }
+    log.observe(full(1e9, DType::F32)); // of an update that never ends
+    let values = log.values().unwrap();
+    assert_eq!((values.len(), values[0]), (601, 9.0));
+    let right = |update: usize| (update % 7) as f64 + 0.5;
+    assert!((0..600).all(|update| values[1 + update] == right(update)));
+    // Several numbers count as their mean.
+    let batch = ScalarLog::new();
+    batch.observe(Tensor::from_data(
+        TensorData::from([1.0_f32, 2.0, 6.0]),
+        &device,
+    ));
+    batch.end_update(&model);
+    assert_eq!(batch.values().unwrap(), [3.0]);
 }

@@ -4,25 +4,44 @@
 //!
 //! Source: truncated importance sampling as in arXiv 2510.05251 and its released code.
 
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_schedules::Schedule;
 
+use super::blocks::{log_probs, wide};
 use crate::error::{Result, RlRewardsError, check};
 
 /// Logits divided by a temperature for each response token: `[batch, tokens, vocabulary]`, token `t` by
 /// `temperature.at(t)`.
 ///
-/// The sampler and the correction both divide here. Differentiable.
+/// The result has the logits' type; half precision is divided in f32 and rounded once. Differentiable. The sampler divides the
+/// same way and does not round.
 ///
 /// # Errors
-/// If a temperature is not finite or not above 0.
+/// If the logits are empty, or a temperature is not finite or not above 0.
 pub fn temper(logits: Tensor<3>, temperature: &impl Schedule) -> Result<Tensor<3>> {
-    let tokens: Vec<usize> = (0..logits.dims()[1]).collect();
+    let dtype = logits.dtype();
+    Ok(tempered(logits, temperature)?.cast(dtype))
+}
+
+/// [`temper`] in f32 for half precision.
+pub(super) fn tempered(logits: Tensor<3>, temperature: &impl Schedule) -> Result<Tensor<3>> {
+    let [batch, length, vocabulary] = logits.dims();
+    check_size(batch * length, vocabulary)?;
+    let tokens: Vec<usize> = (0..length).collect();
     let values = temperatures(temperature, &tokens)?;
-    let shape = [1, tokens.len(), 1];
-    let values = Tensor::from_data(TensorData::new(values, shape), &logits.device());
+    let logits = wide(logits);
+    let values = as_values_of(&logits, values, [1, tokens.len(), 1]);
     Ok(logits / values)
+}
+
+/// Numbers as a tensor of another one's device and type.
+pub(super) fn as_values_of<const D: usize>(
+    like: &Tensor<D>,
+    values: Vec<f32>,
+    shape: [usize; D],
+) -> Tensor<D> {
+    let options = (&like.device(), like.dtype());
+    Tensor::from_data(TensorData::new(values, shape), options)
 }
 
 /// The temperature of each of these tokens.
@@ -39,13 +58,33 @@ pub(super) fn temperatures(schedule: &impl Schedule, tokens: &[usize]) -> Result
 /// The log-probability of each token of some responses at temperature 1: logits `[batch, tokens, vocabulary]`, tokens and
 /// result `[batch, tokens]`.
 ///
-/// This is the policy's side of ratios, new and old. Differentiable.
+/// This is the policy's side of ratios, new and old. Differentiable; in f32 for logits of half precision, whose three digits
+/// are too few for a ratio. A token that is no column of the vocabulary, such as the -100 that marks padding, has NaN: mask it with
+/// `mask_fill`, since 0 times NaN is NaN.
 ///
 /// # Errors
-/// If the shapes differ.
+/// If the shapes differ or the logits are empty.
 pub fn token_log_probs(logits: Tensor<3>, tokens: Tensor<2, Int>) -> Result<Tensor<2>> {
     check_tokens(&logits, &tokens)?;
-    Ok(pick(log_softmax(logits, 2), tokens))
+    let [batch, length, vocabulary] = logits.dims();
+    check_size(batch * length, vocabulary)?;
+    let rows = wide(logits).reshape([batch * length, vocabulary]);
+    Ok(pick(
+        log_probs(rows).reshape([batch, length, vocabulary]),
+        tokens,
+    ))
+}
+
+/// Refuses logits of no row or no column.
+pub(super) fn check_size(rows: usize, vocabulary: usize) -> Result<()> {
+    if rows > 0 && vocabulary > 0 {
+        return Ok(());
+    }
+    Err(RlRewardsError::OutOfRange {
+        field: "logits",
+        value: format!("{rows} rows of {vocabulary}"),
+        allowed: "one row or more, of one token or more",
+    })
 }
 
 /// Refuses tokens of another shape than the logits'.
@@ -61,17 +100,25 @@ pub(super) fn check_tokens(logits: &Tensor<3>, tokens: &Tensor<2, Int>) -> Resul
     })
 }
 
+/// The log-probability of each token; NaN for one that is no column, such as the -100 of padding.
 pub(super) fn pick(log_probs: Tensor<3>, tokens: Tensor<2, Int>) -> Tensor<2> {
-    let [batch, length, _] = log_probs.dims();
-    let picked = log_probs.gather(2, tokens.reshape([batch, length, 1]));
-    picked.reshape([batch, length])
+    let [batch, length, vocabulary] = log_probs.dims();
+    let last = vocabulary as i64 - 1;
+    let foreign = tokens
+        .clone()
+        .lower_elem(0)
+        .bool_or(tokens.clone().greater_elem(last));
+    let columns = tokens.clamp(0, last).reshape([batch, length, 1]);
+    let picked = log_probs.gather(2, columns).reshape([batch, length]);
+    picked.mask_fill(foreign, f32::NAN)
 }
 
 /// `min(exp(log pi_old - log pi_sampler), cap)` for each token, a constant weight: multiply each token's policy loss by it.
 ///
 /// `policy` is the old policy's log-probability at temperature 1 ([`token_log_probs`]), `sampler` the one that the token was
 /// really drawn with ([`Sampled::log_probs`](super::Sampled)). Without a `cap` the ratio is whole: unbiased, and of
-/// unbounded variance. No gradient flows through it. The paper gives no value for the cap; 2 is usual elsewhere.
+/// unbounded variance. No gradient flows through it. Half precision is taken as f32; the result has the type of `policy`,
+/// whatever that of `sampler`. The paper gives no value for the cap; 2 is usual elsewhere.
 ///
 /// The other way, without a weight, is to evaluate the old policy with the sampler's own temperatures
 /// ([`TokenSampler::token_log_probs`](super::TokenSampler::token_log_probs)), so that the ratio of new to old starts at 1.
@@ -101,10 +148,16 @@ pub fn truncated_ratio<const D: usize>(
             allowed: "the shape of `policy`",
         });
     }
-    let ratio = (policy.detach() - sampler.detach()).exp();
-    let Some(cap) = cap else {
-        return Ok(ratio);
+    if let Some(cap) = cap {
+        check("cap", cap, cap > 0.0, "above 0")?;
+    }
+    let dtype = policy.dtype();
+    let policy = wide(policy.detach());
+    let sampler = sampler.detach().cast(policy.dtype());
+    let ratio = (policy - sampler).exp();
+    let ratio = match cap {
+        Some(cap) => ratio.clamp_max(cap),
+        None => ratio,
     };
-    check("cap", cap, cap > 0.0, "above 0")?;
-    Ok(ratio.clamp_max(cap))
+    Ok(ratio.cast(dtype))
 }

@@ -5,10 +5,16 @@
 
 mod any;
 #[cfg(feature = "burn")]
+mod blocks;
+#[cfg(feature = "burn")]
 mod correction;
+#[cfg(feature = "burn")]
+mod race;
 #[cfg(feature = "burn")]
 mod sampler;
 mod temperature;
+#[cfg(feature = "burn")]
+mod truncate;
 
 pub use any::Temperature;
 #[cfg(feature = "burn")]

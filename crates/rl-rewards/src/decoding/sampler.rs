@@ -3,24 +3,32 @@
 //! Draws the next token of each sequence: temperature, then top-k, then top-p.
 //!
 //! Source: top-k after Fan et al. 2018, arXiv 1805.04833; nucleus (top-p) after Holtzman et al. 2020, arXiv 1904.09751; the
-//! temperature is any schedule over the response's tokens.
+//! temperature is any schedule over the response's tokens. Drawn by the Gumbel-max trick (Maddison et al. 2014, arXiv 1411.0030).
 
-use burn::tensor::activation::{log_softmax, softmax};
-use burn::tensor::{Int, Tensor, TensorData};
-use rand::{Rng, RngExt};
+use burn::tensor::{Int, Tensor};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::any::Temperature;
-use super::correction::{check_tokens, pick, temper, temperatures};
+use super::blocks::{log_probs, wide};
+use super::correction::{as_values_of, check_size, check_tokens, pick, temperatures, tempered};
+use super::race;
+use super::truncate::truncate;
 use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, RlRewardsError, check};
 
 /// What draws tokens from logits, for a generation loop of your own.
 ///
 /// The order is: logits are divided by the temperature of the token, the `top_k` largest are kept, and of those the fewest
-/// that together have a probability of `top_p`; what is left is normalised. Equal logits at the threshold are all kept.
+/// that together have a probability of `top_p`; what is left is normalised. Of equal logits at the threshold the first in the
+/// vocabulary are kept: never more than `top_k`.
 ///
-/// Everything stays on the device; the generator gives one number a row.
+/// Every token is drawn as often as its probability says, however small that is beside the others and whatever the logits' type:
+/// a draw is the largest of log-probability plus Gumbel noise, in two races over about the root of the vocabulary, and no sum
+/// runs over the whole of it. Logits of half precision are taken as f32, in which all log-probabilities come out.
+///
+/// Everything stays on the device; the noise comes from your generator, two numbers a row for each root of the vocabulary: 718 for
+/// 128,256 tokens. Rows are independent, so several devices each sample their own rows, each with a generator of its own seed.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -56,8 +64,25 @@ checked_serde!(TokenSampler);
 pub struct Sampled {
     /// The tokens, `[batch]`.
     pub tokens: Tensor<1, Int>,
-    /// The log-probability that each was drawn with, `[batch]`: after temperature, top-k and top-p.
+    /// The log-probability that each was drawn with, `[batch]`: after temperature, top-k and top-p. In f32 for logits of half
+    /// precision; NaN where the logits held no distribution.
     pub log_probs: Tensor<1>,
+}
+
+impl Sampled {
+    /// Refuses rows whose logits held no distribution. Reads the log-probabilities from the device: look after a whole batch of
+    /// responses rather than after each token.
+    ///
+    /// # Errors
+    /// Names the first row with a NaN or plus infinity among its logits, or with minus infinity alone; or if the device fails.
+    pub fn check(&self) -> Result<()> {
+        let values = self.log_probs.clone().try_into_vec_as::<f32>();
+        let values = values.map_err(|reason| RlRewardsError::Read(reason.to_string()))?;
+        match values.iter().position(|value| value.is_nan()) {
+            Some(row) => Err(RlRewardsError::NoDistribution { row }),
+            None => Ok(()),
+        }
+    }
 }
 
 impl TokenSampler {
@@ -100,7 +125,7 @@ impl TokenSampler {
     }
 
     /// The log-probabilities that tokens are drawn with: logits and result `[batch, vocabulary]`, minus infinity for what
-    /// is not kept.
+    /// is not kept. Differentiable; in f32 for logits of half precision.
     ///
     /// `positions` says how many response tokens each row has already: one number for each row, or one for all. Logits of
     /// minus infinity are never drawn; a row with a NaN has none but NaNs.
@@ -114,14 +139,15 @@ impl TokenSampler {
         let good = count == 1 || count == batch;
         check("positions", count as f64, good, "one, or one a row")?;
         let values = temperatures(&self.temperature, positions)?;
-        let values = TensorData::new(values, [count, 1]);
-        let values = Tensor::<2>::from_data(values, &logits.device());
+        let logits = wide(logits);
+        let values = as_values_of(&logits, values, [count, 1]);
         Ok(self.kept(logits / values))
     }
 
     /// Draws the next token of each row: logits `[batch, vocabulary]`, positions as in [`log_probs`](Self::log_probs).
     ///
-    /// A row with a NaN gets token 0 and a NaN: to look for it would stop the device.
+    /// A row without a distribution (a NaN or plus infinity among its logits, or minus infinity alone) gets token 0 and a
+    /// log-probability of NaN: to look for it would stop the device. [`Sampled::check`] looks when you ask.
     ///
     /// # Errors
     /// As [`log_probs`](Self::log_probs).
@@ -132,19 +158,12 @@ impl TokenSampler {
         rng: &mut impl Rng,
     ) -> Result<Sampled> {
         let log_probs = self.log_probs(logits.detach(), positions)?;
-        let [batch, vocabulary] = log_probs.dims();
-        let uniform: Vec<f32> = (0..batch).map(|_| rng.random()).collect();
-        let uniform = TensorData::new(uniform, [batch, 1]);
-        let uniform = Tensor::<2>::from_data(uniform, &log_probs.device());
-        let sums = log_probs.clone().exp().cumsum(1);
-        let total = sums.clone().narrow(1, vocabulary - 1, 1);
-        let drawn = sums.clone().lower_equal(uniform * total.clone());
-        // The last token with a probability, should rounding reach the total.
-        let last = sums.lower(total);
-        let count = |passed: Tensor<2, burn::tensor::Bool>| passed.int().sum_dim(1);
-        let tokens = count(drawn).min_pair(count(last));
+        let [batch, _] = log_probs.dims();
+        let tokens = race::draw(log_probs.clone(), rng);
+        let log_probs = log_probs.gather(1, tokens.clone());
+        let tokens = tokens.mask_fill(log_probs.clone().is_nan(), 0);
         Ok(Sampled {
-            log_probs: log_probs.gather(1, tokens.clone()).reshape([batch]),
+            log_probs: log_probs.reshape([batch]),
             tokens: tokens.reshape([batch]),
         })
     }
@@ -152,7 +171,8 @@ impl TokenSampler {
     /// The log-probability of each token of whole responses, as this sampler draws them: logits `[batch, tokens,
     /// vocabulary]`, tokens and result `[batch, tokens]`, each response from its token 0.
     ///
-    /// Differentiable. With a truncated vocabulary, a token that is not kept has minus infinity.
+    /// Differentiable; in f32 for logits of half precision. With a truncated vocabulary, a token that is not kept has minus
+    /// infinity; one that is no column of the vocabulary, such as the -100 that marks padding, has NaN.
     ///
     /// # Errors
     /// If the shapes differ or are empty, or a temperature is not above 0.
@@ -160,43 +180,15 @@ impl TokenSampler {
         check_tokens(&logits, &tokens)?;
         let [batch, length, vocabulary] = logits.dims();
         check_size(batch * length, vocabulary)?;
-        let rows = temper(logits, &self.temperature)?;
+        let rows = tempered(logits, &self.temperature)?;
         let kept = self.kept(rows.reshape([batch * length, vocabulary]));
         Ok(pick(kept.reshape([batch, length, vocabulary]), tokens))
     }
 
     /// Log-probabilities of tempered logits after top-k and top-p.
     fn kept(&self, logits: Tensor<2>) -> Tensor<2> {
-        let vocabulary = logits.dims()[1];
-        let mut logits = logits;
-        if let Some(top_k) = self.top_k.filter(|top_k| *top_k < vocabulary) {
-            let least = logits.clone().detach().topk(top_k, 1);
-            let least = least.narrow(1, top_k - 1, 1);
-            let lost = logits.clone().detach().lower(least);
-            logits = logits.mask_fill(lost, f32::NEG_INFINITY);
-        }
-        if let Some(top_p) = self.top_p.filter(|top_p| *top_p < 1.0) {
-            let probs = softmax(logits.clone().detach(), 1);
-            let sorted = probs.clone().sort_descending(1);
-            let before = sorted.clone().cumsum(1) - sorted.clone();
-            // The first token is kept, however small `top_p` is.
-            let count = before.lower_elem(top_p).int().sum_dim(1).clamp_min(1);
-            let least = sorted.gather(1, count - 1);
-            logits = logits.mask_fill(probs.lower(least), f32::NEG_INFINITY);
-        }
-        log_softmax(logits, 1)
+        log_probs(truncate(logits, self.top_k, self.top_p))
     }
-}
-
-fn check_size(rows: usize, vocabulary: usize) -> Result<()> {
-    if rows > 0 && vocabulary > 0 {
-        return Ok(());
-    }
-    Err(RlRewardsError::OutOfRange {
-        field: "logits",
-        value: format!("{rows} rows of {vocabulary}"),
-        allowed: "one row or more, of one token or more",
-    })
 }
 
 impl Checked for TokenSampler {

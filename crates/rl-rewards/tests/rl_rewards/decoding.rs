@@ -1,11 +1,11 @@
 //! The sampler draws what it says, and the correction undoes it.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regimen_rl_rewards::{
-    DecodingTemperature, TokenSampler, temper, token_log_probs, truncated_ratio,
+    DecodingTemperature, RlRewardsError, TokenSampler, temper, token_log_probs, truncated_ratio,
 };
 use regimen_schedules::{Constant, Schedule, Table};
 
@@ -221,9 +221,12 @@ fn no_gradient_flows_through_the_weight() {
 fn the_ends_of_a_truncated_vocabulary() {
     let logits = || rows(vec![0.0, 3.0, 3.0, 1.0], 1);
     let probs = |sampler: &TokenSampler| host(sampler.log_probs(logits(), &[0]).unwrap().exp());
+    // Of equal logits the first are kept.
     let greedy = plain().with_top_p(1e-9).unwrap();
-    assert_eq!(probs(&greedy), [0.0, 0.5, 0.5, 0.0]); // equal logits are all kept
-    assert_eq!(probs(&plain().with_top_k(1).unwrap()), [0.0, 0.5, 0.5, 0.0]);
+    assert_eq!(probs(&greedy), [0.0, 1.0, 0.0, 0.0]);
+    assert_eq!(probs(&plain().with_top_k(1).unwrap()), [0.0, 1.0, 0.0, 0.0]);
+    let three = plain().with_top_k(3).unwrap().with_top_p(0.6).unwrap();
+    assert_eq!(probs(&three), [0.0, 0.5, 0.5, 0.0]);
     let all = plain().with_top_k(9).unwrap().with_top_p(1.0).unwrap();
     assert_eq!(probs(&all), probs(&plain()));
 }
@@ -249,6 +252,13 @@ fn bad_input_is_named() {
     }
     let none = Tensor::<2>::zeros([0, 3], &device());
     assert!(plain().log_probs(none, &[0]).is_err());
+    for [batch, length, vocabulary] in [[0, 2, 3], [2, 0, 3], [2, 2, 0]] {
+        let empty = || Tensor::<3>::zeros([batch, length, vocabulary], &device());
+        let tokens = Tensor::<2, Int>::zeros([batch, length], &device());
+        assert!(temper(empty(), &Constant::ONE).is_err());
+        assert!(token_log_probs(empty(), tokens.clone()).is_err());
+        assert!(plain().token_log_probs(empty(), tokens).is_err());
+    }
     let tokens = Tensor::<2, Int>::zeros([2, 4], &device());
     let wide = Tensor::<3>::zeros([2, 3, 5], &device());
     assert!(token_log_probs(wide.clone(), tokens.clone()).is_err());
@@ -260,6 +270,188 @@ fn bad_input_is_named() {
     assert!(truncated_ratio(one(), Tensor::<1>::zeros([2], &device()), None).is_err());
     let wrong = r#"{"temperature":{"schedule":{"schedule":"constant","value":1.0}},"top_k":0}"#;
     assert!(serde_json::from_str::<TokenSampler>(wrong).is_err());
+}
+
+/// In a sum from the first token on, in f32, 0.997 and any of these is 0.997 again.
+#[test]
+fn the_tail_is_drawn_as_often_as_its_probability() {
+    let (rows, tokens, draws) = (50, 100_000, 40);
+    let mut row = vec![(0.003_f32 / tokens as f32).ln(); tokens];
+    row[0] = 0.997_f32.ln();
+    let logits = Tensor::<2>::from_data(TensorData::new(row, [1, tokens]), &device());
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut tail = Vec::new();
+    for _ in 0..draws {
+        let logits = logits.clone().expand([rows, tokens]);
+        let sampled = plain().sample(logits, &[0], &mut rng).unwrap();
+        let found = sampled.tokens.try_into_vec_as::<i64>().unwrap();
+        tail.extend(found.into_iter().filter(|token| *token > 0));
+    }
+    // 6 are expected.
+    assert!((1..=16).contains(&tail.len()), "{tail:?}");
+    let total = host(
+        plain()
+            .log_probs(logits.clone(), &[0])
+            .unwrap()
+            .exp()
+            .mean(),
+    );
+    assert!((total[0] * tokens as f64 - 1.0).abs() < 1e-4, "{total:?}");
+    // The same with top-p: of the tail all but 0.001 are kept.
+    let nucleus = plain().with_top_p(0.999).unwrap();
+    let probs = nucleus.log_probs(logits, &[0]).unwrap().exp();
+    let kept = host(probs.greater_elem(0.0).int().float().sum())[0];
+    assert!((kept - 66_667.0).abs() < 100.0, "{kept}");
+}
+
+#[test]
+fn every_token_is_drawn_in_every_float_type() {
+    let draws = |tokens: usize, count: usize, dtype: DType| {
+        let mut rng = StdRng::seed_from_u64(3);
+        let mut seen = vec![0_usize; tokens];
+        for _ in 0..count / 500 {
+            let logits = Tensor::<2>::zeros([500, tokens], (&device(), dtype));
+            let sampled = plain().sample(logits, &[0], &mut rng).unwrap();
+            for token in sampled.tokens.try_into_vec_as::<i64>().unwrap() {
+                seen[token as usize] += 1;
+            }
+        }
+        seen
+    };
+    for dtype in [DType::F32, DType::BF16, DType::F16] {
+        let seen = draws(1000, 20_000, dtype);
+        assert!(seen.iter().all(|count| *count > 0), "{dtype:?}");
+        // 999 degrees of freedom: 999, give or take 45.
+        let excess = |count: &usize| (*count as f64 - 20.0).powi(2) / 20.0;
+        let chi: f64 = seen.iter().map(excess).sum();
+        assert!((850.0..1150.0).contains(&chi), "{dtype:?}: {chi}");
+        // Of 5000 tokens 3160, give or take 22, in as many draws.
+        let seen = draws(5000, 5000, dtype);
+        let distinct = seen.iter().filter(|count| **count > 0).count();
+        assert!((3050..3270).contains(&distinct), "{dtype:?}: {distinct}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn top_k_keeps_exactly_k_tokens(
+        logits in prop::collection::vec(-2_i8..2, 40), top_k in 1_usize..40,
+    ) {
+        let logits = rows(logits.into_iter().map(f32::from).collect(), 2);
+        let found = plain().with_top_k(top_k).unwrap().log_probs(logits, &[0]).unwrap();
+        let kept: Vec<bool> = host(found).iter().map(|log| log.is_finite()).collect();
+        for row in kept.chunks(20) {
+            prop_assert_eq!(row.iter().filter(|kept| **kept).count(), top_k.min(20));
+        }
+    }
+}
+
+#[test]
+fn half_precision_is_taken_in_f32() {
+    let (batch, length, vocabulary) = (2, 3, 5);
+    let count = batch * length * vocabulary;
+    // Halves and quarters: the same numbers in every type.
+    let values: Vec<f32> = (0..count)
+        .map(|i| ((i * 7) % 11) as f32 / 4.0 - 1.0)
+        .collect();
+    let logits = |dtype| {
+        let data = TensorData::new(values.clone(), [batch, length, vocabulary]);
+        Tensor::<3>::from_data(data, (&device(), dtype))
+    };
+    let tau = Table::new(vec![1.0, 0.7, 1.3]).unwrap();
+    let sampler = TokenSampler::new(tau.clone()).with_top_k(4).unwrap();
+    let sampler = sampler.with_top_p(0.9).unwrap();
+    let tokens = Tensor::<2, Int>::zeros([batch, length], &device());
+    let expected = host(token_log_probs(logits(DType::F32), tokens.clone()).unwrap());
+    let drawn = |dtype| {
+        let step = logits(dtype).narrow(1, 1, 1).reshape([batch, vocabulary]);
+        let sampled = sampler
+            .sample(step, &[1], &mut StdRng::seed_from_u64(5))
+            .unwrap();
+        let log_probs = sampled.log_probs;
+        assert_eq!(log_probs.dtype(), DType::F32);
+        (
+            sampled.tokens.try_into_vec_as::<i64>().unwrap(),
+            host(log_probs),
+        )
+    };
+    for dtype in [DType::BF16, DType::F16] {
+        let policy = token_log_probs(logits(dtype), tokens.clone()).unwrap();
+        assert_eq!(policy.dtype(), DType::F32);
+        assert_eq!(host(policy), expected);
+        let own = sampler
+            .token_log_probs(logits(dtype), tokens.clone())
+            .unwrap();
+        let wide = sampler
+            .token_log_probs(logits(DType::F32), tokens.clone())
+            .unwrap();
+        assert_eq!((own.dtype(), host(own)), (DType::F32, host(wide)));
+        assert_eq!(drawn(dtype), drawn(DType::F32));
+        assert_eq!(temper(logits(dtype), &tau).unwrap().dtype(), dtype);
+        // Types may differ: the result has the policy's.
+        let row = |values: [f32; 2], dtype| Tensor::<1>::from_data(values, (&device(), dtype));
+        let half = row([-1.0, -2.0], dtype);
+        let full = row([-2.0, -2.0], DType::F32);
+        let weight = truncated_ratio(half.clone(), full.clone(), Some(2.0)).unwrap();
+        assert_eq!((weight.dtype(), host(weight)), (dtype, vec![2.0, 1.0]));
+        let weight = truncated_ratio(full, half, None).unwrap();
+        assert_eq!(weight.dtype(), DType::F32);
+        assert!((host(weight)[0] - (-1.0_f64).exp()).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn a_token_outside_the_vocabulary_has_nan() {
+    let logits = || Tensor::<3>::zeros([1, 4, 3], &device());
+    let tokens = || Tensor::<2, Int>::from_data([[2, 3, -1, -100]], &device());
+    let policy = host(token_log_probs(logits(), tokens()).unwrap());
+    let own = host(plain().token_log_probs(logits(), tokens()).unwrap());
+    for logs in [policy, own] {
+        assert!((logs[0] + 3.0_f64.ln()).abs() < 1e-6);
+        assert!(logs[1..].iter().all(|log| log.is_nan()));
+    }
+}
+
+#[test]
+fn rows_without_a_distribution_are_told() {
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let all = [
+        [nan, 0.0, 3.0],
+        [-inf, -inf, -inf],
+        [inf, 0.0, 0.0],
+        [0.0, 9.0, 9.0],
+    ];
+    for sampler in [
+        plain(),
+        plain().with_top_k(2).unwrap(),
+        plain().with_top_p(0.9).unwrap(),
+        plain().with_top_k(2).unwrap().with_top_p(0.3).unwrap(),
+    ] {
+        let sampled = |values: &[[f32; 3]]| {
+            let logits = rows(values.concat(), values.len());
+            sampler
+                .sample(logits, &[0], &mut StdRng::seed_from_u64(0))
+                .unwrap()
+        };
+        for bad in &all[..3] {
+            let sampled = sampled(&[all[3], *bad]);
+            let error = sampled.check().unwrap_err();
+            assert_eq!(error, RlRewardsError::NoDistribution { row: 1 }, "{bad:?}");
+            let tokens = sampled.tokens.try_into_vec_as::<i64>().unwrap();
+            assert!(tokens[0] > 0 && tokens[1] == 0, "{tokens:?}");
+        }
+        sampled(&all[3..]).check().unwrap();
+        // One token is a distribution.
+        let one = sampled(&[[-inf, 2.0, -inf]]);
+        one.check().unwrap();
+        assert_eq!(
+            (
+                host(one.log_probs),
+                one.tokens.try_into_vec_as::<i64>().unwrap()
+            ),
+            (vec![0.0], vec![1])
+        );
+    }
 }
 
 #[test]

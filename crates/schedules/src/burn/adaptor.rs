@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 
 use crate::compose::AnySchedule;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::feedback::Feedback;
 use crate::schedule::Schedule;
 use crate::values::Constant;
@@ -17,9 +17,18 @@ use crate::values::Infinite;
 
 /// A [`Schedule`] as an [`LrScheduler`], ready for Burn's `Learner`.
 ///
-/// Burn steps a scheduler before the first update, so update `t` runs at `schedule.at(t)`. The
-/// record holds the position only: the schedule is rebuilt from its own parameters. Burn gives a scheduler no way to refuse a
-/// record: one of another scheduler, without a position, starts at step 0.
+/// Burn steps a scheduler once before each update of the optimizer, so update `t` runs at `schedule.at(t)`: also with
+/// gradient accumulation and on several devices, under every execution strategy of `SupervisedTraining`. A schedule's length is
+/// therefore a number of updates: batches over `accumulation`, rounded up in each epoch, times the epochs. A `launch` begins with
+/// the scheduler that it is given: for a second one that goes on with the same schedule, [`with_position`](Self::with_position)
+/// says how many updates the first one made, unless Burn's checkpoint does.
+///
+/// The record holds the position and a few rates of the run so far; the schedule is rebuilt from its own parameters. A schedule
+/// that had other rates up to the position, such as one of another length, would make the rate jump: [`resume`](Self::resume)
+/// refuses it. Burn gives a scheduler no way to refuse a record: in a `launch` from a checkpoint it goes on at the record's
+/// position, [`mismatch`](Self::mismatch) holds the error, and the error is logged with `tracing`. What is the same up to the
+/// position and differs later (a longer stable phase, a branch that anneals) is no mismatch, and
+/// [`with_any_past`](Self::with_any_past) allows any. A record of another scheduler, without a position, starts at step 0.
 ///
 /// ```
 /// use burn::lr_scheduler::LrScheduler;
@@ -39,8 +48,10 @@ use crate::values::Infinite;
 pub struct LrSchedule<S> {
     schedule: S,
     next: usize,
-    updates_per_step: usize,
+    calls_per_update: usize,
     within: usize,
+    any_past: bool,
+    mismatch: Option<Error>,
 }
 
 impl<S: Schedule> LrSchedule<S> {
@@ -50,16 +61,123 @@ impl<S: Schedule> LrSchedule<S> {
         Self {
             schedule,
             next: 0,
-            updates_per_step: 1,
+            calls_per_update: 1,
             within: 0,
+            any_past: false,
+            mismatch: None,
         }
     }
 
-    /// Advances the schedule only every `batches` calls: with gradient accumulation Burn's learner
-    /// steps the scheduler at each micro-batch, while schedules count updates. 0 counts as 1.
+    /// Goes on from a record.
+    ///
+    /// ```
+    /// use burn::lr_scheduler::LrScheduler;
+    /// use regimen_schedules::{Linear, LrSchedule};
+    ///
+    /// let mut scheduler = LrSchedule::new(Linear::new(1.0, 4)?);
+    /// scheduler.step();
+    /// scheduler.step();
+    /// let record = scheduler.to_record();
+    /// assert_eq!(LrSchedule::resume(Linear::new(1.0, 4)?, &record)?.step(), 0.5);
+    ///
+    /// let error = LrSchedule::resume(Linear::new(1.0, 8)?, &record).unwrap_err();
+    /// assert!(error.to_string().contains("had the rate 0.75 at step 1, where this schedule has 0.875"));
+    ///
+    /// let mut longer = LrSchedule::new(Linear::new(1.0, 8)?).with_any_past();
+    /// longer.load_record(record);
+    /// assert_eq!(longer.step(), 0.75);
+    /// # Ok::<(), regimen_schedules::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the record is not that of an [`LrSchedule`], or the schedule had other rates up to its position.
+    pub fn resume(schedule: S, record: &LrSchedulerRecord) -> Result<Self> {
+        if record.scalar::<u64>("step").is_none() {
+            return Err(Error::OutOfRange {
+                field: "record",
+                value: "without a step".into(),
+                allowed: "that of an `LrSchedule`",
+            });
+        }
+        let mut new = Self::new(schedule);
+        new.load(record);
+        match new.mismatch.take() {
+            Some(error) => Err(error),
+            None => Ok(new),
+        }
+    }
+
+    /// Takes records of runs that had other rates, for a change that is meant: the schedule goes on at the record's position.
     #[must_use]
-    pub fn with_accumulation(mut self, batches: usize) -> Self {
-        self.updates_per_step = batches.max(1);
+    pub fn with_any_past(mut self) -> Self {
+        self.any_past = true;
+        self
+    }
+
+    /// What is wrong with the record that was loaded last.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<&Error> {
+        self.mismatch.as_ref()
+    }
+
+    /// The steps whose rates a record keeps: the first, the middle and the last one so far.
+    fn kept(next: usize) -> [(&'static str, usize); 3] {
+        let last = next.saturating_sub(1);
+        [
+            ("rate_first", 0),
+            ("rate_middle", last / 2),
+            ("rate_last", last),
+        ]
+    }
+
+    fn load(&mut self, record: &LrSchedulerRecord) {
+        let read = |key: &str| record.scalar::<u64>(key).map(|value| value as usize);
+        self.next = read("step").unwrap_or(0);
+        self.within = read("within").unwrap_or(0).min(self.calls_per_update - 1);
+        self.mismatch = None;
+        if self.any_past {
+            return;
+        }
+        for (key, step) in Self::kept(self.next) {
+            let found = self.schedule.at(step);
+            // Nothing is kept of a run that has not begun.
+            let recorded = record.scalar::<f64>(key).unwrap_or(found);
+            // Another build may round otherwise.
+            if (found - recorded).abs() > 1e-9 * recorded.abs().max(f64::MIN_POSITIVE) {
+                self.mismatch = Some(Error::OtherSchedule {
+                    step,
+                    recorded,
+                    found,
+                });
+            }
+        }
+    }
+
+    /// For a loop of your own that calls [`step`](LrScheduler::step) once a micro-batch: the schedule advances after so many
+    /// calls, which are one update. 0 counts as 1.
+    ///
+    /// Not for Burn's `SupervisedTraining`, which steps the scheduler once an update whatever its `grads_accumulation` is: there
+    /// it would slow the schedule down.
+    ///
+    /// ```
+    /// use burn::lr_scheduler::LrScheduler;
+    /// use regimen_schedules::{Linear, LrSchedule};
+    ///
+    /// let mut scheduler = LrSchedule::new(Linear::new(1.0, 2)?).with_calls_per_update(2);
+    /// let rates = [0, 1, 2, 3].map(|_micro_batch| scheduler.step());
+    /// assert_eq!(rates, [1.0, 1.0, 0.5, 0.5]);
+    /// # Ok::<(), regimen_schedules::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_calls_per_update(mut self, calls: usize) -> Self {
+        self.calls_per_update = calls.max(1);
+        self
+    }
+
+    /// Begins at a step: the number of updates that earlier runs made on this schedule.
+    #[must_use]
+    pub fn with_position(mut self, step: usize) -> Self {
+        (self.next, self.within) = (step, 0);
         self
     }
 
@@ -108,7 +226,7 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
     fn step(&mut self) -> f64 {
         let value = self.schedule.at(self.next);
         self.within += 1;
-        if self.within == self.updates_per_step {
+        if self.within == self.calls_per_update {
             self.within = 0;
             self.next += 1;
         }
@@ -116,22 +234,30 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
     }
 
     fn to_record(&self) -> LrSchedulerRecord {
-        LrSchedulerRecord::new()
+        let mut record = LrSchedulerRecord::new()
             .with_scalar("step", self.next as u64)
-            .with_scalar("within", self.within as u64)
+            .with_scalar("within", self.within as u64);
+        if self.next > 0 {
+            for (key, step) in Self::kept(self.next) {
+                record = record.with_scalar(key, self.schedule.at(step));
+            }
+        }
+        record
     }
 
     fn load_record(&mut self, record: LrSchedulerRecord) {
-        let read = |key: &str| record.scalar::<u64>(key).map(|value| value as usize);
-        self.next = read("step").unwrap_or(0);
-        self.within = read("within").unwrap_or(0).min(self.updates_per_step - 1);
+        self.load(&record);
+        if let Some(mismatch) = &self.mismatch {
+            tracing::error!("learning rate: {mismatch}");
+        }
     }
 }
 
 /// A rate that follows a metric, as an [`LrScheduler`].
 ///
-/// Clones share the rate's state: one goes into the `Learner`, another stays where the metric is
-/// known (in the model with `#[module(skip)]`, or outside) and calls [`observe`](Self::observe).
+/// Clones share the rate's state, which is host numbers: one goes into the `Learner`, another stays where the metric is
+/// known (in the model with `#[module(skip)]`, or outside) and calls [`observe`](Self::observe), once for each value that
+/// counts: with gradient accumulation or on several devices that is a mean over all parts of an update, not a call for each.
 /// The record holds the state, so a run that is resumed goes on with its rate, its best value and its counts. Burn gives a
 /// scheduler no way to refuse a record: one of another scheduler leaves this state as it is.
 ///
@@ -167,6 +293,19 @@ impl<F: Feedback> LrFeedback<F> {
         let feedback = Arc::new(Mutex::new(feedback));
         let schedule = LrSchedule::new(schedule.into());
         Self { feedback, schedule }
+    }
+
+    /// Takes records of runs whose schedule had other rates: see [`LrSchedule::with_any_past`].
+    #[must_use]
+    pub fn with_any_past(mut self) -> Self {
+        self.schedule = self.schedule.with_any_past();
+        self
+    }
+
+    /// What is wrong with the schedule of the record that was loaded last.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<&Error> {
+        self.schedule.mismatch()
     }
 
     /// Takes the metric's next value; returns what the feedback says from now on.

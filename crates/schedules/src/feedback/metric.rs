@@ -16,10 +16,14 @@ pub enum Mode {
 }
 
 /// By how much a metric must be better than the best so far.
+///
+/// A fraction is one of the best's size, `|best|`, so that a metric below 0 (a log-likelihood, a negated reward) has to improve
+/// too. torch and optax multiply the best itself by `1 - fraction`: the same above 0, while below it their bound is worse than
+/// the best, and a constant metric counts as improving for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Threshold {
-    /// By a fraction of the best, 0 or more: for a metric that is positive.
+    /// By a fraction of the best's size, 0 or more.
     Relative(f64),
     /// By an amount, 0 or more.
     Absolute(f64),
@@ -56,9 +60,11 @@ impl Threshold {
             return true;
         };
         let (relative, absolute) = self.parts();
+        // As torch and optax round it, for a best above 0.
+        let share = relative * best.signum();
         match mode {
-            Mode::Min => metric < best * (1.0 - relative) - absolute,
-            Mode::Max => metric > best * (1.0 + relative) + absolute,
+            Mode::Min => metric < best * (1.0 - share) - absolute,
+            Mode::Max => metric > best * (1.0 + share) + absolute,
         }
     }
 }

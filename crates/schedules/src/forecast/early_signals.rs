@@ -18,8 +18,13 @@ use crate::error::{Error, Result, check, check_finite, check_not_negative, check
 /// |---|---|---|---|
 /// | `start` | | samples seen | from 1 |
 /// | `end` | | samples seen | above `start` |
-/// | `fall` | 0.01 | share of the loss | from 0 |
+/// | `fall` | 0 | share of the loss | from 0 |
 /// | `tolerance` | 0.05 | share of the loss | from 0 |
+///
+/// The loss has fallen if its mean in the window lies below the mean before by more than noise, and by more than the share
+/// `fall` of that. Noise is three standard errors of the difference, from the second differences of the losses: a loss that falls
+/// slowly but surely is healthy, one that only fluctuates is not. With fewer than three updates up to the window's end there is
+/// no measure of noise, and with one (a batch as large as the window's end) none of the fall: only then a finite loss is enough.
 ///
 /// Runs are compared at equal samples, never at equal steps: a batch of 4096 takes 1/32 of the steps of one of 128. 5 to 10 % of
 /// the samples of a run is a useful window.
@@ -29,7 +34,7 @@ pub struct EarlySignalsConfig {
     pub start: u64,
     /// Samples with which it ends.
     pub end: u64,
-    /// How much lower the loss must be in the window than on average before it, as a share of that.
+    /// How much lower the loss must be in the window than on average before it at least, as a share of that.
     pub fall: f64,
     /// How much the loss may rise from the window's first half to its second, as a share of it.
     pub tolerance: f64,
@@ -42,7 +47,7 @@ impl EarlySignalsConfig {
         Self {
             start,
             end,
-            fall: 0.01,
+            fall: 0.0,
             tolerance: 0.05,
         }
     }
@@ -72,6 +77,7 @@ impl EarlySignalsConfig {
             diverged: false,
             norms: 0.0,
             losses: [0.0; 3],
+            noise: Noise::default(),
         }
         .checked()
     }
@@ -102,7 +108,45 @@ pub struct EarlySignals {
     norms: f64,
     /// The same of the losses: before the window, in its first half, in its second.
     losses: [f64; 3],
+    #[serde(default)]
+    noise: Noise,
 }
+
+/// What tells how far the mean before the window and the mean in it differ by noise alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Noise {
+    /// Updates up to the window's end.
+    updates: u64,
+    /// The last two losses, the latest first.
+    last: [f64; 2],
+    /// Sum of the squared second differences of the losses, each of which is six times a loss's variance.
+    squares: f64,
+    /// Sum of the squared weights that the updates have in the difference of the two means.
+    weights: f64,
+}
+
+impl Noise {
+    fn observe(&mut self, loss: f64, weight: f64) {
+        let [one, two] = self.last;
+        if self.updates >= 2 {
+            self.squares += (loss - 2.0 * one + two).powi(2);
+        }
+        self.last = [loss, one];
+        self.updates += 1;
+        self.weights += weight * weight;
+    }
+
+    /// The standard error of the difference; 0 where it can't be known.
+    fn error(&self) -> f64 {
+        match self.updates.saturating_sub(2) {
+            0 => 0.0,
+            differences => (self.squares / (6.0 * differences as f64) * self.weights).sqrt(),
+        }
+    }
+}
+
+/// Standard errors that tell a fall from noise.
+const SURE: f64 = 3.0;
 
 checked_serde!(EarlySignals);
 
@@ -150,6 +194,9 @@ impl EarlySignals {
             let within = to.min(high).saturating_sub(from.max(low));
             within as f64
         });
+        let EarlySignalsConfig { start, end, .. } = self.config;
+        let weight = counts[0] / start as f64 - (counts[1] + counts[2]) / (end - start) as f64;
+        self.noise.observe(loss, weight);
         self.norms += (counts[1] + counts[2]) * gradient_norm;
         for (sum, count) in self.losses.iter_mut().zip(counts) {
             *sum += count * loss;
@@ -198,7 +245,8 @@ impl EarlySignals {
         let loss = (self.losses[1] + self.losses[2]) / width;
         let sizes = self.parts().map(|(low, high)| (high - low) as f64);
         let [before, first, second] = [0, 1, 2].map(|part| self.losses[part] / sizes[part]);
-        let fell = loss <= before - fall * before.abs();
+        let least = (fall * before.abs()).max(SURE * self.noise.error());
+        let fell = self.noise.updates < 2 || before - loss > least;
         // A window of one sample has no second half.
         let rises = sizes[2] > 0.0 && second > first + tolerance * first.abs();
         Ok(EarlySignal {
@@ -216,8 +264,8 @@ pub struct EarlySignal {
     pub gradient_norm: f64,
     /// Mean training loss, over samples.
     pub loss: f64,
-    /// Whether every value was finite, and the loss fell from before the window into it and does not rise within. A high loss is a
-    /// good sign only then: a run that diverged or does not learn has one too.
+    /// Whether every value was finite, and the loss fell from before the window into it by more than noise and does not rise
+    /// within. A high loss is a good sign only then: a run that diverged or does not learn has one too.
     pub healthy: bool,
 }
 
@@ -417,10 +465,32 @@ mod tests {
         };
         assert!(healthy([3.0, 2.9, 2.8, 2.7]));
         assert!(!healthy([3.0, 3.0, 3.0, 3.0]));
-        assert!(!healthy([3.0, 2.99, 2.99, 2.98]));
+        assert!(healthy([1.200, 1.197, 1.194, 1.190]));
+        assert!(!healthy([3.0, 2.99, 3.01, 2.98]));
         assert!(!healthy([3.0, 2.0, 2.5, 2.9]));
         assert!(!healthy([3.0, 2.9, f64::NAN, 2.7]));
         assert!(!healthy([f64::INFINITY, 2.9, 2.8, 2.7]));
+    }
+
+    #[test]
+    fn a_falling_loss_is_healthy_at_every_batch_size() {
+        for batch in [1, 32, 512, 1000, 4096, 6400, 8192, 12_800, 20_000] {
+            let mut signals = EarlySignalsConfig::new(6400, 12_800).init().unwrap();
+            let (mut seen, mut flat) = (0, signals.clone());
+            while !signals.is_complete() {
+                signals
+                    .observe(batch, 1.0, 2.0 - 1e-6 * seen as f64)
+                    .unwrap();
+                flat.observe(batch, 1.0, 2.0).unwrap();
+                seen += batch;
+            }
+            assert!(signals.signal().unwrap().healthy, "{batch}");
+            // One update tells nothing of a fall.
+            assert_eq!(flat.signal().unwrap().healthy, batch >= 12_800, "{batch}");
+        }
+        let asked = EarlySignalsConfig::new(10, 40).with_fall(0.01);
+        let updates = [3.0, 2.99, 2.98, 2.97].map(|loss| (10, 1.0, loss));
+        assert!(!observed(asked, &updates).signal().unwrap().healthy);
     }
 
     /// Losses of a run that learns nothing differ by noise alone.

@@ -37,3 +37,8 @@ pub(super) fn rest(field: &'static str, total: usize, before: usize) -> Result<u
     check(field, total as f64, total > before, "more than the warm-up")?;
     Ok(total - before)
 }
+
+/// The same where a warm-up may be as long as the run or longer: then one step.
+pub(super) fn rest_or_one(total: usize, before: usize) -> usize {
+    total.saturating_sub(before).max(1)
+}

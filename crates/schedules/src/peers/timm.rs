@@ -3,7 +3,7 @@
 use crate::compose::AnySchedule;
 use crate::compose::{Warmup, WarmupClock};
 use crate::curve::Curve;
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::values::{MultiStep, Stable, WarmRestarts, Wsd};
 
 /// The warm-up of `CosineLRScheduler`, `PolyLRScheduler`, `StepLRScheduler` and
@@ -87,7 +87,7 @@ pub fn multi_step(rate: f64, gamma: f64, milestones: &[usize]) -> Result<MultiSt
 /// before. timm's default curve is `1 - sqrt(p)`.
 ///
 /// # Errors
-/// If a parameter is out of its range.
+/// If a parameter is out of its range, such as a `decay` longer than `steps`.
 pub fn wsd(
     rate: f64,
     (warmup, init): (usize, f64),
@@ -96,7 +96,8 @@ pub fn wsd(
     curve: Curve,
     end: f64,
 ) -> Result<Wsd> {
-    let held = steps.saturating_sub(decay);
+    check("decay", decay as f64, decay <= steps, "`steps` or fewer")?;
+    let held = steps - decay;
     let wsd = Wsd::new(rate, warmup, held, decay)?.with_start(init)?;
     wsd.with_stable(stable)?.with_curve(curve)?.with_end(end)
 }

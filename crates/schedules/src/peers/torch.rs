@@ -2,14 +2,15 @@
 
 use super::parts::delayed;
 use crate::compose::AnySchedule;
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::values::{Constant, Linear};
 
 /// `ConstantLR`: `rate factor` for some steps, then `rate`. torch's defaults are a third and 5.
 ///
 /// # Errors
-/// If a number is not finite.
+/// If the rate is not finite, or the factor is not from 0 to 1, as there.
 pub fn constant_lr(rate: f64, factor: f64, steps: usize) -> Result<AnySchedule> {
+    check("factor", factor, (0.0..=1.0).contains(&factor), "0 to 1")?;
     delayed(rate * factor, steps, Constant::new(rate)?)
 }
 
@@ -17,7 +18,10 @@ pub fn constant_lr(rate: f64, factor: f64, steps: usize) -> Result<AnySchedule> 
 /// third, 1 and 5.
 ///
 /// # Errors
-/// If a number is out of its range.
+/// If the rate is not finite, `start` is not above 0 and up to 1, `end` is not from 0 to 1, as there, or `steps` is 0.
 pub fn linear_lr(rate: f64, start: f64, end: f64, steps: usize) -> Result<AnySchedule> {
+    let good = start > 0.0 && start <= 1.0;
+    check("start", start, good, "above 0 and up to 1")?;
+    check("end", end, (0.0..=1.0).contains(&end), "0 to 1")?;
     Ok(Linear::between(rate * start, rate * end, steps)?.into())
 }

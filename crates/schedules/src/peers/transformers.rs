@@ -1,11 +1,13 @@
 //! Names of `transformers.optimization`: a linear warm-up from 0 over `warmup` steps, then a
 //! decay that ends at `steps`, the length of the whole run.
+//!
+//! A warm-up may be as long as the run, or longer: then its updates have the rates of the warm-up's first part, as there.
 
-use super::parts::{delayed, line_then, rest};
+use super::parts::{delayed, line_then, rest_or_one};
 use crate::compose::AnySchedule;
 use crate::compose::{Sequence, Skipped};
 use crate::curve::{Curve, Rise};
-use crate::error::{Result, check_not_negative};
+use crate::error::{Result, check, check_not_negative};
 use crate::values::Between;
 use crate::values::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
 use crate::values::{HardRestarts, Wsd};
@@ -32,12 +34,12 @@ pub fn constant_with_warmup(rate: f64, warmup: usize) -> Result<AnySchedule> {
 /// # Errors
 /// If a parameter is out of its range.
 pub fn linear_with_warmup(rate: f64, warmup: usize, steps: usize) -> Result<AnySchedule> {
-    line_then(
-        0.0,
-        rate,
-        warmup,
-        Linear::new(rate, rest("steps", steps, warmup)?)?,
-    )
+    if steps <= warmup {
+        check_not_negative("rate", rate)?;
+        return line_then(0.0, rate, warmup, Constant::new(0.0)?);
+    }
+    let decay = Linear::new(rate, steps - warmup)?;
+    line_then(0.0, rate, warmup, decay)
 }
 
 /// `get_cosine_schedule_with_warmup` with half a cycle, the default; `end` is 0, or the rate that
@@ -47,7 +49,8 @@ pub fn linear_with_warmup(rate: f64, warmup: usize, steps: usize) -> Result<AnyS
 /// # Errors
 /// If a parameter is out of its range.
 pub fn cosine_with_warmup(rate: f64, warmup: usize, steps: usize, end: f64) -> Result<AnySchedule> {
-    let cosine = Cosine::new(rate, rest("steps", steps, warmup)?)?.with_end(end)?;
+    check_not_negative("end", end)?;
+    let cosine = Cosine::new(rate, rest_or_one(steps, warmup))?.with_end(end)?;
     line_then(0.0, rate, warmup, cosine)
 }
 
@@ -64,7 +67,7 @@ pub fn cosine_with_cycles(
     end: f64,
     cycles: f64,
 ) -> Result<AnySchedule> {
-    let waves = waves(rate, rest("steps", steps, warmup)?, end, cycles)?;
+    let waves = waves(rate, rest_or_one(steps, warmup), end, cycles)?;
     line_then(0.0, rate, warmup, waves)
 }
 
@@ -89,14 +92,14 @@ pub fn cosine_with_hard_restarts(
     steps: usize,
     cycles: usize,
 ) -> Result<AnySchedule> {
-    let cosine = HardRestarts::new(rate, cycles, rest("steps", steps, warmup)?)?;
+    let cosine = HardRestarts::new(rate, cycles, rest_or_one(steps, warmup))?;
     line_then(0.0, rate, warmup, cosine)
 }
 
 /// `get_polynomial_decay_schedule_with_warmup`; its defaults are `end` 1e-7 and `power` 1.
 ///
 /// # Errors
-/// If a parameter is out of its range.
+/// If a parameter is out of its range, or `end` is not below `rate`.
 pub fn polynomial_with_warmup(
     rate: f64,
     warmup: usize,
@@ -104,7 +107,12 @@ pub fn polynomial_with_warmup(
     end: f64,
     power: f64,
 ) -> Result<AnySchedule> {
-    let decay = Polynomial::decay(rate, end, rest("steps", steps, warmup)?, power)?;
+    check("end", end, end < rate, "below `rate`")?;
+    if steps <= warmup {
+        // No step of the decay is left.
+        return line_then(0.0, rate, warmup, Constant::new(end)?);
+    }
+    let decay = Polynomial::decay(rate, end, steps - warmup, power)?;
     line_then(0.0, rate, warmup, decay)
 }
 
@@ -135,7 +143,8 @@ pub fn cosine_warmup_with_min_lr(
     end: f64,
     start: Option<f64>,
 ) -> Result<AnySchedule> {
-    let cosine = Cosine::new(rate, rest("steps", steps, warmup)?)?.with_end(end)?;
+    check_not_negative("end", end)?;
+    let cosine = Cosine::new(rate, rest_or_one(steps, warmup))?.with_end(end)?;
     ahead_of_rise(rate, warmup, start, cosine)
 }
 
@@ -163,7 +172,7 @@ pub fn cosine_warmup_with_min_lr_and_cycles(
     start: Option<f64>,
     cycles: f64,
 ) -> Result<AnySchedule> {
-    let waves = waves(rate, rest("steps", steps, warmup)?, end, cycles)?;
+    let waves = waves(rate, rest_or_one(steps, warmup), end, cycles)?;
     ahead_of_rise(rate, warmup, start, waves)
 }
 

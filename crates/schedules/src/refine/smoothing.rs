@@ -6,11 +6,14 @@
 
 use crate::error::{Error, Result};
 
-/// A rolling median of odd `width`: the start is padded with the first value, the end by mirror
+/// The widest window of a median filter.
+const WIDEST: usize = 1 << 24;
+
+/// A rolling median of odd `width`, up to `2^24`: the start is padded with the first value, the end by mirror
 /// reflection without the edge value.
 ///
 /// # Errors
-/// If `width` is even, or the values are empty or not all finite.
+/// If `width` is even or larger, or the values are empty or not all finite.
 ///
 /// ```
 /// use regimen_schedules::refine::median_filter;
@@ -21,11 +24,11 @@ use crate::error::{Error, Result};
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 pub fn median_filter(values: &[f64], width: usize) -> Result<Vec<f64>> {
-    if width.is_multiple_of(2) {
+    if width.is_multiple_of(2) || width > WIDEST {
         return Err(Error::OutOfRange {
             field: "width",
             value: width.to_string(),
-            allowed: "an odd number",
+            allowed: "an odd number up to 2^24",
         });
     }
     finite("norms", values)?;

@@ -6,7 +6,7 @@
 //! 2510.08169: importance annealing and cross-decoder gradient blocking.
 
 #[cfg(feature = "burn")]
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, FloatDType, Int, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::between::Between;
@@ -96,8 +96,11 @@ impl<S: Schedule> Importance<S> {
         check_shape("second", second.dims() == first.dims(), &second.dims())?;
         Ok(match self.weights(step)? {
             [1.0, _] => first,
-            [_, 1.0] => second,
-            [lambda, rest] => first * lambda + second * rest,
+            [_, 1.0] => second.cast(first.dtype()),
+            [lambda, rest] => {
+                let second = second.cast(first.dtype());
+                first * lambda + second * rest
+            }
         })
     }
 }
@@ -105,7 +108,8 @@ impl<S: Schedule> Importance<S> {
 /// The mean over sequences of each one's summed loss divided by its target's length: losses `[batch]`, lengths `[batch]`.
 ///
 /// A decoder's cross-entropy is often a mean over tokens and a CTC loss a sum over the sequence. Divided by the same lengths
-/// they have one scale. An empty target counts as one of length 1. Differentiable.
+/// they have one scale. An empty target counts as one of length 1. Differentiable. Taken in f32 for losses of half precision, whose
+/// type the mean has.
 ///
 /// # Errors
 /// If the shapes differ or there is no sequence.
@@ -113,7 +117,17 @@ impl<S: Schedule> Importance<S> {
 pub fn per_length(losses: Tensor<1>, lengths: Tensor<1, Int>) -> Result<Tensor<1>> {
     let good = losses.dims() == lengths.dims() && losses.dims() != [0];
     check_shape("lengths", good, &lengths.dims())?;
-    Ok((losses / lengths.clamp_min(1).float()).mean())
+    let dtype = losses.dtype();
+    // Half precision counts only to 256.
+    let wide = match dtype {
+        DType::F16 | DType::BF16 => losses.cast(DType::F32),
+        _ => losses,
+    };
+    let lengths = lengths
+        .clamp_min(1)
+        .cast(FloatDType::F32)
+        .cast(wide.dtype());
+    Ok((wide / lengths).mean().cast(dtype))
 }
 
 /// Whether gradients pass from the decoder that attends into the features that it attends to.
@@ -133,7 +147,7 @@ impl Bridge {
     ///
     /// Features keep the places `0..n` and the memory `n..n + k`: give both one table of positions. Only the value that
     /// enters the memory is cut off the tape, so the other decoder's own loss still trains it. Never bridge the other
-    /// way: features of a decoder that is taught with the target contain the target.
+    /// way: features of a decoder that is taught with the target contain the target. The result has the memory's type.
     ///
     /// ```
     /// use burn::tensor::{Device, Tensor};
@@ -159,6 +173,7 @@ impl Bridge {
             Self::Blocked => features.detach(),
             Self::Open => features,
         };
+        let features = features.cast(memory.dtype());
         Ok(Tensor::cat(vec![features, memory], 1))
     }
 }

@@ -140,11 +140,11 @@ impl Cosine {
         .checked()
     }
 
-    /// Ends at `end` instead of 0. A library that asks for a fraction of the peak (`alpha`) means
+    /// Ends at `end` instead of 0, any finite value. A library that asks for a fraction of the peak (`alpha`) means
     /// `alpha * peak`.
     ///
     /// # Errors
-    /// If `end` is not finite or negative.
+    /// If `end` is not finite.
     pub fn with_end(self, end: f64) -> Result<Self> {
         Self { end, ..self }.checked()
     }
@@ -171,7 +171,7 @@ impl Checked for Cosine {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("peak", self.peak)?;
-        check_not_negative("end", self.end)?;
+        check_finite("end", self.end)?;
         check_positive("exponent", self.exponent)?;
         check_positive("k_decay", self.k_decay)
     }
@@ -278,7 +278,7 @@ impl Polynomial {
         .checked()
     }
 
-    /// From `peak` to `end` over `steps`, 1 or more, without a warm-up.
+    /// From `peak`, 0 or more, to `end`, any finite value, over `steps`, 1 or more, without a warm-up.
     ///
     /// # Errors
     /// If a parameter is out of its range.
@@ -329,7 +329,7 @@ impl Checked for Polynomial {
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("peak", self.peak)?;
-        check_not_negative("end", self.end)?;
+        check_finite("end", self.end)?;
         let warmup = self.warmup;
         check(
             "warmup",

@@ -170,12 +170,13 @@ impl PiecewiseConstant {
         .checked()
     }
 
-    /// From `first`, times a factor at each of the steps: the factors accumulate.
+    /// From `first`, times a factor, 0 or more, at each of the steps: the factors accumulate in the order of the steps, in
+    /// whatever order they are listed.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// If a step is listed twice, a factor is negative, or a value is not finite.
     pub fn from_factors(first: f64, factors: &[(usize, f64)]) -> Result<Self> {
-        let (boundaries, values) = accumulate(first, factors);
+        let (boundaries, values) = accumulate(first, factors)?;
         Self::new(boundaries, values)
     }
 
@@ -186,15 +187,18 @@ impl PiecewiseConstant {
     }
 }
 
-/// Steps, and the first value with what follows from the factors.
-fn accumulate(first: f64, factors: &[(usize, f64)]) -> (Vec<usize>, Vec<f64>) {
+/// Steps in order, and the first value with what follows from the factors.
+fn accumulate(first: f64, factors: &[(usize, f64)]) -> Result<(Vec<usize>, Vec<f64>)> {
+    let mut factors = factors.to_vec();
+    factors.sort_by_key(|(step, _)| *step);
     let mut values = vec![first];
     let mut value = first;
-    for (_, factor) in factors {
+    for (_, factor) in &factors {
+        check_not_negative("factor", *factor)?;
         value *= factor;
         values.push(value);
     }
-    (factors.iter().map(|(step, _)| *step).collect(), values)
+    Ok((factors.into_iter().map(|(step, _)| step).collect(), values))
 }
 
 impl Checked for PiecewiseConstant {
@@ -245,14 +249,18 @@ impl PiecewiseInterpolate {
         .checked()
     }
 
-    /// From `first` at step 0, through that value times a factor at each of the steps: the factors
-    /// accumulate.
+    /// From `first` at step 0, through that value times a factor, 0 or more, at each of the steps: the factors accumulate in the
+    /// order of the steps, in whatever order they are listed. A factor at step 0 applies from the start.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// If a step is listed twice, a factor is negative, or a value is not finite.
     pub fn from_factors(first: f64, factors: &[(usize, f64)], curve: Curve) -> Result<Self> {
-        let (mut steps, values) = accumulate(first, factors);
-        steps.insert(0, 0);
+        let (mut steps, mut values) = accumulate(first, factors)?;
+        if steps.first() == Some(&0) {
+            values.remove(0);
+        } else {
+            steps.insert(0, 0);
+        }
         Self {
             steps,
             values,

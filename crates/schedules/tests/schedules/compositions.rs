@@ -222,7 +222,7 @@ proptest! {
     fn resumed_at_any_step_equals_the_straight_run(
         schedule in any_schedule(), stop in 0_usize..160, batches in 1_usize..4,
     ) {
-        let new = || LrSchedule::new(schedule.clone()).with_accumulation(batches);
+        let new = || LrSchedule::new(schedule.clone()).with_calls_per_update(batches);
         let mut straight = new();
         let expected: Vec<f64> = (0..160).map(|_| straight.step()).collect();
         let mut first = new();

@@ -305,3 +305,30 @@ fn values_that_are_not_finite_improve_on_nothing() {
     rate.observe(f64::NEG_INFINITY);
     assert_eq!(rate.state().followed.best, Some(2.0));
 }
+
+#[test]
+fn a_constant_metric_below_0_is_no_improvement() {
+    for (mode, better) in [(Mode::Min, -1.1), (Mode::Max, -0.9)] {
+        for threshold in [
+            Threshold::Relative(1e-4),
+            Threshold::Both {
+                relative: 1e-4,
+                absolute: 0.0,
+            },
+        ] {
+            let config = ReduceOnPlateauConfig::torch().with_patience(2);
+            let config = config.with_mode(mode).with_threshold(threshold);
+            let mut plateau = config.init(1.0).unwrap();
+            let rates = [-1.0; 4].map(|metric| plateau.observe(metric));
+            assert_eq!(rates, [1.0, 1.0, 1.0, 0.1]);
+            assert_eq!(plateau.observe(better), 0.1);
+            assert_eq!(plateau.state().followed.best, Some(better));
+
+            let config = GreedyConfig::new().with_patience(1).with_factor(0.5);
+            let config = config.with_mode(mode).with_threshold(threshold);
+            let mut greedy = config.init(1.0).unwrap();
+            let rates = [-1.0; 3].map(|metric| greedy.observe(metric));
+            assert_eq!(rates, [1.0, 1.0, 0.5]);
+        }
+    }
+}

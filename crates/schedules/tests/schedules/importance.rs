@@ -1,6 +1,6 @@
 //! Two losses under one weight, and a bridge between two decoders.
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use regimen_schedules::values::per_length;
 use regimen_schedules::{AnySchedule, Between, Bridge, Constant, Curve, Importance};
 
@@ -104,4 +104,32 @@ fn inputs_that_do_not_fit_are_named() {
             .combine(0, one(1.0, &device), one(1.0, &device))
             .is_err()
     );
+}
+
+#[test]
+fn losses_of_half_precision_and_of_two_types_are_combined() {
+    let device = Device::flex();
+    let importance = Importance::linear(2).unwrap();
+    for dtype in [DType::BF16, DType::F16] {
+        let half = || Tensor::<1>::full([1], 3.0, (&device, dtype));
+        let full = || one(1.0, &device);
+        for step in 0..3 {
+            let total = importance.combine(step, half(), full()).unwrap();
+            assert_eq!(total.dtype(), dtype);
+            assert_eq!(scalar(total), 1.0 + step as f64);
+            let total = importance.combine(step, full(), half()).unwrap();
+            assert_eq!(total.dtype(), DType::F32);
+            assert_eq!(scalar(total), 3.0 - step as f64);
+        }
+        // 2570 has no number of its own in bf16.
+        let losses = Tensor::<1>::from_data(TensorData::from([2560.0_f32]), (&device, dtype));
+        let lengths = Tensor::<1, Int>::from_data([2570], &device);
+        let mean = per_length(losses, lengths).unwrap();
+        assert_eq!(mean.dtype(), dtype);
+        assert!((scalar(mean) - 2560.0 / 2570.0).abs() < 2e-3);
+        let features = Tensor::<3>::ones([1, 2, 4], (&device, dtype));
+        let memory = Tensor::<3>::ones([1, 3, 4], &device);
+        let joined = Bridge::Blocked.join(features, memory).unwrap();
+        assert_eq!((joined.dims(), joined.dtype()), ([1, 5, 4], DType::F32));
+    }
 }

@@ -264,3 +264,30 @@ proptest! {
         prop_assert_eq!(resumed, straight);
     }
 }
+
+#[test]
+fn no_prediction_lies_above_the_ceiling_or_below_0() {
+    let law = PowerLaw::new(40.0, 0.35, 97.0).unwrap();
+    let config = LearningTraceConfig::new().with_anchored(false);
+    let mut trace = config.init().unwrap();
+    for level in 1..=12 {
+        let size = 5000.0 * f64::from(level);
+        trace.observe(size, law.at(size)).unwrap();
+    }
+    for level in 13..=22 {
+        // Nearly a straight line up to 99.9: no curve that ends below 100.
+        trace
+            .observe(
+                5000.0 * f64::from(level),
+                96.0 + 3.9 * f64::from(level - 12) / 10.0,
+            )
+            .unwrap();
+    }
+    let last = trace.trends().last().unwrap();
+    assert!(
+        last.c > 100.0 && last.at(1e12) > 100.0 && last.at(1e-300) < 0.0,
+        "{last:?}"
+    );
+    assert_eq!(trace.predict(1e12).unwrap(), 100.0);
+    assert_eq!(trace.predict(1e-300).unwrap(), 0.0);
+}

@@ -10,6 +10,7 @@ mod golden;
 mod importance;
 #[cfg(feature = "forecast")]
 mod learning_curve;
+mod peers;
 mod records;
 mod values;
 
@@ -123,7 +124,7 @@ fn every_schedule_is_finite_past_its_end() {
 #[test]
 fn a_resumed_scheduler_goes_on_where_it_stopped() {
     for stop in 0..12 {
-        let new = || LrSchedule::new(Cosine::new(1.0, 10).unwrap()).with_accumulation(3);
+        let new = || LrSchedule::new(Cosine::new(1.0, 10).unwrap()).with_calls_per_update(3);
         let mut straight = new();
         let expected: Vec<f64> = (0..24).map(|_| straight.step()).collect();
         let mut first = new();

@@ -5,19 +5,22 @@ use std::sync::{Arc, Mutex};
 use burn::data::dataloader::DataLoaderBuilder;
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
-use burn::lr_scheduler::LrScheduler;
 use burn::lr_scheduler::module_lr_scheduler::{ModuleLearningRate, ModuleLrScheduler};
+use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use burn::module::{Module, ParamGroup};
 use burn::nn::loss::{MseLoss, Reduction};
 use burn::nn::{Linear as Layer, LinearConfig};
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 use burn::train::{
-    InferenceStep, Learner, RegressionOutput, SupervisedTraining, TrainOutput, TrainStep,
+    ExecutionStrategy, InferenceStep, Learner, MultiDeviceOptim, RegressionOutput,
+    SupervisedTraining, TrainOutput, TrainStep,
 };
 use regimen_schedules::{
-    AdaGradNorm, Cosine, Infinite, Linear, LrSchedule, Schedule, ScheduleExt, Table,
+    AdaGradNorm, AnySchedule, Constant, Cosine, Error, Infinite, Linear, LrSchedule, Norm,
+    Schedule, ScheduleExt, Table, Wsd,
 };
+use regimen_tensor::{GradientNorms, ScalarLog};
 
 use crate::entries;
 
@@ -33,11 +36,29 @@ impl std::fmt::Debug for Rates {
     }
 }
 
+/// What a run logs.
+#[derive(Clone, Debug)]
+struct Logs {
+    rates: Rates,
+    losses: ScalarLog,
+    norms: GradientNorms,
+}
+
+impl Logs {
+    fn new() -> Self {
+        Self {
+            rates: Rates::default(),
+            losses: ScalarLog::new(),
+            norms: GradientNorms::new(Norm::L2),
+        }
+    }
+}
+
 #[derive(Module, Debug)]
 struct Model {
     layer: Layer,
     #[module(skip)]
-    rates: Rates,
+    logs: Logs,
 }
 
 impl Model {
@@ -54,6 +75,7 @@ impl TrainStep for Model {
 
     fn step(&self, batch: Batch) -> TrainOutput<RegressionOutput> {
         let output = self.error(batch);
+        self.logs.losses.observe(output.loss.clone());
         TrainOutput::new(self, output.loss.backward(), output)
     }
 
@@ -63,7 +85,9 @@ impl TrainStep for Model {
         lr: ModuleLearningRate,
         grads: GradientsParams,
     ) -> Self {
-        self.rates.0.lock().unwrap().push(lr.base());
+        self.logs.rates.0.lock().unwrap().push(lr.base());
+        self.logs.norms.observe(&self, &grads);
+        self.logs.losses.end_update(&self);
         optim.step(lr, self, grads)
     }
 }
@@ -102,6 +126,21 @@ fn train(
     epochs: usize,
     from: Option<usize>,
 ) -> Vec<f64> {
+    let one = Device::flex().autodiff();
+    let one = ExecutionStrategy::SingleDevice(one);
+    train_on(folder, scheduler, epochs, from, one, 1, &Logs::new())
+}
+
+/// The same under a strategy and with gradients accumulated over some batches.
+fn train_on(
+    folder: &std::path::Path,
+    scheduler: impl LrScheduler + 'static,
+    epochs: usize,
+    from: Option<usize>,
+    strategy: ExecutionStrategy,
+    accumulation: usize,
+    logs: &Logs,
+) -> Vec<f64> {
     let device = Device::flex().autodiff();
     let points = vec![0.01_f32; UPDATES];
     let loader = |device: &Device, items: Vec<f32>| {
@@ -110,21 +149,22 @@ fn train(
             .set_device(device.clone())
             .build(InMemDataset::new(items))
     };
-    let rates = Rates::default();
     let model = Model {
         layer: LinearConfig::new(1, 1).init(&device),
-        rates: rates.clone(),
+        logs: logs.clone(),
     };
     let valid = loader(&device.clone().inner(), vec![0.5]);
     let mut training = SupervisedTraining::new(folder, loader(&device, points), valid)
         .with_default_checkpointers()
         .with_application_logger(None)
+        .with_training_strategy(strategy.into())
+        .grads_accumulation(accumulation)
         .num_epochs(epochs);
     if let Some(epoch) = from {
         training = training.checkpoint(epoch);
     }
     training.launch(Learner::new(model, SgdConfig::new().init(), scheduler));
-    let rates = rates.0.lock().unwrap();
+    let rates = logs.rates.0.lock().unwrap();
     rates.clone()
 }
 
@@ -138,6 +178,75 @@ fn a_run_resumed_by_burns_checkpointer_goes_on_with_its_rates() {
         let straight = entry.schedule.table(4 * UPDATES);
         assert_eq!(found, straight, "{}", entry.name);
     }
+}
+
+/// Burn steps the scheduler once an update, so the schedule counts updates whatever an update consists of.
+#[test]
+fn with_accumulation_and_on_two_devices_each_update_has_its_own_rate() {
+    let device = Device::flex().autodiff();
+    let rate = Linear::new(1.0, 20).unwrap();
+    for (accumulation, updates) in [(1, 25), (4, 7), (5, 5), (30, 1)] {
+        let (folder, logs) = (tempfile::tempdir().unwrap(), Logs::new());
+        let one = ExecutionStrategy::SingleDevice(device.clone());
+        let scheduler = LrSchedule::new(rate);
+        let found = train_on(folder.path(), scheduler, 2, None, one, accumulation, &logs);
+        assert_eq!(found, rate.table(2 * updates), "{accumulation}");
+        assert_eq!(
+            (logs.losses.len(), logs.norms.len()),
+            (found.len(), found.len())
+        );
+    }
+    let (folder, logs) = (tempfile::tempdir().unwrap(), Logs::new());
+    let two = vec![device.clone(), device];
+    let two = ExecutionStrategy::multi(two, MultiDeviceOptim::OptimMainDevice);
+    let scheduler = LrSchedule::new(rate);
+    let found = train_on(folder.path(), scheduler, 1, None, two, 4, &logs);
+    assert_eq!(found, rate.table(found.len()));
+    assert!((3..=4).contains(&found.len()), "{found:?}");
+    assert_eq!(
+        (logs.losses.len(), logs.norms.len()),
+        (found.len(), found.len())
+    );
+}
+
+#[test]
+fn a_second_launch_goes_on_with_the_schedule() {
+    let device = Device::flex().autodiff();
+    let (rate, logs) = (Linear::new(1.0, 20).unwrap(), Logs::new());
+    for run in 0..2 {
+        let folder = tempfile::tempdir().unwrap();
+        let one = ExecutionStrategy::SingleDevice(device.clone());
+        let scheduler = LrSchedule::new(rate).with_position(logs.norms.len());
+        let found = train_on(folder.path(), scheduler, 1, None, one, 5, &logs);
+        assert_eq!(found, rate.table(5 * (run + 1)));
+    }
+    assert_eq!((logs.losses.len(), logs.norms.len()), (10, 10));
+}
+
+/// At rate 0 every micro-batch has the same loss and gradient.
+#[test]
+fn an_entry_is_the_mean_loss_of_its_micro_batches_and_the_norm_of_their_sum_or_mean() {
+    let device = Device::flex().autodiff();
+    for divisor in [1, 5] {
+        let (folder, mut logs) = (tempfile::tempdir().unwrap(), Logs::new());
+        logs.norms = logs.norms.with_micro_batches(divisor).unwrap();
+        let one = ExecutionStrategy::SingleDevice(device.clone());
+        let still = LrSchedule::new(Constant::new(0.0).unwrap());
+        train_on(folder.path(), still, 1, None, one, 5, &logs);
+        let (losses, norms) = (logs.losses.values().unwrap(), logs.norms.norms().unwrap());
+        // The loss is e^2, and the gradient (2 e x, 2 e) at x = 0.01, where e is the error.
+        let gradient = 2.0 * losses[0].sqrt() * (1.0_f64 + 1e-4).sqrt();
+        let expected = gradient * 5.0 / divisor as f64;
+        for (loss, norm) in losses.iter().zip(&norms) {
+            assert!((loss - losses[0]).abs() < 1e-6);
+            assert!(
+                (norm - expected).abs() < 1e-4 * expected,
+                "{norm} {expected}"
+            );
+        }
+        assert_eq!((losses.len(), norms.len()), (5, 5));
+    }
+    assert!(GradientNorms::new(Norm::L2).with_micro_batches(0).is_err());
 }
 
 #[test]
@@ -161,7 +270,7 @@ fn a_branch_anneals_from_the_trunks_checkpoint() {
 fn a_copy_anneals_from_where_its_trunk_stands() {
     let trunk = Infinite::new(0.2, 0.1, 5, 20).unwrap();
     for batches in 1..4 {
-        let new = |schedule| LrSchedule::new(schedule).with_accumulation(batches);
+        let new = |schedule| LrSchedule::new(schedule).with_calls_per_update(batches);
         let mut straight = new(trunk);
         for step in 0..40 * batches {
             let branch = straight.anneal(7, 0.01);
@@ -229,4 +338,46 @@ fn json_keeps_every_bit_of_a_state() {
         let text = serde_json::to_string(&rate).unwrap();
         assert_eq!(serde_json::from_str::<AdaGradNorm>(&text).unwrap(), rate);
     }
+}
+
+#[test]
+fn a_record_of_a_schedule_of_another_length_is_refused() {
+    let at = |schedule: AnySchedule, steps: usize| {
+        let mut scheduler = LrSchedule::new(schedule);
+        for _ in 0..steps {
+            scheduler.step();
+        }
+        scheduler.to_record()
+    };
+    for entry in entries::all() {
+        for steps in [0, 1, 7, 50] {
+            let record = at(entry.schedule.clone(), steps);
+            let resumed = LrSchedule::resume(entry.schedule.clone(), &record).unwrap();
+            assert_eq!(resumed.position(), steps, "{}", entry.name);
+        }
+    }
+    let linear = |steps| AnySchedule::from(Linear::new(1.0, steps).unwrap());
+    let record = at(linear(100), 30);
+    let error = LrSchedule::resume(linear(200), &record).unwrap_err();
+    assert!(
+        matches!(error, Error::OtherSchedule { step: 29, .. }),
+        "{error}"
+    );
+    assert!(LrSchedule::resume(linear(100), &LrSchedulerRecord::new()).is_err());
+
+    // Burn's own way in can't refuse: the error stays to be looked at.
+    let mut other = LrSchedule::new(linear(200));
+    other.load_record(record.clone());
+    assert_eq!((other.position(), other.mismatch()), (30, Some(&error)));
+    other.load_record(at(linear(200), 30));
+    assert_eq!(other.mismatch(), None);
+    let mut meant = LrSchedule::new(linear(200)).with_any_past();
+    meant.load_record(record);
+    assert_eq!(meant.mismatch(), None);
+    assert_eq!(meant.step(), 0.85);
+
+    // A longer stable phase changes no rate so far.
+    let wsd = |stable| AnySchedule::from(Wsd::new(1.0, 10, stable, 20).unwrap());
+    assert!(LrSchedule::resume(wsd(500), &at(wsd(100), 60)).is_ok());
+    assert!(LrSchedule::resume(wsd(500), &at(wsd(30), 60)).is_err());
 }

@@ -305,7 +305,8 @@ impl LearningTrace {
         (first..=self.level()).find(close)
     }
 
-    /// The accuracy that the latest trend predicts at a size.
+    /// The accuracy that the latest trend predicts at a size, held between 0 and the ceiling: a trend after the prediction level
+    /// may have an asymptote above it again.
     ///
     /// # Errors
     /// [`Error::NotYet`] before the prediction level, [`Error::OutOfRange`] if the size is not
@@ -313,7 +314,7 @@ impl LearningTrace {
     pub fn predict(&self, size: f64) -> Result<f64> {
         check("size", size, size > 0.0, "above 0")?;
         match (self.prediction_level(), self.trends.last()) {
-            (Some(_), Some(trend)) => Ok(trend.at(size)),
+            (Some(_), Some(trend)) => Ok(trend.at(size).clamp(0.0, self.config.ceiling)),
             _ => Err(Error::NotYet {
                 level: self.level(),
             }),
