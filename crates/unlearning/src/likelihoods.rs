@@ -33,18 +33,24 @@ pub struct Likelihoods {
 impl Likelihoods {
     /// From logits `[examples * length, classes]` and labels `[examples * length]`: the rows of one example follow each other.
     ///
-    /// Each is the chosen logit less the log-sum of all.
-    ///
-    /// # Panics
-    /// If the number of rows is not a multiple of `length`, as a reshape to that shape.
+    /// Each is the chosen logit less the log-sum of all. If the rows end within an example, it is filled up with ignored ones.
     #[must_use]
     pub fn of_logits(logits: Tensor<2>, labels: Tensor<1, Int>, length: usize) -> Self {
-        let rows = labels.dims()[0];
+        let length = length.max(1);
+        let missing = labels.dims()[0].next_multiple_of(length) - labels.dims()[0];
         let (log_p, counted) = row_log_p(logits, labels);
-        let shape = [rows / length.max(1), length.max(1)];
+        let filled = |values: Tensor<1>| -> Tensor<2> {
+            let options = (&values.device(), values.dtype());
+            let values = match missing {
+                0 => values,
+                _ => Tensor::cat(vec![values, Tensor::zeros([missing], options)], 0),
+            };
+            let rows = values.dims()[0];
+            values.reshape([rows / length, length])
+        };
         Self {
-            log_p: log_p.reshape(shape),
-            counted: counted.reshape(shape),
+            log_p: filled(log_p),
+            counted: filled(counted),
         }
     }
 
@@ -124,4 +130,13 @@ pub(crate) fn mean_of_counted(values: Tensor<1>, labels: &Tensor<1, Int>) -> Ten
     let counted = values.clone().detach().ones_like();
     let count = counted.mask_fill(ignored.clone(), 0.0).sum().clamp_min(1.0);
     values.mask_fill(ignored, 0.0).sum() / count
+}
+
+/// Targets that are met, and those that count.
+pub(crate) fn counts(logits: Tensor<2>, targets: Tensor<1, Int>) -> [i64; 2] {
+    let [batch, _] = logits.dims();
+    let best = logits.argmax(1).reshape([batch]).cast(targets.dtype());
+    let right = best.equal(targets.clone()).int().sum();
+    let total = targets.greater_equal_elem(0).int().sum();
+    [right.into_scalar(), total.into_scalar()]
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, UnlearningError, mismatch, same};
 use crate::gradients::{reference, widen};
+use crate::likelihoods::counts;
 use crate::{Classifier, Likelihoods};
 
 /// What a model says of a data set, on the host: one row an example.
@@ -205,15 +206,10 @@ pub(crate) fn accuracy_of<M: Classifier>(
     for batch in data.iter() {
         let batch = batch?;
         let (logits, labels) = (widen(model.logits(&batch).detach()), M::targets(&batch));
-        let rows = labels.dims()[0];
         size += logits.clone().max_dim(1).sum().into_scalar::<f64>();
-        let best = logits.argmax(1).reshape([rows]).cast(labels.dtype());
-        right += best.equal(labels.clone()).int().sum().into_scalar::<i64>();
-        total += labels
-            .greater_equal_elem(0)
-            .int()
-            .sum()
-            .into_scalar::<i64>();
+        let [met, counted] = counts(logits, labels);
+        right += met;
+        total += counted;
     }
     if total == 0 {
         return Err(UnlearningError::Empty("evaluation"));

@@ -131,6 +131,13 @@ fn likelihoods_sum_over_the_tokens_of_each_sequence() {
         assert_close(losses[0], -sums[0] / 3.0);
         assert_close(value(found.mean_loss()), -(sums[0] + sums[1]) / 4.0);
     }
+    // Rows that end within an example.
+    let (tokens, labels) = short();
+    let logits = model.logits(&(tokens, labels.clone())).narrow(0, 0, 4);
+    let found = Likelihoods::of_logits(logits, labels.reshape([6]).narrow(0, 0, 4), 3);
+    let values: Vec<f64> = found.sums().try_into_vec_as().unwrap();
+    assert_close(values[0], sums[0]);
+    assert_close(values[1], sums[1]);
     let nothing = text(&[[1, 2]], &[[-100, -100]]);
     let found = model.likelihoods(&nothing);
     assert_eq!(
