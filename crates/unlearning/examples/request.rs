@@ -9,11 +9,11 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::SgdConfig;
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use regimen_tensor::ParamVector;
 use regimen_tensor::per_example::cross_entropy;
-use regimen_tensor::{ParamVector, fisher};
 use regimen_unlearning::methods::train::finetune::FineTune;
 use regimen_unlearning::{
-    Classifier, Evidence, ForgetRequest, Ledger, Models, Prepared, ReportConfig, SsdConfig,
+    Classifier, Evidence, ForgetRequest, Ledger, Models, Prepared, ReportConfig, Ssd, SsdConfig,
     UnlearnConfig,
 };
 
@@ -110,8 +110,7 @@ fn main() -> Result<(), Failure> {
     let all = batches(data.as_ref(), &device)?;
     let model = train(&device, &all)?;
     ParamVector::state(&model).save(folder.path().join("model.safetensors"))?;
-    fisher::batch_diagonal(&model, all.0, loss)?
-        .save(folder.path().join("importance.safetensors"))?;
+    Ssd::importance(&model, all.0, loss)?.save(folder.path().join("importance.safetensors"))?;
 
     // The day of the request: load both, enter the request, split the data.
     let model = Model::new(&device);
@@ -130,7 +129,7 @@ fn main() -> Result<(), Failure> {
     );
 
     // Forget: one pass over what goes and one edit.
-    let of_forget = fisher::batch_diagonal(&original, forget.0.clone(), loss)?;
+    let of_forget = Ssd::importance(&original, forget.0.clone(), loss)?;
     let ssd = SsdConfig::new().with_alpha(2.0).init()?;
     let dampened = ssd.dampen(original.clone(), &importance, &of_forget)?;
 

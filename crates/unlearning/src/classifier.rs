@@ -2,14 +2,17 @@ use std::sync::Arc;
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
-use burn::module::{Flag, Module, ModuleMapper, Param};
-use burn::optim::GradientsParams;
+use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
-use regimen_tensor::{ParamVector, independent};
 
-use crate::error::{Result, UnlearningError};
+use crate::likelihoods::Likelihoods;
 
-/// A classifier, as the methods and the metrics of this crate see it.
+/// A classifier, as the methods and the metrics of this crate see it; a language model is one of tokens.
+///
+/// A language model gives the logits of all positions of all sequences as rows, the token that each is to predict as its label (-100 where
+/// none is: padding, or the question before an answer), and as [`length`](Self::length) the rows of a sequence. Losses are then
+/// means over tokens, and what a paper defines for an answer is taken of the sequence: NPO by the sum of its tokens' log-probabilities, SimNPO by
+/// their mean.
 ///
 /// ```
 /// use burn::{module::Module, nn::Linear, tensor::{Int, Tensor}};
@@ -39,39 +42,21 @@ pub trait Classifier: Module {
     /// Logits `[batch, classes]`.
     fn logits(&self, batch: &Self::Batch) -> Tensor<2>;
 
-    /// Labels `[batch]`, each in `0..classes`.
+    /// Labels `[batch]`, each in `0..classes`; a label below 0 (by custom -100) is ignored.
     fn targets(batch: &Self::Batch) -> Tensor<1, Int>;
-}
 
-/// A copy of a model as it is used for inference: no gradient, dropout off, running statistics in batch normalisation, and
-/// these its own.
-///
-/// A parameter that is drawn at its first use shares its state with its copies until then: it is drawn here, or the
-/// original would lose its gradient too.
-pub(crate) fn reference<M: Module>(model: &M) -> M {
-    let _ = ParamVector::of(model);
-    independent(model).freeze()
-}
-
-/// A copy on which gradients are measured: dropout off, running statistics in batch normalisation, but parameters that
-/// require their gradient still do. The original and its statistics stay.
-pub(crate) fn measured<M: Module>(model: &M) -> M {
-    struct Off;
-    impl ModuleMapper for Off {
-        fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
-            flag.with_value(false)
-        }
+    /// How many rows of logits, one after another, make one example: 1 for a classifier, the tokens of a sequence for a
+    /// language model.
+    fn length(_batch: &Self::Batch) -> usize {
+        1
     }
-    let _ = ParamVector::of(model);
-    independent(model).map(&mut Off)
-}
 
-/// The gradients of a loss, `[1]`, in a model's parameters.
-pub(crate) fn gradients<M: Module>(loss: &Tensor<1>, model: &M) -> Result<GradientsParams> {
-    if loss.is_tracked() {
-        return Ok(GradientsParams::from_grads(loss.backward(), model));
+    /// The log-probabilities of the labels. A language model with many words may give them by [`Likelihoods::of_hidden`], which holds the
+    /// logits of a few tokens at a time.
+    fn likelihoods(&self, batch: &Self::Batch) -> Likelihoods {
+        let (logits, labels) = (self.logits(batch), Self::targets(batch));
+        Likelihoods::of_logits(logits, labels, Self::length(batch))
     }
-    Err(UnlearningError::NoGradient)
 }
 
 /// A data loader over batches that stand ready, in their order: each counts as one item.
@@ -120,12 +105,7 @@ impl<B: Clone + Send + Sync + 'static> DataLoader<B> for Prepared<B> {
     }
 }
 
-/// The mean cross-entropy, `[1]`, of a batch with its own labels.
+/// The mean cross-entropy, `[1]`, of a batch with its own labels, in f32 at least.
 pub(crate) fn mean_loss<M: Classifier>(model: &M, batch: &M::Batch) -> Tensor<1> {
-    losses(model, batch).mean()
-}
-
-/// The cross-entropy, `[batch]`, of each example of a batch with its own label.
-pub(crate) fn losses<M: Classifier>(model: &M, batch: &M::Batch) -> Tensor<1> {
-    regimen_tensor::per_example::cross_entropy(model.logits(batch), M::targets(batch))
+    model.likelihoods(batch).mean_loss()
 }

@@ -18,8 +18,8 @@ pub enum UnlearningError {
     /// A set of examples that must not be empty is.
     #[error("the {0} set is empty")]
     Empty(&'static str),
-    /// Importances hold NaN or infinite values.
-    #[error("the importances of the {0} set are not finite")]
+    /// Importances, predictions or weights of a set or model hold NaN or infinite values.
+    #[error("the values of the {0} set are not finite")]
     NotFinite(&'static str),
     /// Two sets of predictions, or two models, can't be compared.
     #[error("{what}: {found} where {expected} was expected")]
@@ -39,8 +39,8 @@ pub enum UnlearningError {
         /// What the operating system or the format says.
         reason: String,
     },
-    /// The loss became NaN or infinite.
-    #[error("the loss on the {0} set is not finite: lower the rate")]
+    /// The loss, its gradient or the model became NaN or infinite.
+    #[error("loss, gradient or weights of the {0} set are not finite: lower the rate")]
     Diverged(&'static str),
     /// A loss without a gradient.
     #[error(

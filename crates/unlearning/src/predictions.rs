@@ -2,9 +2,10 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::activation::log_softmax;
 use serde::{Deserialize, Serialize};
 
-use crate::Classifier;
-use crate::classifier::reference;
 use crate::error::{Result, UnlearningError, mismatch, same};
+use crate::gradients::{reference, widen};
+use crate::likelihoods::counts;
+use crate::{Classifier, Likelihoods};
 
 /// What a model says of a data set, on the host: one row an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +16,10 @@ pub struct Predictions {
 
 impl Predictions {
     /// One pass over a loader with the model as it is used for inference: dropout off, running statistics in batch
-    /// normalisation.
+    /// normalisation. Rows whose label is below 0 are left out.
+    ///
+    /// It holds every class's probability of every row on the host: of a language model take
+    /// [`token_log_probabilities`] instead.
     ///
     /// # Errors
     /// If the loader fails or is empty, or a prediction is not finite.
@@ -24,12 +28,16 @@ impl Predictions {
         let model = reference(model);
         for batch in data.iter() {
             let batch = batch?;
-            let log_p = log_softmax(model.logits(&batch).detach(), 1);
+            let log_p = log_softmax(widen(model.logits(&batch).detach()), 1);
             let classes = log_p.dims()[1];
             let values: Vec<f64> = read(log_p.try_into_vec_as())?;
-            rows.extend(values.chunks(classes).map(<[f64]>::to_vec));
             let labels: Vec<i64> = read(M::targets(&batch).try_into_vec_as())?;
-            targets.extend(labels.into_iter().map(|label| label as usize));
+            for (row, label) in values.chunks(classes).zip(labels) {
+                if let Ok(label) = usize::try_from(label) {
+                    rows.push(row.to_vec());
+                    targets.push(label);
+                }
+            }
         }
         Self::new(rows, targets)
     }
@@ -153,6 +161,63 @@ impl Predictions {
         let rows = self.log_p.iter().zip(&self.targets);
         rows.map(|(row, target)| f(row, *target)).collect()
     }
+}
+
+/// The log-probabilities, in nats, of each example's labels that count, in their order: what the metrics of language models
+/// ([`tofu`](crate::metrics::tofu), [`muse`](crate::metrics::muse)) are made from. Memory does not grow with the number of classes beyond what
+/// the model's [`likelihoods`](Classifier::likelihoods) take; the model is taken as in inference and stays as it is.
+///
+/// # Errors
+/// If the loader fails or is empty, or a log-probability is not finite.
+pub fn token_log_probabilities<M: Classifier>(
+    model: &M,
+    data: &dyn DataLoader<M::Batch>,
+) -> Result<Vec<Vec<f64>>> {
+    let (mut found, model) = (Vec::new(), reference(model));
+    for batch in data.iter() {
+        let Likelihoods { log_p, counted } = model.likelihoods(&batch?);
+        let [_, length] = log_p.dims();
+        let log_p: Vec<f64> = read(log_p.try_into_vec_as())?;
+        let counted: Vec<f64> = read(counted.try_into_vec_as())?;
+        if log_p.iter().any(|value| !value.is_finite()) {
+            return Err(UnlearningError::NotFinite("evaluation"));
+        }
+        for (row, counted) in log_p.chunks(length).zip(counted.chunks(length)) {
+            let kept = row
+                .iter()
+                .zip(counted)
+                .filter(|(_, counted)| **counted > 0.0);
+            found.push(kept.map(|(value, _)| *value).collect());
+        }
+    }
+    if found.is_empty() {
+        return Err(UnlearningError::Empty("evaluation"));
+    }
+    Ok(found)
+}
+
+/// The share of labels that count, `0..=1`, whose class is the likeliest: as [`Predictions::accuracy`], counted on the device.
+pub(crate) fn accuracy_of<M: Classifier>(
+    model: &M,
+    data: &dyn DataLoader<M::Batch>,
+) -> Result<f64> {
+    let (mut right, mut total, mut size) = (0, 0, 0.0);
+    let model = reference(model);
+    for batch in data.iter() {
+        let batch = batch?;
+        let (logits, labels) = (widen(model.logits(&batch).detach()), M::targets(&batch));
+        size += logits.clone().max_dim(1).sum().into_scalar::<f64>();
+        let [met, counted] = counts(logits, labels);
+        right += met;
+        total += counted;
+    }
+    if total == 0 {
+        return Err(UnlearningError::Empty("evaluation"));
+    }
+    if size.is_nan() {
+        return Err(UnlearningError::NotFinite("evaluation"));
+    }
+    Ok(right as f64 / total as f64)
 }
 
 /// `p` times a logarithm, with `0 log 0 = 0`.

@@ -1,6 +1,8 @@
 //! Properties of dampening and of the baselines.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "unlearning/conformance.rs"]
+mod conformance;
 mod forgetting;
 mod metric_docs;
 

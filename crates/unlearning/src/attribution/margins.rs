@@ -1,15 +1,20 @@
 use burn::tensor::{Bool, Int, Tensor};
 
+use crate::gradients::widen;
+
 /// The margin of every example, `[batch]`: `z_y - log sum_{c != y} exp z_c = log(p / (1 - p))`.
 ///
-/// Logits `[batch, classes]`, two classes or more; labels `[batch]`. Differentiable.
+/// Logits `[batch, classes]`, two classes or more; labels `[batch]`. Differentiable; in f32 at least.
 #[must_use]
 pub fn margins(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [batch, classes] = logits.dims();
-    let labels = labels.reshape([batch, 1]);
+    let (logits, labels) = (widen(logits), labels.reshape([batch, 1]));
     let own = logits.clone().gather(1, labels.clone());
     let columns = Tensor::<1, Int>::arange(0..classes as i64, &logits.device());
-    let columns = columns.reshape([1, classes]).expand([batch, classes]);
+    let columns = columns
+        .cast(labels.dtype())
+        .reshape([1, classes])
+        .expand([batch, classes]);
     let is_own: Tensor<2, Bool> = columns.equal(labels.expand([batch, classes]));
     let others = logits.mask_fill(is_own, -1e30);
     let largest = others.clone().detach().max_dim(1);

@@ -13,12 +13,12 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::{SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
-use regimen_tensor::ParamVector;
+use regimen_tensor::{ParamVector, independent};
 use serde::{Deserialize, Serialize};
 
 use super::Datamodel;
-use crate::classifier::gradients;
 use crate::error::{Result, UnlearningError, check};
+use crate::gradients::{finite_model, finite_step, gradients, widen};
 
 /// What a model trained without the forget set would output: `t(x) = f_0(x) - multiplier * sum_{i in F} beta_{x,.,i}`.
 ///
@@ -57,7 +57,8 @@ pub fn simulated_oracle(
         "logits [n_eval, n_classes]",
     )?;
     let effect = TensorData::new(datamodel.group_effect(forget)?, shape);
-    let effect = Tensor::<2>::from_data(effect, &original.device());
+    let original = widen(original);
+    let effect = Tensor::<2>::from_data(effect, (&original.device(), original.dtype()));
     Ok((original - effect * multiplier).detach())
 }
 
@@ -76,7 +77,8 @@ impl MatchingLoss {
     /// The loss, `[1]`, of logits `[batch, classes]` against targets of the same shape, which carry no gradient.
     #[must_use]
     pub fn of(self, logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
-        let targets = targets.detach();
+        let (logits, targets) = (widen(logits), widen(targets.detach()));
+        let targets = targets.cast(logits.dtype());
         match self {
             Self::SquaredError => (logits - targets).square().mean(),
             Self::CrossEntropy => -(softmax(targets, 1) * log_softmax(logits, 1))
@@ -206,7 +208,8 @@ impl Matching {
         &self.points
     }
 
-    /// Adam as the method uses it, with PyTorch's epsilon of 1e-8.
+    /// Adam as the method uses it, with PyTorch's epsilon of 1e-8. In f16 that epsilon is 0 and matching ends with
+    /// [`UnlearningError::Diverged`]; bf16 holds it.
     #[must_use]
     pub fn optimizer(&self) -> ModuleOptimizer {
         AdamConfig::new().with_epsilon(1e-8).init()
@@ -218,14 +221,15 @@ impl Matching {
     /// points at these rows, `[batch]`.
     ///
     /// # Errors
-    /// If a point of the fine-tuning set is not a row of the targets, or the loss carries no gradient.
+    /// If a point of the fine-tuning set is not a row of the targets, the loss carries no gradient, or a loss, a gradient or the
+    /// weights are not finite.
     pub fn forget<M: Module>(
         &self,
         original: &M,
         targets: Tensor<2>,
         mut logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
     ) -> Result<M> {
-        let (mut model, mut optim) = (original.clone(), self.optimizer());
+        let (mut model, mut optim) = (independent(original), self.optimizer());
         for epoch in 0..self.config.epochs {
             model = self.epoch(epoch, model, original, &mut optim, &targets, &mut logits)?;
         }
@@ -240,12 +244,13 @@ impl Matching {
     pub fn epoch<M: Module>(
         &self,
         epoch: usize,
-        mut model: M,
+        model: M,
         original: &M,
         optim: &mut ModuleOptimizer,
         targets: &Tensor<2>,
         mut logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
     ) -> Result<M> {
+        let mut model = independent(&model);
         let rows = targets.dims()[0];
         let last = self.points.iter().copied().max().unwrap_or(0);
         check("point", last as f64, last < rows, "a row of the targets")?;
@@ -262,10 +267,16 @@ impl Matching {
             let target = targets.clone().select(0, batch.clone());
             let loss = self.config.loss.of(logits(&model, batch), target);
             let grads = gradients(&loss, &model)?;
+            if !finite_step(&loss, &model, &grads) {
+                return Err(UnlearningError::Diverged("matching"));
+            }
             let grads = self.pulled(&model, original, grads)?;
             model = optim.step(rate, model, grads);
         }
-        Ok(model)
+        if finite_model(&model) {
+            return Ok(model);
+        }
+        Err(UnlearningError::Diverged("matching"))
     }
 
     /// The gradients with the pull to the original's weights, if there is one.

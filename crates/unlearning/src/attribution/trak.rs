@@ -12,8 +12,8 @@ use regimen_tensor::{Drawn, ParamVector, Projection, TensorError};
 use serde::{Deserialize, Serialize};
 
 use super::{Datamodel, margins};
-use crate::classifier::{gradients, measured};
 use crate::error::{Result, UnlearningError, check};
+use crate::gradients::{gradients, measured};
 
 /// What of a model's output is attributed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use nalgebra::{Matrix2, Vector2};
 
 use crate::Predictions;
 use crate::error::{Result, UnlearningError};
+use crate::gradients::widen;
 
 /// A feature of attacks, no metric: neither direction is better, and the retrained reference's values are perfect.
 ///
@@ -17,7 +18,7 @@ use crate::error::{Result, UnlearningError};
 #[must_use]
 pub fn softmax_entropy(logits: Tensor<2>) -> Tensor<1> {
     let [batch, _] = logits.dims();
-    let log_p = log_softmax(logits, 1);
+    let log_p = log_softmax(widen(logits), 1);
     -(log_p.clone().exp() * log_p).sum_dim(1).reshape([batch])
 }
 

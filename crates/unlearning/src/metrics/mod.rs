@@ -15,6 +15,7 @@
 
 mod accuracy;
 mod distance;
+mod forget_quality;
 mod klom;
 mod lira;
 mod membership;

@@ -5,6 +5,8 @@
 //! Source: Shi et al., "MUSE: Machine Unlearning Six-Way Evaluation for Language Models", ICLR 2025, arXiv 2407.06460,
 //! section 3; Min-K% is Shi et al., arXiv 2310.16789; extraction strength is Carlini et al., 2021.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Result, UnlearningError, check};
 
 /// On forgotten text nearer to the retrained reference is better, its own score is perfect, and it is low; on retained text higher
@@ -24,9 +26,54 @@ use crate::error::{Result, UnlearningError, check};
 /// # Ok::<(), regimen_unlearning::UnlearningError>(())
 /// ```
 pub fn rouge_recall<T: PartialEq>(found: &[T], truth: &[T]) -> Result<f64> {
+    rouge(found, truth, Rouge::Recall)
+}
+
+/// What the longest common subsequence is measured against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Rouge {
+    /// The harmonic mean of precision and recall: MUSE's released code, for verbatim and knowledge memory.
+    #[default]
+    F1,
+    /// The length of the true text: TOFU's released code.
+    Recall,
+    /// The length of the continuation.
+    Precision,
+}
+
+/// On forgotten text nearer to the retrained reference is better, its own score is perfect, and it is low; on retained text higher
+/// is better and 1 is perfect.
+///
+/// ROUGE-L of a continuation and the true text, `0..=1`: with the longest common subsequence `l`, the precision `l / |found|`, the recall
+/// `l / |truth|`, or their harmonic mean; 0 for an empty continuation. Items are words or tokens; the released codes take
+/// lower-case words, stemmed.
+///
+/// # Errors
+/// If the true text is empty.
+///
+/// ```
+/// use regimen_unlearning::metrics::muse::{Rouge, rouge};
+///
+/// let (found, truth) = (["a", "cat", "sat", "down"], ["the", "cat", "sat"]);
+/// assert!((rouge(&found, &truth, Rouge::F1)? - 4.0 / 7.0).abs() < 1e-12);
+/// # Ok::<(), regimen_unlearning::UnlearningError>(())
+/// ```
+pub fn rouge<T: PartialEq>(found: &[T], truth: &[T], measure: Rouge) -> Result<f64> {
     if truth.is_empty() {
         return Err(UnlearningError::Empty("true text"));
     }
+    let common = common_subsequence(found, truth) as f64;
+    let (found, truth) = (found.len().max(1) as f64, truth.len() as f64);
+    Ok(match measure {
+        Rouge::F1 => 2.0 * common / (found + truth),
+        Rouge::Recall => common / truth,
+        Rouge::Precision => common / found,
+    })
+}
+
+/// The length of the longest common subsequence.
+fn common_subsequence<T: PartialEq>(found: &[T], truth: &[T]) -> usize {
     // longest[j]: of what was read of `found` and the first j items of `truth`.
     let mut longest = vec![0_usize; truth.len() + 1];
     for item in found {
@@ -41,7 +88,7 @@ pub fn rouge_recall<T: PartialEq>(found: &[T], truth: &[T]) -> Result<f64> {
             before = above;
         }
     }
-    Ok(longest[truth.len()] as f64 / truth.len() as f64)
+    longest[truth.len()]
 }
 
 /// A feature of attacks, no metric: neither direction is better, and the retrained reference's values are perfect.
@@ -120,6 +167,17 @@ mod tests {
         assert_eq!(recall("aec", "ace"), 2.0 / 3.0);
         assert_eq!(recall("", "ace"), 0.0);
         assert_eq!(recall("ccc", "ace"), 1.0 / 3.0);
+    }
+
+    /// `2 l / (|found| + |truth|)` is the harmonic mean of `l / |found|` and `l / |truth|`.
+    #[test]
+    fn muse_takes_the_harmonic_mean_of_precision_and_recall() {
+        let of = |measure| rouge(&['a', 'b', 'c', 'd', 'e'], &['a', 'c', 'x'], measure).unwrap();
+        let (precision, recall) = (of(Rouge::Precision), of(Rouge::Recall));
+        assert!((precision - 0.4).abs() < 1e-12 && (recall - 2.0 / 3.0).abs() < 1e-12);
+        let mean = 2.0 * precision * recall / (precision + recall);
+        assert!((of(Rouge::default()) - mean).abs() < 1e-12);
+        assert_eq!(rouge(&[], &['a'], Rouge::F1).unwrap(), 0.0);
     }
 
     #[test]

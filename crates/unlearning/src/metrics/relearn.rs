@@ -1,11 +1,14 @@
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::optim::SgdConfig;
+use regimen_tensor::independent;
 use serde::{Deserialize, Serialize};
 
-use crate::classifier::{gradients, mean_loss};
-use crate::error::{Result, check};
-use crate::{Classifier, Predictions};
+use crate::Classifier;
+use crate::classifier::mean_loss;
+use crate::error::{Result, UnlearningError, check};
+use crate::gradients::{finite_step, gradients};
+use crate::predictions::accuracy_of;
 
 /// How a forgotten set is taught again: plain gradient descent on it.
 #[derive(Config, Debug, PartialEq)]
@@ -35,7 +38,8 @@ impl RelearnConfig {
     /// tolerance). `model` stays as it is. Give a loader on an autodiff device.
     ///
     /// # Errors
-    /// If a value is out of range, the loader fails or is empty, or the loss carries no gradient.
+    /// If a value is out of range, the loader fails or is empty, the loss carries no gradient, or a loss or gradient is not
+    /// finite.
     pub fn run<M: Classifier>(
         &self,
         model: &M,
@@ -51,10 +55,10 @@ impl RelearnConfig {
             (0.0..=1.0).contains(&accuracy),
             "0 to 1",
         )?;
-        let (mut model, mut optim) = (model.clone(), SgdConfig::new().init());
+        let (mut model, mut optim) = (independent(model), SgdConfig::new().init());
         let mut steps = 0;
         for epoch in 0..=epochs {
-            if Predictions::of(&model, forget)?.accuracy() >= accuracy {
+            if accuracy_of(&model, forget)? >= accuracy {
                 let epochs = Some(epoch);
                 return Ok(Relearned { epochs, steps });
             }
@@ -62,7 +66,11 @@ impl RelearnConfig {
                 break;
             }
             for batch in forget.iter() {
-                let grads = gradients(&mean_loss(&model, &batch?), &model)?;
+                let loss = mean_loss(&model, &batch?);
+                let grads = gradients(&loss, &model)?;
+                if !finite_step(&loss, &model, &grads) {
+                    return Err(UnlearningError::Diverged("forget"));
+                }
                 model = optim.step(self.rate, model, grads);
                 steps += 1;
             }

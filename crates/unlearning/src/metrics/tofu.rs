@@ -3,9 +3,11 @@
 //! What a language model still tells of people it was to forget: truth ratio, forget quality, model utility.
 //!
 //! Source: Maini, Feng, Schwarzschild, Lipton and Kolter, "TOFU: A Task of Fictitious Unlearning for LLMs", COLM 2024,
-//! arXiv 2401.06121, section 2.2; the geometric mean is the open-unlearning suite's.
+//! arXiv 2401.06121, section 2.2; the geometric mean is that of its released code and of the open-unlearning suite.
 
 use serde::{Deserialize, Serialize};
+
+pub use super::forget_quality::{ForgetQuality, forget_quality};
 
 use crate::error::{Result, UnlearningError, check};
 
@@ -17,6 +19,17 @@ use crate::error::{Result, UnlearningError, check};
 /// # Errors
 /// If there is no token, or a value is NaN or above 0.
 pub fn probability(log_p: &[f64]) -> Result<f64> {
+    Ok(log_probability(log_p)?.exp())
+}
+
+/// On retained answers higher is better, 0 is perfect and the retrained reference scores near the original; on forgotten ones
+/// nearer to the reference's own value is better, which is perfect.
+///
+/// The mean log-probability of an answer's tokens, in nats: the logarithm of its [`probability`], where that would underflow.
+///
+/// # Errors
+/// If there is no token, or a value is NaN or above 0.
+pub fn log_probability(log_p: &[f64]) -> Result<f64> {
     if log_p.is_empty() {
         return Err(UnlearningError::Empty("token"));
     }
@@ -24,17 +37,17 @@ pub fn probability(log_p: &[f64]) -> Result<f64> {
         let good = *value <= 0.0;
         check("log_p", value.max(f64::MIN), good, "0 or less")?;
     }
-    Ok((log_p.iter().sum::<f64>() / log_p.len() as f64).exp())
+    Ok(log_p.iter().sum::<f64>() / log_p.len() as f64)
 }
 
 /// How the probabilities of perturbed answers are averaged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Averaging {
-    /// The mean of probabilities: the paper.
-    #[default]
+    /// The mean of probabilities: the paper's formula.
     Arithmetic,
-    /// The mean of log-probabilities: open-unlearning.
+    /// The mean of log-probabilities: the released code of the paper and open-unlearning's.
+    #[default]
     Geometric,
 }
 
@@ -54,9 +67,6 @@ pub enum Averaging {
 /// # Errors
 /// If there is no perturbed answer, or a probability is not in `0..=1` without 0.
 pub fn truth_ratio(paraphrase: f64, perturbed: &[f64], averaging: Averaging) -> Result<f64> {
-    if perturbed.is_empty() {
-        return Err(UnlearningError::Empty("perturbed answer"));
-    }
     for p in perturbed.iter().chain([&paraphrase]) {
         check(
             "probability",
@@ -65,19 +75,82 @@ pub fn truth_ratio(paraphrase: f64, perturbed: &[f64], averaging: Averaging) -> 
             "above 0, at most 1",
         )?;
     }
+    let logs: Vec<f64> = perturbed.iter().map(|p| p.ln()).collect();
+    Ok(log_truth_ratio(paraphrase.ln(), &logs, averaging)?.exp())
+}
+
+/// On forgotten questions nearer to 0 is better, the retrained reference's own value is perfect, and it lies near 0; on retained
+/// ones lower is better.
+///
+/// The logarithm of the [`truth_ratio`], in nats, from log-probabilities per token ([`log_probability`]), however low they are. Give its `exp` to
+/// [`forget_truth`] and [`retain_truth`], and itself to [`forget_quality`].
+///
+/// ```
+/// use regimen_unlearning::metrics::tofu::{Averaging, log_truth_ratio};
+///
+/// let ratio = log_truth_ratio(-800.0, &[-801.0, -803.0], Averaging::Geometric)?;
+/// assert_eq!(ratio, -2.0);
+/// # Ok::<(), regimen_unlearning::UnlearningError>(())
+/// ```
+///
+/// # Errors
+/// If there is no perturbed answer, or a log-probability is not finite or above 0.
+pub fn log_truth_ratio(paraphrase: f64, perturbed: &[f64], averaging: Averaging) -> Result<f64> {
+    if perturbed.is_empty() {
+        return Err(UnlearningError::Empty("perturbed answer"));
+    }
+    for log_p in perturbed.iter().chain([&paraphrase]) {
+        check("log_p", *log_p, *log_p <= 0.0, "0 or less")?;
+    }
     let count = perturbed.len() as f64;
     let mean = match averaging {
-        Averaging::Arithmetic => perturbed.iter().sum::<f64>() / count,
-        Averaging::Geometric => (perturbed.iter().map(|p| p.ln()).sum::<f64>() / count).exp(),
+        Averaging::Arithmetic => log_sum(perturbed) - count.ln(),
+        Averaging::Geometric => perturbed.iter().sum::<f64>() / count,
     };
-    Ok(mean / paraphrase)
+    Ok(mean - paraphrase)
+}
+
+/// The logarithm of a sum of exponentials.
+fn log_sum(logs: &[f64]) -> f64 {
+    let largest = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    largest
+        + logs
+            .iter()
+            .map(|log| (log - largest).exp())
+            .sum::<f64>()
+            .ln()
+}
+
+/// On retained questions higher is better, 1 is perfect and the retrained reference scores near the original.
+///
+/// The probability of the right answer among the options, `p(right) / (p(right) + sum p(wrong))`, from log-probabilities per token
+/// ([`log_probability`]): the probability score of real authors and world facts in [`model_utility`].
+///
+/// ```
+/// use regimen_unlearning::metrics::tofu::choice_probability;
+///
+/// let p = choice_probability(-800.0, &[-800.0, -801.0, -801.0])?;
+/// assert!((p - 1.0 / (2.0 + 2.0 / std::f64::consts::E)).abs() < 1e-12);
+/// # Ok::<(), regimen_unlearning::UnlearningError>(())
+/// ```
+///
+/// # Errors
+/// If there is no wrong answer, or a log-probability is not finite or above 0.
+pub fn choice_probability(right: f64, wrong: &[f64]) -> Result<f64> {
+    if wrong.is_empty() {
+        return Err(UnlearningError::Empty("wrong answer"));
+    }
+    for log_p in wrong.iter().chain([&right]) {
+        check("log_p", *log_p, *log_p <= 0.0, "0 or less")?;
+    }
+    Ok((right - log_sum(&[wrong, &[right]].concat())).exp())
 }
 
 /// Higher is better, 1 is perfect, and the retrained reference scores near 1: the mean of `min(R, 1 / R)` over truth ratios of
 /// forgotten questions.
 ///
 /// # Errors
-/// If there is no ratio, or one is not above 0.
+/// If there is no ratio, or one is NaN or below 0; infinite ones are allowed.
 pub fn forget_truth(ratios: &[f64]) -> Result<f64> {
     mean_of(ratios, |ratio| ratio.min(1.0 / ratio))
 }
@@ -86,7 +159,7 @@ pub fn forget_truth(ratios: &[f64]) -> Result<f64> {
 /// ratios of retained questions.
 ///
 /// # Errors
-/// If there is no ratio, or one is not above 0.
+/// If there is no ratio, or one is NaN or below 0; infinite ones are allowed.
 pub fn retain_truth(ratios: &[f64]) -> Result<f64> {
     mean_of(ratios, |ratio| (1.0 - ratio).max(0.0))
 }
@@ -96,15 +169,22 @@ fn mean_of(ratios: &[f64], score: impl Fn(f64) -> f64) -> Result<f64> {
         return Err(UnlearningError::Empty("truth ratio"));
     }
     for ratio in ratios {
-        check("truth ratio", *ratio, *ratio > 0.0, "above 0")?;
+        // A ratio of tiny probabilities may be 0 or infinite; either has its score.
+        let shown = ratio.min(f64::MAX);
+        check("truth ratio", shown, *ratio >= 0.0, "0 or more")?;
     }
     Ok(ratios.iter().map(|ratio| score(*ratio)).sum::<f64>() / ratios.len() as f64)
 }
 
 /// Higher is better, 1 is perfect, and the retrained reference scores near the original.
 ///
-/// Model utility: the harmonic mean of scores in `0..=1`; the paper's are nine, of probability, ROUGE-L recall and
-/// [`retain_truth`] on retained questions, real authors and world facts. 0 if one of them is.
+/// Model utility: the harmonic mean of scores in `0..=1`; 0 if one of them is. The paper's are nine, the means over questions of
+///
+/// | score | retained questions | real authors, world facts |
+/// |---|---|---|
+/// | probability of the right answer | [`probability`] | [`choice_probability`] |
+/// | ROUGE-L recall of the answer | [`rouge`](super::muse::rouge) | the same |
+/// | truth ratio | [`retain_truth`] of [`truth_ratio`] | the same |
 ///
 /// # Errors
 /// If there is no score, or one is not in `0..=1`.
@@ -117,76 +197,6 @@ pub fn model_utility(scores: &[f64]) -> Result<f64> {
     }
     let inverse: f64 = scores.iter().map(|score| 1.0 / score).sum();
     Ok(scores.len() as f64 / inverse)
-}
-
-/// What [`forget_quality`] found: a higher `p_value` is better, 1 is perfect, the retrained reference scores 1 against itself.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ForgetQuality {
-    /// Largest distance of the distribution functions: lower is better, 0 is perfect, the retrained reference scores 0.
-    pub statistic: f64,
-    /// Higher is better, 1 is perfect, the retrained reference scores 1 against itself; above 0.05 the paper calls it forgotten.
-    pub p_value: f64,
-}
-
-/// A higher p-value is better, 1 is perfect, and the retrained reference scores 1 against itself.
-///
-/// The two-sample Kolmogorov-Smirnov test of the truth ratios of an unlearned and of a retrained model on forgotten
-/// questions. The p-value is exact, by counting paths, `unlearned * retrained` steps; ties as in continuous data.
-///
-/// # Errors
-/// If a sample is empty or holds NaN.
-pub fn forget_quality(unlearned: &[f64], retrained: &[f64]) -> Result<ForgetQuality> {
-    for (set, sample) in [("unlearned", unlearned), ("retrained", retrained)] {
-        if sample.is_empty() {
-            return Err(UnlearningError::Empty(set));
-        }
-        if sample.iter().any(|value| value.is_nan()) {
-            return Err(UnlearningError::NotFinite(set));
-        }
-    }
-    let share = |sample: &[f64], at: f64| {
-        sample.iter().filter(|value| **value <= at).count() as f64 / sample.len() as f64
-    };
-    let gaps = unlearned.iter().chain(retrained);
-    let gaps = gaps.map(|at| (share(unlearned, *at) - share(retrained, *at)).abs());
-    let statistic = gaps.fold(0.0, f64::max);
-    let p_value = tail(unlearned.len(), retrained.len(), statistic);
-    Ok(ForgetQuality { statistic, p_value })
-}
-
-/// The probability that samples of one law are at least so far apart: 1 minus the share of paths from one corner of the grid
-/// `n` by `m` to the other that stay nearer to the diagonal.
-fn tail(n: usize, m: usize, statistic: f64) -> f64 {
-    let near =
-        |i: usize, j: usize| (i as f64 / n as f64 - j as f64 / m as f64).abs() < statistic - 1e-12;
-    if statistic <= 0.0 {
-        return 1.0;
-    }
-    // row[j]: the probability of having come to (i, j) on near points only.
-    let mut row = vec![0.0_f64; m + 1];
-    for i in 0..=n {
-        for j in 0..=m {
-            let left = (n - i + m - j) as f64;
-            // A step from (i - 1, j) takes one of the first sample that were left there.
-            let from_above = if i == 0 {
-                0.0
-            } else {
-                row[j] * (n - i + 1) as f64 / (left + 1.0)
-            };
-            let from_left = if j == 0 {
-                0.0
-            } else {
-                row[j - 1] * (m - j + 1) as f64 / (left + 1.0)
-            };
-            let start = if (i, j) == (0, 0) { 1.0 } else { 0.0 };
-            row[j] = if near(i, j) {
-                start + from_above + from_left
-            } else {
-                0.0
-            };
-        }
-    }
-    (1.0 - row[m]).clamp(0.0, 1.0)
 }
 
 #[cfg(test)]
@@ -207,26 +217,64 @@ mod tests {
     }
 
     #[test]
+    fn log_probabilities_of_minus_800_have_a_ratio() {
+        for averaging in [Averaging::Arithmetic, Averaging::Geometric] {
+            let ratio = log_truth_ratio(-800.0, &[-801.0, -801.0], averaging).unwrap();
+            assert!((ratio + 1.0).abs() < 1e-12);
+            // Where both have a value it is the same.
+            let logs = [0.2_f64.ln(), 0.1_f64.ln(), 0.3_f64.ln()];
+            let ratio = log_truth_ratio(0.4_f64.ln(), &logs, averaging)
+                .unwrap()
+                .exp();
+            let direct = truth_ratio(0.4, &[0.2, 0.1, 0.3], averaging).unwrap();
+            assert!((ratio - direct).abs() < 1e-12);
+        }
+        assert_eq!(log_probability(&[-700.0, -900.0]).unwrap(), -800.0);
+        // A ratio beyond the largest number still has a score.
+        let far = log_truth_ratio(-900.0, &[-1.0], Averaging::Geometric).unwrap();
+        assert_eq!(forget_truth(&[far.exp(), (-far).exp()]).unwrap(), 0.0);
+        assert_eq!(retain_truth(&[far.exp(), (-far).exp()]).unwrap(), 0.5);
+        assert!(log_truth_ratio(-1.0, &[0.1], Averaging::Geometric).is_err());
+        assert!(log_truth_ratio(f64::NAN, &[-0.1], Averaging::Geometric).is_err());
+    }
+
+    #[test]
+    fn released_codes_average_log_probabilities() {
+        assert_eq!(Averaging::default(), Averaging::Geometric);
+    }
+
+    #[test]
+    fn the_nine_scores_of_utility_can_be_made() {
+        let probability = probability(&[-0.1, -0.3]).unwrap();
+        let choice = choice_probability(-0.2, &[-2.0, -3.0, -4.0]).unwrap();
+        let parts = [-0.2_f64, -2.0, -3.0, -4.0].map(f64::exp);
+        assert!((choice - parts[0] / parts.iter().sum::<f64>()).abs() < 1e-12);
+        let rouge = super::super::muse::rouge_recall(&["a", "b"], &["a", "c"]).unwrap();
+        let truth = retain_truth(&[truth_ratio(0.4, &[0.1, 0.2], Averaging::default()).unwrap()]);
+        let truth = truth.unwrap();
+        let nine = [
+            probability,
+            rouge,
+            truth,
+            choice,
+            rouge,
+            truth,
+            choice,
+            rouge,
+            truth,
+        ];
+        let inverse: f64 = nine.iter().map(|score| 1.0 / score).sum();
+        assert!((model_utility(&nine).unwrap() - 9.0 / inverse).abs() < 1e-12);
+        assert!(
+            choice_probability(-1.0, &[]).is_err() && choice_probability(1.0, &[-1.0]).is_err()
+        );
+    }
+
+    #[test]
     fn utility_is_a_harmonic_mean() {
         let utility = model_utility(&[0.9, 0.8, 0.5]).unwrap();
         assert!((utility - 0.687_898_09).abs() < 1e-8);
         assert_eq!(model_utility(&[0.9, 0.0]).unwrap(), 0.0);
-    }
-
-    #[test]
-    fn forget_quality_of_five_against_five() {
-        let quality = |one: &[f64], two: &[f64]| forget_quality(one, two).unwrap();
-        let found = quality(&[0.1, 0.2, 0.3, 0.4, 0.5], &[0.2, 0.3, 0.6, 0.7, 0.8]);
-        assert!((found.statistic - 0.6).abs() < 1e-12);
-        assert!((found.p_value - 0.357_142_86).abs() < 1e-8);
-        let same = quality(&[0.1, 0.5], &[0.5, 0.1]);
-        assert_eq!((same.statistic, same.p_value), (0.0, 1.0));
-        // Of the C(4, 1) orders of 1 and 3 values, two have the single one at an end.
-        let apart = quality(&[9.0], &[1.0, 2.0, 3.0]);
-        assert!((apart.statistic - 1.0).abs() < 1e-12 && (apart.p_value - 0.5).abs() < 1e-12);
-        let many: Vec<f64> = (0..400).map(f64::from).collect();
-        let moved: Vec<f64> = many.iter().map(|x| x + 200.0).collect();
-        assert!(quality(&many, &moved).p_value < 1e-12);
     }
 
     #[test]
@@ -237,7 +285,5 @@ mod tests {
         assert!(truth_ratio(0.5, &[], Averaging::Geometric).is_err());
         assert!(forget_truth(&[]).is_err() && retain_truth(&[-1.0]).is_err());
         assert!(model_utility(&[]).is_err() && model_utility(&[1.1]).is_err());
-        assert!(forget_quality(&[], &[1.0]).is_err());
-        assert!(forget_quality(&[1.0], &[f64::NAN]).is_err());
     }
 }

@@ -8,12 +8,15 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::softmax;
 
+use crate::gradients::widen;
+
 /// Lower is better where rows are to agree, 0 is perfect, and the retrained reference scores 0 against itself.
 ///
 /// The Jensen-Shannon divergence of each pair of rows, in nats, `[batch]`, between 0 and ln 2:
 /// probabilities `[batch, classes]`.
 #[must_use]
 pub fn jensen_shannon(p: Tensor<2>, q: Tensor<2>) -> Tensor<1> {
+    let (p, q) = pair(p, q);
     let mean = (p.clone() + q.clone()) * 0.5;
     (kl(p, mean.clone()) + kl(q, mean)) * 0.5
 }
@@ -25,6 +28,7 @@ pub fn jensen_shannon(p: Tensor<2>, q: Tensor<2>) -> Tensor<1> {
 /// model's and a randomly initialised model's predictions on forget data; logits `[batch, classes]`.
 #[must_use]
 pub fn zrf(model: Tensor<2>, random: Tensor<2>) -> f64 {
+    let (model, random) = pair(model, random);
     let divergence = jensen_shannon(softmax(model, 1), softmax(random, 1));
     1.0 - f64::from(divergence.mean().into_scalar::<f32>())
 }
@@ -38,9 +42,17 @@ pub fn zrf(model: Tensor<2>, random: Tensor<2>) -> f64 {
 #[must_use]
 pub fn released_divergence(p: Tensor<2>, q: Tensor<2>) -> f64 {
     let classes = p.dims()[1] as f64;
+    let (p, q) = pair(p, q);
     let mean = (p.clone() + q.clone()) * 0.5;
     let both = (kl(mean.clone(), p) + kl(mean, q)).mean() * (0.5 / classes);
     f64::from(both.into_scalar::<f32>())
+}
+
+/// Both in one type, f32 at least.
+fn pair(p: Tensor<2>, q: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    let p = widen(p);
+    let q = q.cast(p.dtype());
+    (p, q)
 }
 
 /// `KL(p || q)` of each row, with `0 log 0 = 0`.

@@ -323,6 +323,40 @@ fn a_mixed_step_is_a_step_of_one_batch() {
     assert!(mixed.iter().zip(whole).all(|(a, b)| (a - b).abs() < 1e-6));
 }
 
+/// Two half batches accumulated are one whole batch, and what is left at the end is a step of its own.
+#[test]
+fn accumulated_batches_are_one_step_of_their_mean() {
+    let (original, _, _, kept) = setting();
+    let halves = Prepared(
+        kept[..50]
+            .chunks(10)
+            .flat_map(|points| batches(points).0)
+            .collect(),
+    );
+    let wholes = batches(&kept[..50]);
+    let run = |data: &Prepared<Batch>, accumulation: usize| {
+        let config = UnlearnConfig::new(1).with_accumulation(accumulation);
+        let (mut run, mut optim) = (config.init().unwrap(), super::momentum());
+        let model = run.run(&original, &mut FineTune, &mut optim, &mut 0.1, data, data);
+        (
+            ParamVector::of(&model.unwrap()).to_host().unwrap().concat(),
+            run.steps(),
+        )
+    };
+    // Batches of 20, 20 and 10 points, and five of 10.
+    let (whole, steps) = run(&wholes, 1);
+    let (accumulated, found) = run(&halves, 2);
+    assert_eq!((steps, found), (3, 3));
+    assert!(
+        whole
+            .iter()
+            .zip(accumulated)
+            .all(|(a, b)| (a - b).abs() < 1e-5)
+    );
+    assert_eq!(run(&halves, 1).1, 5);
+    assert!(UnlearnConfig::new(1).with_accumulation(0).init().is_err());
+}
+
 /// A network with dropout.
 #[derive(Module, Debug)]
 struct Leaky {

@@ -2,6 +2,8 @@
 
 mod effects;
 mod sequence;
+mod statistics;
+mod tokens;
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};

@@ -1,7 +1,7 @@
 //! Every metric's documentation begins with how to read it.
 
 /// The source of each file with metrics, and the declarations of its metrics.
-const METRICS: [(&str, &[&str]); 11] = [
+const METRICS: [(&str, &[&str]); 12] = [
     (
         include_str!("../../src/metrics/accuracy.rs"),
         &["pub fn accuracy("],
@@ -68,6 +68,14 @@ const METRICS: [(&str, &[&str]); 11] = [
             "pub fn forget_truth(",
             "pub fn retain_truth(",
             "pub fn model_utility(",
+            "pub fn log_probability(",
+            "pub fn log_truth_ratio(",
+            "pub fn choice_probability(",
+        ],
+    ),
+    (
+        include_str!("../../src/metrics/forget_quality.rs"),
+        &[
             "pub struct ForgetQuality",
             "pub statistic:",
             "pub p_value:",
@@ -78,6 +86,7 @@ const METRICS: [(&str, &[&str]); 11] = [
         include_str!("../../src/metrics/muse.rs"),
         &[
             "pub fn rouge_recall<",
+            "pub fn rouge<",
             "pub fn min_k(",
             "pub fn priv_leak(",
             "pub fn extraction_strength(",

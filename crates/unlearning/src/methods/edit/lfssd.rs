@@ -6,27 +6,27 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use regimen_tensor::{ParamVector, TensorError, fisher};
+use regimen_tensor::ParamVector;
 
-use crate::error::{Result, UnlearningError};
+use crate::error::Result;
+use crate::gradients::{sum_of_gradients, widen};
 
 /// `E |d ||f(x)||_2^2 / d theta|`: the magnitude of the gradient of the batch's mean squared logit
 /// norm, averaged over batches. `forward` returns logits `[batch, outputs]`.
 ///
-/// Use the result in [`Ssd::dampen`](crate::Ssd::dampen) in the place of Fisher importances.
+/// Use the result in [`Ssd::dampen`](crate::Ssd::dampen) in the place of Fisher importances. Gradients are taken as in
+/// inference (dropout off, running statistics in batch normalisation) and summed in f32 at least; the model stays as it is.
 ///
 /// # Errors
-/// If there is no batch.
+/// If there is no batch, or the outputs carry no gradient.
 pub fn importance<M: Module, B>(
     model: &M,
     batches: impl IntoIterator<Item = B>,
     mut forward: impl FnMut(&M, B) -> Tensor<2>,
 ) -> Result<ParamVector> {
-    let loss = |model: &M, batch: B| forward(model, batch).square().sum_dim(1).mean();
-    match fisher::batch_absolute(model, batches, loss) {
-        Err(TensorError::Empty(_)) => Err(UnlearningError::Empty("data")),
-        other => Ok(other?),
-    }
+    let loss = |model: &M, batch: B| widen(forward(model, batch)).square().sum_dim(1).mean();
+    let (sum, count) = sum_of_gradients("data", model, batches, loss, Tensor::abs)?;
+    Ok(sum.scale(1.0 / count as f64))
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Methods that edit the weights without an optimizer.
 
 mod fisher_forgetting;
+mod layers;
 pub mod lfssd;
 mod ssd;
 pub mod task_vector;

@@ -8,9 +8,10 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use regimen_tensor::{ParamVector, TensorError, fisher};
+use regimen_tensor::{ParamVector, independent};
 
 use crate::error::{Result, UnlearningError, check};
+use crate::gradients::sum_of_gradients;
 
 /// How selective synaptic dampening selects and dampens.
 ///
@@ -97,12 +98,12 @@ impl Ssd {
     /// Forgets in two passes over data: importances of both sets, then one edit. No training step.
     ///
     /// `all` are batches of all training data, the forget set included; `loss` is a batch's mean
-    /// loss, `[1]`. Pass the model as it is used for inference (dropout off, running statistics in
-    /// batch normalisation), but on an autodiff device. Keep the importances of `all` with
-    /// [`ParamVector::save`] when training ends, and call [`dampen`](Self::dampen) later.
+    /// loss, `[1]`. The model must be on an autodiff device; gradients are taken as in inference. Keep the [`importance`](Self::importance) of
+    /// `all` with [`ParamVector::save`] when training ends, and call [`dampen`](Self::dampen) later. Copies of the
+    /// model stay as they are.
     ///
     /// # Errors
-    /// If a set is empty, or its importances are not finite.
+    /// If a set is empty, its importances are not finite, or the loss carries no gradient.
     pub fn forget<M: Module, B>(
         &self,
         model: M,
@@ -110,9 +111,25 @@ impl Ssd {
         forget: impl IntoIterator<Item = B>,
         mut loss: impl FnMut(&M, B) -> Tensor<1>,
     ) -> Result<Dampened<M>> {
-        let all = importance("training", &model, all, &mut loss)?;
-        let forget = importance("forget", &model, forget, &mut loss)?;
+        let all = importance_of("training", &model, all, &mut loss)?;
+        let forget = importance_of("forget", &model, forget, &mut loss)?;
         self.dampen(model, &all, &forget)
+    }
+
+    /// The mean over batches of the squared gradient of a batch's loss: the importance of each parameter for a set.
+    ///
+    /// `loss` is a batch's mean loss, `[1]`. As in the released code, gradients are taken as in inference (dropout off, running
+    /// statistics in batch normalisation), and every batch weighs the same; squares are taken in f32 at least, and the model
+    /// stays as it is. Keep the importance of all data with [`ParamVector::save`] when training ends.
+    ///
+    /// # Errors
+    /// If there is no batch, or the loss carries no gradient.
+    pub fn importance<M: Module, B>(
+        model: &M,
+        batches: impl IntoIterator<Item = B>,
+        loss: impl FnMut(&M, B) -> Tensor<1>,
+    ) -> Result<ParamVector> {
+        importance_of("data", model, batches, loss)
     }
 
     /// Multiplies the model's parameters by their [`factors`](Self::factors).
@@ -134,7 +151,7 @@ impl Ssd {
         let edited = self.count_selected(all, forget)?;
         let weights = ParamVector::of(&model);
         let eligible = weights.filter(|entry| factors.get(entry.id).is_some());
-        let model = eligible.hadamard(&factors)?.write_to(model)?;
+        let model = eligible.hadamard(&factors)?.write_to(independent(&model))?;
         Ok(Dampened {
             model,
             edited,
@@ -173,24 +190,22 @@ impl Ssd {
     }
 }
 
-/// The mean squared gradient of the batches of a set.
-fn importance<M: Module, B>(
+/// [`Ssd::importance`] of a set of this name.
+fn importance_of<M: Module, B>(
     set: &'static str,
     model: &M,
     batches: impl IntoIterator<Item = B>,
     loss: impl FnMut(&M, B) -> Tensor<1>,
 ) -> Result<ParamVector> {
-    match fisher::batch_diagonal(model, batches, loss) {
-        Err(TensorError::Empty(_)) => Err(UnlearningError::Empty(set)),
-        other => Ok(other?),
-    }
+    let (sum, count) = sum_of_gradients(set, model, batches, loss, |gradient| gradient.square())?;
+    Ok(sum.scale(1.0 / count as f64))
 }
 
 fn finite(set: &'static str, importance: &ParamVector) -> Result<()> {
     if importance.is_empty() {
         return Err(UnlearningError::Empty(set));
     }
-    if importance.l1().into_scalar::<f32>().is_finite() {
+    if importance.l1().into_scalar::<f64>().is_finite() {
         return Ok(());
     }
     Err(UnlearningError::NotFinite(set))

@@ -5,19 +5,25 @@
 //! Source: Ilharco et al., "Editing Models with Task Arithmetic", ICLR 2023, arXiv 2212.04089, section 3.
 
 use burn::module::Module;
-use regimen_tensor::ParamVector;
+use regimen_tensor::{ParamVector, independent};
 
-use crate::error::{Result, check};
+use crate::error::{Result, UnlearningError, check};
+use crate::gradients::finite_model;
 
-/// `theta_0 - scale (theta_tuned - theta_0)`: `tuned` is `original` trained on the forget set.
+/// `theta_0 - scale (theta_tuned - theta_0)`: `tuned` is `original` trained on the forget set. Running statistics are the
+/// original's; both models stay as they are.
 ///
 /// # Errors
-/// If `scale` is not finite, or the models hold other parameters.
+/// If `scale` is not finite, the models hold other parameters, or the result would not be finite.
 pub fn negate<M: Module>(original: &M, tuned: &M, scale: f64) -> Result<M> {
     check("scale", scale, true, "a finite number")?;
     let start = ParamVector::of(original);
     let task = ParamVector::of(tuned).sub(&start)?;
-    Ok(start.axpy(-scale, &task)?.write_to(original.clone())?)
+    let negated = start.axpy(-scale, &task)?.write_to(independent(original))?;
+    if finite_model(&negated) {
+        return Ok(negated);
+    }
+    Err(UnlearningError::NotFinite("negated model"))
 }
 
 #[cfg(test)]

@@ -9,13 +9,12 @@ use burn::config::Config;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use regimen_tensor::per_example::cross_entropy;
 use serde::{Deserialize, Serialize};
 
 use super::{Method, Order};
-use crate::Classifier;
 use crate::classifier::mean_loss;
 use crate::error::{Result, check};
+use crate::{Classifier, Likelihoods};
 
 /// Draws of wrong labels.
 #[derive(Config, Debug, PartialEq)]
@@ -58,7 +57,7 @@ pub struct Amnesiac {
 }
 
 impl Amnesiac {
-    /// For labels `[batch]` other ones, without reading them.
+    /// For labels `[batch]` other ones, without reading them; labels below 0 stay ignored.
     pub fn wrong(&mut self, targets: Tensor<1, Int>) -> Tensor<1, Int> {
         let [batch] = targets.dims();
         let classes = self.config.classes as i64;
@@ -66,9 +65,12 @@ impl Amnesiac {
         rng.set_stream(self.batches);
         self.batches += 1;
         let shifts: Vec<i64> = (0..batch).map(|_| rng.random_range(1..classes)).collect();
-        let shifts =
-            Tensor::<1, Int>::from_data(TensorData::new(shifts, [batch]), &targets.device());
-        (targets + shifts).remainder_scalar(classes)
+        let shifts = Tensor::<1, Int>::from_data(
+            TensorData::new(shifts, [batch]),
+            (&targets.device(), targets.dtype()),
+        );
+        let wrong = (targets.clone() + shifts).remainder_scalar(classes);
+        wrong.mask_where(targets.clone().lower_elem(0), targets)
     }
 }
 
@@ -79,7 +81,7 @@ impl<M: Classifier> Method<M> for Amnesiac {
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
         let wrong = self.wrong(M::targets(batch));
-        cross_entropy(model.logits(batch), wrong).mean()
+        Likelihoods::of_logits(model.logits(batch), wrong, 1).mean_loss()
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
@@ -102,6 +104,14 @@ mod tests {
         assert!(wrong.iter().all(|label| (0..3).contains(label)));
         assert!((0..3).all(|class| wrong.contains(&class)));
         assert!(AmnesiacConfig::new(1).init().is_err());
+    }
+
+    #[test]
+    fn an_ignored_label_stays_ignored() {
+        let mut method = AmnesiacConfig::new(4).init().unwrap();
+        let targets = Tensor::<1, Int>::from_data([-100, 2, -100], &Device::flex());
+        let wrong: Vec<i64> = method.wrong(targets).try_into_vec_as().unwrap();
+        assert!(wrong[0] == -100 && wrong[2] == -100 && (0..4).contains(&wrong[1]));
     }
 
     #[test]

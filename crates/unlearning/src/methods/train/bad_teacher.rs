@@ -11,12 +11,13 @@ use burn::tensor::activation::{log_softmax, softmax};
 
 use super::{Method, Order};
 use crate::Classifier;
-use crate::classifier::reference;
+use crate::gradients::{reference, widen};
+use crate::likelihoods::mean_of_counted;
 
 /// The mean of `KL(l softmax(bad) + (1 - l) softmax(original) || softmax(student))`, in nats.
 ///
 /// Logits are `[batch, classes]`; `forget`, `[batch]`, is `l`: 1 for a forget sample, else 0. Only the
-/// student is to carry a gradient.
+/// student is to carry a gradient. In f32 at least.
 #[must_use]
 pub fn loss(
     student: Tensor<2>,
@@ -24,13 +25,21 @@ pub fn loss(
     bad: Tensor<2>,
     forget: Tensor<1>,
 ) -> Tensor<1> {
+    rows(student, original, bad, forget).mean()
+}
+
+/// The divergence of each row.
+fn rows(student: Tensor<2>, original: Tensor<2>, bad: Tensor<2>, forget: Tensor<1>) -> Tensor<1> {
     let [batch, classes] = student.dims();
+    let student = widen(student);
+    let (original, bad) = (original.cast(student.dtype()), bad.cast(student.dtype()));
+    let forget = forget.cast(student.dtype());
     let l = forget.reshape([batch, 1]).expand([batch, classes]);
     let teacher = softmax(bad, 1) * l.clone() + softmax(original, 1) * (l * -1.0 + 1.0);
     let teacher = teacher.detach();
     let log_teacher = teacher.clone().clamp_min(f32::MIN_POSITIVE).log();
     let divergence = teacher * (log_teacher - log_softmax(student, 1));
-    divergence.sum() / batch as f64
+    divergence.sum_dim(1).reshape([batch])
 }
 
 /// Bad teaching; give it a retain loader over 30 % of the retain set for one epoch.
@@ -58,12 +67,8 @@ impl<M: Classifier> BadTeacher<M> {
     fn imitate(&self, model: &M, batch: &M::Batch, share: f64) -> Tensor<1> {
         let student = model.logits(batch);
         let forget = Tensor::full([student.dims()[0]], share, &student.device());
-        loss(
-            student,
-            self.original.logits(batch),
-            self.bad.logits(batch),
-            forget,
-        )
+        let (original, bad) = (self.original.logits(batch), self.bad.logits(batch));
+        mean_of_counted(rows(student, original, bad, forget), &M::targets(batch))
     }
 }
 

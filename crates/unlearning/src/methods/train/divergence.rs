@@ -3,15 +3,36 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
 
+use crate::Classifier;
+use crate::gradients::widen;
+use crate::likelihoods::mean_of_counted;
+
 /// `T^2 KL(softmax(teacher / T) || softmax(student / T))`, the mean over a batch, in nats, `[1]`. Logits
-/// `[batch, classes]`; only the student carries a gradient.
+/// `[batch, classes]`; only the student carries a gradient. In f32 at least.
 #[must_use]
 pub fn distillation(student: Tensor<2>, teacher: Tensor<2>, temperature: f64) -> Tensor<1> {
+    rows(student, teacher, temperature).mean()
+}
+
+/// [`distillation`] over the rows of a batch whose label counts.
+pub(super) fn between<M: Classifier>(
+    student: &M,
+    teacher: &M,
+    batch: &M::Batch,
+    temperature: f64,
+) -> Tensor<1> {
+    let rows = rows(student.logits(batch), teacher.logits(batch), temperature);
+    mean_of_counted(rows, &M::targets(batch))
+}
+
+/// `T^2 KL` of each row.
+fn rows(student: Tensor<2>, teacher: Tensor<2>, temperature: f64) -> Tensor<1> {
     let [batch, _] = student.dims();
-    let teacher = teacher.detach() / temperature;
+    let student = widen(student) / temperature;
+    let teacher = teacher.detach().cast(student.dtype()) / temperature;
     let p = softmax(teacher.clone(), 1);
-    let gap = log_softmax(teacher, 1) - log_softmax(student / temperature, 1);
-    (p * gap).sum() * (temperature * temperature / batch as f64)
+    let gap = log_softmax(teacher, 1) - log_softmax(student, 1);
+    (p * gap).sum_dim(1).reshape([batch]) * (temperature * temperature)
 }
 
 #[cfg(test)]

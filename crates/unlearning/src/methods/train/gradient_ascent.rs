@@ -9,9 +9,9 @@ use burn::config::Config;
 use burn::tensor::Tensor;
 
 use super::{EpochLog, Method, Order};
-use crate::Classifier;
-use crate::classifier::{losses, mean_loss};
+use crate::classifier::mean_loss;
 use crate::error::{Result, check};
+use crate::{Classifier, Likelihoods};
 
 /// Minus the mean of per-example losses `[batch]`, each counted up to `bound` nats.
 ///
@@ -28,6 +28,13 @@ use crate::error::{Result, check};
 #[must_use]
 pub fn loss(per_example: Tensor<1>, bound: f64) -> Tensor<1> {
     -per_example.clamp_max(bound).mean()
+}
+
+/// [`loss`] of a batch's examples: of sequences the mean loss of their tokens, each sequence weighing as many tokens as it has.
+pub(super) fn bounded(found: &Likelihoods, bound: f64) -> Tensor<1> {
+    let tokens = found.tokens();
+    let total = tokens.clone().sum().clamp_min(1.0);
+    -(found.losses().clamp_max(bound) * tokens).sum() / total
 }
 
 /// Where gradient ascent ends.
@@ -60,7 +67,7 @@ impl<M: Classifier> Method<M> for GradientAscent {
     }
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        loss(losses(model, batch), self.bound)
+        bounded(&model.likelihoods(batch), self.bound)
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
@@ -68,7 +75,7 @@ impl<M: Classifier> Method<M> for GradientAscent {
     }
 
     fn done(&self, epoch: &EpochLog) -> bool {
-        let limit = -self.bound * (1.0 - 1e-6);
+        let limit = -self.bound * (1.0 - 1e-5);
         epoch.forget.is_some_and(|loss| loss <= limit)
     }
 }

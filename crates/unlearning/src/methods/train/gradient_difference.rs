@@ -9,11 +9,13 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
 
-use super::divergence::distillation;
+use super::divergence::between;
+use super::gradient_ascent::bounded;
 use super::{EpochLog, Method, Order};
 use crate::Classifier;
-use crate::classifier::{losses, mean_loss, reference};
+use crate::classifier::mean_loss;
 use crate::error::{Result, check};
+use crate::gradients::reference;
 
 /// Weights of gradient difference: the loss is `-gamma l_forget + alpha l_retain`.
 #[derive(Config, Debug, PartialEq)]
@@ -67,19 +69,19 @@ impl<M: Classifier> Method<M> for GradientDifference<M> {
     }
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        super::gradient_ascent::loss(losses(model, batch), self.config.bound) * self.config.gamma
+        bounded(&model.likelihoods(batch), self.config.bound) * self.config.gamma
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
         let loss = match &self.original {
             None => mean_loss(model, batch),
-            Some(original) => distillation(model.logits(batch), original.logits(batch), 1.0),
+            Some(original) => between(model, original, batch, 1.0),
         };
         loss * self.config.alpha
     }
 
     fn done(&self, epoch: &EpochLog) -> bool {
-        let limit = -self.config.gamma * self.config.bound * (1.0 - 1e-6);
+        let limit = -self.config.gamma * self.config.bound * (1.0 - 1e-5);
         self.config.gamma > 0.0 && epoch.forget.is_some_and(|loss| loss <= limit)
     }
 }

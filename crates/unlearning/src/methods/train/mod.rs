@@ -15,6 +15,7 @@ pub mod salun;
 pub mod scrub;
 mod unlearn;
 pub mod unsir;
+mod window;
 
 pub use order::{Order, mixed_sizes};
 pub use relabel::relabel;

@@ -10,10 +10,12 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::activation::softplus;
 
+use super::divergence::between;
 use super::{Method, Order};
 use crate::Classifier;
-use crate::classifier::{losses, mean_loss, reference as frozen};
+use crate::classifier::mean_loss;
 use crate::error::{Result, check};
+use crate::gradients::reference as frozen;
 
 /// `(2 / beta) mean log(1 + (p / p_ref)^beta)`, `[1]`, from log-probabilities `[batch]` of the labels (of a
 /// sequence: their sum). `beta -> 0` is gradient ascent.
@@ -30,6 +32,20 @@ pub fn simple_loss(nll_per_token: Tensor<1>, beta: f64, margin: f64) -> Tensor<1
     softplus((nll_per_token - margin) * -beta, 1.0).mean() * (2.0 / beta)
 }
 
+/// `-(2 / beta) mean log sigmoid(beta ((preferred - preferred_ref) - (other - other_ref)))`, `[1]`: direct preference optimisation
+/// of an answer that is to be given (such as "I don't know") against the one to be forgotten, from their log-probabilities `[batch]`,
+/// of a sequence their sum, with those of a reference model beside. Factor and sums are those of the released code of NPO.
+#[must_use]
+pub fn preference_loss(
+    [preferred, preferred_reference]: [Tensor<1>; 2],
+    [other, other_reference]: [Tensor<1>; 2],
+    beta: f64,
+) -> Tensor<1> {
+    let preferred = preferred - preferred_reference.detach();
+    let other = other - other_reference.detach();
+    softplus((other - preferred) * beta, 1.0).mean() * (2.0 / beta)
+}
+
 /// Weights of NPO.
 #[derive(Config, Debug, PartialEq)]
 pub struct NpoConfig {
@@ -39,22 +55,29 @@ pub struct NpoConfig {
     /// Weight of the retain set's cross-entropy, 0 or more.
     #[config(default = 1.0)]
     pub retain: f64,
+    /// Weight of the divergence `KL(reference || model)` on retained data, 0 or more: with `retain` 0 and this 1 it is the released
+    /// variant NPO+KL.
+    #[config(default = 0.0)]
+    pub divergence: f64,
 }
 
 impl NpoConfig {
     /// Takes the model that is to forget as the reference.
     ///
     /// # Errors
-    /// If `beta` is not above 0 or `retain` is negative.
+    /// If `beta` is not above 0, or `retain` or `divergence` is negative.
     pub fn init<M: Module>(&self, reference: &M) -> Result<Npo<M>> {
         check("beta", self.beta, self.beta > 0.0, "above 0")?;
         check("retain", self.retain, self.retain >= 0.0, "0 or more")?;
+        let weight = self.divergence;
+        check("divergence", weight, weight >= 0.0, "0 or more")?;
         let (config, reference) = (self.clone(), frozen(reference));
         Ok(Npo { config, reference })
     }
 }
 
-/// Negative preference optimisation; it ends with its epochs.
+/// Negative preference optimisation; it ends with its epochs. Of a language model the answer is the sequence: log-probabilities are
+/// summed over its tokens, as in the released code.
 #[derive(Clone, Debug)]
 pub struct Npo<M> {
     config: NpoConfig,
@@ -67,12 +90,16 @@ impl<M: Classifier> Method<M> for Npo<M> {
     }
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        let (own, reference) = (losses(model, batch), losses(&self.reference, batch));
-        loss(-own, -reference, self.config.beta)
+        let (own, reference) = (model.likelihoods(batch), self.reference.likelihoods(batch));
+        loss(own.sums(), reference.sums(), self.config.beta)
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        mean_loss(model, batch) * self.config.retain
+        let loss = mean_loss(model, batch) * self.config.retain;
+        if self.config.divergence == 0.0 {
+            return loss;
+        }
+        loss + between(model, &self.reference, batch, 1.0) * self.config.divergence
     }
 }
 
@@ -104,7 +131,7 @@ impl SimNpoConfig {
     }
 }
 
-/// NPO without a reference model; it ends with its epochs.
+/// NPO without a reference model; it ends with its epochs. Of a language model each sequence counts by its mean loss a token.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SimNpo {
     config: SimNpoConfig,
@@ -121,7 +148,7 @@ impl<M: Classifier> Method<M> for SimNpo {
             margin,
             weight,
         } = self.config;
-        simple_loss(losses(model, batch), beta, margin) * weight
+        simple_loss(model.likelihoods(batch).losses(), beta, margin) * weight
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
@@ -161,6 +188,18 @@ mod tests {
             // Gradient ascent's slope in log p is 1.
             assert!((f64::from(slope.unwrap_or(0.0)) - expected).abs() < 1e-5);
         }
+    }
+
+    #[test]
+    fn a_preferred_answer_of_the_same_ratio_is_ln_2() {
+        let value = |p: f32, q: f32| {
+            let loss = preference_loss([log(p), log(0.5)], [log(q), log(0.5)], 0.1);
+            f64::from(loss.into_scalar::<f32>())
+        };
+        assert!((value(0.5, 0.5) - 20.0 * std::f64::consts::LN_2).abs() < 1e-4);
+        // Without a preferred answer that moves it is NPO.
+        assert!((value(0.5, 0.2) - super::tests::value(0.1, 0.2)).abs() < 1e-4);
+        assert!(value(0.9, 0.2) < value(0.5, 0.2));
     }
 
     #[test]

@@ -14,8 +14,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Method, Order};
 use crate::Classifier;
-use crate::classifier::reference as frozen;
 use crate::error::{Result, check};
+use crate::gradients::{reference as frozen, widen};
 
 /// How far and where RMU steers.
 #[derive(Config, Debug, PartialEq)]
@@ -80,10 +80,12 @@ impl<M: Classifier> fmt::Debug for Rmu<M> {
     }
 }
 
-/// The mean of `(h - target)^2` over rows and coordinates, `[1]`; the target carries no gradient.
+/// The mean of `(h - target)^2` over rows and coordinates, `[1]`, in f32 at least; the target carries no gradient.
 #[must_use]
 pub fn loss(h: Tensor<2>, target: Tensor<2>) -> Tensor<1> {
-    (h - target.detach()).square().mean()
+    let h = widen(h);
+    let target = target.detach().cast(h.dtype());
+    (h - target).square().mean()
 }
 
 impl<M: Classifier> Method<M> for Rmu<M> {
@@ -95,7 +97,8 @@ impl<M: Classifier> Method<M> for Rmu<M> {
         let h = (self.activations)(model, batch);
         let [rows, width] = h.dims();
         let target = TensorData::new(target(width, self.config.c, self.config.seed), [1, width]);
-        let target = Tensor::<2>::from_data(target, &h.device()).expand([rows, width]);
+        let h = widen(h);
+        let target = Tensor::<2>::from_data(target, (&h.device(), h.dtype())).expand([rows, width]);
         loss(h, target)
     }
 

@@ -14,8 +14,9 @@ use regimen_tensor::threshold::{Scope, keep_largest};
 use super::amnesiac::{Amnesiac, AmnesiacConfig};
 use super::{Method, Order};
 use crate::Classifier;
-use crate::classifier::{gradients, mean_loss};
-use crate::error::{Result, UnlearningError, check};
+use crate::classifier::mean_loss;
+use crate::error::{Result, check};
+use crate::gradients::sum_of_gradients;
 
 /// How SalUn selects weights and draws labels.
 #[derive(Config, Debug, PartialEq)]
@@ -56,8 +57,8 @@ impl SalUnConfig {
 
 /// `|sum over batches of grad l_forget|`: the magnitude is taken after summing.
 ///
-/// Pass the model as it is used for inference (dropout off, running statistics in batch normalisation), but on an autodiff
-/// device.
+/// The model must be on an autodiff device; gradients are taken as in inference (dropout off, running statistics in batch
+/// normalisation) and summed in f32 at least. The model stays as it is.
 ///
 /// # Errors
 /// If there is no batch, or the loss carries no gradient.
@@ -65,16 +66,8 @@ pub fn saliency<M: Classifier>(
     model: &M,
     forget: impl IntoIterator<Item = M::Batch>,
 ) -> Result<ParamVector> {
-    let mut sum: Option<ParamVector> = None;
-    for batch in forget {
-        let grads = gradients(&mean_loss(model, &batch), model)?;
-        let gradient = ParamVector::gradients(model, &grads);
-        sum = Some(match sum {
-            None => gradient,
-            Some(sum) => sum.add(&gradient)?,
-        });
-    }
-    let sum = sum.ok_or(UnlearningError::Empty("forget"))?;
+    let loss = |model: &M, batch| mean_loss(model, &batch);
+    let (sum, _) = sum_of_gradients("forget", model, forget, loss, |gradient| gradient)?;
     Ok(sum.map(|_, gradient| gradient.abs()))
 }
 

@@ -11,11 +11,13 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::divergence::distillation;
+use super::divergence::between;
 use super::{Method, Order};
-use crate::classifier::{mean_loss, reference};
+use crate::Classifier;
+use crate::classifier::mean_loss;
 use crate::error::{Result, UnlearningError, check};
-use crate::{Classifier, Predictions};
+use crate::gradients::reference;
+use crate::predictions::accuracy_of;
 
 /// Weights of SCRUB. Released runs: 3 to 10 epochs, rate 5e-4, batches of 32 to forget and 128 to retain.
 #[derive(Config, Debug, PartialEq)]
@@ -70,8 +72,7 @@ impl<M: Classifier> Scrub<M> {
     }
 
     fn divergence(&self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        let teacher = self.teacher.logits(batch);
-        distillation(model.logits(batch), teacher, self.config.temperature)
+        between(model, &self.teacher, batch, self.config.temperature)
     }
 }
 
@@ -148,7 +149,7 @@ pub fn rewind<M: Classifier>(
     validation: &dyn DataLoader<M::Batch>,
 ) -> Result<Rewound> {
     let error = |model: &M, data: &dyn DataLoader<M::Batch>| -> Result<f64> {
-        Ok(1.0 - Predictions::of(model, data)?.accuracy())
+        Ok(1.0 - accuracy_of(model, data)?)
     };
     let last = checkpoints
         .last()

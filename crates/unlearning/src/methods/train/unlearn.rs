@@ -9,12 +9,14 @@ use burn::data::dataloader::DataLoader;
 use burn::lr_scheduler::LrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
+use regimen_tensor::{ParamVector, independent};
 use serde::{Deserialize, Serialize};
 
 use super::order::{Order, Step, walk};
+use super::window::Window;
 use crate::Classifier;
-use crate::classifier::gradients;
 use crate::error::{Result, UnlearningError, check};
+use crate::gradients::{finite_model, finite_step, gradients, widen};
 
 /// A method: its loss on both sets, the order in which it wants them, and its stopping rule.
 pub trait Method<M: Classifier> {
@@ -41,6 +43,28 @@ pub trait Method<M: Classifier> {
     }
 }
 
+impl<M: Classifier, T: Method<M> + ?Sized> Method<M> for Box<T> {
+    fn order(&self, epoch: usize) -> Order {
+        (**self).order(epoch)
+    }
+
+    fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
+        (**self).forget(model, batch)
+    }
+
+    fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
+        (**self).retain(model, batch)
+    }
+
+    fn after_step(&mut self, model: M) -> Result<M> {
+        (**self).after_step(model)
+    }
+
+    fn done(&self, epoch: &EpochLog) -> bool {
+        (**self).done(epoch)
+    }
+}
+
 /// The means of a method's losses over one epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochLog {
@@ -48,6 +72,9 @@ pub struct EpochLog {
     pub epoch: usize,
     /// Optimizer steps of this epoch.
     pub steps: usize,
+    /// Batches (or pairs of them) that were left out because a loss or a gradient was not finite; they count in no mean.
+    #[serde(default)]
+    pub skipped: usize,
     /// Mean of [`Method::forget`]; `None` if no forget batch was seen.
     pub forget: Option<f64>,
     /// Mean of [`Method::retain`]; `None` if no retain batch was seen.
@@ -59,15 +86,21 @@ pub struct EpochLog {
 pub struct UnlearnConfig {
     /// Epochs at most, at least 1; a method's stopping rule may end the run earlier.
     pub epochs: usize,
+    /// Batches (or pairs of them) of one optimizer step, at least 1: their gradients are averaged. What is left at the end of an epoch is
+    /// a step of its own.
+    #[config(default = 1)]
+    pub accumulation: usize,
 }
 
 impl UnlearnConfig {
     /// Starts at epoch 0.
     ///
     /// # Errors
-    /// If `epochs` is 0.
+    /// If `epochs` or `accumulation` is 0.
     pub fn init(&self) -> Result<Unlearn> {
         check("epochs", self.epochs as f64, self.epochs > 0, "1 or more")?;
+        let batches = self.accumulation;
+        check("accumulation", batches as f64, batches > 0, "1 or more")?;
         let config = self.clone();
         let (log, stopped) = (Vec::new(), false);
         Ok(Unlearn {
@@ -125,13 +158,22 @@ impl Unlearn {
         self.log.iter().map(|epoch| epoch.steps).sum()
     }
 
+    /// Batches so far that were left out because a loss or a gradient was not finite.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.log.iter().map(|epoch| epoch.skipped).sum()
+    }
+
     /// Whether the last epoch is done, or the method's stopping rule has spoken.
     #[must_use]
     pub fn finished(&self) -> bool {
         self.stopped || self.log.len() >= self.config.epochs
     }
 
-    /// All epochs that are left. `model` stays as it is: the result is another one.
+    /// All epochs that are left. `model` and its running statistics stay as they are: the result is another one.
+    ///
+    /// After an error the run stands where it stood before; the optimizer and the method may have moved on: begin again with
+    /// those that were saved.
     ///
     /// # Errors
     /// As [`epoch`](Self::epoch).
@@ -144,20 +186,31 @@ impl Unlearn {
         forget: &dyn DataLoader<M::Batch>,
         retain: &dyn DataLoader<M::Batch>,
     ) -> Result<M> {
-        let mut model = model.clone();
+        let (start, mut model) = (self.clone(), independent(model));
         while !self.finished() {
-            model = self.epoch(model, method, optim, rate, forget, retain)?;
+            match self.epoch(model, method, optim, rate, forget, retain) {
+                Ok(next) => model = next,
+                Err(error) => {
+                    *self = start;
+                    return Err(error);
+                }
+            }
         }
         Ok(model)
     }
 
-    /// One epoch. The rate steps before each optimizer step; losses are read once, at the end.
+    /// One epoch. The rate steps before each optimizer step. Copies of `model` keep their running statistics.
+    ///
+    /// A batch whose loss or gradient is not finite is left out and counted ([`EpochLog::skipped`]): weights, running
+    /// statistics, optimizer and rate stay as they were before it. This takes one read-back a batch; losses are read once, at
+    /// the end.
     ///
     /// # Errors
-    /// If a loader fails, a set that the method needs has no batch, or a loss is not finite or carries no gradient.
+    /// If a loader fails, a set that the method needs has no batch, a loss carries no gradient, no batch of the epoch was
+    /// finite, or the last one left weights that are not finite.
     pub fn epoch<M: Classifier>(
         &mut self,
-        mut model: M,
+        model: M,
         method: &mut impl Method<M>,
         optim: &mut ModuleOptimizer,
         rate: &mut impl LrScheduler,
@@ -166,29 +219,58 @@ impl Unlearn {
     ) -> Result<M> {
         let epoch = self.log.len();
         let order = method.order(epoch);
+        let mut model = independent(&model);
+        let moving = !ParamVector::buffers(&model).entries().is_empty();
         let (mut forgotten, mut retained) = (Mean::default(), Mean::default());
-        let mut steps = 0;
+        let (mut steps, mut skipped) = (0, 0);
+        let mut window = Window::new();
         for step in walk(order, forget, retain)? {
             let Step { forget, retain } = step?;
             let [f, r] = order.weights(examples::<M>(&forget), examples::<M>(&retain));
-            let forget = forget.map(|batch| forgotten.push(method.forget(&model, &batch)) * f);
-            let retain = retain.map(|batch| retained.push(method.retain(&model, &batch)) * r);
-            let Some(loss) = forget.into_iter().chain(retain).reduce(|a, b| a + b) else {
+            // A forward pass moves running statistics.
+            let before = moving.then(|| independent(&model));
+            let forget = forget.map(|batch| widen(method.forget(&model, &batch)));
+            let retain = retain.map(|batch| widen(method.retain(&model, &batch)));
+            let parts = [(&forget, f), (&retain, r)];
+            let parts = parts.map(|(loss, weight)| loss.clone().map(|loss| loss * weight));
+            let Some(loss) = parts.into_iter().flatten().reduce(|a, b| a + b) else {
                 continue;
             };
             let grads = gradients(&loss, &model)?;
+            if !finite_step(&loss, &model, &grads) {
+                tracing::warn!(epoch, "a batch that is not finite was left out");
+                skipped += 1;
+                model = before.unwrap_or(model);
+                continue;
+            }
+            forgotten.push(forget);
+            retained.push(retain);
+            window.push(&model, grads);
+            if window.count >= self.config.accumulation {
+                let grads = window.mean(&model);
+                model = optim.step(rate.step(), model, grads);
+                model = method.after_step(model)?;
+                steps += 1;
+            }
+        }
+        if window.count > 0 {
+            let grads = window.mean(&model);
             model = optim.step(rate.step(), model, grads);
             model = method.after_step(model)?;
             steps += 1;
         }
+        if (steps == 0 && skipped > 0) || !finite_model(&model) {
+            return Err(UnlearningError::Diverged("training"));
+        }
         let log = EpochLog {
             epoch,
             steps,
-            forget: forgotten.read("forget")?,
-            retain: retained.read("retain")?,
+            skipped,
+            forget: forgotten.read(),
+            retain: retained.read(),
         };
         self.stopped = method.done(&log);
-        tracing::debug!(epoch, steps, "unlearning epoch");
+        tracing::debug!(epoch, steps, skipped, "unlearning epoch");
         self.log.push(log);
         Ok(model)
     }
@@ -208,24 +290,20 @@ struct Mean {
 }
 
 impl Mean {
-    fn push(&mut self, loss: Tensor<1>) -> Tensor<1> {
-        let value = loss.clone().detach();
+    fn push(&mut self, loss: Option<Tensor<1>>) {
+        let Some(loss) = loss else {
+            return;
+        };
+        let value = loss.inner();
         self.sum = Some(match self.sum.take() {
             Some(sum) => sum + value,
             None => value,
         });
         self.count += 1;
-        loss
     }
 
-    fn read(self, set: &'static str) -> Result<Option<f64>> {
-        let Some(sum) = self.sum else {
-            return Ok(None);
-        };
-        let mean = f64::from(sum.into_scalar::<f32>()) / self.count as f64;
-        if mean.is_finite() {
-            return Ok(Some(mean));
-        }
-        Err(UnlearningError::Diverged(set))
+    fn read(self) -> Option<f64> {
+        let sum = self.sum?.into_scalar::<f64>();
+        Some(sum / self.count as f64)
     }
 }

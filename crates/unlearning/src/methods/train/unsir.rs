@@ -9,7 +9,7 @@
 use burn::config::Config;
 use burn::module::Param;
 use burn::optim::AdamConfig;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{DType, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -17,8 +17,9 @@ use regimen_tensor::per_example::cross_entropy;
 
 use super::{Method, Order};
 use crate::Classifier;
-use crate::classifier::{gradients, mean_loss};
-use crate::error::{Result, check};
+use crate::classifier::mean_loss;
+use crate::error::{Result, UnlearningError, check};
+use crate::gradients::{finite_step, gradients, widen};
 
 /// How the noise is learned.
 #[derive(Config, Debug, PartialEq)]
@@ -41,16 +42,19 @@ pub struct NoiseConfig {
 #[must_use]
 pub fn noise_loss(noise: Tensor<2>, logits: Tensor<2>, class: usize, penalty: f64) -> Tensor<1> {
     let targets = Tensor::<1, Int>::full([logits.dims()[0]], class as i64, &logits.device());
-    let norm = noise.square().sum_dim(1).mean();
+    let logits = widen(logits);
+    let norm = noise.cast(logits.dtype()).square().sum_dim(1).mean();
     norm * penalty - cross_entropy(logits, targets).mean()
 }
 
 impl NoiseConfig {
-    /// Learns noise `[images, features]` that maximises the loss of `class`: `like` gives shape and (autodiff) device,
-    /// `logits` the model's logits of flattened inputs.
+    /// Learns noise `[images, features]` that maximises the loss of `class`: `like` gives shape, type and (autodiff) device,
+    /// `logits` the model's logits of flattened inputs. A model with batch normalisation or dropout is to be given frozen
+    /// (`regimen_tensor::independent(&model).freeze()`), or its running statistics move with the noise.
     ///
     /// # Errors
-    /// If a value is out of range, or `like` is not on an autodiff device.
+    /// If a value is out of range, `like` is not on an autodiff device, the logits do not depend on the noise (token ids
+    /// pass no gradient), or a loss or gradient is not finite.
     pub fn learn(
         &self,
         like: &Tensor<2>,
@@ -66,14 +70,23 @@ impl NoiseConfig {
             .map(|_| StandardNormal.sample(&mut rng))
             .collect();
         let start = TensorData::new(start, [images, features]);
-        let mut noise = Param::from_tensor(Tensor::<2>::from_data(start, &like.device()));
+        // In f32: an optimizer's epsilon is 0 in half precision.
+        let start = Tensor::<2>::from_data(start, (&like.device(), DType::F32));
+        let mut noise = Param::from_tensor(start);
         let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
         for _ in 0..self.steps {
-            let loss = noise_loss(noise.val(), logits(noise.val()), class, self.penalty);
+            let outputs = logits(noise.val().cast(like.dtype()));
+            if !outputs.is_tracked() {
+                return Err(UnlearningError::NoGradient);
+            }
+            let loss = noise_loss(noise.val(), outputs, class, self.penalty);
             let grads = gradients(&loss, &noise)?;
+            if !finite_step(&loss, &noise, &grads) {
+                return Err(UnlearningError::Diverged("noise"));
+            }
             noise = adam.step(self.rate, noise, grads);
         }
-        Ok(noise.val().detach())
+        Ok(noise.val().detach().cast(like.dtype()))
     }
 }
 
