@@ -1,4 +1,4 @@
-//! One lock, and the first error, around a training procedure that a model carries.
+//! One lock, and the first errors, around a training procedure that a model carries.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,7 +11,10 @@ use crate::{PruningError, Result};
 
 /// What takes a training step in the optimizer's place.
 pub(crate) trait Stepper {
-    /// One step; the model comes back whatever happens.
+    /// Counts a step that is left out, and returns its number.
+    fn leave_out(&mut self) -> usize;
+
+    /// One step with finite gradients; the model comes back whatever happens.
     fn advance<M: Module>(
         &mut self,
         model: M,
@@ -21,12 +24,45 @@ pub(crate) trait Stepper {
     ) -> (M, Result<()>);
 }
 
+/// One step, left out if a gradient is not finite: model, optimizer and masks then stay as they were.
+pub(crate) fn guarded<S: Stepper, M: Module>(
+    stepper: &mut S,
+    model: M,
+    optim: &mut ModuleOptimizer,
+    lr: ModuleLearningRate,
+    grads: Gradients,
+) -> (M, Result<()>) {
+    match grads.not_finite(&model) {
+        Some(path) => {
+            let step = stepper.leave_out();
+            (model, Err(PruningError::Gradient { step, path }))
+        }
+        None => stepper.advance(model, optim, lr, grads),
+    }
+}
+
 /// A shared stepper: clones are the same one.
 pub(crate) struct Handle<S>(Arc<Mutex<Inner<S>>>);
 
 struct Inner<S> {
     stepper: S,
+    /// The first error that is no skip.
     failure: Option<Arc<PruningError>>,
+    /// The first value that was not finite, and how many steps or decisions were left out.
+    skip: Option<Arc<PruningError>>,
+    skipped: usize,
+}
+
+impl<S> Inner<S> {
+    fn note(&mut self, error: PruningError) {
+        let first = if error.is_skip() {
+            self.skipped += 1;
+            &mut self.skip
+        } else {
+            &mut self.failure
+        };
+        first.get_or_insert_with(|| Arc::new(error));
+    }
 }
 
 impl<S> Clone for Handle<S> {
@@ -37,8 +73,12 @@ impl<S> Clone for Handle<S> {
 
 impl<S> Handle<S> {
     pub(crate) fn new(stepper: S) -> Self {
-        let failure = None;
-        Self(Arc::new(Mutex::new(Inner { stepper, failure })))
+        Self(Arc::new(Mutex::new(Inner {
+            stepper,
+            failure: None,
+            skip: None,
+            skipped: 0,
+        })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner<S>> {
@@ -54,18 +94,30 @@ impl<S> Handle<S> {
     pub(crate) fn restore(&self, f: impl FnOnce(&mut S) -> Result<()>) -> Result<()> {
         let mut inner = self.lock();
         f(&mut inner.stepper)?;
-        inner.failure = None;
+        (inner.failure, inner.skip, inner.skipped) = (None, None, 0);
         Ok(())
     }
 
-    /// The first error of a step.
+    /// The first failure of a step, else the first skip.
     pub(crate) fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
+        let inner = self.lock();
+        let error = inner.failure.clone().or_else(|| inner.skip.clone());
+        error.map_or(Ok(()), Err)
+    }
+
+    /// The first error of a step that was not skipped.
+    pub(crate) fn failure(&self) -> std::result::Result<(), Arc<PruningError>> {
         self.lock().failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Steps and decisions that were left out because a value was not finite.
+    pub(crate) fn skipped(&self) -> usize {
+        self.lock().skipped
     }
 }
 
 impl<S: Stepper> Handle<S> {
-    /// The stepper's step; after an error the optimizer's step alone.
+    /// The stepper's step, guarded; the first errors stay.
     pub(crate) fn advance<M: Module>(
         &self,
         model: M,
@@ -74,11 +126,11 @@ impl<S: Stepper> Handle<S> {
         grads: Gradients,
     ) -> M {
         let mut inner = self.lock();
-        if inner.failure.is_some() {
-            return grads.step(model, optim, lr);
+        let (model, result) = guarded(&mut inner.stepper, model, optim, lr, grads);
+        if let Err(error) = result {
+            tracing::warn!(%error, "step of sparse training");
+            inner.note(error);
         }
-        let (model, result) = inner.stepper.advance(model, optim, lr, grads);
-        inner.failure = result.err().map(Arc::new);
         model
     }
 }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::SparseMethod;
 use super::gradients::Gradients;
-use super::handle::Stepper;
-use super::optimizer_state::{mask_optimizer, momenta};
-use crate::rules::{Event, Layer, Timing};
+use super::handle::{Stepper, guarded};
+use super::optimizer_state::{mask_optimizer, momenta_but};
+use crate::mask::frozen;
+use crate::rules::{Event, Layer, Timing, finite};
 use crate::{Exploration, Masks, Result};
 
 /// All that a run needs besides model and optimizer to go on where it stopped.
@@ -23,6 +24,9 @@ pub struct SparseState {
     pub step: usize,
     /// Events so far.
     pub events: usize,
+    /// The event that is to be made up for, because the step's gradient was not finite.
+    #[serde(default)]
+    pub put_off: Option<usize>,
     /// Weights grown so far.
     pub grown: usize,
     /// Seed of random decisions.
@@ -48,6 +52,7 @@ impl SparseTraining {
         let state = SparseState {
             step: 0,
             events: 0,
+            put_off: None,
             grown: 0,
             seed,
             explored: Exploration::of(&masks),
@@ -79,19 +84,19 @@ impl SparseTraining {
     }
 
     /// One training step: optimizer, mask, and at an event the method's decision, after which new weights
-    /// and the optimizer's state of all that is off or new are zero.
+    /// and the optimizer's state of all that is off or new are zero. The model comes back whatever happens.
     ///
     /// # Errors
-    /// If the masks are of another model, or a weight or gradient is not finite at an event.
+    /// The second value: if a gradient is not finite, and the step was left out; if a weight is not finite at an event or the
+    /// method fails, and the masks stay; if the masks are of another model, which took the optimizer's step alone.
     pub fn optimize<M: Module>(
         &mut self,
         model: M,
         optim: &mut ModuleOptimizer,
         lr: impl Into<ModuleLearningRate>,
         grads: GradientsParams,
-    ) -> Result<M> {
-        let (model, result) = self.advance(model, optim, lr.into(), Gradients::One(grads));
-        result.map(|()| model)
+    ) -> (M, Result<()>) {
+        guarded(self, model, optim, lr.into(), Gradients::One(grads))
     }
 
     /// The gradients of the masked weights; empty if the method needs none.
@@ -112,12 +117,16 @@ impl SparseTraining {
     ) -> Result<Vec<Layer>> {
         let masks = &self.state.masks;
         let weights = masks.weights(model)?.to_host()?;
+        finite(self.state.step, masks, &weights)?;
         let parts = weights.into_iter().zip(dense).zip(masks.layers());
         let mut layers: Vec<Layer> = parts
             .map(|((weights, gradient), mask)| Layer::new(weights, gradient, mask.active.clone()))
             .collect();
+        let frozen = frozen(model);
+        let pairs = layers.iter_mut().zip(masks.layers());
+        pairs.for_each(|(layer, mask)| layer.frozen = frozen.contains(&mask.id));
         if self.method.needs_momentum() {
-            let momenta = momenta(optim, masks)?;
+            let momenta = momenta_but(optim, masks, &frozen)?;
             let pairs = layers.iter_mut().zip(momenta);
             pairs.for_each(|(layer, momentum)| layer.momentum = momentum);
         }
@@ -166,6 +175,15 @@ impl SparseTraining {
 }
 
 impl Stepper for SparseTraining {
+    fn leave_out(&mut self) -> usize {
+        let state = &mut self.state;
+        state.step += 1;
+        if self.method.timing(state.step) != Timing::None {
+            state.put_off = Some(state.step);
+        }
+        state.step
+    }
+
     fn advance<M: Module>(
         &mut self,
         model: M,
@@ -174,7 +192,13 @@ impl Stepper for SparseTraining {
         grads: Gradients,
     ) -> (M, Result<()>) {
         let step = self.state.step + 1;
-        let timing = self.method.timing(step);
+        if let Err(error) = self.state.masks.check(&model) {
+            return (grads.step(model, optim, lr), Err(error));
+        }
+        let timing = match (self.method.timing(step), self.state.put_off.take()) {
+            (Timing::None, Some(missed)) => self.method.timing(missed),
+            (timing, _) => timing,
+        };
         let dense = match timing {
             Timing::None => Ok(Vec::new()),
             _ => self.dense_gradients(&model, &grads),
@@ -184,9 +208,6 @@ impl Stepper for SparseTraining {
             _ => grads.step(model, optim, lr),
         };
         self.state.step = step;
-        if let Err(error) = self.state.masks.check(&model) {
-            return (model, Err(error));
-        }
         let model = self.state.masks.multiply(model);
         if timing == Timing::None {
             return (model, Ok(()));
