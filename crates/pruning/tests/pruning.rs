@@ -19,6 +19,8 @@ use regimen_tensor::ParamVector;
 
 #[path = "pruning/before.rs"]
 mod before;
+#[path = "pruning/conformance.rs"]
+mod conformance;
 #[path = "pruning/exact.rs"]
 mod exact;
 #[path = "pruning/golden.rs"]

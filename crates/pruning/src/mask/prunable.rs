@@ -26,7 +26,8 @@ pub enum Why {
     /// A learned token or a table of positions: a name or layer with `token` or `position` in it, or three axes and more of
     /// which at most one is longer than 1.
     Token,
-    /// Inside a router: a layer's type or a part of the path has `router` in it.
+    /// Inside a router: a layer's type or a part of the path has `router` in it, or a part of the path is `gate` beside
+    /// another with `expert` in it.
     Router,
     /// Frozen: on a training device without a gradient.
     Frozen,
@@ -84,6 +85,13 @@ impl Masks {
 /// Why parameters are not prunable, by id; those that are have no entry.
 pub(super) fn reasons<M: Module>(module: &M) -> HashMap<ParamId, Why> {
     let mut visitor = Reasons::default();
+    for entry in ParamVector::of(module).entries() {
+        let path = entry.path.to_lowercase();
+        let parts: Vec<&str> = path.split('.').collect();
+        if let Some(place) = parts.iter().position(|part| part.contains("expert")) {
+            visitor.mixtures.insert(parts[..place].join("."));
+        }
+    }
     module.visit(&mut visitor);
     visitor.found
 }
@@ -125,6 +133,8 @@ const LAYERS: [&str; 8] = [
 struct Reasons {
     /// The path, each part with the type of the module that holds it, in lower case but for the type's own name.
     parts: Vec<(String, String)>,
+    /// The paths of modules that hold experts.
+    mixtures: HashSet<String>,
     found: HashMap<ParamId, Why>,
 }
 
@@ -137,7 +147,11 @@ impl Reasons {
         let routes = |(name, holder): &(String, String)| {
             name.contains("router") || holder.to_lowercase().contains("router")
         };
-        if self.parts.iter().any(routes) {
+        let gates = |(place, (name, _)): (usize, &(String, String))| {
+            let before: Vec<&str> = self.parts[..place].iter().map(|p| p.0.as_str()).collect();
+            name == "gate" && self.mixtures.contains(&before.join("."))
+        };
+        if self.parts.iter().any(routes) || self.parts.iter().enumerate().any(gates) {
             return Some(Why::Router);
         }
         if is_frozen(param) {

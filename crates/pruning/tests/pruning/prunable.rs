@@ -24,8 +24,22 @@ struct Block {
     experts: Experts,
 }
 
+/// As Mixtral names it.
+#[derive(Module, Debug)]
+struct Sparse {
+    gate: Linear,
+    experts: Vec<Gated>,
+}
+
+/// An expert with a gate of its own, which is no router.
+#[derive(Module, Debug)]
+struct Gated {
+    gate: Linear,
+}
+
 #[derive(Module, Debug)]
 struct All {
+    sparse: Sparse,
     embedding: Embedding,
     class_token: Param<Tensor<3>>,
     positions: Param<Tensor<3>>,
@@ -45,7 +59,12 @@ impl All {
         let random = |shape: [usize; 3]| {
             Param::from_tensor(Tensor::<3>::random(shape, Distribution::Default, device))
         };
+        let gate = || LinearConfig::new(6, 4).init(device);
         Self {
+            sparse: Sparse {
+                gate: gate(),
+                experts: vec![Gated { gate: gate() }],
+            },
             embedding: EmbeddingConfig::new(11, 6).init(device),
             class_token: random([1, 4, 6]),
             positions: random([1, 9, 6]),
@@ -78,7 +97,8 @@ fn paths(masks: &Masks) -> Vec<String> {
         .collect()
 }
 
-const PRUNABLE: [&str; 5] = [
+const PRUNABLE: [&str; 6] = [
+    "sparse.experts.0.gate.weight",
     "line.weight",
     "plane.weight",
     "space.weight",
@@ -101,6 +121,7 @@ fn layers_and_experts_are_prunable_embeddings_routers_and_tokens_are_not() {
             ("query", Why::Token),
             ("pos_embed", Why::Embedding),
             ("routing.gate.weight", Why::Router),
+            ("sparse.gate.weight", Why::Router),
             ("block.router.weight", Why::Router),
             ("block.experts.bias", Why::Vector),
             ("norm.gamma", Why::Vector),
