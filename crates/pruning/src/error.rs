@@ -56,6 +56,11 @@ pub enum PruningError {
         /// The first masked weight that is not finite.
         path: String,
     },
+    /// A second device trains a copy of a model whose method keeps stored weights on one.
+    #[error(
+        "a copy of the model trains on another device, and this method keeps its stored weights on one: train by `optimize_multi`, which has one model, or with one handle a process"
+    )]
+    Replica,
     /// An earlier step failed.
     #[error("a step failed before: {0}")]
     Failed(std::sync::Arc<PruningError>),

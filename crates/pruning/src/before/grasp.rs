@@ -35,11 +35,9 @@ pub fn grasp<M: Module>(
     let half = |dtype: DType| matches!(dtype, DType::F16 | DType::BF16);
     let mut entries = weights.entries().iter();
     if let Some(entry) = entries.find(|entry| half(entry.values.dtype())) {
-        return Err(PruningError::Mismatch {
-            path: entry.path.clone(),
-            expected: "weights of single or double precision, for a difference of gradients".into(),
-            found: format!("{:?}", entry.values.dtype()),
-        });
+        let found = format!("{:?} in `{}`", entry.values.dtype(), entry.path);
+        let allowed = "F32 or F64, for a difference of gradients";
+        return Err(PruningError::range("dtype", found, allowed));
     }
     let masked: HashSet<ParamId> = masks.layers().iter().map(|mask| mask.id).collect();
     let copy = independent(module);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
+use burn::tensor::Device;
 
 use super::gradients::Gradients;
 use crate::{PruningError, Result};
@@ -13,6 +14,17 @@ use crate::{PruningError, Result};
 pub(crate) trait Stepper {
     /// Counts a step that is left out, and returns its number.
     fn leave_out(&mut self) -> usize;
+
+    /// The step that was counted last, on another device's copy of the model, with the same gradients.
+    fn follow<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: Gradients,
+    ) -> (M, Result<()>) {
+        (grads.step(model, optim, lr), Err(PruningError::Replica))
+    }
 
     /// One step with finite gradients; the model comes back whatever happens.
     fn advance<M: Module>(
@@ -24,15 +36,52 @@ pub(crate) trait Stepper {
     ) -> (M, Result<()>);
 }
 
-/// One step, left out if a gradient is not finite: model, optimizer and masks then stay as they were.
+/// Which copy of a model, one a device as `ExecutionStrategy::ddp` makes them, takes a step first. All copies take the same
+/// steps, none more than one ahead of another, because they wait for each other's gradients.
+struct Replicas<K> {
+    /// Steps that were counted, and how many of them each device's copy has taken.
+    steps: usize,
+    taken: Vec<(K, usize)>,
+}
+
+impl<K> Default for Replicas<K> {
+    fn default() -> Self {
+        Self {
+            steps: 0,
+            taken: Vec::new(),
+        }
+    }
+}
+
+impl<K: PartialEq> Replicas<K> {
+    /// Whether this device's copy is the first to take its next step. One that lags by more than a step has joined, or
+    /// training has moved to it: it is the first.
+    fn leads(&mut self, device: K) -> bool {
+        let place = self.taken.iter().position(|(known, _)| *known == device);
+        let place = place.unwrap_or_else(|| {
+            self.taken.push((device, 0));
+            self.taken.len() - 1
+        });
+        let taken = &mut self.taken[place].1;
+        let leads = *taken + 1 != self.steps;
+        if leads {
+            self.steps += 1;
+        }
+        *taken = self.steps;
+        leads
+    }
+}
+
+/// One step, left out if `broken` names a gradient that is not finite: model, optimizer and masks then stay as they were.
 pub(crate) fn guarded<S: Stepper, M: Module>(
     stepper: &mut S,
+    broken: Option<String>,
     model: M,
     optim: &mut ModuleOptimizer,
     lr: ModuleLearningRate,
     grads: Gradients,
 ) -> (M, Result<()>) {
-    match grads.not_finite(&model) {
+    match broken {
         Some(path) => {
             let step = stepper.leave_out();
             (model, Err(PruningError::Gradient { step, path }))
@@ -51,6 +100,7 @@ struct Inner<S> {
     /// The first value that was not finite, and how many steps or decisions were left out.
     skip: Option<Arc<PruningError>>,
     skipped: usize,
+    replicas: Replicas<Device>,
 }
 
 impl<S> Inner<S> {
@@ -78,6 +128,7 @@ impl<S> Handle<S> {
             failure: None,
             skip: None,
             skipped: 0,
+            replicas: Replicas::default(),
         })))
     }
 
@@ -95,6 +146,7 @@ impl<S> Handle<S> {
         let mut inner = self.lock();
         f(&mut inner.stepper)?;
         (inner.failure, inner.skip, inner.skipped) = (None, None, 0);
+        inner.replicas = Replicas::default();
         Ok(())
     }
 
@@ -117,7 +169,7 @@ impl<S> Handle<S> {
 }
 
 impl<S: Stepper> Handle<S> {
-    /// The stepper's step, guarded; the first errors stay.
+    /// The stepper's step, guarded, counted once however many devices have a copy of the model; the first errors stay.
     pub(crate) fn advance<M: Module>(
         &self,
         model: M,
@@ -125,12 +177,50 @@ impl<S: Stepper> Handle<S> {
         lr: ModuleLearningRate,
         grads: Gradients,
     ) -> M {
+        // Reads from the device: not under the lock, for which other devices' copies may wait.
+        let broken = grads.not_finite(&model);
+        let device = model.devices().into_iter().next().unwrap_or_default();
         let mut inner = self.lock();
-        let (model, result) = guarded(&mut inner.stepper, model, optim, lr, grads);
+        let leads = inner.replicas.leads(device);
+        let (model, result) = match broken {
+            // The first copy has noted it.
+            Some(_) if !leads => (model, Ok(())),
+            None if !leads => inner.stepper.follow(model, optim, lr, grads),
+            broken => guarded(&mut inner.stepper, broken, model, optim, lr, grads),
+        };
         if let Err(error) = result {
             tracing::warn!(%error, "step of sparse training");
             inner.note(error);
         }
         model
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn led(calls: &[u8]) -> Vec<bool> {
+        let mut replicas = Replicas::default();
+        calls.iter().map(|device| replicas.leads(*device)).collect()
+    }
+
+    #[test]
+    fn a_step_is_counted_once_however_many_devices_take_it() {
+        assert_eq!(led(&[0, 0, 0]), [true; 3]);
+        assert_eq!(led(&[0, 1, 0, 1]), [true, false, true, false]);
+        // Another device may be the first of the next step.
+        assert_eq!(
+            led(&[0, 1, 1, 0, 0, 1]),
+            [true, false, true, false, true, false]
+        );
+        let three = led(&[0, 1, 2, 2, 0, 1, 1, 0, 2]);
+        assert_eq!(three.iter().filter(|leads| **leads).count(), 3);
+        assert_eq!(three.iter().step_by(3).filter(|leads| **leads).count(), 3);
+    }
+
+    #[test]
+    fn training_that_moves_to_another_device_goes_on_counting() {
+        assert_eq!(led(&[0, 0, 0, 1, 1]), [true; 5]);
     }
 }

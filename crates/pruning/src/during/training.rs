@@ -43,6 +43,8 @@ pub struct SparseState {
 pub struct SparseTraining {
     method: Box<dyn SparseMethod>,
     state: SparseState,
+    /// The last event: its step, its timing and the masks of what kept its value.
+    last: Option<(usize, Timing, Masks)>,
 }
 
 impl SparseTraining {
@@ -61,6 +63,7 @@ impl SparseTraining {
         Self {
             method: Box::new(method),
             state,
+            last: None,
         }
     }
 
@@ -77,6 +80,7 @@ impl SparseTraining {
     pub fn restore(&mut self, state: SparseState) -> Result<()> {
         self.state.masks.same_layers(&state.masks)?;
         self.state = state;
+        self.last = None;
         if !self.state.explored.fits(&self.state.masks) {
             self.state.explored = Exploration::of(&self.state.masks);
         }
@@ -96,7 +100,9 @@ impl SparseTraining {
         lr: impl Into<ModuleLearningRate>,
         grads: GradientsParams,
     ) -> (M, Result<()>) {
-        guarded(self, model, optim, lr.into(), Gradients::One(grads))
+        let grads = Gradients::One(grads);
+        let broken = grads.not_finite(&model);
+        guarded(self, broken, model, optim, lr.into(), grads)
     }
 
     /// The gradients of the masked weights; empty if the method needs none.
@@ -213,8 +219,103 @@ impl Stepper for SparseTraining {
             return (model, Ok(()));
         }
         match dense.and_then(|dense| self.decide(&model, optim, dense)) {
-            Ok(kept) => (kept.multiply(model), Ok(())),
+            Ok(kept) => {
+                let model = kept.multiply(model);
+                self.last = Some((step, timing, kept));
+                (model, Ok(()))
+            }
             Err(error) => (model, Err(error)),
+        }
+    }
+
+    fn follow<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: Gradients,
+    ) -> (M, Result<()>) {
+        if let Err(error) = self.state.masks.check(&model) {
+            return (grads.step(model, optim, lr), Err(error));
+        }
+        match &self.last {
+            Some((step, timing, kept)) if *step == self.state.step => {
+                let model = match timing {
+                    Timing::Instead => model,
+                    _ => grads.step(model, optim, lr),
+                };
+                let result = mask_optimizer(optim, kept);
+                (kept.multiply(model), result)
+            }
+            _ => {
+                let model = grads.step(model, optim, lr);
+                (self.state.masks.multiply(model), Ok(()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::optim::AdamWConfig;
+    use burn::tensor::{Device, Tensor};
+    use regimen_tensor::ParamVector;
+
+    use super::*;
+    use crate::{DynamicSparse, GraNetConfig, RigLConfig, SetConfig};
+
+    fn gradients(model: &Linear, at: usize) -> GradientsParams {
+        let device = model.weight.val().device();
+        let wave = (0..8 * 12).map(|i| ((i * 37 + at * 101) % 97) as f32 / 97.0 - 0.5);
+        let data = burn::tensor::TensorData::new(wave.collect::<Vec<_>>(), [8, 12]);
+        let loss = (model.forward(Tensor::<2>::from_data(data, &device)) - 1.0)
+            .square()
+            .mean();
+        GradientsParams::from_grads(loss.backward(), model)
+    }
+
+    /// A copy on another device, with the same gradients, has the same weights and the same state of its optimizer.
+    #[test]
+    fn a_copy_that_follows_is_the_same() {
+        let device = Device::flex().autodiff();
+        let start = LinearConfig::new(12, 10).init(&device);
+        let methods: [DynamicSparse; 3] = [
+            GraNetConfig::new(0.8, 30)
+                .with_update_every(3)
+                .method()
+                .unwrap(),
+            RigLConfig::new(0.8, 30)
+                .with_update_every(3)
+                .method()
+                .unwrap(),
+            SetConfig::new(0.8, 30)
+                .with_update_every(3)
+                .method()
+                .unwrap(),
+        ];
+        for method in methods {
+            let masks = Masks::dense(&start).unwrap();
+            let masks = masks.random(crate::Layout::Uniform, 0.6, 1).unwrap();
+            let mut training = SparseTraining::new(method, masks.clone(), 0);
+            let mut models = [(); 2].map(|()| masks.apply(start.clone()).unwrap());
+            let mut optims = [(); 2].map(|()| AdamWConfig::new().init());
+            for at in 0..30 {
+                let [a, b] = models;
+                let (ga, gb) = (gradients(&a, at), gradients(&b, at));
+                let (a, led) = training.advance(a, &mut optims[0], 0.05.into(), Gradients::One(ga));
+                let (b, followed) =
+                    training.follow(b, &mut optims[1], 0.05.into(), Gradients::One(gb));
+                led.and(followed).unwrap();
+                let values = |model: &Linear| ParamVector::of(model).to_host().unwrap();
+                assert_eq!(values(&a), values(&b), "step {at}");
+                models = [a, b];
+            }
+            assert_eq!(training.state().step, 30);
+            assert!(training.state().events > 0);
+            let momenta = optims.map(|optim| super::super::momenta(&optim, &masks).unwrap());
+            assert_eq!(momenta[0], momenta[1]);
         }
     }
 }

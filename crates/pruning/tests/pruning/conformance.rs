@@ -92,12 +92,12 @@ impl Steps for During {
         let granet = granet.with_prune_until(Some(steps));
         let pruner = match self.0 {
             "GraNet" => granet.init(&model)?,
-            "GraNet, sparse start" => granet.with_initial_sparsity(0.25).init(&model)?,
+            "GraNet from sparse" => granet.with_initial_sparsity(0.25).init(&model)?,
             "Magnitude" => MagnitudeConfig::new(0.5, steps)
                 .with_update_every(2)
                 .with_prune_until(Some(steps))
                 .init(&model)?,
-            "Magnitude, uniform" => MagnitudeConfig::new(0.5, steps)
+            "Magnitude uniform" => MagnitudeConfig::new(0.5, steps)
                 .with_update_every(2)
                 .with_prune_until(Some(steps))
                 .with_uniform(true)
@@ -367,9 +367,9 @@ fn every_method_serves_every_model_or_refuses_it() {
     }
     for name in [
         "GraNet",
-        "GraNet, sparse start",
+        "GraNet from sparse",
         "Magnitude",
-        "Magnitude, uniform",
+        "Magnitude uniform",
         "RigL",
         "SET",
         "DynamicSparse",
