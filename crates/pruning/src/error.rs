@@ -30,12 +30,37 @@ pub enum PruningError {
     },
     /// Nothing that could be masked.
     #[error(
-        "the model has no weight of rank 2 or 4 (or none in the group): at least one is needed"
+        "the model has no prunable weight, as those of linear layers and convolutions are, or the group has none of two axes or more: at least one is needed"
     )]
     NoWeights,
     /// The optimizer's state could not be rewritten.
     #[error("optimizer state: {0}")]
     Record(String),
+    /// A gradient that is not finite: the step is left out.
+    #[error(
+        "step {step}: the gradient of `{path}` is NaN or infinite: the step is left out, weights and masks stay"
+    )]
+    Gradient {
+        /// The training step, the first is 1.
+        step: usize,
+        /// The first parameter whose gradient is not finite.
+        path: String,
+    },
+    /// A weight, or its score, that is not finite where masks are decided: the decision is left out.
+    #[error(
+        "step {step}: a value or score of the weight `{path}` is NaN or infinite: the masks stay"
+    )]
+    Weight {
+        /// The training step, the first is 1.
+        step: usize,
+        /// The first masked weight that is not finite.
+        path: String,
+    },
+    /// A second device trains a copy of a model whose method keeps stored weights on one.
+    #[error(
+        "a copy of the model trains on another device, and this method keeps its stored weights on one: train by `optimize_multi`, which has one model, or with one handle a process"
+    )]
+    Replica,
     /// An earlier step failed.
     #[error("a step failed before: {0}")]
     Failed(std::sync::Arc<PruningError>),
@@ -62,6 +87,11 @@ pub enum PruningError {
 pub type Result<T, E = PruningError> = std::result::Result<T, E>;
 
 impl PruningError {
+    /// Whether a value was not finite, and what it would have changed stays as it was.
+    pub(crate) fn is_skip(&self) -> bool {
+        matches!(self, Self::Gradient { .. } | Self::Weight { .. })
+    }
+
     pub(crate) fn range(field: &'static str, value: impl ToString, allowed: &str) -> Self {
         Self::OutOfRange {
             field,

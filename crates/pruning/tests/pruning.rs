@@ -13,10 +13,14 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use regimen_pruning::after::lottery;
 use regimen_pruning::before::{grasp, snip, synflow};
-use regimen_pruning::mask::density;
+use regimen_pruning::mask::{self, density};
 use regimen_pruning::*;
 use regimen_tensor::ParamVector;
 
+#[path = "pruning/before.rs"]
+mod before;
+#[path = "pruning/conformance.rs"]
+mod conformance;
 #[path = "pruning/exact.rs"]
 mod exact;
 #[path = "pruning/golden.rs"]
@@ -25,8 +29,14 @@ mod golden;
 mod leaving;
 #[path = "pruning/movement.rs"]
 mod movement;
+#[path = "pruning/not_finite.rs"]
+mod not_finite;
 #[path = "pruning/per_task.rs"]
 mod per_task;
+#[path = "pruning/prunable.rs"]
+mod prunable;
+#[path = "pruning/reached.rs"]
+mod reached;
 #[path = "pruning/top_kast.rs"]
 mod top_kast;
 
@@ -272,8 +282,10 @@ fn a_nan_gradient_is_an_error_and_keeps_the_masks() {
     let nan = ParamVector::of(&net)
         .map(|_, v| v * f32::NAN)
         .into_gradients();
-    let _ = pruner.optimize(net, &mut sgd(), 0.1, nan);
+    let before = bits(&net);
+    let net = pruner.optimize(net, &mut sgd(), 0.1, nan);
     assert!(pruner.status().unwrap_err().to_string().contains("NaN"));
+    assert_eq!(bits(&net), before);
     assert_eq!(pruner.masks().count(), 340);
 }
 

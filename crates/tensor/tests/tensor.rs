@@ -463,6 +463,17 @@ fn small_solves() {
 }
 
 #[test]
+fn ranks_of_many_values_take_the_time_of_sorting() {
+    let values: Vec<f64> = (0..1_000_000_u64)
+        .map(|i| (i * 7_919 % 1_000_003) as f64)
+        .collect();
+    let start = std::time::Instant::now();
+    let ranks = regimen_tensor::stats::ranks(&values);
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    assert_eq!(ranks.iter().sum::<f64>(), 1_000_000.0 * 1_000_001.0 / 2.0);
+}
+
+#[test]
 fn ranks_share_ties() {
     assert_eq!(stats::ranks(&[3.0, 1.0, 3.0]), [2.5, 1.0, 2.5]);
     assert_eq!(stats::pearson(&[1.0, 2.0], &[2.0, 1.0]).unwrap(), -1.0);

@@ -4,26 +4,52 @@
 //!
 //! Source: Wang et al., "Picking Winning Tickets Before Training by Preserving Gradient Flow" (arXiv 2002.07376).
 
-use burn::module::Module;
-use regimen_tensor::ParamVector;
-use regimen_tensor::directional::hessian_vector;
+use std::collections::HashSet;
 
-use crate::{Masks, Result};
+use burn::module::{Module, ParamId};
+use burn::tensor::DType;
+use regimen_tensor::directional::hessian_vector;
+use regimen_tensor::{ParamVector, independent};
+
+use crate::error::fraction;
+use crate::{Masks, PruningError, Result};
 
 /// Keeps the share `density` of the weights with the smallest `-w (H g)`. `gradient` gives the loss's gradient
 /// of a module on a fixed batch; the product with the Hessian is a central difference of it.
 ///
+/// `g` is the gradient of the masked weights alone, as in the released code, which takes the weights of convolutions and
+/// linear layers: biases and norms are constants. `gradient` gets copies of the module, so that running statistics of
+/// batch norm stay as they are; the released code takes batch norm in training mode, and the loss of the logits divided by 200.
+///
 /// # Errors
-/// If the masks are of another model, `density` is out of range or a score is not finite.
+/// If the masks are of another model, `density` is out of range, a score is not finite, or a weight is of half precision, in
+/// which the difference of two gradients has no digit left.
 pub fn grasp<M: Module>(
     module: &M,
     masks: Masks,
     density: f64,
     mut gradient: impl FnMut(&M) -> regimen_tensor::Result<ParamVector>,
 ) -> Result<Masks> {
-    let g = gradient(module)?;
-    let hg = masks.select(&hessian_vector(module, &g, gradient)?)?;
-    let kept = hg.hadamard(&masks.weights(module)?)?.to_host()?;
+    fraction("density", density, true)?;
+    let weights = masks.weights(module)?;
+    let half = |dtype: DType| matches!(dtype, DType::F16 | DType::BF16);
+    let mut entries = weights.entries().iter();
+    if let Some(entry) = entries.find(|entry| half(entry.values.dtype())) {
+        let found = format!("{:?} in `{}`", entry.values.dtype(), entry.path);
+        let allowed = "F32 or F64, for a difference of gradients";
+        return Err(PruningError::range("dtype", found, allowed));
+    }
+    let masked: HashSet<ParamId> = masks.layers().iter().map(|mask| mask.id).collect();
+    let copy = independent(module);
+    let g = gradient(&copy)?.map(|entry, values| {
+        if masked.contains(&entry.id) {
+            values
+        } else {
+            values.zeros_like()
+        }
+    });
+    let hg = masks.select(&hessian_vector(&copy, &g, gradient)?)?;
+    let kept = hg.hadamard(&weights)?.to_host()?;
     masks.keep_top(&kept, density)
 }
 

@@ -13,7 +13,7 @@ use crate::{Masks, Result};
 /// Keeps the share `density` of the weights with the largest `|w dL/dw|`, over all masked layers.
 ///
 /// # Errors
-/// If the masks are of another model, `density` is out of range or a score is not finite.
+/// If the masks are of another model, `density` is out of range or a score is not finite, as with a gradient that is not.
 pub fn snip<M: Module>(
     module: &M,
     grads: &GradientsParams,

@@ -5,18 +5,22 @@
 //! Source: Tanaka et al., "Pruning neural networks without any data by iteratively conserving synaptic flow"
 //! (arXiv 2006.05467), algorithm 1.
 
-use burn::module::Module;
-use regimen_tensor::ParamVector;
+use burn::module::{Flag, Module, ModuleMapper, Param};
+use regimen_tensor::{ParamVector, independent};
 
 use crate::error::{fraction, positive};
 use crate::{Masks, Result};
 
 /// Prunes to `density` in (0, 1] over `rounds` (100 in the paper), at `density^(round / rounds)`. `flow` gives
-/// the gradient of `R`, the sum of the outputs for inputs of one, of the module it gets, whose masked weights
-/// are positive.
+/// the gradient of `R`, the sum of the outputs for inputs of one, of the module it gets.
+///
+/// That module is the linearised copy of the released code: every parameter and every running statistic is replaced by its
+/// absolute value, biases and norms too, and batch norm and dropout act as in evaluation (their training flags are off), so
+/// that a batch of one input is enough. The module itself stays as it is.
 ///
 /// # Errors
-/// If the masks are of another model, an argument is out of range or a score is not finite.
+/// If the masks are of another model, an argument is out of range or a score is not finite, as in deep networks whose `R` is
+/// beyond the range of their type.
 pub fn synflow<M: Module>(
     module: &M,
     mut masks: Masks,
@@ -26,8 +30,8 @@ pub fn synflow<M: Module>(
 ) -> Result<Masks> {
     fraction("density", density, true)?;
     positive("rounds", rounds)?;
-    let weights = masks.weights(module)?.map(|_, values| values.abs());
-    let positive = weights.write_to(module.clone())?;
+    masks.check(module)?;
+    let positive = linearise(module)?;
     for round in 1..=rounds {
         let masked = masks.apply(positive.clone())?;
         let gradient = masks.select(&flow(&masked)?)?.to_host()?;
@@ -37,6 +41,22 @@ pub fn synflow<M: Module>(
         masks = masks.keep_top(&scores, density.powf(round as f64 / rounds as f64))?;
     }
     Ok(masks)
+}
+
+/// A copy in evaluation mode whose whole state is positive.
+fn linearise<M: Module>(module: &M) -> Result<M> {
+    let state = ParamVector::state(module).map(|_, values| values.abs());
+    let copy = independent(module).map(&mut Evaluate);
+    Ok(state.write_to(copy)?)
+}
+
+/// Switches all training flags off.
+struct Evaluate;
+
+impl ModuleMapper for Evaluate {
+    fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+        flag.with_value(false)
+    }
 }
 
 /// `|w dR/dw|`; a layer's scores sum to `R`.

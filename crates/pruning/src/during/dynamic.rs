@@ -21,7 +21,8 @@ use crate::{Masks, PruningError, Result};
 ///
 /// At every `update_every`-th step, after the optimizer's step (or in its place): if the sparsity is to rise,
 /// keep the largest `|w|` for the target of that step; then in each layer drop a share of the active weights
-/// and grow as many, which start at zero.
+/// and grow as many, which start at zero. A rising sparsity has one more event at `prune_until`, if that is no
+/// multiple of `update_every`: the final sparsity is always reached.
 ///
 /// | method | combination |
 /// |---|---|
@@ -58,15 +59,16 @@ pub struct DynamicSparseConfig {
     /// Step at which the sparsity starts to rise.
     #[config(default = 0)]
     pub prune_from: usize,
-    /// Step at which the final sparsity is reached; half of `total_steps` if not given.
+    /// Step at which the final sparsity is reached, an event in any case; half of `total_steps` if not given.
     pub prune_until: Option<usize>,
-    /// Prunes each layer to the same sparsity instead of all together.
+    /// Prunes each layer to the same sparsity ([`prune_uniform`](crate::prune_uniform)) instead of all together.
     #[config(default = false)]
     pub uniform: bool,
     /// Steps between events.
     #[config(default = 100)]
     pub update_every: usize,
-    /// Share of the run, in [0, 1], from whose end on there are no events; if not given they never stop.
+    /// Share of the run, in [0, 1], from whose end on there are no events; if not given they never stop. A rising
+    /// sparsity must end before.
     pub until: Option<f64>,
     /// Share of a layer that an event at step 0 would swap, in [0, 1).
     #[config(default = 0.3)]
@@ -101,7 +103,7 @@ pub struct DynamicSparseConfig {
 }
 
 impl DynamicSparseConfig {
-    /// A pruner of all weights of rank 2 and 4.
+    /// A pruner of all prunable weights, those of [`Masks::dense`].
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.
@@ -118,9 +120,21 @@ impl DynamicSparseConfig {
     /// [`ParamGroup`](burn::module::ParamGroup) by [`Masks::dense_of`]. A sparse start replaces their flags.
     ///
     /// # Errors
-    /// Names the field that is out of range.
+    /// Names the field that is out of range; `update_every`, if weights are to be swapped and the run has no event.
     pub fn init_on(&self, masks: Masks) -> Result<Pruner> {
         let method = self.method()?;
+        let events = method
+            .last
+            .map_or(self.total_steps, |last| last.saturating_sub(1));
+        let still = !method.swaps || method.rises || self.until == Some(0.0);
+        if !still && self.update_every > events {
+            let allowed = format!("1 to {events}, the last step that can be an event");
+            return Err(PruningError::range(
+                "update_every",
+                self.update_every,
+                &allowed,
+            ));
+        }
         let start = self.start();
         let masks = if start > 0.0 || self.initial_sparsity.is_none() {
             masks.random(self.layout, 1.0 - start, self.seed)?
@@ -151,11 +165,24 @@ impl DynamicSparseConfig {
             None => None,
         };
         let end = last.unwrap_or(self.total_steps);
+        let sparsity = self.sparsity_schedule()?;
+        let rises = self.initial_sparsity.is_some();
+        let ends = self.prune_until.unwrap_or(self.total_steps / 2).max(1);
+        if let Some(last) = last.filter(|last| rises && *last <= ends) {
+            return Err(PruningError::range(
+                "until",
+                format!("{}, which is step {last},", self.until.unwrap_or_default()),
+                &format!(
+                    "a share that ends after step {ends}, where the final sparsity is reached"
+                ),
+            ));
+        }
         Ok(DynamicSparse {
-            sparsity: self.sparsity_schedule()?,
+            sparsity,
             swap: Between::new(self.swap_start, self.swap_end, 0, end, self.swap)?,
             swaps: self.swap_start > 0.0 || self.swap_end > 0.0,
-            rises: self.initial_sparsity.is_some(),
+            rises,
+            ends,
             last,
             config: self.clone(),
         })
@@ -190,6 +217,8 @@ pub struct DynamicSparse {
     swap: Between,
     swaps: bool,
     rises: bool,
+    /// The step at which a rising sparsity reaches its end.
+    ends: usize,
     last: Option<usize>,
 }
 
@@ -219,7 +248,9 @@ impl DynamicSparse {
 
 impl SparseMethod for DynamicSparse {
     fn timing(&self, step: usize) -> Timing {
-        if !step.is_multiple_of(self.config.update_every) || self.last.is_some_and(|l| step >= l) {
+        let due =
+            step.is_multiple_of(self.config.update_every) || (self.rises && step == self.ends);
+        if !due || self.last.is_some_and(|last| step >= last) {
             Timing::None
         } else if self.config.in_place_of_step {
             Timing::Instead

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ModuleVisitor, Param, ParamId};
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, FloatDType, Tensor};
 use regimen_tensor::ParamVector;
 
 use crate::{Masks, Result};
@@ -52,6 +52,34 @@ impl Gradients {
         Ok(self.masked(model, masks)?.to_host()?)
     }
 
+    /// The path of the first parameter whose gradient, on any device, is NaN or infinite. A finite sum has finite terms, so
+    /// one sum a tensor and one scalar that is read settle it; where the sum is not finite, each tensor is looked at.
+    pub(crate) fn not_finite<M: Module>(&self, model: &M) -> Option<String> {
+        let parts: Vec<&GradientsParams> = match self {
+            Self::One(grads) => vec![grads],
+            Self::Many(many) => many.grads.iter().map(|(grads, _)| grads).collect(),
+        };
+        let sums = |grads: &GradientsParams| {
+            let mut visitor = Sums { grads, sum: None };
+            model.visit(&mut visitor);
+            visitor.sum
+        };
+        let total = parts.iter().filter_map(|grads| sums(grads));
+        let total = total.reduce(|sum, part| part.to_device(&sum.device()) + sum)?;
+        if total.into_scalar::<f32>().is_finite() {
+            return None;
+        }
+        parts.into_iter().find_map(|grads| {
+            let mut visitor = FirstNotFinite {
+                grads,
+                path: Vec::new(),
+                found: None,
+            };
+            model.visit(&mut visitor);
+            visitor.found
+        })
+    }
+
     /// Zeroes the gradients where a parameter's flags, flat and off the tape, are on.
     pub(crate) fn zero_where<M: Module>(
         &mut self,
@@ -74,6 +102,51 @@ impl Gradients {
         match self {
             Self::One(grads) => vec![grads],
             Self::Many(many) => many.grads.iter_mut().map(|(grads, _)| grads).collect(),
+        }
+    }
+}
+
+/// The sum of all gradients, in single precision.
+struct Sums<'a> {
+    grads: &'a GradientsParams,
+    sum: Option<Tensor<1>>,
+}
+
+impl ModuleVisitor for Sums<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let Some(gradient) = self.grads.get::<D>(param.id) else {
+            return;
+        };
+        let sum = gradient.cast(FloatDType::F32).sum();
+        self.sum = Some(match self.sum.take() {
+            Some(before) => before.to_device(&sum.device()) + sum,
+            None => sum,
+        });
+    }
+}
+
+struct FirstNotFinite<'a> {
+    grads: &'a GradientsParams,
+    path: Vec<String>,
+    found: Option<String>,
+}
+
+impl ModuleVisitor for FirstNotFinite<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if self.found.is_some() {
+            return;
+        }
+        let gradient = self.grads.get::<D>(param.id);
+        if gradient.is_some_and(|gradient| !gradient.is_finite().all().into_scalar::<bool>()) {
+            self.found = Some(self.path.join("."));
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{Masks, Result};
 
 /// Configuration of GraNet.
 ///
-/// At every `update_every`-th step, after the optimizer's step: keep the largest `|w|` of all masked layers
+/// At every `update_every`-th step and at `prune_until`, after the optimizer's step: keep the largest `|w|` of all masked layers
 /// by [`CubicSparsity`](crate::CubicSparsity) (from `prune_from` to `prune_until`), then in each layer with `n` weights left swap
 /// the `ceil(r_t n)` smallest for the inactive ones with the largest `|dL/dw|`, where
 /// `r_t = eta + (r_0 - eta) (1 + cos(pi t / T)) / 2`. New weights start at zero.
@@ -43,7 +43,7 @@ pub struct GraNetConfig {
     /// Step at which pruning starts.
     #[config(default = 0)]
     pub prune_from: usize,
-    /// Step at which the final sparsity is reached; half of `total_steps` if not given.
+    /// Step at which the final sparsity is reached, an event in any case; half of `total_steps` if not given.
     pub prune_until: Option<usize>,
     /// Swap fraction at the start, `r_0`, in [0, 1).
     #[config(default = 0.5)]
@@ -63,7 +63,7 @@ pub struct GraNetConfig {
 }
 
 impl GraNetConfig {
-    /// A pruner of all weights of rank 2 and 4.
+    /// A pruner of all prunable weights, those of [`Masks::dense`].
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.

@@ -24,7 +24,7 @@ pub struct MagnitudeConfig {
     /// Step at which pruning starts.
     #[config(default = 0)]
     pub prune_from: usize,
-    /// Step at which the final sparsity is reached; half of `total_steps` if not given.
+    /// Step at which the final sparsity is reached, an event in any case; half of `total_steps` if not given.
     pub prune_until: Option<usize>,
     /// Prunes each layer to the same sparsity instead of all together.
     #[config(default = false)]
@@ -32,7 +32,7 @@ pub struct MagnitudeConfig {
 }
 
 impl MagnitudeConfig {
-    /// A pruner of all weights of rank 2 and 4.
+    /// A pruner of all prunable weights, those of [`Masks::dense`].
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.

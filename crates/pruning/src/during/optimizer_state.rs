@@ -1,8 +1,9 @@
 //! An optimizer's state of masked weights: read for growth, zeroed where weights are off or new.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use burn::module::ParamId;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Device, TensorData};
 use burn_pack::{Bytes, Reader};
@@ -82,6 +83,15 @@ const EPSILON: f32 = 1e-8;
 /// # Errors
 /// If the record can't be read, or the optimizer keeps no momentum of a masked weight, or none yet.
 pub fn momenta(optim: &ModuleOptimizer, masks: &Masks) -> Result<Vec<Vec<f32>>> {
+    momenta_but(optim, masks, &HashSet::new())
+}
+
+/// As [`momenta`]; a frozen weight has no momentum, and an empty vector here.
+pub(crate) fn momenta_but(
+    optim: &ModuleOptimizer,
+    masks: &Masks,
+    frozen: &HashSet<ParamId>,
+) -> Result<Vec<Vec<f32>>> {
     let mut first: HashMap<u64, Vec<f32>> = HashMap::new();
     let mut second: HashMap<u64, Vec<f32>> = HashMap::new();
     for tensor in
@@ -100,6 +110,9 @@ pub fn momenta(optim: &ModuleOptimizer, masks: &Masks) -> Result<Vec<Vec<f32>>> 
         part.extend(id.map(|id| (id, values)));
     }
     let layer = |mask: &Mask| {
+        if frozen.contains(&mask.id) {
+            return Ok(Vec::new());
+        }
         let (id, size) = (mask.id.val(), mask.active.len());
         let momentum = first.remove(&id).filter(|values| values.len() == size);
         let Some(mut momentum) = momentum else {

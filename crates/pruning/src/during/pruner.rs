@@ -47,8 +47,13 @@ use crate::{Masks, PruningError, Result};
 /// }
 /// ```
 ///
-/// `optimize` of the trait can return no error: the first one stays in the handle for
-/// [`status`](Self::status), and the model trains on by its plain optimizer step.
+/// `optimize` of the trait can return no error: the first one stays in the handle for [`status`](Self::status).
+///
+/// - A step with a gradient that is NaN or infinite is left out: weights, optimizer and masks stay as they were. If it was an
+///   event, the next step is one. Each step reads one scalar from the device for this.
+/// - An event at which a weight is not finite, or that fails otherwise, leaves the masks as they were, and training goes on
+///   under them.
+/// - A model that is not the masks' own takes the optimizer's step alone.
 #[derive(Clone)]
 pub struct Pruner(Handle<SparseTraining>);
 
@@ -79,8 +84,7 @@ impl Pruner {
         self.look(|state| state.masks.apply(model))
     }
 
-    /// The optimizer's step and the masks; see [`SparseTraining::optimize`]. After an error: the
-    /// optimizer's step alone.
+    /// The optimizer's step and the masks; see [`SparseTraining::optimize`]. What happens on an error: see [`Pruner`].
     #[must_use]
     pub fn optimize<M: Module>(
         &self,
@@ -107,12 +111,19 @@ impl Pruner {
             .advance(model, optim, lr.into(), Gradients::Many(grads))
     }
 
-    /// That no step failed so far.
+    /// That no step failed or was left out so far.
     ///
     /// # Errors
-    /// The first error of an optimize call.
+    /// The first error of an optimize call; else the first value that was not finite,
+    /// [`PruningError::Gradient`] or [`PruningError::Weight`], after which training went on sparse.
     pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
         self.0.status()
+    }
+
+    /// How many steps, and events, were left out because a gradient or a weight was not finite.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.0.skipped()
     }
 
     /// A copy of masks, counters and seed, to be saved beside the model's and the optimizer's records.

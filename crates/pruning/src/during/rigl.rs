@@ -40,10 +40,10 @@ pub struct RigLConfig {
 }
 
 impl RigLConfig {
-    /// A pruner of all weights of rank 2 and 4.
+    /// A pruner of all prunable weights, those of [`Masks::dense`].
     ///
     /// # Errors
-    /// Names the field that is out of range; or if there is no such weight.
+    /// Names the field that is out of range (`update_every`, if the run has no event); or if there is no such weight.
     pub fn init<M: Module>(&self, model: &M) -> Result<Pruner> {
         self.parts()?.init(model)
     }
@@ -51,7 +51,7 @@ impl RigLConfig {
     /// A pruner of the weights that these masks cover; their flags are drawn anew.
     ///
     /// # Errors
-    /// Names the field that is out of range.
+    /// As [`init`](Self::init).
     pub fn init_on(&self, masks: Masks) -> Result<Pruner> {
         self.parts()?.init_on(masks)
     }

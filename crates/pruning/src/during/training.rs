@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::SparseMethod;
 use super::gradients::Gradients;
-use super::handle::Stepper;
-use super::optimizer_state::{mask_optimizer, momenta};
-use crate::rules::{Event, Layer, Timing};
+use super::handle::{Stepper, guarded};
+use super::optimizer_state::{mask_optimizer, momenta_but};
+use crate::mask::frozen;
+use crate::rules::{Event, Layer, Timing, finite};
 use crate::{Exploration, Masks, Result};
 
 /// All that a run needs besides model and optimizer to go on where it stopped.
@@ -23,6 +24,9 @@ pub struct SparseState {
     pub step: usize,
     /// Events so far.
     pub events: usize,
+    /// The event that is to be made up for, because the step's gradient was not finite.
+    #[serde(default)]
+    pub put_off: Option<usize>,
     /// Weights grown so far.
     pub grown: usize,
     /// Seed of random decisions.
@@ -39,6 +43,8 @@ pub struct SparseState {
 pub struct SparseTraining {
     method: Box<dyn SparseMethod>,
     state: SparseState,
+    /// The last event: its step, its timing and the masks of what kept its value.
+    last: Option<(usize, Timing, Masks)>,
 }
 
 impl SparseTraining {
@@ -48,6 +54,7 @@ impl SparseTraining {
         let state = SparseState {
             step: 0,
             events: 0,
+            put_off: None,
             grown: 0,
             seed,
             explored: Exploration::of(&masks),
@@ -56,6 +63,7 @@ impl SparseTraining {
         Self {
             method: Box::new(method),
             state,
+            last: None,
         }
     }
 
@@ -72,6 +80,7 @@ impl SparseTraining {
     pub fn restore(&mut self, state: SparseState) -> Result<()> {
         self.state.masks.same_layers(&state.masks)?;
         self.state = state;
+        self.last = None;
         if !self.state.explored.fits(&self.state.masks) {
             self.state.explored = Exploration::of(&self.state.masks);
         }
@@ -79,19 +88,21 @@ impl SparseTraining {
     }
 
     /// One training step: optimizer, mask, and at an event the method's decision, after which new weights
-    /// and the optimizer's state of all that is off or new are zero.
+    /// and the optimizer's state of all that is off or new are zero. The model comes back whatever happens.
     ///
     /// # Errors
-    /// If the masks are of another model, or a weight or gradient is not finite at an event.
+    /// The second value: if a gradient is not finite, and the step was left out; if a weight is not finite at an event or the
+    /// method fails, and the masks stay; if the masks are of another model, which took the optimizer's step alone.
     pub fn optimize<M: Module>(
         &mut self,
         model: M,
         optim: &mut ModuleOptimizer,
         lr: impl Into<ModuleLearningRate>,
         grads: GradientsParams,
-    ) -> Result<M> {
-        let (model, result) = self.advance(model, optim, lr.into(), Gradients::One(grads));
-        result.map(|()| model)
+    ) -> (M, Result<()>) {
+        let grads = Gradients::One(grads);
+        let broken = grads.not_finite(&model);
+        guarded(self, broken, model, optim, lr.into(), grads)
     }
 
     /// The gradients of the masked weights; empty if the method needs none.
@@ -112,12 +123,16 @@ impl SparseTraining {
     ) -> Result<Vec<Layer>> {
         let masks = &self.state.masks;
         let weights = masks.weights(model)?.to_host()?;
+        finite(self.state.step, masks, &weights)?;
         let parts = weights.into_iter().zip(dense).zip(masks.layers());
         let mut layers: Vec<Layer> = parts
             .map(|((weights, gradient), mask)| Layer::new(weights, gradient, mask.active.clone()))
             .collect();
+        let frozen = frozen(model);
+        let pairs = layers.iter_mut().zip(masks.layers());
+        pairs.for_each(|(layer, mask)| layer.frozen = frozen.contains(&mask.id));
         if self.method.needs_momentum() {
-            let momenta = momenta(optim, masks)?;
+            let momenta = momenta_but(optim, masks, &frozen)?;
             let pairs = layers.iter_mut().zip(momenta);
             pairs.for_each(|(layer, momentum)| layer.momentum = momentum);
         }
@@ -166,6 +181,15 @@ impl SparseTraining {
 }
 
 impl Stepper for SparseTraining {
+    fn leave_out(&mut self) -> usize {
+        let state = &mut self.state;
+        state.step += 1;
+        if self.method.timing(state.step) != Timing::None {
+            state.put_off = Some(state.step);
+        }
+        state.step
+    }
+
     fn advance<M: Module>(
         &mut self,
         model: M,
@@ -174,7 +198,13 @@ impl Stepper for SparseTraining {
         grads: Gradients,
     ) -> (M, Result<()>) {
         let step = self.state.step + 1;
-        let timing = self.method.timing(step);
+        if let Err(error) = self.state.masks.check(&model) {
+            return (grads.step(model, optim, lr), Err(error));
+        }
+        let timing = match (self.method.timing(step), self.state.put_off.take()) {
+            (Timing::None, Some(missed)) => self.method.timing(missed),
+            (timing, _) => timing,
+        };
         let dense = match timing {
             Timing::None => Ok(Vec::new()),
             _ => self.dense_gradients(&model, &grads),
@@ -184,16 +214,108 @@ impl Stepper for SparseTraining {
             _ => grads.step(model, optim, lr),
         };
         self.state.step = step;
-        if let Err(error) = self.state.masks.check(&model) {
-            return (model, Err(error));
-        }
         let model = self.state.masks.multiply(model);
         if timing == Timing::None {
             return (model, Ok(()));
         }
         match dense.and_then(|dense| self.decide(&model, optim, dense)) {
-            Ok(kept) => (kept.multiply(model), Ok(())),
+            Ok(kept) => {
+                let model = kept.multiply(model);
+                self.last = Some((step, timing, kept));
+                (model, Ok(()))
+            }
             Err(error) => (model, Err(error)),
+        }
+    }
+
+    fn follow<M: Module>(
+        &mut self,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        lr: ModuleLearningRate,
+        grads: Gradients,
+    ) -> (M, Result<()>) {
+        if let Err(error) = self.state.masks.check(&model) {
+            return (grads.step(model, optim, lr), Err(error));
+        }
+        match &self.last {
+            Some((step, timing, kept)) if *step == self.state.step => {
+                let model = match timing {
+                    Timing::Instead => model,
+                    _ => grads.step(model, optim, lr),
+                };
+                let result = mask_optimizer(optim, kept);
+                (kept.multiply(model), result)
+            }
+            _ => {
+                let model = grads.step(model, optim, lr);
+                (self.state.masks.multiply(model), Ok(()))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::nn::{Linear, LinearConfig};
+    use burn::optim::AdamWConfig;
+    use burn::tensor::{Device, Tensor};
+    use regimen_tensor::ParamVector;
+
+    use super::*;
+    use crate::{DynamicSparse, GraNetConfig, RigLConfig, SetConfig};
+
+    fn gradients(model: &Linear, at: usize) -> GradientsParams {
+        let device = model.weight.val().device();
+        let wave = (0..8 * 12).map(|i| ((i * 37 + at * 101) % 97) as f32 / 97.0 - 0.5);
+        let data = burn::tensor::TensorData::new(wave.collect::<Vec<_>>(), [8, 12]);
+        let loss = (model.forward(Tensor::<2>::from_data(data, &device)) - 1.0)
+            .square()
+            .mean();
+        GradientsParams::from_grads(loss.backward(), model)
+    }
+
+    /// A copy on another device, with the same gradients, has the same weights and the same state of its optimizer.
+    #[test]
+    fn a_copy_that_follows_is_the_same() {
+        let device = Device::flex().autodiff();
+        let start = LinearConfig::new(12, 10).init(&device);
+        let methods: [DynamicSparse; 3] = [
+            GraNetConfig::new(0.8, 30)
+                .with_update_every(3)
+                .method()
+                .unwrap(),
+            RigLConfig::new(0.8, 30)
+                .with_update_every(3)
+                .method()
+                .unwrap(),
+            SetConfig::new(0.8, 30)
+                .with_update_every(3)
+                .method()
+                .unwrap(),
+        ];
+        for method in methods {
+            let masks = Masks::dense(&start).unwrap();
+            let masks = masks.random(crate::Layout::Uniform, 0.6, 1).unwrap();
+            let mut training = SparseTraining::new(method, masks.clone(), 0);
+            let mut models = [(); 2].map(|()| masks.apply(start.clone()).unwrap());
+            let mut optims = [(); 2].map(|()| AdamWConfig::new().init());
+            for at in 0..30 {
+                let [a, b] = models;
+                let (ga, gb) = (gradients(&a, at), gradients(&b, at));
+                let (a, led) = training.advance(a, &mut optims[0], 0.05.into(), Gradients::One(ga));
+                let (b, followed) =
+                    training.follow(b, &mut optims[1], 0.05.into(), Gradients::One(gb));
+                led.and(followed).unwrap();
+                let values = |model: &Linear| ParamVector::of(model).to_host().unwrap();
+                assert_eq!(values(&a), values(&b), "step {at}");
+                models = [a, b];
+            }
+            assert_eq!(training.state().step, 30);
+            assert!(training.state().events > 0);
+            let momenta = optims.map(|optim| super::super::momenta(&optim, &masks).unwrap());
+            assert_eq!(momenta[0], momenta[1]);
         }
     }
 }

@@ -109,7 +109,8 @@ pub fn counts(shapes: &[Vec<usize>], densities: &[f64]) -> Vec<usize> {
     let mut counts: Vec<usize> = exact.iter().map(|x| floor(*x)).collect();
     let total = floor(exact.iter().sum());
     let mut order: Vec<usize> = (0..counts.len()).collect();
-    order.sort_by(|a, b| (exact[*b].fract()).total_cmp(&exact[*a].fract()));
+    let fraction = |layer: usize| exact[layer] - counts[layer] as f64;
+    order.sort_by(|a, b| fraction(*b).total_cmp(&fraction(*a)));
     let mut left = total.saturating_sub(counts.iter().sum());
     for layer in order {
         if left > 0 && counts[layer] < sizes[layer] {
@@ -288,6 +289,11 @@ mod tests {
         let densities = erdos_renyi_kernel(&mlp(), 0.01).unwrap();
         assert_eq!(counts(&mlp(), &densities).iter().sum::<usize>(), 844);
         assert_eq!(keep(100, 0.9), 10);
+        // .29 * 100 is 28.999999999999996 in floating point.
+        let shapes = [vec![100], vec![7, 5]];
+        assert_eq!(counts(&shapes[..1], &[0.29]), [29]);
+        assert_eq!(counts(&shapes, &[0.29, 0.5]), [29, 17]);
+        assert_eq!((keep(100, 0.71), keep(100, 1.0 - 0.29)), (29, 29));
     }
 
     #[test]

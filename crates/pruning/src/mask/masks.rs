@@ -3,13 +3,13 @@
 //! Which weights of a model are active: one mask a parameter, plain data that saves as bits.
 //!
 //! Source: Liu et al., "Sparse Training via Boosting Pruning Plasticity with Neuroregeneration"
-//! (arXiv 2106.10404): all weights of rank 2 and 4 are masked, biases and norms never are.
+//! (arXiv 2106.10404): weights of linear layers and convolutions are masked, biases and norms never are.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Bool, Tensor, TensorData};
 use rayon::prelude::*;
 use regimen_tensor::{ParamEntry, ParamVector};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use crate::{PruningError, Result};
 
 /// The masks of a model's weights, in module order.
 ///
-/// Plain data; the tensors that multiply the weights are made on the weights' device when they are first
+/// Plain data; the flags that act on the weights are made on each device of the weights when they are first
 /// needed and kept there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Masks {
@@ -29,9 +29,9 @@ pub struct Masks {
     tensors: Tensors,
 }
 
-/// The masks on a device, filled on demand; a clone starts empty.
+/// What is off, on the devices, filled on demand, one tensor a parameter and device; a clone starts empty.
 #[derive(Default)]
-struct Tensors(Mutex<HashMap<ParamId, Tensor<1>>>);
+struct Tensors(Mutex<HashMap<ParamId, Vec<Tensor<1, Bool>>>>);
 
 impl Clone for Tensors {
     fn clone(&self) -> Self {
@@ -52,16 +52,32 @@ impl PartialEq for Masks {
 }
 
 impl Masks {
-    /// All weights of rank 2 and 4, all active.
+    /// All prunable weights, all active: those of linear layers and of convolutions of any dimension, transposed ones too,
+    /// and every other parameter of two axes and more, such as stacked experts. Left dense are
+    ///
+    /// - biases, norms and other parameters of fewer axes,
+    /// - embeddings, tokens and tables of positions,
+    /// - routers,
+    /// - on a training device, frozen parameters;
+    ///
+    /// by the rules that [`Why`](super::Why) states. [`left_dense`](Self::left_dense) lists what that is in a model, and
+    /// [`dense_of`](Self::dense_of) takes other parameters.
     ///
     /// # Errors
     /// If the model has none.
     pub fn dense<M: Module>(module: &M) -> Result<Self> {
         let vector = ParamVector::of(module);
-        Self::of(vector.filter(|entry| matches!(entry.shape.len(), 2 | 4)))
+        let reasons = super::prunable::reasons(module);
+        for entry in vector.entries().iter().filter(|e| e.shape.len() > 1) {
+            if let Some(why) = reasons.get(&entry.id) {
+                tracing::info!(path = entry.path, ?why, "left dense");
+            }
+        }
+        Self::of(vector.filter(|entry| !reasons.contains_key(&entry.id)))
     }
 
-    /// The weights of a group, of rank 2 and more, all active.
+    /// The parameters of a group that have two axes or more, all active, whatever they are: embeddings, routers and frozen
+    /// ones too if the group selects them.
     ///
     /// # Errors
     /// If the group holds none.
@@ -185,7 +201,7 @@ impl Masks {
         1.0 - self.density()
     }
 
-    /// Multiplies the weights by their masks: one multiplication a tensor, on its device.
+    /// Sets what is off to zero, whatever its value: one pass over each tensor, on its device.
     ///
     /// # Errors
     /// If a masked parameter is missing or has another shape; the model is then consumed unchanged.
@@ -289,7 +305,7 @@ impl Masks {
 
 struct Multiply<'a> {
     masks: HashMap<ParamId, &'a Mask>,
-    tensors: &'a mut HashMap<ParamId, Tensor<1>>,
+    tensors: &'a mut HashMap<ParamId, Vec<Tensor<1, Bool>>>,
 }
 
 impl ModuleMapper for Multiply<'_> {
@@ -300,22 +316,21 @@ impl ModuleMapper for Multiply<'_> {
         let tensors = &mut *self.tensors;
         param.map(|weights| {
             let device = weights.device().inner();
-            let dtype = weights.dtype();
-            let fits = |t: &&Tensor<1>| t.device() == device && t.dtype() == dtype;
-            let cached = tensors.get(&mask.id).filter(fits);
-            let flags = cached.cloned().unwrap_or_else(|| {
-                let values: Vec<f32> = mask.active.par_iter().map(|a| f32::from(*a)).collect();
+            let cached = tensors.entry(mask.id).or_default();
+            let found = cached.iter().find(|off| off.device() == device).cloned();
+            let off = found.unwrap_or_else(|| {
+                let values: Vec<bool> = mask.active.par_iter().map(|a| !a).collect();
                 let data = TensorData::new(values, [mask.active.len()]);
-                let tensor = Tensor::<1>::from_data(data, &device).cast(dtype);
-                tensors.insert(mask.id, tensor.clone());
-                tensor
+                let off = Tensor::<1, Bool>::from_data(data, &device);
+                cached.push(off.clone());
+                off
             });
-            let flags = flags.reshape(weights.shape());
+            let off = off.reshape(weights.shape());
             if !weights.is_autodiff() {
-                return weights * flags;
+                return weights.mask_fill(off, 0.0);
             }
             let tracked = weights.is_require_grad();
-            let weights = Tensor::from_inner(weights.inner() * flags);
+            let weights = Tensor::from_inner(weights.inner().mask_fill(off, 0.0));
             if tracked {
                 weights.require_grad()
             } else {

@@ -7,8 +7,11 @@ mod exploration;
 pub mod inspect;
 mod layer_mask;
 mod masks;
+mod prunable;
 
 pub use density::Layout;
 pub use exploration::Exploration;
 pub use layer_mask::Mask;
 pub use masks::Masks;
+pub(crate) use prunable::frozen;
+pub use prunable::{LeftDense, Why};

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use rayon::prelude::*;
 
-use crate::{Mask, Masks, Result};
+use crate::{Mask, Masks, PruningError, Result};
 
 /// A masked layer at an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Layer {
     pub momentum: Vec<f32>,
     /// Which weights were active at any time so far; empty if the method does not ask.
     pub explored: Vec<bool>,
+    /// Whether the weights are frozen: they may be pruned, but are not swapped, as a new weight could not learn.
+    pub frozen: bool,
     /// Which weights are active.
     pub active: Vec<bool>,
     /// Which weights keep their value and the optimizer's state: a weight that is dropped, and one
@@ -33,6 +35,7 @@ impl Layer {
             gradient,
             momentum: Vec::new(),
             explored: Vec::new(),
+            frozen: false,
             kept: active.clone(),
             active,
         }
@@ -88,5 +91,18 @@ impl Layer {
     #[must_use]
     pub fn inactive(&self) -> Vec<bool> {
         self.active.par_iter().map(|active| !active).collect()
+    }
+}
+
+/// That all weights at a decision are finite.
+pub(crate) fn finite(step: usize, masks: &Masks, weights: &[Vec<f32>]) -> Result<()> {
+    let mut layers = weights.iter().zip(masks.layers());
+    let bad = |values: &[f32]| values.par_iter().any(|value| !value.is_finite());
+    match layers.find(|(values, _)| bad(values)) {
+        Some((_, mask)) => Err(PruningError::Weight {
+            step,
+            path: mask.path.clone(),
+        }),
+        None => Ok(()),
     }
 }

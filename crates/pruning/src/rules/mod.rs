@@ -12,5 +12,6 @@ pub use cubic::CubicSparsity;
 pub use drop::{DropRule, Rounding};
 pub use growth::GrowthRule;
 pub use layer::Layer;
+pub(crate) use layer::finite;
 pub use prune::{prune_global, prune_uniform};
 pub use timing::{Event, Timing};

@@ -7,7 +7,7 @@ use crate::Result;
 
 impl Layer {
     /// Drops a `share` in 0..=1 of the active weights by one rule and grows as many by another. A layer without
-    /// an inactive weight has nothing to swap. Returns how many were grown; weights, gradient and momentum are
+    /// an inactive weight, or a frozen one, has nothing to swap. Returns how many were grown; weights, gradient and momentum are
     /// overwritten as scratch.
     ///
     /// # Errors
@@ -21,7 +21,7 @@ impl Layer {
         rng: &mut impl Rng,
     ) -> Result<usize> {
         let before = self.count();
-        if before == self.active.len() || share == 0.0 {
+        if self.frozen || before == self.active.len() || share == 0.0 {
             return Ok(0);
         }
         let dropped = drop.choose(self, share, rounding)?;

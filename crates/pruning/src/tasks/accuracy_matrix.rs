@@ -23,9 +23,58 @@ use crate::{PruningError, Result};
 /// assert!((a.backward_transfer(1).unwrap() + 0.2).abs() < 1e-12);
 /// # Ok::<(), regimen_pruning::PruningError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// It can be saved at any time: what is not measured yet is `null` in a file, and reads back as NaN.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "Saved", into = "Saved")]
 pub struct AccuracyMatrix {
     rows: Vec<Vec<f64>>,
+}
+
+/// A matrix as it is saved.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    rows: Vec<Vec<Option<f64>>>,
+}
+
+impl From<AccuracyMatrix> for Saved {
+    fn from(matrix: AccuracyMatrix) -> Self {
+        let known = |value: f64| (!value.is_nan()).then_some(value);
+        let rows = matrix.rows.into_iter();
+        Self {
+            rows: rows
+                .map(|row| row.into_iter().map(known).collect())
+                .collect(),
+        }
+    }
+}
+
+impl TryFrom<Saved> for AccuracyMatrix {
+    type Error = PruningError;
+
+    fn try_from(saved: Saved) -> Result<Self> {
+        let tasks = saved.rows.len();
+        if let Some(row) = saved.rows.iter().find(|row| row.len() != tasks) {
+            let allowed = format!("{tasks}, as many as there are rows");
+            return Err(PruningError::range("row.len()", row.len(), &allowed));
+        }
+        let value = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        let rows = saved.rows.into_iter();
+        Ok(Self {
+            rows: rows
+                .map(|row| row.into_iter().map(value).collect())
+                .collect(),
+        })
+    }
+}
+
+/// Two matrices are equal if they have the same accuracies, and the same places not measured.
+impl PartialEq for AccuracyMatrix {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |(a, b): (&f64, &f64)| a == b || (a.is_nan() && b.is_nan());
+        let rows = self.rows.iter().zip(&other.rows);
+        self.rows.len() == other.rows.len()
+            && rows.into_iter().all(|(a, b)| a.iter().zip(b).all(same))
+    }
 }
 
 impl AccuracyMatrix {
@@ -40,7 +89,7 @@ impl AccuracyMatrix {
     /// Notes the accuracy on task `on` after task `after`, tasks counted from 0.
     ///
     /// # Errors
-    /// If there is no such task.
+    /// If there is no such task or the accuracy is not finite.
     pub fn set(&mut self, after: usize, on: usize, accuracy: f64) -> Result<()> {
         let tasks = self.rows.len();
         let allowed = format!("below {tasks}");
@@ -49,6 +98,9 @@ impl AccuracyMatrix {
         }
         if on >= tasks {
             return Err(PruningError::range("on", on, &allowed));
+        }
+        if !accuracy.is_finite() {
+            return Err(PruningError::range("accuracy", accuracy, "finite"));
         }
         self.rows[after][on] = accuracy;
         Ok(())
@@ -116,6 +168,24 @@ mod tests {
             (None, None)
         );
         assert!(a.set(3, 0, 1.0).is_err() && a.set(0, 3, 1.0).is_err());
+        assert!(a.set(0, 0, f64::NAN).is_err() && a.set(0, 0, f64::INFINITY).is_err());
         assert!(AccuracyMatrix::new(0).average().is_nan());
+    }
+
+    #[test]
+    fn a_matrix_is_read_back_in_the_middle_of_a_run() {
+        let mut a = AccuracyMatrix::new(3);
+        a.set(0, 0, 0.9).unwrap();
+        a.set(0, 1, 0.1 + 0.2).unwrap();
+        let text = serde_json::to_string(&a).unwrap();
+        let mut again: AccuracyMatrix = serde_json::from_str(&text).unwrap();
+        assert_eq!(again, a);
+        assert_eq!(again.rows()[0][1].to_bits(), (0.1_f64 + 0.2).to_bits());
+        assert!(again.rows()[2][2].is_nan());
+        again.set(1, 1, 0.5).unwrap();
+        assert_ne!(again, a);
+        for broken in [r#"{"rows":[[1.0,null],[null]]}"#, r#"{"rows":[[1.0,2.0]]}"#] {
+            assert!(serde_json::from_str::<AccuracyMatrix>(broken).is_err());
+        }
     }
 }

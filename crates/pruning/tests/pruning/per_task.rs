@@ -304,3 +304,82 @@ fn misuse_is_an_error_and_no_panic() {
             .contains("failed before")
     );
 }
+
+/// A network with batch norm, whose clones share their running statistics.
+#[derive(Module, Debug)]
+struct Normed {
+    first: Linear,
+    norm: burn::nn::BatchNorm,
+    second: Linear,
+}
+
+impl Normed {
+    fn trained(mut self, tasks: &PerTask, goal: f32) -> Self {
+        let device = self.first.weight.val().device();
+        let mut optim = sgd();
+        for at in 0..STEPS {
+            let hidden = relu(
+                self.norm
+                    .forward(self.first.forward(batch(at, &device) * goal)),
+            );
+            let loss = (self.second.forward(hidden) - goal).square().mean();
+            let grads = GradientsParams::from_grads(loss.backward(), &self);
+            self = tasks.optimize(self, &mut optim, 0.05, grads);
+        }
+        self
+    }
+}
+
+fn state_of(net: &Normed) -> Vec<Vec<f32>> {
+    ParamVector::state(net).to_host().unwrap()
+}
+
+#[test]
+fn models_that_are_handed_out_share_no_statistics() {
+    let device = Device::flex().autodiff();
+    let start = Normed {
+        first: LinearConfig::new(12, 20).init(&device),
+        norm: burn::nn::BatchNormConfig::new(20).init(&device),
+        second: LinearConfig::new(20, 5).init(&device),
+    };
+    let initial = state_of(&start);
+    let tasks = config(GrowthRule::Gradient).init(&start).unwrap();
+    let net = tasks
+        .begin(start.clone(), STEPS)
+        .unwrap()
+        .trained(&tasks, 2.0);
+    assert_eq!(
+        state_of(&start),
+        initial,
+        "`begin` leaves the model's clones alone"
+    );
+    tasks.finish(&net).unwrap();
+    let first = state_of(&net);
+    // What the task left is what is handed out, statistics that wait for their next update included.
+    assert_eq!(state_of(&tasks.model_of(0, net.clone()).unwrap()), first);
+
+    let second = tasks
+        .begin(net.clone(), STEPS)
+        .unwrap()
+        .trained(&tasks, -3.0);
+    assert_eq!(
+        state_of(&net),
+        first,
+        "the second task leaves the first model alone"
+    );
+    tasks.finish(&second).unwrap();
+    let trained = state_of(&second);
+    let handed = tasks.model_of(0, second.clone()).unwrap();
+    assert_eq!(state_of(&handed), first);
+    assert_eq!(
+        state_of(&second),
+        trained,
+        "`model_of` leaves the present model alone"
+    );
+    for _ in 0..3 {
+        let _ = handed.norm.forward(handed.first.forward(batch(9, &device)));
+    }
+    assert_ne!(state_of(&handed), first);
+    assert_eq!(state_of(&second), trained);
+    assert_eq!(state_of(&tasks.model_of(0, second).unwrap()), first);
+}

@@ -25,7 +25,8 @@ pub struct MovementConfig {
     pub update_every: usize,
     /// Step at which pruning starts; a tenth of `total_steps` if not given, as in the authors' recipe.
     pub prune_from: Option<usize>,
-    /// Step at which the final sparsity is reached; four fifths of `total_steps` if not given, as in the authors' recipe.
+    /// Step at which the final sparsity is reached, a selection in any case; four fifths of `total_steps` if not given, as
+    /// in the authors' recipe.
     pub prune_until: Option<usize>,
     /// Compares scores over all layers together instead of layer by layer.
     #[config(default = false)]
@@ -40,11 +41,21 @@ impl MovementConfig {
     pub fn sparsity(&self) -> Result<CubicSparsity> {
         let total = self.total_steps;
         let from = self.prune_from.unwrap_or(total / 10);
-        let until = self.prune_until.unwrap_or(total - total / 5);
+        let until = self.until();
         if until > total {
             let allowed = format!("to total_steps, {total}");
             return Err(PruningError::range("prune_until", until, &allowed));
         }
         CubicSparsity::new(0.0, self.final_sparsity, from, until)
+    }
+
+    fn until(&self) -> usize {
+        let total = self.total_steps;
+        self.prune_until.unwrap_or(total - total / 5)
+    }
+
+    /// The step at which the final sparsity is reached: the first that can be.
+    pub(super) fn ends(&self) -> usize {
+        self.until().max(1)
     }
 }

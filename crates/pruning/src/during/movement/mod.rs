@@ -23,7 +23,7 @@ pub use run::MovementState;
 use run::Run;
 
 impl MovementConfig {
-    /// For all weights of rank 2 and 4.
+    /// For all prunable weights, those of [`Masks::dense`].
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.
@@ -81,7 +81,8 @@ impl fmt::Debug for Movement {
 
 impl Movement {
     /// One training step: scores, the optimizer's step on the stored weights that are on, and at an event the new
-    /// selection. After an error: the optimizer's step alone.
+    /// selection. A step with a gradient that is not finite is left out; a selection with a weight or score that is not
+    /// leaves the masks as they were; a model that is not the masks' own takes the optimizer's step alone.
     #[must_use]
     pub fn optimize<M: Module>(
         &self,
@@ -107,12 +108,18 @@ impl Movement {
             .advance(model, optim, lr.into(), Gradients::Many(grads))
     }
 
-    /// That no step failed so far.
+    /// That no step failed or was left out so far.
     ///
     /// # Errors
-    /// The first error of an optimize call.
+    /// The first error of an optimize call; else the first value that was not finite.
     pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
         self.0.status()
+    }
+
+    /// How many steps, and selections, were left out because a value was not finite.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.0.skipped()
     }
 
     /// The present masks: those of the model.

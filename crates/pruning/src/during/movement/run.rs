@@ -13,12 +13,16 @@ use crate::during::gradients::Gradients;
 use crate::during::handle::Stepper;
 use crate::during::stored::{Stored, on_device, same_sizes};
 use crate::mask::density;
+use crate::rules::finite;
 use crate::{CubicSparsity, Masks, Result};
 
 /// All that movement pruning needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MovementState {
     step: usize,
+    /// A selection is to be made up for, because the step's gradient was not finite.
+    #[serde(default)]
+    put_off: bool,
     masks: Masks,
     /// The stored weights.
     #[serde(with = "crate::floats")]
@@ -51,6 +55,7 @@ impl Run {
         let scores = theta.iter().map(|layer| vec![0.0; layer.len()]).collect();
         let state = MovementState {
             step: 0,
+            put_off: false,
             masks,
             theta,
             scores,
@@ -114,15 +119,24 @@ impl Run {
         Ok(acting)
     }
 
-    /// Counts the step, and selects anew when it is time.
-    fn settle(&mut self, acting: &mut Acting) -> Result<()> {
+    /// Counts the step, and says whether it selects.
+    fn count(&mut self) -> bool {
         let state = &mut self.state;
         state.step += 1;
-        let sparsity = self.sparsity.at(state.step);
-        if sparsity == 0.0 || !state.step.is_multiple_of(self.config.update_every) {
+        let due = state.step.is_multiple_of(self.config.update_every);
+        let due = due || state.step == self.config.ends() || std::mem::take(&mut state.put_off);
+        due && self.sparsity.at(state.step) > 0.0
+    }
+
+    /// Counts the step, and selects anew when it is time.
+    fn settle(&mut self, acting: &mut Acting) -> Result<()> {
+        if !self.count() {
             return Ok(());
         }
+        let state = &mut self.state;
+        let sparsity = self.sparsity.at(state.step);
         let scores = acting.scores.to_host()?;
+        finite(state.step, &state.masks, &scores)?;
         let kept = select(&state.masks, &scores, sparsity, self.config.global)?;
         state.masks.set(kept)?;
         acting.stored.learn_only(&state.masks);
@@ -132,6 +146,11 @@ impl Run {
 }
 
 impl Stepper for Run {
+    fn leave_out(&mut self) -> usize {
+        self.state.put_off = self.count();
+        self.state.step
+    }
+
     fn advance<M: Module>(
         &mut self,
         model: M,

@@ -23,7 +23,7 @@ use run::Run;
 pub use run::{TopKastState, penalty};
 
 impl TopKastConfig {
-    /// For all weights of rank 2 and 4.
+    /// For all prunable weights, those of [`Masks::dense`].
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.
@@ -93,8 +93,9 @@ impl TopKast {
         self.0.with(|run| run.masks().0.apply(model))
     }
 
-    /// One training step on the stored weights; the model comes back under the forward set. After an error: the
-    /// optimizer's step alone.
+    /// One training step on the stored weights; the model comes back under the forward set. A
+    /// step with a gradient that is not finite is left out; a selection with a weight that is not leaves the sets as they
+    /// were; a model that is not the sets' own takes the optimizer's step alone.
     #[must_use]
     pub fn optimize<M: Module>(
         &self,
@@ -120,12 +121,18 @@ impl TopKast {
             .advance(model, optim, lr.into(), Gradients::Many(grads))
     }
 
-    /// That no step failed so far.
+    /// That no step failed or was left out so far.
     ///
     /// # Errors
-    /// The first error of an optimize call.
+    /// The first error of an optimize call; else the first value that was not finite.
     pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
         self.0.status()
+    }
+
+    /// How many steps, and selections, were left out because a value was not finite.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.0.skipped()
     }
 
     /// The forward set `A`: the mask of the trained model.

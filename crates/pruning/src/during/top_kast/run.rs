@@ -14,12 +14,16 @@ use crate::during::gradients::Gradients;
 use crate::during::handle::Stepper;
 use crate::during::stored::{Stored, same_sizes};
 use crate::mask::density;
+use crate::rules::finite;
 use crate::{Exploration, Masks, Result};
 
 /// All that Top-KAST needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TopKastState {
     step: usize,
+    /// A selection is to be made up for, because the step's gradient was not finite.
+    #[serde(default)]
+    put_off: bool,
     forward: Masks,
     backward: Masks,
     explored: Exploration,
@@ -43,8 +47,10 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new<M: Module>(config: TopKastConfig, model: &M, masks: Masks) -> Result<Self> {
         let theta = masks.weights(model)?.to_host()?;
+        finite(0, &masks, &theta)?;
         let mut state = TopKastState {
             step: 0,
+            put_off: false,
             forward: masks.clone(),
             backward: masks,
             explored: Exploration::default(),
@@ -98,11 +104,19 @@ impl Run {
         Ok(Acting { stored, pull })
     }
 
+    /// Counts the step, and says whether it selects.
+    fn count(&mut self) -> bool {
+        let state = &mut self.state;
+        state.step += 1;
+        state.step.is_multiple_of(self.config.update_every) || std::mem::take(&mut state.put_off)
+    }
+
     /// Counts the step, and selects anew when it is time.
     fn settle(&mut self, acting: &mut Acting) -> Result<()> {
-        self.state.step += 1;
-        if self.state.step.is_multiple_of(self.config.update_every) {
-            self.state.theta = acting.stored.theta.to_host()?;
+        if self.count() {
+            let theta = acting.stored.theta.to_host()?;
+            finite(self.state.step, &self.state.forward, &theta)?;
+            self.state.theta = theta;
             self.state.select(&self.config)?;
             self.state.explored.record(&self.state.forward);
             acting.stored.learn_only(&self.state.backward);
@@ -132,6 +146,11 @@ impl Run {
 }
 
 impl Stepper for Run {
+    fn leave_out(&mut self) -> usize {
+        self.state.put_off = self.count();
+        self.state.step
+    }
+
     fn advance<M: Module>(
         &mut self,
         model: M,

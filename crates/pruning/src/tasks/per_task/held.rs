@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::tensor::{Bool, Tensor, TensorData};
-use regimen_tensor::{ParamEntry, ParamVector};
+use regimen_tensor::{ParamEntry, ParamVector, independent};
 
 use crate::{Masks, Result};
 
@@ -82,14 +82,15 @@ fn like(entry: &ParamEntry, values: &[f32]) -> Tensor<1> {
     Tensor::<1>::from_data(data, &entry.values.device()).cast(entry.values.dtype())
 }
 
-/// Writes stored values into the masked weights, zero where the masks are off, and into all other parameters.
+/// A copy of a model with stored values in the masked weights, zero where the masks are off, and in all other parameters and
+/// running statistics; it shares no statistics with the model.
 pub(super) fn write<M: Module>(
-    model: M,
+    model: &M,
     masks: &Masks,
     store: &[Vec<f32>],
     rest: &[Vec<f32>],
 ) -> Result<M> {
-    let all = ParamVector::state(&model);
+    let all = ParamVector::state(model);
     let weights = masks.select(&all)?;
     let pairs = weights.entries().iter().zip(masks.layers()).zip(store);
     let mut entries: Vec<ParamEntry> = pairs
@@ -102,5 +103,5 @@ pub(super) fn write<M: Module>(
     let others = masks.others(&all);
     let pairs = others.entries().iter().zip(rest);
     entries.extend(pairs.map(|(entry, values)| entry.with_values(like(entry, values))));
-    Ok(ParamVector::from_entries(entries).write_to(model)?)
+    Ok(ParamVector::from_entries(entries).write_to(independent(model))?)
 }

@@ -26,7 +26,7 @@ use run::Run;
 pub use state::{PerTaskState, Topology};
 
 impl PerTaskConfig {
-    /// Topologies over all weights of rank 2 and 4.
+    /// Topologies over all prunable weights, those of [`Masks::dense`].
     ///
     /// # Errors
     /// Names the field that is out of range; or if there is no such weight.
@@ -89,7 +89,8 @@ impl fmt::Debug for PerTask {
 
 impl PerTask {
     /// Starts the next task, of `steps` training steps: draws its mask and returns the model with the stored
-    /// weights under it, everything without a mask at its initial value. Take a new optimizer for it.
+    /// weights under it, everything without a mask at its initial value. Take a new optimizer for it. Its running
+    /// statistics are its own: clones of the model that was given keep theirs.
     ///
     /// # Errors
     /// If a task is under way, `steps` is 0 or the model is another one.
@@ -99,7 +100,9 @@ impl PerTask {
 
     /// One training step: the optimizer's, with the gradients of used weights zeroed before and their bits put
     /// back after, the mask, and at an update the new topology. A position that is grown again gets its stored
-    /// value if an earlier task uses it, and starts at 0 if it is free. After an error: the optimizer's step alone.
+    /// value if an earlier task uses it, and starts at 0 if it is free. A step
+    /// with a gradient that is not finite is left out; an update with a weight that is not leaves the topology as it was; a
+    /// model that is not the masks' own takes the optimizer's step alone.
     #[must_use]
     pub fn optimize<M: Module>(
         &self,
@@ -129,7 +132,7 @@ impl PerTask {
     /// last that was remembered. The paper remembers the epoch of best training accuracy.
     ///
     /// # Errors
-    /// If no task is under way or the model is another one.
+    /// If no task is under way, a value of the model is not finite or the model is another one.
     pub fn remember<M: Module>(&self, model: &M) -> Result<()> {
         self.0.with(|run| run.remember(model))
     }
@@ -138,13 +141,15 @@ impl PerTask {
     /// ones, and its unmasked parameters are kept for it.
     ///
     /// # Errors
-    /// If no task is under way, a step failed, or the model is another one.
+    /// If no task is under way, a step failed (a step that was left out did not), a value of the model is not finite, or the
+    /// model is another one.
     pub fn finish<M: Module>(&self, model: &M) -> Result<()> {
-        self.status().map_err(PruningError::Failed)?;
+        self.0.failure().map_err(PruningError::Failed)?;
         self.0.with(|run| run.finish(model))
     }
 
-    /// The model as finished task `task` left it: the store under its mask, with its unmasked parameters.
+    /// The model as finished task `task` left it: the store under its mask, with its unmasked parameters and its running
+    /// statistics, which it shares with no other model; the one that was given, and its clones, stay as they are.
     ///
     /// # Errors
     /// If the task is not finished or the model is another one.
@@ -152,12 +157,18 @@ impl PerTask {
         self.0.with(|run| run.model_of(task, model))
     }
 
-    /// That no step failed so far.
+    /// That no step failed or was left out so far.
     ///
     /// # Errors
-    /// The first error of an optimize call.
+    /// The first error of an optimize call; else the first value that was not finite.
     pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
         self.0.status()
+    }
+
+    /// How many steps, and updates, were left out because a value was not finite.
+    #[must_use]
+    pub fn skipped(&self) -> usize {
+        self.0.skipped()
     }
 
     /// A copy of all that is needed to go on, to be saved beside the model's and the optimizer's records.

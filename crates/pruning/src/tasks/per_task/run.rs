@@ -11,10 +11,11 @@ use super::held::{Held, write};
 use super::state::{PerTaskState, Present, Snapshot, Topology};
 use crate::during::gradients::Gradients;
 use crate::during::handle::Stepper;
-use crate::during::optimizer_state::{mask_optimizer, momenta};
+use crate::during::optimizer_state::{mask_optimizer, momenta_but};
 use crate::error::positive;
 use crate::mask::density::floor;
-use crate::rules::{Event, Layer, Rounding};
+use crate::mask::frozen;
+use crate::rules::{Event, Layer, Rounding, finite};
 use crate::{Exploration, Masks, PruningError, Result};
 
 /// A sequence of tasks with the tensors of the present one.
@@ -54,10 +55,11 @@ impl Run {
         let seed = state.seed ^ (task as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95);
         let frame = state.frame.clone();
         let masks = frame.random(config.layout, config.density, seed)?;
-        let model = write(model, &masks, &state.store, &state.rest)?;
+        let model = write(&model, &masks, &state.store, &state.rest)?;
         state.present = Some(Present {
             step: 0,
             steps,
+            put_off: false,
             fired: Exploration::of(&masks),
             masks,
             best: None,
@@ -72,12 +74,9 @@ impl Run {
         model: &M,
         grads: &Gradients,
     ) -> Result<Option<Vec<Vec<f32>>>> {
-        let every = self.config.update_every;
         let present = self.state.present()?;
         let step = present.step + 1;
-        let end = floor(self.config.until * present.steps as f64);
-        let swaps = self.config.swap_start > 0.0 || self.config.swap_end > 0.0;
-        let update = swaps && step.is_multiple_of(every) && step < end;
+        let update = due(&self.config, present, step) || present.put_off;
         let reads = self.config.growth.needs_gradients() || self.config.drop.needs_gradients();
         let masks = &present.masks;
         masks.check(model)?;
@@ -86,7 +85,7 @@ impl Run {
             (true, false) => Some(vec![Vec::new(); masks.layers().len()]),
             (true, true) => Some(grads.dense(model, masks)?),
         };
-        present.step = step;
+        (present.step, present.put_off) = (step, false);
         self.hold(model)?;
         Ok(dense)
     }
@@ -168,6 +167,7 @@ impl Run {
             return Ok(Vec::new());
         };
         let weights = present.masks.weights(model)?.to_host()?;
+        finite(present.step, &present.masks, &weights)?;
         let parts = weights.into_iter().zip(dense);
         let parts = parts.zip(present.masks.layers()).enumerate();
         let layer = |(i, ((weights, gradient), mask)): (usize, ((_, _), &crate::Mask))| {
@@ -178,8 +178,11 @@ impl Run {
             layer
         };
         let mut layers: Vec<Layer> = parts.map(layer).collect();
+        let frozen = frozen(model);
+        let pairs = layers.iter_mut().zip(present.masks.layers());
+        pairs.for_each(|(layer, mask)| layer.frozen = frozen.contains(&mask.id));
         if self.config.growth.needs_momentum() {
-            let momenta = momenta(optim, &present.masks)?;
+            let momenta = momenta_but(optim, &present.masks, &frozen)?;
             let pairs = layers.iter_mut().zip(momenta);
             pairs.for_each(|(layer, momentum)| layer.momentum = momentum);
         }
@@ -190,8 +193,18 @@ impl Run {
         let present = self.state.present()?;
         let vector = ParamVector::state(model);
         let weights = present.masks.select(&vector)?.to_host()?;
+        finite(present.step, &present.masks, &weights)?;
+        let others = present.masks.others(&vector);
+        let rest = others.to_host()?;
+        let mut pairs = rest.iter().zip(others.entries());
+        if let Some((_, entry)) = pairs.find(|(values, _)| values.iter().any(|v| !v.is_finite())) {
+            return Err(PruningError::Weight {
+                step: present.step,
+                path: entry.path.clone(),
+            });
+        }
         let topology = Topology {
-            rest: present.masks.others(&vector).to_host()?,
+            rest,
             masks: present.masks.clone(),
         };
         present.best = Some(Snapshot { weights, topology });
@@ -228,11 +241,27 @@ impl Run {
             let allowed = format!("below {}, the finished tasks", self.state.tasks.len());
             return Err(PruningError::range("task", task, &allowed));
         };
-        write(model, &topology.masks, &self.state.store, &topology.rest)
+        write(&model, &topology.masks, &self.state.store, &topology.rest)
     }
 }
 
+/// Whether a step of the task updates its topology.
+fn due(config: &PerTaskConfig, present: &Present, step: usize) -> bool {
+    let end = floor(config.until * present.steps as f64);
+    let swaps = config.swap_start > 0.0 || config.swap_end > 0.0;
+    swaps && step.is_multiple_of(config.update_every) && step < end
+}
+
 impl Stepper for Run {
+    fn leave_out(&mut self) -> usize {
+        let Some(present) = &mut self.state.present else {
+            return 0;
+        };
+        present.step += 1;
+        present.put_off |= due(&self.config, present, present.step);
+        present.step
+    }
+
     fn advance<M: Module>(
         &mut self,
         model: M,

@@ -4,6 +4,7 @@ use burn::module::Module;
 use regimen_tensor::ParamVector;
 use serde::{Deserialize, Serialize};
 
+use crate::rules::finite;
 use crate::{Exploration, Masks, PruningError, Result};
 
 /// A finished task: its mask, and the values of every parameter without a mask.
@@ -11,7 +12,7 @@ use crate::{Exploration, Masks, PruningError, Result};
 pub struct Topology {
     /// Which weights the task uses.
     pub masks: Masks,
-    /// Its values of the parameters without a mask, in module order.
+    /// Its values of the parameters and running statistics without a mask, in module order.
     #[serde(with = "crate::floats")]
     pub rest: Vec<Vec<f32>>,
 }
@@ -22,6 +23,9 @@ pub(super) struct Present {
     /// Training steps of the task so far, and in all.
     pub(super) step: usize,
     pub(super) steps: usize,
+    /// An update is to be made up for, because the step's gradient was not finite.
+    #[serde(default)]
+    pub(super) put_off: bool,
     pub(super) masks: Masks,
     /// What was active in this task.
     pub(super) fired: Exploration,
@@ -48,7 +52,7 @@ pub struct PerTaskState {
     /// The weights of all tasks, dense; where no task uses a weight, its initial value.
     #[serde(with = "crate::floats")]
     pub(super) store: Vec<Vec<f32>>,
-    /// Initial values of the parameters without a mask.
+    /// Initial values of the parameters and running statistics without a mask.
     #[serde(with = "crate::floats")]
     pub(super) rest: Vec<Vec<f32>>,
     pub(super) used: Exploration,
@@ -59,6 +63,7 @@ pub struct PerTaskState {
 impl PerTaskState {
     pub(super) fn new<M: Module>(model: &M, mut frame: Masks, seed: u64) -> Result<Self> {
         let store = frame.weights(model)?.to_host()?;
+        finite(0, &frame, &store)?;
         let rest = frame.others(&ParamVector::state(model)).to_host()?;
         let off = frame.layers().iter().map(|m| vec![false; m.active.len()]);
         frame.set(off.collect())?;
