@@ -29,4 +29,4 @@ pub use error::{Result, TensorError};
 pub use logs::{GradientNorms, ScalarLog};
 pub use param_vector::{ParamEntry, ParamVector};
 pub use projection::{Distribution, Projection};
-pub use reduce::{Alone, Reducer};
+pub use reduce::{Alone, ReduceError, Reducer};
