@@ -557,3 +557,87 @@ fn a_copy_has_counts_of_its_own() {
     assert_eq!(balance.counts().unwrap(), [2.0, 2.0, 0.0, 0.0]);
     assert_eq!(copy.counts().unwrap(), [2.0; 4]);
 }
+
+/// Two layers of different experts, one sequence shorter than the other.
+#[test]
+fn losses_of_all_layers_are_their_weighted_sum_and_padding_counts_in_none() {
+    let device = Device::flex().autodiff();
+    device.seed(21);
+    let noisy = RouterConfig::Noisy(NoisyRouterConfig::new());
+    let layers = [
+        MoeConfig::new(8, 12, 4, 2).init(&device).unwrap(),
+        MoeConfig::new(8, 12, 3, 2)
+            .with_router(noisy)
+            .init(&device)
+            .unwrap(),
+    ];
+    let x = Tensor::<3>::random([1, 7, 8], Distribution::Normal(0.0, 1.0), &device);
+    let run = |padding: usize| {
+        let filling = Tensor::full([1, padding, 8], f32::NAN, &device);
+        let flags: Vec<bool> = (0..7 + padding).map(|i| i >= 7).collect();
+        let flags = Tensor::<1, burn::tensor::Bool>::from_bool(flags.as_slice(), &device);
+        let tokens = Tokens {
+            padding: Some(flags.reshape([1, 7 + padding])),
+            ids: None,
+        };
+        let mut x = Tensor::cat(vec![x.clone(), filling], 1);
+        let mut collector = LossCollector::new();
+        for moe in &layers {
+            if let Router::Noisy(router) = &moe.router {
+                router.noise().resume(0);
+            }
+            let y = collector.forward(moe, x.clone(), tokens.clone()).unwrap();
+            x = x + y;
+        }
+        collector
+    };
+    let weights = LossWeights {
+        balance: 0.5,
+        sequence: 0.25,
+        z: 0.125,
+        importance: 2.0,
+        load: 4.0,
+    };
+    let collector = run(0);
+    assert_eq!(collector.layers(), 2);
+    let expected: f32 = collector
+        .routings()
+        .iter()
+        .map(|routing| {
+            let losses = routing.losses();
+            let load = losses.load.map_or(0.0, scalar);
+            0.5 * scalar(losses.balance)
+                + 0.25 * scalar(sequence_balancing_loss(routing))
+                + 0.125 * scalar(losses.z)
+                + 2.0 * scalar(losses.importance)
+                + 4.0 * load
+        })
+        .sum();
+    let total = collector.total(&weights).unwrap();
+    assert_abs_diff_eq!(scalar(total.clone()), expected, epsilon = 1e-5);
+    let grads = total.backward();
+    for moe in &layers {
+        assert!(moe.router.weight().unwrap().grad(&grads).is_some());
+    }
+    // The noise of a row depends on the rows before it alone.
+    assert_abs_diff_eq!(
+        scalar(run(3).total(&weights).unwrap()),
+        expected,
+        epsilon = 1e-5
+    );
+    let balances = [GlobalBalance::new(), GlobalBalance::new()];
+    let global = collector.total_with(&weights, &balances).unwrap();
+    assert_abs_diff_eq!(scalar(global), expected, epsilon = 1e-5);
+    assert_eq!(balances[0].end_step().unwrap().iter().sum::<f64>(), 14.0);
+    let nothing = LossWeights::new().with_balance(0.0);
+    assert_eq!(scalar(collector.total(&nothing).unwrap()), 0.0);
+
+    assert!(collector.total_with(&weights, &balances[..1]).is_err());
+    assert!(LossCollector::new().total(&weights).is_err());
+    assert!(collector.total(&weights.with_z(f64::NAN)).is_err());
+    assert!(collector.total(&weights.with_load(-1.0)).is_err());
+    let mut other = LossCollector::new();
+    let wrong = Tensor::zeros([1, 7, 9], &device);
+    assert!(other.forward(&layers[0], wrong, Tokens::default()).is_err());
+    assert_eq!(other.layers(), 0);
+}
