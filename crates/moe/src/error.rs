@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use burn::tensor::Tensor;
+use regimen_tensor::reduce::ReduceError;
 use thiserror::Error;
 
 /// An error of this crate.
@@ -35,6 +36,9 @@ pub enum MoeError {
         /// Why not.
         reason: String,
     },
+    /// Counts could not be exchanged with the other participants of a run; these get an error too.
+    #[error(transparent)]
+    Reduce(#[from] ReduceError),
 }
 
 /// Result of this crate.

@@ -14,7 +14,7 @@ use crate::dispatch::{Dispatch, Plan};
 use crate::error::MoeError;
 use crate::experts::{Body, Experts};
 use crate::kernel::{self, Dispatched};
-use crate::routers::{Router, RouterConfig, RouterInput};
+use crate::routers::{Router, RouterConfig, RouterInput, single};
 use crate::{Activation, Result, Routing};
 
 /// Configuration of a mixture of experts.
@@ -133,6 +133,9 @@ impl Moe {
     /// Tokens `[batch, seq, d_model]` to the same shape, and what was done with them. Where there is no token at all, the record
     /// is that of one padding token.
     ///
+    /// The router computes in float32, the experts in the type of their weights; tokens of another type are cast to it, and the output
+    /// comes in the tokens' type. Counts, probabilities and gates of the record are float32 whatever these types are.
+    ///
     /// A hash router goes by the tokens' positions in their sequences here; give it identities by [`Self::forward_with`].
     ///
     /// # Panics
@@ -167,46 +170,49 @@ impl Moe {
         let ([batch, seq, width], device) = (x.dims(), x.device());
         let count = batch * seq;
         if count == 0 {
-            return (x, self.idle(&device));
+            let dtype = x.dtype();
+            return (x, self.idle(&device, dtype));
         }
         let mut x = x.reshape([count, width]);
         let padding = tokens.padding.map(|padding| padding.reshape([count, 1]));
         if let Some(padding) = &padding {
             x = x.mask_fill(padding.clone().expand([count, width]), 0.0);
         }
-        let valid = padding.map(|padding| padding.bool_not().float().reshape([count]));
+        let valid = padding.map(|padding| single(padding.bool_not().float()).reshape([count]));
         let positions = || Tensor::<1, Int>::arange(0..seq as i64, &device).reshape([1, seq]);
         let ids = tokens
             .ids
             .unwrap_or_else(|| positions().expand([batch, seq]));
-        let mut gating = self.router.forward(&RouterInput {
+        let gating = self.router.forward(&RouterInput {
             x: x.clone(),
             valid: valid.clone(),
             ids: ids.reshape([count]),
         });
-        if x.dtype() != DType::F32 {
-            gating.gates = gating.gates.cast(x.dtype());
-        }
+        let (given, computed) = (x.dtype(), self.experts.up.val().dtype());
+        let x = cast(x, computed);
+        let mut weighed = gating.clone();
+        weighed.gates = cast(weighed.gates, computed);
         let Dispatched {
             mut output,
             counts,
             dropped,
         } = match &self.dispatch {
             Dispatch::Dropless => {
-                kernel::dropless(&self.experts, x.clone(), &gating, valid.as_ref())
+                kernel::dropless(&self.experts, x.clone(), &weighed, valid.as_ref())
             }
             Dispatch::Capacity(capacity) => {
                 let valid = valid.as_ref();
-                kernel::with_capacity(&self.experts, x.clone(), &gating, valid, capacity)
+                kernel::with_capacity(&self.experts, x.clone(), &weighed, valid, capacity)
             }
         };
         if let Some(shared) = self.shared_output(x) {
-            output = output + shared;
+            output = output + cast(shared, computed);
         }
+        output = cast(output, given);
         if let Some(valid) = &valid {
-            output = output * valid.clone().unsqueeze_dim::<2>(1);
+            output = output * cast(valid.clone(), given).unsqueeze_dim::<2>(1);
         }
-        let total = || Tensor::full([1], count as f64, &device);
+        let total = || Tensor::full([1], count as f64, (&device, DType::F32));
         let routing = Routing {
             gating,
             counts,
@@ -221,8 +227,8 @@ impl Moe {
     }
 
     /// The record of a pass without tokens: that of one padding token.
-    fn idle(&self, device: &Device) -> Routing {
-        let nothing = Tensor::zeros([1, 1, self.experts.d_model()], device);
+    fn idle(&self, device: &Device, dtype: DType) -> Routing {
+        let nothing = Tensor::zeros([1, 1, self.experts.d_model()], (device, dtype));
         let padding = Some(Tensor::<2>::zeros([1, 1], device).equal_elem(0.0));
         self.run(nothing, Tokens { padding, ids: None }).1
     }
@@ -230,11 +236,21 @@ impl Moe {
     fn shared_output(&self, x: Tensor<2>) -> Option<Tensor<2>> {
         let shared = self.shared.as_ref()?;
         let [tokens, _] = x.dims();
-        let ones = Tensor::ones([tokens], &x.device());
+        let dtype = shared.up.val().dtype();
+        let x = cast(x, dtype);
+        let ones = Tensor::ones([tokens], (&x.device(), dtype));
         let out = shared.run(x.clone(), ones, Plan::dense(tokens));
         Some(match &self.shared_gate {
-            Some(weight) => out * sigmoid(x.matmul(weight.val())),
+            Some(weight) => out * sigmoid(x.matmul(cast(weight.val(), dtype))),
             None => out,
         })
     }
+}
+
+/// The same values in another type of float.
+fn cast<const D: usize>(tensor: Tensor<D>, dtype: DType) -> Tensor<D> {
+    if tensor.dtype() == dtype {
+        return tensor;
+    }
+    tensor.cast(dtype)
 }

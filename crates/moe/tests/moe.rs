@@ -13,3 +13,5 @@ mod layer;
 mod pathways;
 #[path = "moe/routers.rs"]
 mod routers;
+#[path = "moe/types.rs"]
+mod types;

@@ -32,4 +32,4 @@ pub use error::{Result, TensorError};
 pub use logs::{GradientNorms, ScalarLog};
 pub use param_vector::{ParamEntry, ParamVector, independent};
 pub use projection::{Distribution, Drawn, Projection};
-pub use reduce::{Alone, Reducer};
+pub use reduce::{Alone, ReduceError, Reducer};

@@ -4,28 +4,80 @@
 //!
 //! Source: the identity for one process; threads of one process through shared memory.
 
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// Why a reduction failed. All participants that wait for it get the same error.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ReduceError {
+    /// A participant is gone: it was dropped, as when its thread returned early or panicked.
+    #[error("participant {participant} of a reduction is gone: all must make the same calls")]
+    Left {
+        /// Its place in the group.
+        participant: usize,
+    },
+    /// Not all participants came in time.
+    #[error("participants {missing:?} of a reduction did not come within {seconds} s")]
+    Late {
+        /// The places of those that were missing.
+        missing: Vec<usize>,
+        /// How long the others waited.
+        seconds: u64,
+    },
+    /// The participants gave different numbers of values to a sum.
+    #[error("participants of a sum gave {lengths:?} values: all must give the same number")]
+    Lengths {
+        /// The number of values of each participant.
+        lengths: Vec<usize>,
+    },
+    /// A participant called while another call of its own was waiting.
+    #[error("participant {participant} of a reduction was used by two threads at once")]
+    Busy {
+        /// Its place in the group.
+        participant: usize,
+    },
+    /// Another transport's own failure.
+    #[error("reduction: {0}")]
+    Transport(String),
+}
+
+/// A result with a [`ReduceError`].
+pub type ReduceResult<T> = std::result::Result<T, ReduceError>;
 
 /// Combines values over the participants of a run.
 ///
 /// What a method must combine before it decides: Fisher diagonals (mean), growth scores (sum),
 /// per-example losses (gather by id). Every participant must make the same calls in the same
-/// order.
+/// order. A reduction fails for all of them or for none; one that can't contribute its values
+/// should contribute NaN, so that the others see it too and don't wait.
 pub trait Reducer: Send + Sync {
     /// The number of participants.
     fn participants(&self) -> usize;
 
     /// The elementwise sum over participants; all slices have the same length.
-    fn sum(&self, values: &mut [f64]);
+    ///
+    /// # Errors
+    /// If a participant is gone, late, or gives another number of values; `values` stay as they were.
+    fn sum(&self, values: &mut [f64]) -> ReduceResult<()>;
 
     /// The values of all participants, in the participants' order.
-    fn gather(&self, values: &[f64]) -> Vec<f64>;
+    ///
+    /// # Errors
+    /// If a participant is gone or late.
+    fn gather(&self, values: &[f64]) -> ReduceResult<Vec<f64>>;
 
     /// The elementwise mean over participants.
-    fn mean(&self, values: &mut [f64]) {
-        self.sum(values);
+    ///
+    /// # Errors
+    /// As for [`Self::sum`].
+    fn mean(&self, values: &mut [f64]) -> ReduceResult<()> {
+        self.sum(values)?;
         let count = self.participants() as f64;
         values.iter_mut().for_each(|value| *value /= count);
+        Ok(())
     }
 }
 
@@ -38,14 +90,19 @@ impl Reducer for Alone {
         1
     }
 
-    fn sum(&self, _values: &mut [f64]) {}
+    fn sum(&self, _values: &mut [f64]) -> ReduceResult<()> {
+        Ok(())
+    }
 
-    fn gather(&self, values: &[f64]) -> Vec<f64> {
-        values.to_vec()
+    fn gather(&self, values: &[f64]) -> ReduceResult<Vec<f64>> {
+        Ok(values.to_vec())
     }
 }
 
 /// One of several threads of a process.
+///
+/// A thread that is dropped, or does not come in time, fails the whole group: the reduction that
+/// waits for it and every later one.
 ///
 /// ```
 /// use regimen_tensor::reduce::{Reducer, Thread};
@@ -55,13 +112,14 @@ impl Reducer for Alone {
 ///     let handles: Vec<_> = threads
 ///         .map(|(i, thread)| scope.spawn(move || {
 ///             let mut values = [i as f64];
-///             thread.sum(&mut values);
-///             values[0]
+///             thread.sum(&mut values).map(|()| values[0])
 ///         }))
 ///         .collect();
-///     handles.into_iter().map(|handle| handle.join().unwrap()).collect()
-/// });
+///     let sums = handles.into_iter().map(|handle| handle.join().unwrap());
+///     sums.collect::<Result<_, _>>()
+/// })?;
 /// assert_eq!(sums, [3.0; 3]);
+/// # Ok::<(), regimen_tensor::reduce::ReduceError>(())
 /// ```
 #[derive(Debug)]
 pub struct Thread {
@@ -71,17 +129,55 @@ pub struct Thread {
 
 #[derive(Debug)]
 struct Shared {
-    slots: Mutex<Vec<Vec<f64>>>,
-    barrier: Barrier,
+    count: usize,
+    timeout: Duration,
+    meeting: Mutex<Meeting>,
+    changed: Condvar,
+}
+
+/// One exchange after the other.
+#[derive(Debug)]
+struct Meeting {
+    /// How many exchanges are complete.
+    round: u64,
+    /// What has come for the next one.
+    slots: Vec<Option<Vec<f64>>>,
+    /// All values of the last complete exchange. The next one needs everyone, so nobody can miss it.
+    last: Arc<Vec<Vec<f64>>>,
+    failure: Option<ReduceError>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Meeting> {
+        self.meeting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Thread {
-    /// One participant for each of `count` threads; each must be used by one thread.
+    /// How long a thread of [`Self::group`] waits for the others: ten minutes.
+    pub const TIMEOUT: Duration = Duration::from_secs(600);
+
+    /// One participant for each of `count` threads; each must be used by one thread at a time. A thread waits for the others for
+    /// [`Self::TIMEOUT`].
     #[must_use]
     pub fn group(count: usize) -> Vec<Self> {
+        Self::group_within(count, Self::TIMEOUT)
+    }
+
+    /// The same with another limit to the waiting.
+    #[must_use]
+    pub fn group_within(count: usize, timeout: Duration) -> Vec<Self> {
+        let meeting = Meeting {
+            round: 0,
+            slots: vec![None; count],
+            last: Arc::default(),
+            failure: None,
+        };
         let shared = Arc::new(Shared {
-            slots: Mutex::new(vec![Vec::new(); count]),
-            barrier: Barrier::new(count),
+            count,
+            timeout,
+            meeting: Mutex::new(meeting),
+            changed: Condvar::new(),
         });
         let member = |index| Self {
             index,
@@ -91,37 +187,168 @@ impl Thread {
     }
 
     /// Puts the values into this thread's slot and returns everyone's, once all have come.
-    fn exchange(&self, values: &[f64]) -> Vec<Vec<f64>> {
-        let lock = || {
-            let slots = self.shared.slots.lock();
-            slots.unwrap_or_else(PoisonError::into_inner)
+    fn exchange(&self, values: &[f64], alike: bool) -> ReduceResult<Arc<Vec<Vec<f64>>>> {
+        let shared = &*self.shared;
+        let mut meeting = shared.lock();
+        if let Some(failure) = &meeting.failure {
+            return Err(failure.clone());
+        }
+        if meeting.slots[self.index].is_some() {
+            let participant = self.index;
+            return Err(ReduceError::Busy { participant });
+        }
+        let round = meeting.round;
+        meeting.slots[self.index] = Some(values.to_vec());
+        if meeting.slots.iter().all(Option::is_some) {
+            let all: Vec<_> = meeting.slots.iter_mut().filter_map(Option::take).collect();
+            let lengths: Vec<_> = all.iter().map(Vec::len).collect();
+            if alike && lengths.iter().any(|length| *length != lengths[0]) {
+                meeting.failure = Some(ReduceError::Lengths { lengths });
+            } else {
+                meeting.last = Arc::new(all);
+                meeting.round += 1;
+            }
+            shared.changed.notify_all();
+        }
+        let waiting = |meeting: &mut Meeting| meeting.round == round && meeting.failure.is_none();
+        let waited = shared
+            .changed
+            .wait_timeout_while(meeting, shared.timeout, waiting);
+        let (mut meeting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if meeting.round != round {
+            return Ok(meeting.last.clone());
+        }
+        let late = || {
+            let slots = meeting.slots.iter().enumerate();
+            let missing = slots.filter(|(_, slot)| slot.is_none());
+            ReduceError::Late {
+                missing: missing.map(|(index, _)| index).collect(),
+                seconds: shared.timeout.as_secs(),
+            }
         };
-        lock()[self.index] = values.to_vec();
-        self.shared.barrier.wait();
-        let all = lock().clone();
-        self.shared.barrier.wait();
-        all
+        let failure = meeting.failure.clone().unwrap_or_else(late);
+        meeting.failure = Some(failure.clone());
+        shared.changed.notify_all();
+        Err(failure)
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        let participant = self.index;
+        let left = || ReduceError::Left { participant };
+        self.shared.lock().failure.get_or_insert_with(left);
+        self.shared.changed.notify_all();
     }
 }
 
 impl Reducer for Thread {
     fn participants(&self) -> usize {
-        lock_len(&self.shared)
+        self.shared.count
     }
 
-    fn sum(&self, values: &mut [f64]) {
-        let all = self.exchange(values);
+    fn sum(&self, values: &mut [f64]) -> ReduceResult<()> {
+        let all = self.exchange(values, true)?;
         for (i, value) in values.iter_mut().enumerate() {
             *value = all.iter().filter_map(|slot| slot.get(i)).sum();
         }
+        Ok(())
     }
 
-    fn gather(&self, values: &[f64]) -> Vec<f64> {
-        self.exchange(values).concat()
+    fn gather(&self, values: &[f64]) -> ReduceResult<Vec<f64>> {
+        Ok(self.exchange(values, false)?.concat())
     }
 }
 
-fn lock_len(shared: &Shared) -> usize {
-    let slots = shared.slots.lock();
-    slots.unwrap_or_else(PoisonError::into_inner).len()
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    /// What each of three threads gets, each by its own rule.
+    fn run<T: Send>(threads: Vec<Thread>, rule: impl Fn(usize, Thread) -> T + Sync) -> Vec<T> {
+        std::thread::scope(|scope| {
+            let rule = &rule;
+            let threads = threads.into_iter().enumerate();
+            let handles: Vec<_> = threads
+                .map(|(i, thread)| scope.spawn(move || rule(i, thread)))
+                .collect();
+            handles.into_iter().map(|h| h.join().unwrap()).collect()
+        })
+    }
+
+    #[test]
+    fn many_rounds_keep_the_order() {
+        let found = run(Thread::group(3), |i, thread| {
+            let rounds = (0..200).map(|round| thread.gather(&[(10 * round + i) as f64]).unwrap());
+            let all: Vec<Vec<f64>> = rounds.collect();
+            let mut mean = [i as f64, 4.0];
+            thread.mean(&mut mean).unwrap();
+            (all, mean)
+        });
+        for (all, mean) in found {
+            assert_eq!(mean, [1.0, 4.0]);
+            for (round, values) in all.into_iter().enumerate() {
+                let expected = [0, 1, 2].map(|i| (10 * round + i) as f64);
+                assert_eq!(values, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_that_gives_up_fails_the_others_and_nobody_waits() {
+        let start = Instant::now();
+        let found = run(Thread::group(3), |i, thread| {
+            if i == 1 {
+                return None;
+            }
+            let mut values = [1.0];
+            let first = thread.sum(&mut values);
+            assert_eq!(values, [1.0]);
+            Some([first, thread.sum(&mut values)])
+        });
+        let left = || Err(ReduceError::Left { participant: 1 });
+        assert_eq!(found[0], Some([left(), left()]));
+        assert_eq!(found[2].as_ref().map(|all| &all[0]), Some(&left()));
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_thread_that_does_not_come_fails_all_in_time() {
+        let done = std::sync::Barrier::new(3);
+        let found = run(
+            Thread::group_within(3, Duration::from_millis(50)),
+            |i, thread| {
+                let result = if i == 2 {
+                    Ok(Vec::new())
+                } else {
+                    thread.gather(&[1.0])
+                };
+                done.wait();
+                result
+            },
+        );
+        for result in &found[..2] {
+            let missing = vec![2];
+            let expected = ReduceError::Late {
+                missing,
+                seconds: 0,
+            };
+            assert_eq!(*result, Err(expected));
+        }
+    }
+
+    #[test]
+    fn sums_of_different_lengths_fail_for_all() {
+        let found = run(Thread::group(2), |i, thread| {
+            thread.sum(&mut vec![1.0; 2 + i]).unwrap_err()
+        });
+        let lengths = vec![2, 3];
+        assert_eq!(found, vec![ReduceError::Lengths { lengths }; 2]);
+        let found = run(Thread::group(2), |i, thread| {
+            thread.gather(&vec![1.0; i]).unwrap()
+        });
+        assert_eq!(found, [[1.0], [1.0]]);
+    }
 }

@@ -7,12 +7,12 @@
 
 use burn::config::Config;
 use burn::module::Param;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::Moe;
 use crate::Result;
 use crate::error::{MoeError, not_negative};
-use crate::routers::Router;
+use crate::routers::{Router, single};
 
 /// Configuration of the update.
 #[derive(Config, Debug, Copy, PartialEq)]
@@ -22,7 +22,11 @@ pub struct BiasUpdateConfig {
     pub rate: f64,
 }
 
-/// `b_i += rate * sign(mean(n) - n_i)` for the loads `n` of the whole batch, once an optimizer step.
+/// `b_i += rate * sign(mean(n) - n_i)` for the loads `n` of the whole batch, then `b_i -= mean(b)`, once an optimizer step.
+///
+/// The paper's update alone moves the mean wherever more experts are below the mean load than above it, step by step: the choice does not
+/// see it, but the precision is lost. Biases that are centred choose the same experts. They are float32 whatever the model's type is: steps
+/// of 1e-3 would be rounded away in half precision.
 ///
 /// ```
 /// # use burn::tensor::Device;
@@ -52,7 +56,7 @@ impl BiasUpdateConfig {
 }
 
 impl BiasUpdate {
-    /// What the biases change by.
+    /// What the biases change by, before they are centred.
     ///
     /// # Errors
     /// If a load is not finite.
@@ -108,8 +112,10 @@ impl BiasUpdate {
         }
         let changes: Vec<f32> = self.changes(loads)?.into_iter().map(|c| c as f32).collect();
         let bias = bias.map(|bias| {
-            let changes = Tensor::<1>::from_floats(changes.as_slice(), &bias.device());
-            (bias + changes).detach()
+            let device = bias.device();
+            let changes = TensorData::new(changes.clone(), [experts]);
+            let moved = single(bias) + Tensor::from_data(changes, (&device, DType::F32));
+            (moved.clone() - moved.mean()).detach()
         });
         Ok(bias.set_require_grad(false))
     }

@@ -6,15 +6,17 @@
 //! Source: Qiu et al., "Demons in the Detail: On Implementing Load Balancing Loss for Training Specialized
 //! Mixture-of-Expert Models" (arXiv 2501.11873), equations 2 to 4 and the buffer of section 3.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Device, Tensor, TensorData};
 use regimen_tensor::{Alone, Reducer};
 use serde::{Deserialize, Serialize};
 
 use super::Load;
 use crate::Result;
 use crate::error::{MoeError, read};
+use crate::routers::single;
 
 /// The counts of the current optimizer step: plain data, to stop and go on with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,11 @@ pub struct BalanceState {
 /// One object serves one layer. For one participant the counts stay on the device until they are asked for; over several, each call
 /// reads and exchanges `experts + 1` numbers.
 ///
+/// Every method takes `&self`, so that the replicas of a model on several devices can share one object behind an `Arc`, as a field with
+/// `#[module(skip)]`. No lock is held while the device or another participant is waited for. Without a reducer each thread counts on its own
+/// device, and `f` is its own; [`Self::end_step`] adds them up. That is what Burn's `ExecutionStrategy::multi` needs, where a device may
+/// have no batch in the last round: nobody waits.
+///
 /// The shares sum to 1. Where a source lets them sum to `top_k`, its coefficient times `top_k` is the one here: the paper's .008 for
 /// four experts a token is .032.
 ///
@@ -42,7 +49,7 @@ pub struct BalanceState {
 ///
 /// let device = Device::default().autodiff();
 /// let moe = MoeConfig::new(8, 16, 4, 1).init(&device)?;
-/// let mut balance = GlobalBalance::new(); // or `over(reducer)`, for one of several participants
+/// let balance = GlobalBalance::new(); // or `over(reducer)`, for one of several participants
 /// let parts = 2;
 /// for _micro_batch in 0..parts {
 ///     let x = Tensor::<3>::random([1, 32, 8], Distribution::Default, &device);
@@ -53,13 +60,35 @@ pub struct BalanceState {
 /// assert_eq!(balance.end_step()?.iter().sum::<f64>(), 64.0); // with the optimizer's step
 /// # Ok::<(), regimen_moe::MoeError>(())
 /// ```
-#[derive(Clone)]
 pub struct GlobalBalance {
     reducer: Arc<dyn Reducer>,
+    step: Mutex<Step>,
+}
+
+/// What was counted since the step began.
+#[derive(Debug, Clone, Default)]
+struct Step {
     /// What was exchanged or restored.
-    state: BalanceState,
-    /// What one participant has counted since, on the device.
-    counted: Option<Tensor<1>>,
+    known: BalanceState,
+    /// What was counted since, one tensor a thread and device.
+    counted: Vec<Counted>,
+}
+
+#[derive(Debug, Clone)]
+struct Counted {
+    thread: ThreadId,
+    device: Device,
+    counts: Tensor<1>,
+}
+
+/// A copy with counts of its own.
+impl Clone for GlobalBalance {
+    fn clone(&self) -> Self {
+        Self {
+            reducer: self.reducer.clone(),
+            step: Mutex::new(self.step().clone()),
+        }
+    }
 }
 
 impl std::fmt::Debug for GlobalBalance {
@@ -67,8 +96,7 @@ impl std::fmt::Debug for GlobalBalance {
         let participants = self.reducer.participants();
         let mut out = f.debug_struct("GlobalBalance");
         out.field("participants", &participants)
-            .field("state", &self.state)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,123 +113,126 @@ impl GlobalBalance {
         Self::over(Arc::new(Alone))
     }
 
-    /// For one of several participants. All must call [`Self::loss`] equally often: where one of them gets an error and gives up, the
-    /// others wait for it.
+    /// For one of several participants, each with an object of its own. All must call [`Self::loss`] equally often. Where one of them gets an
+    /// error, all do: what it can't count goes to the others as no number, and one that gives up altogether is for the reducer to notice.
     #[must_use]
     pub fn over(reducer: Arc<dyn Reducer>) -> Self {
         Self {
             reducer,
-            state: BalanceState::default(),
-            counted: None,
+            step: Mutex::default(),
         }
+    }
+
+    fn step(&self) -> MutexGuard<'_, Step> {
+        self.step.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The loss of this micro-batch, `[1]`, exactly 1 at balance; add it, times its coefficient, to the micro-batch's loss.
     ///
     /// # Errors
     /// If the load has not one count and one probability for each of the experts that were there before; over several participants
-    /// also if the counts can't be read or are no finite numbers from 0.
-    pub fn loss(&mut self, load: &Load) -> Result<Tensor<1>> {
-        self.check(load)?;
+    /// also if the counts can't be read or are no finite numbers from 0, of any participant, or the exchange fails. Nothing was counted then.
+    pub fn loss(&self, load: &Load) -> Result<Tensor<1>> {
         let (counts, tokens) = if self.reducer.participants() == 1 {
-            self.count(load)
+            self.count(load)?
         } else {
             self.exchange(load)?
         };
         let [experts] = counts.dims();
         let participants = self.reducer.participants() as f64;
         let shares = counts.clone() / counts.sum().clamp_min(1.0);
-        let means = load.probabilities.clone() / tokens.clamp_min(1.0);
+        let means = single(load.probabilities.clone()) / tokens.clamp_min(1.0);
         Ok((shares * means).sum() * (experts as f64 * participants))
     }
 
-    fn check(&self, load: &Load) -> Result<()> {
-        let [experts] = load.counts.dims();
-        let [probabilities] = load.probabilities.dims();
-        let counted = self.counted.as_ref().map(|counted| counted.dims()[0]);
-        let known = [counted.unwrap_or_default(), self.state.counts.len()];
-        for (field, found, wanted) in [
-            ("counts", experts, known[0]),
-            ("counts", experts, known[1]),
-            ("probabilities", probabilities, experts),
-        ] {
-            if wanted != 0 && found != wanted {
-                return Err(MoeError::shape(field, &[found], format!("[{wanted}]")));
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds to the counts of the only participant. Gives those of the step so far, and the tokens of this load.
-    fn count(&mut self, load: &Load) -> (Tensor<1>, Tensor<1>) {
-        let new = load.counts.clone().detach();
-        let counted = match self.counted.take() {
-            Some(counted) => counted + new,
-            None => new,
+    /// Adds to what this thread has counted on the load's device. Gives its counts of the step so far, and the tokens of this load.
+    fn count(&self, load: &Load) -> Result<(Tensor<1>, Tensor<1>)> {
+        let new = single(load.counts.clone().detach());
+        let (thread, device) = (std::thread::current().id(), new.device());
+        let mut step = self.step();
+        step.check(load)?;
+        let known = step.known.clone();
+        let own = |c: &&mut Counted| c.thread == thread && c.device == device;
+        let counts = if let Some(own) = step.counted.iter_mut().find(own) {
+            own.counts = own.counts.clone() + new;
+            own.counts.clone()
+        } else {
+            step.counted.push(Counted {
+                thread,
+                device,
+                counts: new.clone(),
+            });
+            new
         };
-        self.counted = Some(counted.clone());
-        (self.with_state(counted), load.tokens.clone())
+        drop(step);
+        Ok((known.plus(counts), single(load.tokens.clone())))
     }
 
     /// Adds to the counts of all participants. Gives those of the step so far, and the tokens of all loads of this call.
-    fn exchange(&mut self, load: &Load) -> Result<(Tensor<1>, Tensor<1>)> {
-        let device = load.counts.device();
-        let numbers = Tensor::cat(vec![load.counts.clone(), load.tokens.clone()], 0);
-        let mut sums = read("counts", numbers)?;
-        self.reducer.sum(&mut sums);
+    fn exchange(&self, load: &Load) -> Result<(Tensor<1>, Tensor<1>)> {
+        let checked = self.step().check(load);
+        let numbers = checked.and_then(|()| {
+            let numbers = vec![single(load.counts.clone()), single(load.tokens.clone())];
+            read("counts", Tensor::cat(numbers, 0))
+        });
+        let mut sums = match &numbers {
+            Ok(numbers) => numbers.clone(),
+            // The others wait for as many numbers as they have.
+            Err(_) => vec![f64::NAN; self.step().experts().unwrap_or(load.counts.dims()[0]) + 1],
+        };
+        let exchanged = self.reducer.sum(&mut sums);
+        numbers?;
+        exchanged?;
         refuse_bad(&sums)?;
         let tokens = sums.pop().unwrap_or_default();
-        self.state.counts.resize(sums.len(), 0.0);
-        for (total, new) in self.state.counts.iter_mut().zip(&sums) {
+        let mut step = self.step();
+        step.known.counts.resize(sums.len(), 0.0);
+        for (total, new) in step.known.counts.iter_mut().zip(&sums) {
             *total += new;
         }
-        let none = Tensor::zeros([sums.len()], &device);
-        let tokens = Tensor::from_floats([tokens as f32], &device);
-        Ok((self.with_state(none), tokens))
+        let device = load.counts.device();
+        let counts = on(&step.known.counts, &device);
+        Ok((counts, on(&[tokens], &device)))
     }
 
-    /// Counts on the device with those on the host.
-    fn with_state(&self, counted: Tensor<1>) -> Tensor<1> {
-        if self.state.counts.is_empty() {
-            return counted;
-        }
-        let known: Vec<f32> = self
-            .state
-            .counts
-            .iter()
-            .map(|count| *count as f32)
-            .collect();
-        let known = Tensor::<1>::from_floats(known.as_slice(), &counted.device());
-        counted + known
-    }
-
-    /// The assignments of each expert over all participants since the step began; empty at its start.
+    /// The assignments of each expert over all participants, threads and devices since the step began; empty at its start.
     ///
     /// # Errors
-    /// If the device can't be read, or a count is no finite number from 0.
+    /// If a device can't be read, or a count is no finite number from 0.
     pub fn counts(&self) -> Result<Vec<f64>> {
-        let Some(counted) = &self.counted else {
-            return Ok(self.state.counts.clone());
-        };
-        let counts = read("counts", self.with_state(counted.clone()))?;
-        refuse_bad(&counts)?;
-        Ok(counts)
+        let step = self.step().clone();
+        step.total()
     }
 
-    /// Starts the counts of the next optimizer step; gives those of this one.
+    /// Starts the counts of the next optimizer step; gives those of this one, over all participants, threads and devices.
     ///
     /// # Errors
     /// As for [`Self::counts`]. The counts start anew all the same.
-    pub fn end_step(&mut self) -> Result<Vec<f64>> {
-        let counts = self.counts();
-        self.restart();
-        counts
+    pub fn end_step(&self) -> Result<Vec<f64>> {
+        let step = std::mem::take(&mut *self.step());
+        step.total()
+    }
+
+    /// The same for what the calling thread counted alone: for replicas that share an object and each end their own steps, as under
+    /// Burn's `ExecutionStrategy::ddp`.
+    ///
+    /// # Errors
+    /// As for [`Self::counts`]. The counts start anew all the same.
+    pub fn end_step_of_thread(&self) -> Result<Vec<f64>> {
+        let thread = std::thread::current().id();
+        let mut step = self.step();
+        let all = std::mem::take(&mut step.counted);
+        let (own, others) = all.into_iter().partition(|c| c.thread == thread);
+        step.counted = others;
+        let known = std::mem::take(&mut step.known);
+        drop(step);
+        let counted = own;
+        Step { known, counted }.total()
     }
 
     /// Starts the counts of the next optimizer step, and reads nothing.
-    pub fn restart(&mut self) {
-        self.state = BalanceState::default();
-        self.counted = None;
+    pub fn restart(&self) {
+        *self.step() = Step::default();
     }
 
     /// What to save.
@@ -218,11 +249,72 @@ impl GlobalBalance {
     ///
     /// # Errors
     /// If a count is no finite number from 0.
-    pub fn restore(&mut self, state: BalanceState) -> Result<()> {
+    pub fn restore(&self, state: BalanceState) -> Result<()> {
         refuse_bad(&state.counts)?;
-        (self.state, self.counted) = (state, None);
+        *self.step() = Step {
+            known: state,
+            counted: Vec::new(),
+        };
         Ok(())
     }
+}
+
+impl Step {
+    /// The number of experts, if anything was counted.
+    fn experts(&self) -> Option<usize> {
+        let known = Some(self.known.counts.len()).filter(|count| *count > 0);
+        known.or_else(|| self.counted.first().map(|counted| counted.counts.dims()[0]))
+    }
+
+    fn check(&self, load: &Load) -> Result<()> {
+        let ([experts], [probabilities]) = (load.counts.dims(), load.probabilities.dims());
+        for (field, found, wanted) in [
+            ("counts", experts, self.experts().unwrap_or(experts)),
+            ("probabilities", probabilities, experts),
+        ] {
+            if found != wanted {
+                return Err(MoeError::shape(field, &[found], format!("[{wanted}]")));
+            }
+        }
+        let [tokens] = load.tokens.dims();
+        if tokens != 1 {
+            return Err(MoeError::shape("tokens", &[tokens], "[1]"));
+        }
+        Ok(())
+    }
+
+    /// All counts, on the host. One reading a device and thread.
+    fn total(&self) -> Result<Vec<f64>> {
+        let mut total = self.known.counts.clone();
+        for counted in &self.counted {
+            let counts = read("counts", counted.counts.clone())?;
+            refuse_bad(&counts)?;
+            total.resize(counts.len(), 0.0);
+            total
+                .iter_mut()
+                .zip(counts)
+                .for_each(|(sum, new)| *sum += new);
+        }
+        Ok(total)
+    }
+}
+
+impl BalanceState {
+    /// Counts on a device with these.
+    fn plus(&self, counted: Tensor<1>) -> Tensor<1> {
+        if self.counts.is_empty() {
+            return counted;
+        }
+        let known = on(&self.counts, &counted.device());
+        counted + known
+    }
+}
+
+/// Numbers on a device, in float32.
+fn on(values: &[f64], device: &Device) -> Tensor<1> {
+    let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), (device, DType::F32))
 }
 
 fn refuse_bad(counts: &[f64]) -> Result<()> {

@@ -4,11 +4,12 @@
 //!
 //! Source: Shazeer et al. (arXiv 1701.06538), section 4 and appendix A.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::gates;
-use crate::routers::{Choices, NoisyScores};
-use crate::{Routing, top_k};
+use crate::error::MoeError;
+use crate::routers::{Choices, NoisyScores, ranked, single};
+use crate::{Result, Routing};
 
 /// `CV^2 = variance / (mean^2 + 1e-10)` with the unbiased variance, `[1]`; 0 for one value.
 fn squared_variation(values: Tensor<1>) -> Tensor<1> {
@@ -34,33 +35,43 @@ pub fn noisy_load_loss(routing: &Routing) -> Option<Tensor<1>> {
     let Choices::ByToken(choices) = &routing.gating.choices else {
         return None;
     };
-    let load = routing.masked(noisy_load(scores, choices.dims()[1]));
+    let load = routing.masked(noisy_load(scores, choices.dims()[1]).ok()?);
     Some(squared_variation(
         load.sum_dim(0).reshape([routing.experts()]),
     ))
 }
 
 /// `P(t, i)`: the probability that expert `i` is among the `k` of token `t` if its own noise is drawn again,
-/// `Phi((clean_i - kth of the others) / deviation_i)`, `[tokens, experts]`.
-#[must_use]
-pub fn noisy_load(scores: &NoisyScores, k: usize) -> Tensor<2> {
+/// `Phi((clean_i - kth of the others) / deviation_i)`, `[tokens, experts]`; 1 for `k` from the number of experts.
+///
+/// # Errors
+/// If `k` is 0, or the scores are of different shapes.
+pub fn noisy_load(scores: &NoisyScores, k: usize) -> Result<Tensor<2>> {
+    crate::error::positive("k", k)?;
     let [tokens, experts] = scores.noisy.dims();
-    if k >= experts {
-        return Tensor::ones([tokens, experts], &scores.noisy.device());
+    for (name, dims) in [
+        ("clean", scores.clean.dims()),
+        ("deviation", scores.deviation.dims()),
+    ] {
+        if dims != [tokens, experts] {
+            return Err(MoeError::shape(
+                name,
+                &dims,
+                format!("[{tokens}, {experts}]"),
+            ));
+        }
     }
-    let best = scores
-        .noisy
-        .clone()
-        .gather(1, top_k(scores.noisy.clone(), k + 1));
+    let noisy = single(scores.noisy.clone());
+    if k >= experts {
+        let options = (&noisy.device(), DType::F32);
+        return Ok(Tensor::ones([tokens, experts], options));
+    }
+    let best = noisy.clone().gather(1, ranked(vec![noisy.clone()], k + 1));
     let inside = best.clone().narrow(1, k, 1).expand([tokens, experts]);
     let outside = best.narrow(1, k - 1, 1).expand([tokens, experts]);
     // An expert among the k has the (k + 1)-th as the k-th of the others.
-    let among = scores
-        .noisy
-        .clone()
-        .detach()
-        .greater(inside.clone().detach());
+    let among = noisy.detach().greater(inside.clone().detach());
     let threshold = outside.mask_where(among, inside);
-    let z = (scores.clean.clone() - threshold) / scores.deviation.clone();
-    ((z / 2f64.sqrt()).erf() + 1.0) * 0.5
+    let z = (single(scores.clean.clone()) - threshold) / single(scores.deviation.clone());
+    Ok(((z / 2f64.sqrt()).erf() + 1.0) * 0.5)
 }

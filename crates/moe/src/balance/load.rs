@@ -8,6 +8,7 @@
 use burn::tensor::Tensor;
 
 use crate::error::{MoeError, read};
+use crate::routers::single;
 use crate::{Result, Routing};
 
 /// What a balance loss is made of, summed over tokens: counts of the choices and probabilities.
@@ -29,9 +30,9 @@ impl Load {
     pub fn of(routing: &Routing) -> Self {
         let experts = routing.experts();
         Self {
-            counts: routing.counts.clone().detach(),
+            counts: single(routing.counts.clone()).detach(),
             probabilities: routing.probabilities().sum_dim(0).reshape([experts]),
-            tokens: routing.tokens.clone(),
+            tokens: single(routing.tokens.clone()),
         }
     }
 
@@ -72,7 +73,8 @@ impl Load {
 #[must_use]
 pub fn load_balancing_loss(load: &Load) -> Tensor<1> {
     let [experts] = load.counts.dims();
-    let shares = load.counts.clone() / load.counts.clone().sum().clamp_min(1.0);
-    let means = load.probabilities.clone() / load.tokens.clone().clamp_min(1.0);
+    let counts = single(load.counts.clone());
+    let shares = counts.clone() / counts.sum().clamp_min(1.0);
+    let means = single(load.probabilities.clone()) / single(load.tokens.clone()).clamp_min(1.0);
     (shares * means).sum() * experts as f64
 }

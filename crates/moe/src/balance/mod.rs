@@ -2,6 +2,7 @@
 
 mod assignments;
 mod bias;
+mod collect;
 mod global;
 mod importance;
 mod load;
@@ -13,6 +14,7 @@ mod z;
 
 pub use assignments::{assignments, gates};
 pub use bias::{BiasUpdate, BiasUpdateConfig};
+pub use collect::{LossCollector, LossWeights};
 pub use global::{BalanceState, GlobalBalance};
 pub use importance::{importance_loss, noisy_load, noisy_load_loss};
 pub use load::{Load, load_balancing_loss};

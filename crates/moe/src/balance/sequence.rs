@@ -4,10 +4,11 @@
 //!
 //! Source: DeepSeek-AI, "DeepSeek-V3 Technical Report" (arXiv 2412.19437), equations 17 to 20.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::assignments;
 use crate::Routing;
+use crate::routers::single;
 
 /// `mean over sequences of sum_i f_i P_i`, `f_i = E counts_i / (k T)`, `P_i` the mean probability in the sequence; `[1]`.
 ///
@@ -23,8 +24,8 @@ pub fn sequence_balancing_loss(routing: &Routing) -> Tensor<1> {
     let counts = sums(assignments(routing)).detach();
     let device = counts.device();
     let tokens = match &routing.valid {
-        Some(valid) => valid.clone().reshape([batch, seq]).sum_dim(1),
-        None => Tensor::full([batch, 1], seq as f64, &device),
+        Some(valid) => single(valid.clone()).reshape([batch, seq]).sum_dim(1),
+        None => Tensor::full([batch, 1], seq as f64, (&device, DType::F32)),
     };
     let shares = counts.clone() / counts.sum_dim(1).clamp_min(1.0);
     let means = sums(routing.probabilities()) / tokens.clone().clamp_min(1.0);

@@ -7,6 +7,7 @@
 use burn::tensor::Tensor;
 
 use crate::Routing;
+use crate::routers::single;
 
 /// Mean over tokens of `(log sum_i exp z_i)^2`, `[1]`, of the logits before noise. Usual coefficient: 1e-3.
 ///
@@ -15,10 +16,11 @@ use crate::Routing;
 #[must_use]
 pub fn z_loss(routing: &Routing) -> Tensor<1> {
     let Some(logits) = &routing.gating.logits else {
-        return routing.tokens.zeros_like();
+        return single(routing.tokens.clone()).zeros_like();
     };
+    let logits = single(logits.clone());
     let largest = logits.clone().detach().max_dim(1);
     let sum = (logits.clone() - largest.clone()).exp().sum_dim(1);
     let squares = routing.masked((sum.log() + largest).square());
-    squares.sum() / routing.tokens.clone().clamp_min(1.0)
+    squares.sum() / single(routing.tokens.clone()).clamp_min(1.0)
 }

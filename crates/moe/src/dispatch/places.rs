@@ -1,6 +1,6 @@
 //! A fixed number of places an expert, given out on the device: the side of a dispatch with capacity that knows no experts.
 
-use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{Bool, DType, FloatDType, IndexingUpdateOp, Int, Tensor};
 
 use super::{Capacity, DropOrder, capacity};
 
@@ -10,7 +10,7 @@ pub(crate) struct Places {
     pub(crate) token: Tensor<1, Int>,
     /// Of each place the position in the flat gates.
     pub(crate) gate: Tensor<1, Int>,
-    /// 1 for a place that is taken.
+    /// 1 for a place that is taken, float32.
     pub(crate) taken: Tensor<1>,
     /// Places of an expert.
     pub(crate) size: usize,
@@ -36,7 +36,7 @@ impl Places {
         let pair = [total, experts];
         let column = chosen.clone().unsqueeze_dim::<2>(1);
         let mut hits = column.expand(pair).equal(index.expand(pair)).int();
-        let mut limit = Tensor::<1>::full([1], size as f64, &device);
+        let mut limit = Tensor::<1>::full([1], size as f64, (&device, DType::F32));
         if let Some(valid) = valid {
             let valid = valid.clone().detach();
             let rows = valid.clone().int().select(0, token.clone());
@@ -47,7 +47,10 @@ impl Places {
         let before = hits.clone().cumsum(0) - hits.clone();
         let position = (before * hits.clone()).sum_dim(1).reshape([total]);
         let present: Tensor<1, Bool> = hits.clone().sum_dim(1).reshape([total]).greater_elem(0);
-        let within = position.clone().float().lower(limit.expand([total]));
+        let within = position
+            .clone()
+            .cast(FloatDType::F32)
+            .lower(limit.expand([total]));
         let kept = present.clone().bool_and(within);
         let place = chosen * size as i64 + position;
         // What is dropped goes to one place behind all others, which is cut off.
@@ -59,13 +62,13 @@ impl Places {
             let filled = places.select_assign(0, place.clone(), values, IndexingUpdateOp::Add);
             filled.narrow(0, 0, experts * size)
         };
-        let counts = hits.sum_dim(0).reshape([experts]).float();
+        let counts = hits.sum_dim(0).reshape([experts]).cast(FloatDType::F32);
         Self {
             token: fill(token),
             gate: fill(order),
-            taken: fill(Tensor::ones([total], &device)).float(),
+            taken: fill(Tensor::ones([total], &device)).cast(FloatDType::F32),
             size,
-            dropped: counts.clone().sum() - kept.float().sum(),
+            dropped: counts.clone().sum() - kept.int().cast(FloatDType::F32).sum(),
             counts,
         }
     }

@@ -2,11 +2,11 @@
 
 use burn::tensor::Tensor;
 
-use crate::routers::Gating;
+use crate::routers::{Gating, single};
 
 /// The record of one pass through a mixture.
 ///
-/// Padding counts in none of its figures. Everything stays on the device until it is asked for.
+/// Padding counts in none of its figures, which are float32 whatever the layer's type. Everything stays on the device until it is asked for.
 #[derive(Debug, Clone)]
 pub struct Routing {
     /// The router's decision: logits, probabilities, choices and gates.
@@ -30,10 +30,11 @@ impl Routing {
         self.masked(self.gating.probabilities.clone())
     }
 
-    /// Zero where there is padding.
+    /// Zero where there is padding; float32.
     pub(crate) fn masked(&self, rows: Tensor<2>) -> Tensor<2> {
+        let rows = single(rows);
         match &self.valid {
-            Some(valid) => rows * valid.clone().unsqueeze_dim::<2>(1),
+            Some(valid) => rows * single(valid.clone()).unsqueeze_dim::<2>(1),
             None => rows,
         }
     }

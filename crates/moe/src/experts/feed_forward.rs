@@ -159,7 +159,7 @@ impl Experts {
     /// The weighted sum over the plan's assignments, `[tokens, d_model]`, in Burn's operations: one gather, one contiguous product an expert and map, one scatter.
     pub(crate) fn run_composed(&self, x: Tensor<2>, gates: Tensor<1>, plan: &Plan) -> Tensor<2> {
         let (device, model) = (x.device(), self.d_model());
-        let zeros = Tensor::<2>::zeros([plan.tokens, model], &device);
+        let zeros = Tensor::<2>::zeros([plan.tokens, model], (&device, x.dtype()));
         if plan.len() == 0 {
             return zeros + self.nothing(&x, &gates);
         }

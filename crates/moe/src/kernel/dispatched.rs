@@ -1,6 +1,6 @@
 //! The experts' outputs for a pass, dropless or in a fixed number of places.
 
-use burn::tensor::{IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
 use crate::Experts;
 use crate::dispatch::{Capacity, Places, Plan};
@@ -30,8 +30,8 @@ pub(crate) fn dropless(
     let [rows, columns] = gates.dims();
     Dispatched {
         output: experts.run(x, gates.reshape([rows * columns]), plan),
-        counts: Tensor::from_floats(counts.as_slice(), &device),
-        dropped: Tensor::zeros([1], &device),
+        counts: single(counts, &device),
+        dropped: single(vec![0.0], &device),
     }
 }
 
@@ -62,10 +62,11 @@ fn by_experts(
 ) -> Dispatched {
     let (device, [tokens, model], [count, taken]) = (x.device(), x.dims(), choices.dims());
     let flat = choices.clone().reshape([count * taken]);
+    let dtype = x.dtype();
     let rows = x.select(0, flat.clone()).reshape([count, taken, model]);
     let out = experts.run_batched(rows) * gating.gates.clone().unsqueeze_dim::<3>(2);
-    let zeros = Tensor::<2>::zeros([tokens, model], &device);
-    let all = || Tensor::full([count], taken as f64, &device);
+    let zeros = Tensor::<2>::zeros([tokens, model], (&device, dtype));
+    let all = || Tensor::full([count], taken as f64, (&device, DType::F32));
     let counts = valid.map_or_else(all, |valid| {
         let valid = valid.clone().select(0, flat.clone());
         valid.reshape([count, taken]).sum_dim(1).reshape([count])
@@ -78,15 +79,16 @@ fn by_experts(
             IndexingUpdateOp::Add,
         ),
         counts,
-        dropped: Tensor::zeros([1], &device),
+        dropped: single(vec![0.0], &device),
     }
 }
 
 /// The experts on their places.
 fn run(places: Places, experts: &Experts, x: Tensor<2>, gates: Tensor<2>) -> Dispatched {
     let (device, [tokens, model], count) = (x.device(), x.dims(), experts.count());
+    let dtype = x.dtype();
     let [rows, columns] = gates.dims();
-    let gates = gates.reshape([rows * columns]).select(0, places.gate) * places.taken;
+    let gates = gates.reshape([rows * columns]).select(0, places.gate) * places.taken.cast(dtype);
     let rows = x
         .select(0, places.token.clone())
         .reshape([count, places.size, model]);
@@ -94,10 +96,16 @@ fn run(places: Places, experts: &Experts, x: Tensor<2>, gates: Tensor<2>) -> Dis
         .run_batched(rows)
         .reshape([count * places.size, model]);
     let out = out * gates.unsqueeze_dim::<2>(1);
-    let zeros = Tensor::<2>::zeros([tokens, model], &device);
+    let zeros = Tensor::<2>::zeros([tokens, model], (&device, dtype));
     Dispatched {
         output: zeros.select_assign(0, places.token, out, IndexingUpdateOp::Add),
         counts: places.counts,
         dropped: places.dropped,
     }
+}
+
+/// Figures are float32 whatever the type of the tokens.
+fn single(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let count = values.len();
+    Tensor::from_data(TensorData::new(values, [count]), (device, DType::F32))
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(
         bias: weights.biases.is_some(),
     };
     let device = x.device();
-    let none = || Tensor::zeros([1, 1], &device);
+    let none = || Tensor::zeros([1, 1], (&device, DType::F32));
     let (up_bias, down_bias) = weights.biases.unwrap_or_else(|| (none(), none()));
     Tensor::from_dispatch(<Dispatch as ExpertOps>::experts(
         x.into_dispatch(),

@@ -20,7 +20,8 @@ impl Experts {
         }
         let assignments = (0..tokens).map(|token| (token, expert, token));
         let plan = Plan::new(tokens, self.count(), assignments);
-        Some(self.run(x, Tensor::ones([tokens], &device), plan))
+        let ones = Tensor::ones([tokens], (&device, x.dtype()));
+        Some(self.run(x, ones, plan))
     }
 
     /// The weighted sum over the plan's assignments, `[tokens, d_model]`.

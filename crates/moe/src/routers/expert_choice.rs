@@ -10,9 +10,10 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use super::scores::logits;
+use super::scores::{logits, single};
 use super::softmax::weight;
-use super::{Choices, Gating, top_k};
+use super::top_k::ranked;
+use super::{Choices, Gating};
 use crate::Result;
 use crate::error::{above_zero, positive};
 
@@ -69,17 +70,21 @@ impl ExpertChoiceRouter {
     /// each expert chooses one place of it, which counts as nothing.
     #[must_use]
     pub fn gate(&self, logits: Tensor<2>, valid: Option<Tensor<1>>) -> Gating {
+        let logits = single(logits);
         let [tokens, experts] = logits.dims();
         let probabilities = softmax(logits.clone(), 1);
         let mut scores = probabilities.clone().detach();
         let mut count = tokens;
         if let Some(valid) = valid {
-            count = valid.clone().sum().into_scalar::<f32>() as usize;
+            count = single(valid.clone()).sum().into_scalar::<f32>() as usize;
             let padding = valid.equal_elem(0.0).unsqueeze_dim::<2>(1);
             scores = scores.mask_fill(padding.expand([tokens, experts]), -1.0);
         }
         let taken = ((count as f64 * self.factor / experts as f64 + 1e-9) as usize).max(1);
-        let choices = top_k(scores.transpose(), taken.min(count.max(1)));
+        let choices = ranked(
+            vec![scores.transpose()],
+            taken.min(count.max(1)).min(tokens),
+        );
         let gates = probabilities.clone().transpose().gather(1, choices.clone());
         Gating {
             logits: Some(logits),

@@ -6,7 +6,7 @@
 
 use burn::config::Config;
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
@@ -67,8 +67,8 @@ impl HashRouter {
         let table = self.table.val();
         let [buckets, _] = table.dims();
         let choices = table.select(0, ids.remainder_scalar(buckets as i64));
-        let gates = Tensor::ones([tokens, self.top_k], &device) / self.top_k as f64;
-        let zeros = Tensor::<2>::zeros([tokens, self.experts], &device);
+        let gates = Tensor::ones([tokens, self.top_k], (&device, DType::F32)) / self.top_k as f64;
+        let zeros = Tensor::<2>::zeros([tokens, self.experts], (&device, DType::F32));
         Gating {
             logits: None,
             probabilities: zeros.scatter(1, choices.clone(), gates.clone(), IndexingUpdateOp::Add),

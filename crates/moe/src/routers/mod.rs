@@ -17,6 +17,8 @@ pub use hash::{HashRouter, HashRouterConfig};
 pub use noise::Noise;
 pub use noisy::{NoisyRouter, NoisyRouterConfig};
 pub use router::{Router, RouterConfig, RouterInput};
+pub(crate) use scores::single;
 pub use sigmoid::{SigmoidRouter, SigmoidRouterConfig, select as select_sigmoid};
 pub use softmax::{SoftmaxRouter, SoftmaxRouterConfig};
+pub(crate) use top_k::ranked;
 pub use top_k::top_k;

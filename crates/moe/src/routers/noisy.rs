@@ -1,6 +1,7 @@
 //! # NoisyRouter
 //!
-//! Normal noise of a learned size is added to the logits before the k largest are kept; the gates are their softmax.
+//! Normal noise of a learned size is added to the logits before the k largest are kept; the gates are their softmax, or with one expert a token its share
+//! of the softmax over all.
 //!
 //! Source: Shazeer et al., "Outrageously Large Neural Networks: The Sparsely-Gated Mixture-of-Experts Layer"
 //! (arXiv 1701.06538), equations 3 to 5.
@@ -11,8 +12,9 @@ use burn::nn::Initializer;
 use burn::tensor::activation::{softmax, softplus};
 use burn::tensor::{Device, Tensor};
 
-use super::scores::{check_top_k, chosen, logits};
-use super::{Choices, Gating, Noise, NoisyScores, top_k};
+use super::scores::{check_top_k, chosen, logits, single};
+use super::top_k::ranked;
+use super::{Choices, Gating, Noise, NoisyScores};
 use crate::Result;
 use crate::error::not_negative;
 
@@ -22,7 +24,12 @@ pub struct NoisyRouterConfig {
     /// Added to the standard deviation of the noise.
     #[config(default = 1e-2)]
     pub epsilon: f64,
-    /// Seed of the noise.
+    /// Whether the gates of a token are the softmax over its own experts alone, as in the paper; else over all experts. If absent: for
+    /// more than one expert a token. With one expert the paper's gate is 1, whatever the router says, and the router learns nothing from
+    /// the task.
+    pub renormalise: Option<bool>,
+    /// Seed of the noise. Each router adds a number of its own, which it draws from the device's generator when it is made: routers of
+    /// one configuration differ, and a run on a seeded device repeats.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -35,8 +42,8 @@ pub struct NoisyRouter {
     /// Gives the size of the noise, `[d_model, experts]`, starts at zero.
     pub noise_weight: Param<Tensor<2>>,
     top_k: usize,
+    renormalise: bool,
     epsilon: f64,
-    #[module(skip)]
     noise: Noise,
 }
 
@@ -59,8 +66,9 @@ impl NoisyRouterConfig {
             weight: zeros(),
             noise_weight: zeros(),
             top_k,
+            renormalise: self.renormalise.unwrap_or(top_k > 1),
             epsilon: self.epsilon,
-            noise: Noise::new(self.seed),
+            noise: Noise::of_layer(self.seed, device)?,
         })
     }
 }
@@ -79,8 +87,13 @@ impl NoisyRouter {
     }
 
     /// Logits `[tokens, experts]`, standard normal noise and its standard deviation, to the tokens' experts.
+    ///
+    /// # Panics
+    /// As Burn's own layers do, if there is not one logit, one number and one deviation an expert.
     #[must_use]
     pub fn gate(&self, clean: Tensor<2>, noise: Option<(Tensor<2>, Tensor<2>)>) -> Gating {
+        let clean = single(clean);
+        let noise = noise.map(|(normal, size)| (single(normal), single(size)));
         let scores = noise.as_ref().map(|(normal, size)| NoisyScores {
             clean: clean.clone(),
             noisy: clean.clone() + normal.clone() * size.clone(),
@@ -89,11 +102,16 @@ impl NoisyRouter {
         let compared = scores
             .as_ref()
             .map_or_else(|| clean.clone(), |s| s.noisy.clone());
-        let choices = top_k(compared.clone(), self.top_k);
-        let gates = softmax(chosen(&compared, &choices), 1);
+        let choices = ranked(vec![compared.clone()], self.top_k);
+        let probabilities = softmax(compared.clone(), 1);
+        let gates = if self.renormalise {
+            softmax(chosen(&compared, &choices), 1)
+        } else {
+            chosen(&probabilities, &choices)
+        };
         Gating {
             logits: Some(clean),
-            probabilities: softmax(compared, 1),
+            probabilities,
             choices: Choices::ByToken(choices),
             gates,
             noisy: scores,

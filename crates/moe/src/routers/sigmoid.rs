@@ -10,16 +10,19 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::scores::{check_top_k, chosen, logits, normalised};
+use super::scores::{Ranks, check_top_k, chosen, logits, normalised, single};
 use super::softmax::{selection_bias, weight};
-use super::{Choices, Gating, top_k};
+use super::{Choices, Gating};
 use crate::Result;
 use crate::error::{MoeError, above_zero};
 
 /// Configuration of a sigmoid router.
 #[derive(Config, Debug)]
 pub struct SigmoidRouterConfig {
-    /// The gates are multiplied by this after they were divided by their sum (2.5 in DeepSeek-V3).
+    /// Whether the scores of a token's experts are divided by their sum. If absent: for more than one expert a token. With one expert
+    /// a renormalised gate is constant, whatever the router says, and the router learns nothing from the task.
+    pub renormalise: Option<bool>,
+    /// The gates are multiplied by this at last (2.5 in DeepSeek-V3).
     #[config(default = 1.0)]
     pub scale: f64,
     /// Groups of neighbouring experts; must divide the experts. 1 for no groups.
@@ -39,6 +42,7 @@ pub struct SigmoidRouter {
     /// [`BiasUpdate`](crate::balance::BiasUpdate).
     pub bias: Param<Tensor<1>>,
     top_k: usize,
+    renormalise: bool,
     scale: f64,
     groups: usize,
     kept_groups: usize,
@@ -56,24 +60,13 @@ impl SigmoidRouterConfig {
         top_k: usize,
         device: &Device,
     ) -> Result<SigmoidRouter> {
-        check_top_k(experts, top_k)?;
         above_zero("scale", self.scale)?;
-        if self.groups == 0 || !experts.is_multiple_of(self.groups) {
-            let allowed = format!("a divisor of the number of experts, {experts}");
-            return Err(MoeError::range("groups", self.groups, &allowed));
-        }
-        let within = self.kept_groups * (experts / self.groups);
-        if self.kept_groups == 0 || self.kept_groups > self.groups || within < top_k {
-            let allowed = format!(
-                "1 to {} groups that hold at least {top_k} experts",
-                self.groups
-            );
-            return Err(MoeError::range("kept_groups", self.kept_groups, &allowed));
-        }
+        check_groups(experts, self.groups, self.kept_groups, top_k)?;
         Ok(SigmoidRouter {
             weight: weight(d_model, experts, device),
             bias: selection_bias(experts, device),
             top_k,
+            renormalise: self.renormalise.unwrap_or(top_k > 1),
             scale: self.scale,
             groups: self.groups,
             kept_groups: self.kept_groups,
@@ -89,46 +82,54 @@ impl SigmoidRouter {
     }
 
     /// Logits `[tokens, experts]` to the tokens' experts.
+    ///
+    /// Scores and biases are compared exactly, however large a bias is; where sigmoids are equal because they saturated, the larger
+    /// logit comes first.
+    ///
+    /// # Panics
+    /// As Burn's own layers do, if there is not one logit an expert.
     #[must_use]
     pub fn gate(&self, logits: Tensor<2>) -> Gating {
+        let logits = single(logits);
         let scores = sigmoid(logits.clone());
-        let biased = scores.clone().detach() + self.bias.val().detach().unsqueeze();
-        let choices = select(biased, self.top_k, self.groups, self.kept_groups);
-        let gates = normalised(chosen(&scores, &choices)) * self.scale;
+        let ranks = Ranks::biased(&scores, self.bias.val(), &logits);
+        let choices = ranks.best_of_groups(self.top_k, self.groups, self.kept_groups);
+        let mut gates = chosen(&scores, &choices);
+        if self.renormalise {
+            gates = normalised(gates);
+        }
         Gating {
             logits: Some(logits),
             probabilities: normalised(scores),
             choices: Choices::ByToken(choices),
-            gates,
+            gates: gates * self.scale,
             noisy: None,
         }
     }
 }
 
-/// The `top_k` experts of each token by biased scores `[tokens, experts]`, out of the `kept` best of `groups`.
-#[must_use]
-pub fn select(biased: Tensor<2>, k: usize, groups: usize, kept: usize) -> Tensor<2, Int> {
-    if kept == groups {
-        return top_k(biased, k);
+/// The `k` experts of each token by biased scores `[tokens, experts]`, out of the `kept` best of `groups` of neighbouring experts;
+/// `[tokens, k]`, best first.
+///
+/// # Errors
+/// If `groups` does not divide the number of experts, `kept` is not from 1 to `groups`, or `k` not from 1 to the number of experts in
+/// the groups that are kept.
+pub fn select(biased: Tensor<2>, k: usize, groups: usize, kept: usize) -> Result<Tensor<2, Int>> {
+    let [_, experts] = biased.dims();
+    check_groups(experts, groups, kept, k)?;
+    Ok(Ranks::plain(biased).best_of_groups(k, groups, kept))
+}
+
+/// `top_k` experts fit into the groups that are kept.
+fn check_groups(experts: usize, groups: usize, kept: usize, top_k: usize) -> Result<()> {
+    check_top_k(experts, top_k)?;
+    if groups == 0 || !experts.is_multiple_of(groups) {
+        let allowed = format!("a divisor of the number of experts, {experts}");
+        return Err(MoeError::range("groups", groups, &allowed));
     }
-    let [tokens, experts] = biased.dims();
-    let size = experts / groups;
-    let rows = biased.clone().reshape([tokens * groups, size]);
-    let best = top_k(rows.clone(), size.min(2));
-    let sums = rows.gather(1, best).sum_dim(1).reshape([tokens, groups]);
-    let winners = top_k(sums, kept);
-    let device = biased.device();
-    let group = Tensor::<1, Int>::arange(0..groups as i64, &device).reshape([1, groups, 1]);
-    let hits = winners
-        .reshape([tokens, 1, kept])
-        .expand([tokens, groups, kept]);
-    let hits = hits
-        .equal(group.expand([tokens, groups, kept]))
-        .int()
-        .sum_dim(2);
-    let out = hits
-        .equal_elem(0)
-        .expand([tokens, groups, size])
-        .reshape([tokens, experts]);
-    top_k(biased.mask_fill(out, f32::NEG_INFINITY), k)
+    if kept == 0 || kept > groups || kept * (experts / groups) < top_k {
+        let allowed = format!("1 to {groups} groups that hold at least {top_k} experts");
+        return Err(MoeError::range("kept_groups", kept, &allowed));
+    }
+    Ok(())
 }

@@ -10,10 +10,11 @@ use burn::config::Config;
 use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 
-use super::scores::{check_top_k, chosen, logits, normalised};
-use super::{Choices, Gating, Noise, top_k};
+use super::scores::{Ranks, check_top_k, chosen, logits, normalised, single};
+use super::top_k::ranked;
+use super::{Choices, Gating, Noise};
 use crate::Result;
 use crate::error::MoeError;
 
@@ -31,7 +32,8 @@ pub struct SoftmaxRouterConfig {
     /// In training the router's input is multiplied by random numbers from `1 - jitter` to `1 + jitter`.
     #[config(default = 0.0)]
     pub jitter: f64,
-    /// Seed of the jitter.
+    /// Seed of the jitter. Each router adds a number of its own, which it draws from the device's generator when it is made: routers of
+    /// one configuration differ, and a run on a seeded device repeats.
     #[config(default = 0)]
     pub seed: u64,
 }
@@ -46,7 +48,6 @@ pub struct SoftmaxRouter {
     top_k: usize,
     renormalise: bool,
     jitter: f64,
-    #[module(skip)]
     noise: Noise,
 }
 
@@ -76,14 +77,19 @@ impl SoftmaxRouterConfig {
             top_k,
             renormalise: self.renormalise.unwrap_or(top_k > 1),
             jitter: self.jitter,
-            noise: Noise::new(self.seed),
+            noise: if self.jitter > 0.0 {
+                Noise::of_layer(self.seed, device)?
+            } else {
+                Noise::new(self.seed)
+            },
         })
     }
 }
 
-/// Zeros that no gradient reaches.
+/// Zeros in float32 that no gradient reaches.
 pub(super) fn selection_bias(experts: usize, device: &Device) -> Param<Tensor<1>> {
-    Param::from_tensor(Tensor::zeros([experts], device)).set_require_grad(false)
+    let zeros = Tensor::zeros([experts], (device, DType::F32));
+    Param::from_tensor(zeros).set_require_grad(false)
 }
 
 /// Uniform as in Burn's linear layer.
@@ -101,7 +107,7 @@ impl SoftmaxRouter {
     pub fn forward(&self, x: Tensor<2>) -> Gating {
         let x = if self.jitter > 0.0 && x.device().is_autodiff() {
             let factors = self.noise.uniform(x.dims(), self.jitter, &x.device());
-            x * factors
+            single(x) * factors
         } else {
             x
         };
@@ -109,14 +115,20 @@ impl SoftmaxRouter {
     }
 
     /// Logits `[tokens, experts]` to the tokens' experts.
+    ///
+    /// Probabilities and biases are compared exactly, however large a bias is; where probabilities are equal because they saturated,
+    /// the larger logit comes first.
+    ///
+    /// # Panics
+    /// As Burn's own layers do, if there is not one logit an expert.
     #[must_use]
     pub fn gate(&self, logits: Tensor<2>) -> Gating {
+        let logits = single(logits);
         let probabilities = softmax(logits.clone(), 1);
-        let scores = match &self.bias {
-            Some(bias) => probabilities.clone().detach() + bias.val().detach().unsqueeze(),
-            None => probabilities.clone(),
+        let choices = match &self.bias {
+            Some(bias) => Ranks::biased(&probabilities, bias.val(), &logits).best(self.top_k),
+            None => ranked(vec![logits.clone()], self.top_k),
         };
-        let choices = top_k(scores, self.top_k);
         let kept = chosen(&probabilities, &choices);
         let gates = if self.renormalise {
             normalised(kept)

@@ -210,7 +210,7 @@ fn gradients_of_micro_and_global_losses() {
     let router = SoftmaxRouterConfig::new().init(4, 4, 1, &device).unwrap();
     let grad_of_a = |seen_before: bool| {
         let logits = Tensor::<2>::from_data(A.map(|row| row.map(f32::ln)), &device).require_grad();
-        let mut balance = GlobalBalance::new();
+        let balance = GlobalBalance::new();
         if seen_before {
             balance.loss(&Load::of(&by_probabilities(B, 1))).unwrap();
         }
@@ -231,7 +231,7 @@ fn loss_and_gradient(
     moe: &Moe,
     x: Tensor<3>,
     lengths: &[usize],
-    balance: &mut GlobalBalance,
+    balance: &GlobalBalance,
 ) -> (f32, Vec<f32>) {
     let [batch, seq, _] = x.dims();
     let device = x.device();
@@ -260,7 +260,7 @@ fn threads_with_micro_batches_equal_one_device_with_the_whole_batch() {
     let moe = MoeConfig::new(8, 8, 5, 2).init(&device).unwrap();
     let x = Tensor::<3>::random([6, 7, 8], Distribution::Normal(0.0, 1.0), &device);
     for lengths in [[7; 6], [7, 3, 1, 5, 7, 2]] {
-        let whole = loss_and_gradient(&moe, x.clone(), &lengths, &mut GlobalBalance::new());
+        let whole = loss_and_gradient(&moe, x.clone(), &lengths, &GlobalBalance::new());
         let parts: Vec<(f32, Vec<f32>)> = std::thread::scope(|scope| {
             let threads = Thread::group(3).into_iter().enumerate();
             let handles: Vec<_> = threads
@@ -269,8 +269,8 @@ fn threads_with_micro_batches_equal_one_device_with_the_whole_batch() {
                     let lengths = lengths[2 * i..2 * i + 2].to_vec();
                     scope.spawn(move || {
                         let reducer: Arc<dyn Reducer> = Arc::new(thread);
-                        let mut balance = GlobalBalance::over(reducer);
-                        loss_and_gradient(&moe, x, &lengths, &mut balance)
+                        let balance = GlobalBalance::over(reducer);
+                        loss_and_gradient(&moe, x, &lengths, &balance)
                     })
                 })
                 .collect();
@@ -309,7 +309,12 @@ fn bias_update() {
         panic!()
     };
     for (found, expected) in values(router.bias.val()).iter().zip(expected) {
-        assert_abs_diff_eq!(f64::from(*found), 2.0 * expected, epsilon = 1e-8);
+        // Centred: the mean change is a quarter of the rate.
+        assert_abs_diff_eq!(
+            f64::from(*found),
+            2.0 * (expected - 0.25e-3),
+            epsilon = 1e-8
+        );
     }
     assert!(update.step(moe.clone(), &loads[1..]).is_err());
     assert!(update.changes(&[1.0, f64::NAN]).is_err());
@@ -344,7 +349,7 @@ fn bias_update() {
     };
     assert_eq!(
         values(moved.bias.as_ref().unwrap().val()),
-        [-0.25, -0.25, -0.25, 0.25]
+        [-0.125, -0.125, -0.125, 0.375]
     );
     let biased = moved.gate(logits);
     let gates = |gating: &Gating| values(gating.gates.clone());
@@ -408,7 +413,7 @@ fn statistics_and_specialisation() {
 
 #[test]
 fn a_balance_refuses_what_it_cannot_count() {
-    let mut balance = GlobalBalance::new();
+    let balance = GlobalBalance::new();
     balance.loss(&Load::of(&by_logits(LOGITS, 1))).unwrap();
     assert!(
         balance
@@ -424,7 +429,7 @@ fn a_balance_refuses_what_it_cannot_count() {
     );
     let mut load = Load::of(&by_logits(LOGITS, 1));
     load.counts = load.counts * f32::NAN;
-    let mut balance = GlobalBalance::new();
+    let balance = GlobalBalance::new();
     balance.loss(&load).unwrap();
     assert!(balance.state().is_err());
     assert!(balance.end_step().is_err());
@@ -439,4 +444,200 @@ fn a_balance_refuses_what_it_cannot_count() {
         ..few
     };
     assert!(GlobalBalance::new().loss(&mixed).is_err());
+}
+
+/// Loads of one busy expert and three idle ones would move the mean by half the rate a step.
+#[test]
+fn biases_stay_centred() {
+    let device = Device::flex();
+    let update = BiasUpdateConfig::new().init().unwrap();
+    let config = RouterConfig::Sigmoid(SigmoidRouterConfig::new());
+    let mut router = config.init(4, 4, 2, &device).unwrap();
+    for _ in 0..10_000 {
+        router = update.step_router(router, &[97.0, 1.0, 1.0, 1.0]).unwrap();
+    }
+    let Router::Sigmoid(router) = router else {
+        panic!()
+    };
+    let bias = values(router.bias.val());
+    assert!(bias.iter().sum::<f32>().abs() / 4.0 < 1e-4, "{bias:?}");
+    assert_abs_diff_eq!(bias[1] - bias[0], 20.0, epsilon = 1e-1);
+}
+
+/// As in Burn's training on several devices: the replicas of a model share one object, each on a thread of its own.
+#[test]
+fn replicas_that_share_an_object_count_one_entry_a_step() {
+    let balance = Arc::new(GlobalBalance::new());
+    for _step in 0..3 {
+        let losses: Vec<f32> = std::thread::scope(|scope| {
+            let replica = |rows: [[f32; 4]; 4]| {
+                let balance = balance.clone();
+                scope.spawn(move || {
+                    let load = || Load::of(&by_probabilities(rows, 1));
+                    let micro_batches = [0, 1].map(|_| scalar(balance.loss(&load()).unwrap()));
+                    micro_batches[0].max(micro_batches[1])
+                })
+            };
+            let handles = [replica(A), replica(B)];
+            handles.map(|handle| handle.join().unwrap()).to_vec()
+        });
+        // Whichever thread comes first, each has its own shares.
+        for loss in losses {
+            assert_abs_diff_eq!(loss, 1.6, epsilon = 1e-6);
+        }
+        assert_eq!(balance.end_step().unwrap(), [4.0; 4]);
+        assert!(balance.counts().unwrap().is_empty());
+    }
+}
+
+/// The first participant has a load that does not fit, the last one a count that is no number.
+#[test]
+fn participants_fail_together() {
+    for bad in [0, 2] {
+        let results: Vec<Vec<bool>> = std::thread::scope(|scope| {
+            let threads = Thread::group(3).into_iter().enumerate();
+            let handles: Vec<_> = threads
+                .map(|(i, thread)| {
+                    scope.spawn(move || {
+                        let balance = GlobalBalance::over(Arc::new(thread));
+                        let good = || Load::of(&by_probabilities(A, 1));
+                        let first = balance.loss(&good()).is_ok();
+                        let mut load = good();
+                        if i == bad && i == 0 {
+                            load = Load::of(&by_logits([[0.0; 3]; 2], 1));
+                        } else if i == bad {
+                            load.counts = load.counts * f32::NAN;
+                        }
+                        let second = balance.loss(&load).is_ok();
+                        let third = balance.loss(&good()).is_ok();
+                        let counts = balance.counts().unwrap();
+                        assert_eq!(counts, [12.0, 12.0, 0.0, 0.0]);
+                        vec![first, second, third]
+                    })
+                })
+                .collect();
+            let handles = handles.into_iter();
+            handles.map(|handle| handle.join().unwrap()).collect()
+        });
+        assert_eq!(results, vec![vec![true, false, true]; 3]);
+    }
+}
+
+#[test]
+fn a_participant_that_gives_up_leaves_nobody_waiting() {
+    let results: Vec<bool> = std::thread::scope(|scope| {
+        let threads = Thread::group(3).into_iter().enumerate();
+        let handles: Vec<_> = threads
+            .map(|(i, thread)| {
+                scope.spawn(move || {
+                    let balance = GlobalBalance::over(Arc::new(thread));
+                    let load = Load::of(&by_probabilities(A, 1));
+                    i == 1 || matches!(balance.loss(&load), Err(MoeError::Reduce(_)))
+                })
+            })
+            .collect();
+        let handles = handles.into_iter();
+        handles.map(|handle| handle.join().unwrap()).collect()
+    });
+    assert_eq!(results, [true; 3]);
+}
+
+#[test]
+fn a_copy_has_counts_of_its_own() {
+    let balance = GlobalBalance::new();
+    balance.loss(&Load::of(&by_probabilities(A, 1))).unwrap();
+    let other = || balance.loss(&Load::of(&by_probabilities(B, 1)));
+    std::thread::scope(|scope| scope.spawn(other).join().unwrap().unwrap());
+    assert_eq!(balance.clone().end_step().unwrap(), [2.0; 4]);
+    assert_eq!(balance.end_step_of_thread().unwrap(), [2.0, 2.0, 0.0, 0.0]);
+    assert_eq!(balance.end_step().unwrap(), [0.0, 0.0, 2.0, 2.0]);
+    balance.loss(&Load::of(&by_probabilities(A, 1))).unwrap();
+    let copy = balance.clone();
+    copy.loss(&Load::of(&by_probabilities(B, 1))).unwrap();
+    assert_eq!(balance.counts().unwrap(), [2.0, 2.0, 0.0, 0.0]);
+    assert_eq!(copy.counts().unwrap(), [2.0; 4]);
+}
+
+/// Two layers of different experts, one sequence shorter than the other.
+#[test]
+fn losses_of_all_layers_are_their_weighted_sum_and_padding_counts_in_none() {
+    let device = Device::flex().autodiff();
+    device.seed(21);
+    let noisy = RouterConfig::Noisy(NoisyRouterConfig::new());
+    let layers = [
+        MoeConfig::new(8, 12, 4, 2).init(&device).unwrap(),
+        MoeConfig::new(8, 12, 3, 2)
+            .with_router(noisy)
+            .init(&device)
+            .unwrap(),
+    ];
+    let x = Tensor::<3>::random([1, 7, 8], Distribution::Normal(0.0, 1.0), &device);
+    let run = |padding: usize| {
+        let filling = Tensor::full([1, padding, 8], f32::NAN, &device);
+        let flags: Vec<bool> = (0..7 + padding).map(|i| i >= 7).collect();
+        let flags = Tensor::<1, burn::tensor::Bool>::from_bool(flags.as_slice(), &device);
+        let tokens = Tokens {
+            padding: Some(flags.reshape([1, 7 + padding])),
+            ids: None,
+        };
+        let mut x = Tensor::cat(vec![x.clone(), filling], 1);
+        let mut collector = LossCollector::new();
+        for moe in &layers {
+            if let Router::Noisy(router) = &moe.router {
+                router.noise().resume(0);
+            }
+            let y = collector.forward(moe, x.clone(), tokens.clone()).unwrap();
+            x = x + y;
+        }
+        collector
+    };
+    let weights = LossWeights {
+        balance: 0.5,
+        sequence: 0.25,
+        z: 0.125,
+        importance: 2.0,
+        load: 4.0,
+    };
+    let collector = run(0);
+    assert_eq!(collector.layers(), 2);
+    let expected: f32 = collector
+        .routings()
+        .iter()
+        .map(|routing| {
+            let losses = routing.losses();
+            let load = losses.load.map_or(0.0, scalar);
+            0.5 * scalar(losses.balance)
+                + 0.25 * scalar(sequence_balancing_loss(routing))
+                + 0.125 * scalar(losses.z)
+                + 2.0 * scalar(losses.importance)
+                + 4.0 * load
+        })
+        .sum();
+    let total = collector.total(&weights).unwrap();
+    assert_abs_diff_eq!(scalar(total.clone()), expected, epsilon = 1e-5);
+    let grads = total.backward();
+    for moe in &layers {
+        assert!(moe.router.weight().unwrap().grad(&grads).is_some());
+    }
+    // The noise of a row depends on the rows before it alone.
+    assert_abs_diff_eq!(
+        scalar(run(3).total(&weights).unwrap()),
+        expected,
+        epsilon = 1e-5
+    );
+    let balances = [GlobalBalance::new(), GlobalBalance::new()];
+    let global = collector.total_with(&weights, &balances).unwrap();
+    assert_abs_diff_eq!(scalar(global), expected, epsilon = 1e-5);
+    assert_eq!(balances[0].end_step().unwrap().iter().sum::<f64>(), 14.0);
+    let nothing = LossWeights::new().with_balance(0.0);
+    assert_eq!(scalar(collector.total(&nothing).unwrap()), 0.0);
+
+    assert!(collector.total_with(&weights, &balances[..1]).is_err());
+    assert!(LossCollector::new().total(&weights).is_err());
+    assert!(collector.total(&weights.with_z(f64::NAN)).is_err());
+    assert!(collector.total(&weights.with_load(-1.0)).is_err());
+    let mut other = LossCollector::new();
+    let wrong = Tensor::zeros([1, 7, 9], &device);
+    assert!(other.forward(&layers[0], wrong, Tokens::default()).is_err());
+    assert_eq!(other.layers(), 0);
 }

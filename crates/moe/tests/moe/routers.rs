@@ -62,7 +62,7 @@ fn noisy() {
     );
     assert_values(gating.gates, &[0.670_609_75, 0.329_390_25]);
     assert_values(
-        noisy_load(&scores, 2),
+        noisy_load(&scores, 2).unwrap(),
         &[0.869_106_5, 0.659_496_2, 0.270_570_4],
     );
 }
@@ -79,10 +79,9 @@ fn noise_is_for_training_and_resumes() {
     let draw = |router: &NoisyRouter| values(router.forward(Tensor::ones([6, 4], &training)).gates);
     let (first, second) = (draw(&router), draw(&router));
     assert_ne!(first, second);
-    let again = config.init(4, 3, 2, &training).unwrap();
-    again.noise().resume(1);
-    assert_eq!(draw(&again), second);
-    assert_eq!(again.noise().calls(), router.noise().calls());
+    router.noise().resume(1);
+    assert_eq!(draw(&router), second);
+    assert_eq!(router.noise().calls(), 2);
 }
 
 #[test]
@@ -271,4 +270,200 @@ fn configurations_are_plain_data() {
     let text = serde_json::to_string(&config).unwrap();
     let again: MoeConfig = serde_json::from_str(&text).unwrap();
     assert_eq!(serde_json::to_string(&again).unwrap(), text);
+}
+
+/// In float32 `12 + 1e-8` and `12 + 3e-8` are the same number.
+#[test]
+fn a_large_bias_does_not_hide_the_scores() {
+    let device = Device::flex();
+    let logit = |score: f32| (score / (1.0 - score)).ln();
+    let logits = || Tensor::<2>::from_data([[logit(1e-8), logit(3e-8)]], &device);
+    let mut router = SigmoidRouterConfig::new().init(4, 2, 1, &device).unwrap();
+    router.bias = Param::from_tensor(Tensor::from_floats([12.0, 12.0], &device));
+    assert_eq!(experts_of(&router.gate(logits())), [1]);
+    // A bias that differs decides, by however little.
+    let above = f32::from_bits(12f32.to_bits() + 1);
+    router.bias = Param::from_tensor(Tensor::from_floats([above, 12.0], &device));
+    assert_eq!(experts_of(&router.gate(logits())), [0]);
+    let config = SoftmaxRouterConfig::new().with_selection_bias(true);
+    let mut router = config.init(4, 3, 2, &device).unwrap();
+    router.bias = Some(Param::from_tensor(Tensor::from_floats([9.0; 3], &device)));
+    let logits = || Tensor::<2>::from_data([[-20.0, 3.0, -18.0]], &device);
+    assert_eq!(experts_of(&router.gate(logits())), [1, 2]);
+}
+
+/// Groups of two whose sums are equal in float32.
+#[test]
+fn a_large_bias_does_not_hide_the_groups() {
+    let device = Device::flex();
+    let config = SigmoidRouterConfig::new().with_groups(2);
+    let mut router = config.init(4, 4, 1, &device).unwrap();
+    router.bias = Param::from_tensor(Tensor::from_floats([12.0; 4], &device));
+    let logits = Tensor::<2>::from_data([[-19.0, -18.0, -19.0, -17.5]], &device);
+    assert_eq!(experts_of(&router.gate(logits)), [3]);
+}
+
+/// From about 17 on a sigmoid is 1 in float32, and softmax gives 0 far below the largest logit.
+#[test]
+fn scores_that_saturated_are_ranked_by_their_logits() {
+    let device = Device::flex();
+    let router = SigmoidRouterConfig::new().init(4, 3, 2, &device).unwrap();
+    let logits = Tensor::<2>::from_data([[20.0, 25.0, 30.0]], &device);
+    assert_eq!(experts_of(&router.gate(logits)), [2, 1]);
+    let logits = || Tensor::<2>::from_data([[-300.0, 0.0, -200.0]], &device);
+    for bias in [false, true] {
+        let config = SoftmaxRouterConfig::new().with_selection_bias(bias);
+        let router = config.init(4, 3, 2, &device).unwrap();
+        assert_eq!(experts_of(&router.gate(logits())), [1, 2]);
+    }
+}
+
+#[test]
+fn sigmoid_and_noisy_routers_learn_with_one_expert_a_token() {
+    let device = Device::flex().autodiff();
+    device.seed(0);
+    let x = Tensor::<3>::random([2, 8, 6], Distribution::Normal(0.0, 1.0), &device);
+    let slope = |router: RouterConfig| {
+        let config = MoeConfig::new(6, 8, 4, 1).with_router(router);
+        let moe = config.init(&device).unwrap();
+        let grads = moe.forward(x.clone()).0.square().sum().backward();
+        let grad = moe.router.weight().unwrap().grad(&grads).unwrap();
+        values(grad.abs().sum())[0]
+    };
+    let sigmoid = |renormalise| {
+        RouterConfig::Sigmoid(SigmoidRouterConfig::new().with_renormalise(renormalise))
+    };
+    let noisy =
+        |renormalise| RouterConfig::Noisy(NoisyRouterConfig::new().with_renormalise(renormalise));
+    for router in [sigmoid(None), noisy(None)] {
+        assert!(slope(router.clone()) > 1e-3, "{router:?}");
+    }
+    // Asked for, the constant gate is there.
+    for router in [sigmoid(Some(true)), noisy(Some(true))] {
+        assert!(slope(router.clone()) < 1e-5, "{router:?}");
+    }
+}
+
+#[test]
+fn one_expert_has_the_gate_of_its_score() {
+    let device = Device::flex();
+    let z = || Tensor::<2>::from_data([[2.0, 1.0, 0.0, -1.0]], &device);
+    let router = SigmoidRouterConfig::new().with_scale(2.5);
+    let gating = router.init(4, 4, 1, &device).unwrap().gate(z());
+    assert_values(gating.gates, &[2.5 * 0.880_797_1]);
+    let router = NoisyRouterConfig::new().init(4, 4, 1, &device).unwrap();
+    assert_values(router.gate(z(), None).gates, &[0.643_914_26]);
+}
+
+#[test]
+fn groups_that_do_not_hold_the_choices_are_an_error() {
+    let scores = || Tensor::<2>::from_data([[0.1, 0.2, 0.3, 0.4]], &Device::flex());
+    for (k, groups, kept) in [
+        (1, 0, 1),
+        (0, 2, 1),
+        (3, 2, 1),
+        (5, 1, 1),
+        (1, 3, 1),
+        (1, 2, 0),
+        (1, 2, 3),
+    ] {
+        assert!(
+            select_sigmoid(scores(), k, groups, kept).is_err(),
+            "{k} {groups} {kept}"
+        );
+    }
+    let best = select_sigmoid(scores(), 2, 2, 1).unwrap();
+    assert_eq!(integers(best), [3, 2]);
+    assert!(top_k(scores(), 5).is_err());
+    let even = NoisyScores {
+        clean: scores(),
+        noisy: scores(),
+        deviation: scores(),
+    };
+    assert!(noisy_load(&even, 0).is_err());
+    let mixed = NoisyScores {
+        clean: Tensor::zeros([1, 3], &Device::flex()),
+        ..even
+    };
+    assert!(noisy_load(&mixed, 1).is_err());
+}
+
+fn noisy_routers() -> [RouterConfig; 2] {
+    [
+        RouterConfig::Noisy(NoisyRouterConfig::new().with_seed(3)),
+        RouterConfig::Softmax(SoftmaxRouterConfig::new().with_jitter(0.1).with_seed(3)),
+    ]
+}
+
+/// The scores of tokens of ones: those with noise, or the logits of jittered tokens.
+fn scores(router: &Router, device: &Device) -> Vec<f32> {
+    let gating = router.forward(&RouterInput {
+        x: Tensor::ones([6, 4], device),
+        valid: None,
+        ids: Tensor::zeros([6], device),
+    });
+    values(
+        gating
+            .noisy
+            .map_or_else(|| gating.logits.unwrap(), |noisy| noisy.noisy),
+    )
+}
+
+/// The device's generator belongs to the whole process: run by itself, in a process of its own.
+#[test]
+fn routers_of_one_configuration_draw_different_noise_and_a_seeded_run_repeats() {
+    crate::types::alone("routers::streams_of_noise");
+}
+
+#[test]
+#[ignore = "seeds the device of the whole process: the test above runs it"]
+fn streams_of_noise() {
+    let device = Device::flex().autodiff();
+    for config in noisy_routers() {
+        let pair = |seed| {
+            device.seed(seed);
+            let routers = [0, 1].map(|_| config.init(4, 3, 2, &device).unwrap());
+            let weights = Tensor::zeros([4, 3], &device);
+            let same = |router: &Router| {
+                let mut router = router.clone();
+                match &mut router {
+                    Router::Noisy(router) => router.weight = Param::from_tensor(weights.clone()),
+                    Router::Softmax(router) => {
+                        router.weight = Param::from_tensor(weights.clone() + 1.0);
+                    }
+                    _ => panic!(),
+                }
+                scores(&router, &device)
+            };
+            routers.each_ref().map(same)
+        };
+        let [first, second] = pair(4);
+        assert_ne!(first, second, "{config:?}");
+        assert_eq!([first.clone(), second], pair(4), "{config:?}");
+        assert_ne!(first, pair(5)[0], "{config:?}");
+    }
+}
+
+#[test]
+fn a_record_goes_on_with_the_noise() {
+    use burn::module::Module;
+    let device = Device::flex().autodiff();
+    for config in noisy_routers() {
+        let router = config.init(4, 3, 2, &device).unwrap();
+        let _ = scores(&router, &device);
+        let record = router.clone().into_record();
+        let rest = [scores(&router, &device), scores(&router, &device)];
+        let other = config.init(4, 3, 2, &device).unwrap().load_record(record);
+        assert_eq!(
+            [scores(&other, &device), scores(&other, &device)],
+            rest,
+            "{config:?}"
+        );
+        // Back to an earlier record of the same router, and unlike a copy, it does not move with the other.
+        let record = other.clone().into_record();
+        let next = scores(&other, &device);
+        let _ = scores(&other, &device);
+        let again = other.load_record(record);
+        assert_eq!(scores(&again, &device), next, "{config:?}");
+    }
 }

@@ -109,13 +109,13 @@ impl Job<'_> {
         };
         let loaders: Vec<_> = texts.iter().enumerate().map(loader).collect();
         let mut streams: Vec<_> = loaders.iter().map(|loader| loader.iter()).collect();
-        let mut counted = GlobalBalance::new();
+        let counted = GlobalBalance::new();
         for step in 0..self.steps {
             let batches = streams.iter_mut().filter_map(Iterator::next);
             let mut batches = batches.collect::<Result<Vec<TextBatch>, _>>()?;
             model = if self.balance == Balance::Buffered {
                 batches.rotate_left(step % texts.len());
-                self.accumulated(model, &mut optim, &mut counted, &batches)?
+                self.accumulated(model, &mut optim, &counted, &batches)?
             } else {
                 self.at_once(model, &mut optim, batches)
             };
@@ -147,7 +147,7 @@ impl Job<'_> {
         &self,
         model: Characters,
         optim: &mut ModuleOptimizer,
-        counted: &mut GlobalBalance,
+        counted: &GlobalBalance,
         batches: &[TextBatch],
     ) -> Result<Characters> {
         let parts = (MICRO * batches.len()) as f64;
