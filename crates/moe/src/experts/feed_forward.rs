@@ -202,15 +202,27 @@ impl Experts {
         (sum * 0.0).unsqueeze()
     }
 
-    /// Every expert on its own rows, `[experts, rows, d_model]` to the same.
-    pub(crate) fn run_batched(&self, x: Tensor<3>) -> Tensor<3> {
+    /// Blocks of rows, `[blocks, rows, d_model]` to the same, each through the expert that `expert` `[blocks]` names; without
+    /// names block `e` goes through expert `e`.
+    pub(crate) fn run_batched(&self, x: Tensor<3>, expert: Option<&Tensor<1, Int>>) -> Tensor<3> {
         let Weights { up, down, biases } = self.weights();
-        let biases = biases.map(|(a, b)| (a.unsqueeze_dim::<3>(1), b.unsqueeze_dim::<3>(1)));
-        let mut first = x.matmul(up);
+        let of_maps = |weight: Tensor<3>| match expert {
+            Some(expert) => weight.select(0, expert.clone()),
+            None => weight,
+        };
+        let of_biases = |bias: Tensor<2>| {
+            let bias = match expert {
+                Some(expert) => bias.select(0, expert.clone()),
+                None => bias,
+            };
+            bias.unsqueeze_dim::<3>(1)
+        };
+        let biases = biases.map(|(first, second)| (of_biases(first), of_biases(second)));
+        let mut first = x.matmul(of_maps(up));
         if let Some((bias, _)) = &biases {
             first = first + bias.clone();
         }
-        let out = self.inner(first).matmul(down);
+        let out = self.inner(first).matmul(of_maps(down));
         match biases {
             Some((_, bias)) => out + bias,
             None => out,
