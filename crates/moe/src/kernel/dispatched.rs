@@ -33,7 +33,7 @@ pub(crate) fn dropless(
             placed::dropless(experts, x, choices, gates, valid, memory)
         }
         (Choices::ByExpert(choices), _) => {
-            placed::by_experts(experts, x, gating, choices, valid, memory)
+            placed::by_experts(experts, x, choices, gating.gates.clone(), valid, memory)
         }
     }
 }
@@ -74,7 +74,7 @@ pub(crate) fn with_capacity(
             placed::run(places, experts, x, gating.gates.clone(), memory)
         }
         Choices::ByExpert(choices) => {
-            placed::by_experts(experts, x, gating, choices, valid, memory)
+            placed::by_experts(experts, x, choices, gating.gates.clone(), valid, memory)
         }
     }
 }

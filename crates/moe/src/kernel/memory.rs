@@ -1,6 +1,6 @@
 //! Where a device's memory is, and how rows are moved on it.
 
-use burn::tensor::{DType, Device, FloatDType, IndexingUpdateOp, Int, Tensor};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 /// Where a device's memory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +52,5 @@ impl Memory {
                 zeros.scatter(0, places, rows, IndexingUpdateOp::Add)
             }
         }
-    }
-}
-
-/// In float32, or as it is if it is wider: sums over a token's experts are taken in it.
-pub(crate) fn wide<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    match tensor.dtype() {
-        DType::F16 | DType::BF16 => tensor.cast(FloatDType::F32),
-        _ => tensor,
     }
 }

@@ -22,6 +22,5 @@ mod run;
 mod workspace;
 
 pub(crate) use dispatched::{Dispatched, dropless, with_capacity};
-pub(crate) use memory::wide;
 #[cfg(feature = "flex")]
 pub use workspace::release_workspace;
