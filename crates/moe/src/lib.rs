@@ -13,7 +13,7 @@ pub mod pathways;
 mod routers;
 
 pub use balance::AuxiliaryLosses;
-pub use convert::{Dense, UpcycleConfig, merge};
+pub use convert::{Dense, HuggingFaceConfig, HuggingFaceFamily, UpcycleConfig, merge};
 pub use dispatch::{Capacity, Dispatch, DropOrder, Routing, capacity};
 pub use error::{MoeError, Result};
 pub use experts::{Activation, Experts};

@@ -51,7 +51,8 @@ impl Dispatch {
     }
 }
 
-/// The places of an expert: `ceil(tokens * top_k * factor / experts)`.
+/// The places of an expert: `ceil(tokens * top_k * factor / experts)`; 0 where there are no experts, or where the factor is not a number
+/// above 0.
 ///
 /// ```
 /// assert_eq!(regimen_moe::capacity(64, 8, 1, 1.25), 10);
@@ -59,7 +60,10 @@ impl Dispatch {
 /// ```
 #[must_use]
 pub fn capacity(tokens: usize, experts: usize, top_k: usize, factor: f64) -> usize {
-    let places = (tokens * top_k) as f64 * factor / experts as f64;
+    if experts == 0 {
+        return 0;
+    }
+    let places = tokens as f64 * top_k as f64 * factor / experts as f64;
     // A product that is whole but for rounding is not rounded up.
     (places * (1.0 - 1e-12)).ceil() as usize
 }

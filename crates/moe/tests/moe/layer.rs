@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::tensor::activation::{gelu, sigmoid};
-use burn::tensor::{Bool, Device, Distribution, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Distribution, Int, Tensor};
 use regimen_moe::balance::sequence_balancing_loss;
 use regimen_moe::*;
 
@@ -177,10 +177,16 @@ fn shared_experts_add_to_the_routed_ones() {
     let expected =
         routed.forward(x.clone()).0.reshape([10, 6]) + shared.forward_one(0, rows).unwrap() * gate;
     assert_near("output", &values(moe.forward(x).0), &values(expected), 1e-6);
-    assert!(
+    let zeros = |width| Tensor::<2>::zeros([1, width], &device);
+    assert!(shared.forward_one(1, zeros(6)).is_err());
+    assert!(shared.forward_one(0, zeros(5)).is_err());
+    assert!(shared.forward_one(0, zeros(6).cast(DType::F64)).is_err());
+    assert_eq!(
         shared
-            .forward_one(1, Tensor::zeros([1, 6], &device))
-            .is_none()
+            .forward_one(0, Tensor::zeros([0, 6], &device))
+            .unwrap()
+            .dims(),
+        [0, 6]
     );
 }
 
@@ -202,7 +208,7 @@ fn upcycling_keeps_the_function_and_merging_undoes_it() {
     let (dense, x, y) = dense(&device);
     assert_near(
         "dense",
-        &values(dense.forward(x.clone())),
+        &values(dense.forward(x.clone()).unwrap()),
         &values(y.clone()),
         1e-5,
     );
@@ -216,7 +222,7 @@ fn upcycling_keeps_the_function_and_merging_undoes_it() {
     let merged = merge(&moe.experts, &[3.0, 1.0, 0.0, 2.0]).unwrap();
     assert_near(
         "merged",
-        &values(merged.forward(x.clone())),
+        &values(merged.forward(x.clone()).unwrap()),
         &values(y.clone()),
         1e-5,
     );
@@ -255,6 +261,7 @@ fn upcycling_and_merging_refuse_what_does_not_fit() {
         vec![1.0, -1.0],
         vec![f64::NAN, 1.0],
         vec![f64::INFINITY, 1.0],
+        vec![f64::MAX, f64::MAX],
     ] {
         assert!(merge(&moe.experts, &bad).is_err(), "{bad:?}");
     }
@@ -297,7 +304,10 @@ fn upcycled_weights_are_leaves_that_train() {
     assert_eq!(grads.len(), 5);
     let merged = merge(&moe.experts, &[1.0; 3]).unwrap();
     let x = Tensor::<3>::random([2, 5, 6], Distribution::Normal(0.0, 1.0), &device);
-    let grads = super::dense::gradients(&merged, merged.forward(x).square().sum().backward());
+    let grads = super::dense::gradients(
+        &merged,
+        merged.forward(x).unwrap().square().sum().backward(),
+    );
     assert_eq!(grads.len(), 4);
 }
 
@@ -317,7 +327,10 @@ fn no_tokens_are_no_error() {
                 let (y, routing) = moe.forward(Tensor::zeros(shape, &device));
                 assert_eq!(y.dims(), shape, "{name} {dispatch:?}");
                 let dense = merge(&moe.experts, &[1.0; 4]).unwrap();
-                assert_eq!(dense.forward(Tensor::zeros(shape, &device)).dims(), shape);
+                assert_eq!(
+                    dense.forward(Tensor::zeros(shape, &device)).unwrap().dims(),
+                    shape
+                );
                 assert_eq!(values(routing.counts.clone()), [0.0; 4], "{name}");
                 let losses = routing.losses();
                 for loss in [losses.balance, losses.z, losses.importance] {
