@@ -3,6 +3,7 @@
 
 mod forgetting;
 mod metric_docs;
+mod released;
 
 use std::sync::Arc;
 

@@ -1,0 +1,1 @@
+//! Fisher forgetting, as AdityaGolatkar/SelectiveForgetting computes it.
