@@ -1,18 +1,65 @@
-//! The residual network of `golden/network.py`, with its weights, running statistics and data.
+//! The residual network of `crates/unlearning/golden/network.py`, with its weights, running statistics and data.
+
+use std::collections::BTreeMap;
 
 use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use regimen_unlearning::{Classifier, Prepared};
+use regimen_tensor::ParamVector;
 
-use super::Golden;
+/// The rows of a golden file: values by what they are and of which parameter, in PyTorch's order.
+pub(super) struct Golden(BTreeMap<(&'static str, &'static str), Vec<f32>>);
 
-/// Scalars of all parameters, running statistics aside.
-pub(super) const PARAMETERS: usize = 1005;
-pub(super) const CLASSES: usize = 3;
-pub(super) const FORGOTTEN: usize = 2;
+impl Golden {
+    pub(super) fn read(text: &'static str) -> Self {
+        let row = |line: &'static str| {
+            let cells: Vec<&str> = line.splitn(3, ',').collect();
+            let values = cells[2].split(' ').map(|v| v.parse().unwrap());
+            ((cells[0], cells[1]), values.collect())
+        };
+        Self(text.lines().skip(2).map(row).collect())
+    }
+
+    pub(super) fn of(&self, what: &'static str, name: &str) -> &[f32] {
+        let values = self.0.iter().find(|((w, n), _)| *w == what && *n == name);
+        values.unwrap_or_else(|| panic!("{what} of {name}")).1
+    }
+
+    /// That a vector holds these values, each within `tolerance` of the largest of its parameter.
+    pub(super) fn assert_near(&self, what: &'static str, vector: &ParamVector, tolerance: f32) {
+        let found = vector.to_host().unwrap();
+        assert!(!vector.is_empty());
+        for (entry, found) in vector.entries().iter().zip(&found) {
+            let expected = self.ours(what, &entry.path, &entry.shape);
+            let largest = expected.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+            assert_eq!(found.len(), expected.len(), "{}", entry.path);
+            for (i, (f, e)) in found.iter().zip(&expected).enumerate() {
+                let off = (f - e).abs();
+                assert!(
+                    off <= tolerance * largest,
+                    "{what} of {}[{i}]: {f}, {e}",
+                    entry.path
+                );
+            }
+        }
+    }
+
+    /// The values of a parameter in the order that they have here: a linear layer holds its weight transposed.
+    pub(super) fn ours(&self, what: &'static str, path: &str, shape: &[usize]) -> Vec<f32> {
+        let name = path.replace("gamma", "weight").replace("beta", "bias");
+        let values = self.of(what, &name);
+        let [inputs, outputs] = match shape {
+            [inputs, outputs] => [*inputs, *outputs],
+            _ => return values.to_vec(),
+        };
+        let cell = |i: usize| values[(i % outputs) * inputs + i / outputs];
+        (0..values.len()).map(cell).collect()
+    }
+}
+
+const CLASSES: usize = 3;
 
 pub(super) type Batch = (Tensor<4>, Tensor<1, Int>);
 
@@ -70,35 +117,7 @@ impl Net {
     }
 }
 
-impl Classifier for Net {
-    type Batch = Batch;
-
-    fn logits(&self, (images, _): &Batch) -> Tensor<2> {
-        self.forward(images.clone())
-    }
-
-    fn targets((_, labels): &Batch) -> Tensor<1, Int> {
-        labels.clone()
-    }
-}
-
-/// PyTorch's name of a parameter, by its path here; none for running statistics.
-pub(super) fn name(path: &str) -> Option<String> {
-    let name = path.replace("gamma", "weight").replace("beta", "bias");
-    (!path.contains("running")).then_some(name)
-}
-
-/// A parameter's values in the order that they have here: a linear layer holds its weight transposed.
-pub(super) fn ours(path: &str, shape: &[usize], values: &[f32]) -> Vec<f32> {
-    if path != "head.weight" {
-        return values.to_vec();
-    }
-    let [inputs, outputs] = [shape[0], shape[1]];
-    let cell = |i: usize| values[(i % outputs) * inputs + i / outputs];
-    (0..values.len()).map(cell).collect()
-}
-
-/// Reads layers from `golden/network.csv`.
+/// Makes layers of what a file holds.
 struct Reader {
     golden: Golden,
     device: Device,
@@ -106,7 +125,7 @@ struct Reader {
 
 impl Reader {
     fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Tensor<D> {
-        let values = ours(name, &shape, self.golden.of("state", name));
+        let values = self.golden.ours("state", name, &shape);
         Tensor::from_data(TensorData::new(values, shape), &self.device)
     }
 
@@ -178,7 +197,7 @@ impl Data {
         }
     }
 
-    pub(super) fn batches(&self, size: usize) -> Prepared<Batch> {
+    pub(super) fn batches(&self, size: usize) -> Vec<Batch> {
         let [c, h, w] = SHAPE;
         let batch = |(images, labels): (&[Vec<f32>], &[i32])| {
             let shape = [labels.len(), c, h, w];
@@ -189,14 +208,14 @@ impl Data {
             )
         };
         let chunks = self.images.chunks(size).zip(self.labels.chunks(size));
-        Prepared(chunks.map(batch).collect())
+        chunks.map(batch).collect()
     }
 }
 
-/// The network on an autodiff device, and all data.
-pub(super) fn network() -> (Net, Data) {
+/// The network on an autodiff device, and all data, from the text of `network.csv`.
+pub(super) fn network(text: &'static str) -> (Net, Data) {
     let device = Device::flex().autodiff();
-    let golden = Golden::read(include_str!("../../golden/network.csv"));
+    let golden = Golden::read(text);
     let images = golden.of("images", "").chunks(SHAPE.iter().product());
     let data = Data {
         images: images.map(<[f32]>::to_vec).collect(),
@@ -211,5 +230,6 @@ pub(super) fn network() -> (Net, Data) {
         block2: reader.block("block2", [4, 6], 2),
         head: reader.head(),
     };
+    assert_eq!(ParamVector::of(&net).len(), 1005);
     (net, data)
 }

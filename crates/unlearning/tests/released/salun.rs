@@ -4,11 +4,10 @@ use burn::tensor::{Int, Tensor};
 use regimen_tensor::per_example::cross_entropy;
 use regimen_unlearning::methods::train::salun::{SalUn, SalUnConfig, saliency};
 use regimen_unlearning::methods::train::{Method, Order};
-use regimen_unlearning::{Classifier, Result, UnlearnConfig};
+use regimen_unlearning::{Classifier, Prepared, Result, UnlearnConfig};
 
-use super::network::{Batch, CLASSES, FORGOTTEN, Net, network};
 use super::scrub::sgd;
-use super::{Golden, parameters};
+use super::{Batch, CLASSES, FORGOTTEN, Golden, Net, network, parameters};
 
 /// SalUn with the labels that the released code drew, and its order for CIFAR-10.
 struct Drawn {
@@ -40,8 +39,8 @@ impl Method<Net> for Drawn {
 fn salun_masks_and_trains_as_the_released_code() {
     let golden = Golden::read(include_str!("../../golden/salun.csv"));
     let (net, data) = network();
-    let forget = data.only(|c| c == FORGOTTEN).batches(4);
-    let retain = data.only(|c| c != FORGOTTEN).batches(8);
+    let forget = Prepared(data.only(|c| c == FORGOTTEN).batches(4));
+    let retain = Prepared(data.only(|c| c != FORGOTTEN).batches(8));
     let evaluated = network().0.evaluated();
     let found = saliency(&evaluated, forget.0.clone()).unwrap();
     golden.assert_near("saliency", &found, 2e-5);

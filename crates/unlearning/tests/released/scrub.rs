@@ -1,11 +1,10 @@
 //! SCRUB, as meghdadk/SCRUB trains: a student on batch statistics, its teacher on running ones.
 
 use burn::optim::{ModuleOptimizer, SgdConfig, decay::WeightDecayConfig, momentum::MomentumConfig};
-use regimen_unlearning::UnlearnConfig;
 use regimen_unlearning::methods::train::scrub::ScrubConfig;
+use regimen_unlearning::{Prepared, UnlearnConfig};
 
-use super::network::{FORGOTTEN, network};
-use super::{Golden, parameters};
+use super::{FORGOTTEN, Golden, network, parameters};
 
 /// PyTorch's SGD with momentum .9 and weight decay 5e-4.
 pub(super) fn sgd() -> ModuleOptimizer {
@@ -20,8 +19,8 @@ pub(super) fn sgd() -> ModuleOptimizer {
 fn scrub_trains_as_the_released_code() {
     let golden = Golden::read(include_str!("../../golden/scrub.csv"));
     let (net, data) = network();
-    let forget = data.only(|c| c == FORGOTTEN).batches(4);
-    let retain = data.only(|c| c != FORGOTTEN).batches(8);
+    let forget = Prepared(data.only(|c| c == FORGOTTEN).batches(4));
+    let retain = Prepared(data.only(|c| c != FORGOTTEN).batches(8));
     let scrub = ScrubConfig::new().with_gamma(0.9).with_alpha(0.5);
     let mut scrub = scrub.init(&net).unwrap();
     let mut run = UnlearnConfig::new(3).init().unwrap();

@@ -5,8 +5,7 @@ use regimen_tensor::fisher;
 use regimen_tensor::per_example::cross_entropy;
 use regimen_unlearning::SsdConfig;
 
-use super::network::{Batch, FORGOTTEN, Net, network};
-use super::{Golden, parameters};
+use super::{Batch, FORGOTTEN, Golden, Net, network, parameters};
 
 fn loss(net: &Net, (images, labels): Batch) -> Tensor<1> {
     cross_entropy(net.forward(images), labels).mean()
@@ -17,10 +16,7 @@ fn ssd_dampens_as_the_released_code() {
     let golden = Golden::read(include_str!("../../golden/ssd.csv"));
     let (net, data) = network();
     let net = net.evaluated();
-    let (all, gone) = (
-        data.batches(8).0,
-        data.only(|c| c == FORGOTTEN).batches(8).0,
-    );
+    let (all, gone) = (data.batches(8), data.only(|c| c == FORGOTTEN).batches(8));
     for (what, batches) in [("all", &all), ("forget", &gone)] {
         let importance = fisher::batch_diagonal(&net, batches.clone(), loss).unwrap();
         golden.assert_near(what, &importance, 2e-5);
