@@ -1,8 +1,10 @@
 //! Agreement with released code on a residual network with batch norm: `golden/residual/make.py` writes the numbers.
 
+mod grasp;
 mod network;
 mod rigl;
 mod sparsegpt;
+mod synflow;
 
 use burn::optim::GradientsParams;
 use burn::tensor::{DType, Tensor};
