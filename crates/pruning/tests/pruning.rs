@@ -37,6 +37,8 @@ mod per_task;
 mod prunable;
 #[path = "pruning/reached.rs"]
 mod reached;
+#[path = "pruning/released/mod.rs"]
+mod released;
 #[path = "pruning/top_kast.rs"]
 mod top_kast;
 

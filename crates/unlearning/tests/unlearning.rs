@@ -5,6 +5,7 @@
 mod conformance;
 mod forgetting;
 mod metric_docs;
+mod released;
 
 use std::sync::Arc;
 

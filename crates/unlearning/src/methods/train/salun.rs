@@ -73,7 +73,10 @@ pub fn saliency<M: Classifier>(
 
 /// SalUn: amnesiac relabelling that restores the weights outside the mask after each step.
 ///
-/// Labels are wrong ones, as in the paper's equation; the released code draws from all classes, the right one too.
+/// Labels are wrong ones, as in the paper's equation; the released code draws from all classes, the right one too. For
+/// CIFAR-10 it walks the forget set and then the retain set ([`Order::ForgetThenRetain`]), for CIFAR-100 one shuffled set
+/// of both. Here every step takes from both sets ([`Order::Mixed`]); the two batches go through the network apart, so
+/// batch norm normalises each by its own statistics.
 ///
 /// A run that is to go on elsewhere saves [`mask`](Self::mask) ([`ParamVector::save`]) and
 /// [`labels`](Self::labels) (serde), and begins again by [`from_parts`](Self::from_parts).
