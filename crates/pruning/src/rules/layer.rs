@@ -41,17 +41,6 @@ impl Layer {
         }
     }
 
-    /// The layers of a model that these masks cover, [`absolute`](Self::absolute) and without gradients.
-    pub(crate) fn magnitudes<M: Module>(module: &M, masks: &Masks) -> Result<Vec<Self>> {
-        let weights = masks.weights(module)?.to_host()?.into_iter();
-        let layer = |(weights, mask): (_, &Mask)| {
-            let mut layer = Self::new(weights, Vec::new(), mask.active.clone());
-            layer.absolute();
-            layer
-        };
-        Ok(weights.zip(masks.layers()).map(layer).collect())
-    }
-
     /// Replaces the weights by their absolute values.
     pub fn absolute(&mut self) {
         self.weights.par_iter_mut().for_each(|w| *w = w.abs());
