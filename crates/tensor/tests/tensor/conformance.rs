@@ -193,7 +193,7 @@ impl Logged {
         Ok(model)
     }
 
-    fn new() -> (GradientNorms, ScalarLog) {
+    fn empty() -> (GradientNorms, ScalarLog) {
         (GradientNorms::new(Norm::L2), ScalarLog::new())
     }
 }
@@ -205,7 +205,7 @@ impl Method for Logged {
 
     fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
         let windows: Vec<_> = case.windows().collect();
-        let logs = Self::new();
+        let logs = Self::empty();
         let model = Self::train(case, case.model(), &windows, &logs, None)?;
         let (norms, losses) = (logs.0.norms()?, logs.1.values()?);
         assert_eq!((norms.len(), losses.len()), (windows.len(), windows.len()));
@@ -218,7 +218,7 @@ impl Method for Logged {
         let windows: Vec<_> = case.windows().collect();
         let run = |stop: bool| -> Answer<(M, Vec<f64>, Vec<f64>)> {
             let (before, after) = windows.split_at(3);
-            let mut logs = Self::new();
+            let mut logs = Self::empty();
             let model = Self::train(case, case.model(), before, &logs, None)?;
             if stop {
                 let norms = GradientNorms::resume(Norm::L2, logs.0.norms()?);
@@ -237,7 +237,7 @@ impl Method for Logged {
 
     fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
         let run = || {
-            let (windows, logs): (Vec<_>, _) = (case.windows().collect(), Self::new());
+            let (windows, logs): (Vec<_>, _) = (case.windows().collect(), Self::empty());
             let model = Self::train(case, case.model(), &windows, &logs, Some(2))?;
             let norms = logs.0.norms()?;
             assert!((0..windows.len()).all(|update| norms[update].is_nan() == (update == 2)));
