@@ -1,5 +1,6 @@
 //! Properties of temperatures, samplers and their correction.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod conformance;
 mod decoding;
 mod pictures;

@@ -74,8 +74,19 @@ impl CostFunction for Problem<'_> {
 
     fn cost(&self, u: &Self::Param) -> std::result::Result<f64, ArgminError> {
         let lambda: Vec<f64> = u.iter().copied().map(weight).collect();
-        Ok(value_and_gradient(&lambda, self.norms, self.distance).0)
+        let (value, _) = value_and_gradient(&lambda, self.norms, self.distance);
+        number(value)
     }
+}
+
+/// Refuses NaN, from which the line search never returns: squares of norms that overflow lead there.
+fn number(value: f64) -> std::result::Result<f64, ArgminError> {
+    if value.is_nan() {
+        return Err(ArgminError::msg(
+            "the bound is not a number: the norms are too large or too small",
+        ));
+    }
+    Ok(value)
 }
 
 impl Gradient for Problem<'_> {
@@ -85,7 +96,8 @@ impl Gradient for Problem<'_> {
     fn gradient(&self, u: &Self::Param) -> std::result::Result<Vec<f64>, ArgminError> {
         let lambda: Vec<f64> = u.iter().copied().map(weight).collect();
         let (_, gradient) = value_and_gradient(&lambda, self.norms, self.distance);
-        Ok(gradient.iter().zip(u).map(|(g, u)| g * u.exp()).collect())
+        let pairs = gradient.iter().zip(u);
+        pairs.map(|(g, u)| number(g * u.exp())).collect()
     }
 }
 

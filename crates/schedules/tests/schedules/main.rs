@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod compositions;
+mod conformance;
 mod entries;
 mod feedback;
 #[cfg(feature = "plot")]
 mod gallery;
 mod golden;
+#[cfg(all(feature = "forecast", feature = "plot"))]
+mod hostile;
 mod importance;
 #[cfg(feature = "forecast")]
 mod learning_curve;

@@ -2,6 +2,7 @@
 
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::DType;
+use regimen_tensor::logs::{GradientNorms, Norm, ScalarLog};
 use regimen_tensor::testing::{
     Answer, Case, Condition, Method, Perceptron, Reference, Residual, Suite, cast, check_support,
 };
@@ -159,6 +160,93 @@ impl Measures for File {
     }
 }
 
+/// Descent whose losses and gradient norms are logged.
+struct Logged;
+
+impl Logged {
+    /// Trains on some windows, poisoned at one of them; the logs have an entry for each.
+    fn train<M: Reference>(
+        case: &Case<M>,
+        mut model: M,
+        windows: &[&[regimen_tensor::testing::Batch]],
+        logs: &(GradientNorms, ScalarLog),
+        poisoned: Option<usize>,
+    ) -> Answer<M> {
+        let mut optim = SgdConfig::new().init();
+        for (update, window) in windows.iter().enumerate() {
+            let observed = |model: &M, batch| {
+                let loss = loss(model, batch);
+                logs.1.observe(loss.clone());
+                loss
+            };
+            let bad = poisoned == Some(update);
+            let grads = match bad {
+                true => case.poisoned(&model, window)?,
+                false => case.gradients_of(&model, window, observed)?,
+            };
+            logs.0.observe(&model, &grads);
+            logs.1.end_update(&model);
+            if !bad {
+                model = optim.step(0.01, model, grads);
+            }
+        }
+        Ok(model)
+    }
+
+    fn empty() -> (GradientNorms, ScalarLog) {
+        (GradientNorms::new(Norm::L2), ScalarLog::new())
+    }
+}
+
+impl Method for Logged {
+    fn name(&self) -> String {
+        "GradientNorms".into()
+    }
+
+    fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
+        let windows: Vec<_> = case.windows().collect();
+        let logs = Self::empty();
+        let model = Self::train(case, case.model(), &windows, &logs, None)?;
+        let (norms, losses) = (logs.0.norms()?, logs.1.values()?);
+        assert_eq!((norms.len(), losses.len()), (windows.len(), windows.len()));
+        let good = |values: &[f64]| values.iter().all(|value| value.is_finite() && *value > 0.0);
+        assert!(good(&norms) && good(&losses), "{norms:?} {losses:?}");
+        Ok(model)
+    }
+
+    fn resumed<M: Reference>(&self, case: &Case<M>) -> Option<Answer<(M, M)>> {
+        let windows: Vec<_> = case.windows().collect();
+        let run = |stop: bool| -> Answer<(M, Vec<f64>, Vec<f64>)> {
+            let (before, after) = windows.split_at(3);
+            let mut logs = Self::empty();
+            let model = Self::train(case, case.model(), before, &logs, None)?;
+            if stop {
+                let norms = GradientNorms::resume(Norm::L2, logs.0.norms()?);
+                logs = (norms, ScalarLog::resume(logs.1.values()?));
+            }
+            let model = Self::train(case, model, after, &logs, None)?;
+            Ok((model, logs.0.norms()?, logs.1.values()?))
+        };
+        let runs = || {
+            let (straight, restored) = (run(false)?, run(true)?);
+            assert_eq!((straight.1, straight.2), (restored.1, restored.2));
+            Ok((straight.0, restored.0))
+        };
+        Some(runs())
+    }
+
+    fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
+        let run = || {
+            let (windows, logs): (Vec<_>, _) = (case.windows().collect(), Self::empty());
+            let model = Self::train(case, case.model(), &windows, &logs, Some(2))?;
+            let norms = logs.0.norms()?;
+            assert!((0..windows.len()).all(|update| norms[update].is_nan() == (update == 2)));
+            Ok(model)
+        };
+        Some(run())
+    }
+}
+
 #[test]
 fn every_operation_serves_every_model() {
     let mut suite = Suite::new();
@@ -171,6 +259,7 @@ fn every_operation_serves_every_model() {
     suite.add(&Measure("directional", SecondDerivative));
     suite.add(&Measure("threshold", Threshold));
     suite.add(&Measure("ParamVector files", File));
+    suite.add(&Logged);
     check_support(
         suite,
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv"),

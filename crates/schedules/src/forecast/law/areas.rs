@@ -127,7 +127,7 @@ impl Areas {
             return Err(Error::TooFew {
                 field: "rates",
                 found: rates.len(),
-                needed: warmup + 1,
+                needed: warmup.saturating_add(1),
             });
         };
         for rate in &rates[..warmup] {

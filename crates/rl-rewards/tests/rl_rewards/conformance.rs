@@ -1,0 +1,105 @@
+//! The sampler and its correction on the logits of every reference model.
+
+use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
+use burn::tensor::{DType, Int, Tensor};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use regimen_rl_rewards::{
+    DecodingTemperature, RlRewardsError, Sampled, TokenSampler, token_log_probs, truncated_ratio,
+};
+use regimen_tensor::ParamVector;
+use regimen_tensor::testing::{Answer, Batch, Case, Method, Reference, Suite, check_support};
+
+/// Training on tokens of the sampler's own: responses of one token, rewarded where it is the class.
+struct Reinforce;
+
+impl Reinforce {
+    fn sampler() -> TokenSampler {
+        let tau = DecodingTemperature::exploratory(1.2, 0.3)
+            .unwrap()
+            .with_protected(0);
+        TokenSampler::new(tau)
+            .with_top_k(3)
+            .unwrap()
+            .with_top_p(0.95)
+            .unwrap()
+    }
+
+    fn sample(logits: Tensor<2>, rng: &mut StdRng) -> Result<Sampled, RlRewardsError> {
+        let dtype = logits.dtype();
+        let sampled = Self::sampler().sample(logits, &[5], rng)?;
+        // Half precision comes out in f32, everything else as it is.
+        assert!(dtype == DType::BF16 || dtype == sampled.log_probs.dtype());
+        assert_eq!(sampled.log_probs.dtype(), DType::F32);
+        sampled.check()?;
+        Ok(sampled)
+    }
+
+    /// `-sum(weight log pi reward) / rows`, with the correction for the sampler's temperature.
+    fn loss<M: Reference>(model: &M, batch: Batch, rng: &mut StdRng) -> Answer<Tensor<1>> {
+        let logits = model.logits(batch.inputs);
+        let [rows, classes] = logits.dims();
+        let sampled = Self::sample(logits.clone(), rng)?;
+        let tokens: Tensor<2, Int> = sampled.tokens.clone().reshape([rows, 1]);
+        let policy = token_log_probs(logits.reshape([rows, 1, classes]), tokens)?;
+        let sampler = sampled.log_probs.reshape([rows, 1]);
+        let weight = truncated_ratio(policy.clone(), sampler, Some(2.0))?;
+        let reward = sampled
+            .tokens
+            .equal(batch.targets)
+            .int()
+            .float()
+            .reshape([rows, 1]);
+        let reward = reward.cast(policy.dtype());
+        Ok((weight * policy * reward).sum() / -(rows as f64))
+    }
+
+    fn train<M: Reference>(case: &Case<M>) -> Answer<M> {
+        let mut rng = StdRng::seed_from_u64(0);
+        let mut optim = SgdConfig::new().init();
+        let mut model = case.model();
+        for window in case.windows() {
+            let mut sum = GradientsAccumulator::new();
+            for part in window.iter().flat_map(|batch| case.parts(batch)) {
+                let replica = case.replica(&model);
+                let grads = Self::loss(&replica, part, &mut rng)?.backward();
+                sum.accumulate(&model, GradientsParams::from_grads(grads, &replica));
+            }
+            model = optim.step(0.01, model, sum.grads());
+        }
+        Ok(model)
+    }
+}
+
+impl Method for Reinforce {
+    fn name(&self) -> String {
+        "TokenSampler".into()
+    }
+
+    fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
+        let (one, two) = (Self::train(case)?, Self::train(case)?);
+        let bits = |model: &M| ParamVector::of(model).to_host().unwrap();
+        assert_eq!(bits(&one), bits(&two), "the same seed gives another run");
+        Ok(one)
+    }
+
+    /// The error names the row; nothing was trained.
+    fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
+        let model = case.model();
+        let logits = model.logits(case.batches()[0].inputs.clone()) * f64::NAN;
+        let error = Self::sample(logits, &mut StdRng::seed_from_u64(0)).unwrap_err();
+        assert_eq!(error, RlRewardsError::NoDistribution { row: 0 });
+        Some(Ok(model))
+    }
+}
+
+#[test]
+fn every_method_serves_every_model() {
+    let mut suite = Suite::new();
+    suite.add(&Reinforce);
+    check_support(
+        suite,
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv"),
+    )
+    .unwrap();
+}
