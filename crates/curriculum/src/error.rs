@@ -22,6 +22,14 @@ pub enum CurriculumError {
         /// Its loss.
         loss: f32,
     },
+    /// Losses that are NaN or infinite, which were left out.
+    #[error("{losses} losses are not finite, the last that of example {last}: they were left out")]
+    Rejected {
+        /// How many.
+        losses: usize,
+        /// The example of the last of them.
+        last: usize,
+    },
     /// An example that the data set does not have.
     #[error("example {id} of {examples}")]
     UnknownExample {
@@ -62,6 +70,27 @@ pub enum CurriculumError {
     /// A schedule with a value out of its range.
     #[error(transparent)]
     Schedule(#[from] regimen_schedules::Error),
+    /// A plan whose weights are not one finite number for each of its examples.
+    #[error(
+        "the plan's weight {position} is {weight}: allowed is a finite weight for each of {ids} examples"
+    )]
+    Weight {
+        /// Place in the plan.
+        position: usize,
+        /// The weight there, if there is one.
+        weight: String,
+        /// Examples of the plan.
+        ids: usize,
+    },
+    /// A slice of a loader that began fewer epochs than the other slices, so that the plan of its next one is gone.
+    #[error("a slice of the loader is {epochs} epochs behind the others: allowed is 8")]
+    Behind {
+        /// Epochs that the others began before it.
+        epochs: usize,
+    },
+    /// A thread that reads ahead has made no batch.
+    #[error("a worker of the loader made no batch: its batcher or data set panicked")]
+    Worker,
     /// The device could not return losses.
     #[error("reading losses from the device: {0}")]
     Read(String),

@@ -29,7 +29,7 @@ pub use batches::multigrid::{
 pub use batches::{BatchSizes, LiveBatchSize, Replay};
 pub use error::{CurriculumError, Result};
 #[cfg(feature = "burn")]
-pub use loader::{CurriculumLoader, Feedback, LoaderState, Sample};
+pub use loader::{CurriculumLoader, Feedback, LoaderState, Rejected, Sample};
 pub use sampler::{EpochPlan, Sampler};
 pub use select::{
     DynamicRandom, InfoBatch, InfoBatchConfig, Seta, SetaConfig, StaticSubset, Uniform,

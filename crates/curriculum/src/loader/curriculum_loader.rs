@@ -4,26 +4,36 @@
 //!
 //! Source: `burn::data::dataloader::DataLoader`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator};
 use burn::data::dataset::{Dataset, DatasetError};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
+use super::cuts::Place;
 use super::feed::{Failed, Feed};
-use super::sample::{LoaderState, Sample};
-use super::shared::{Position, Shared};
+use super::feedback::Feedback;
+use super::position::{Share, Slice};
+use super::sample::{LoaderState, Rejected, Sample};
+use super::shared::{Shared, check_plan};
 use crate::batches::BatchSizes;
 use crate::error::{CurriculumError, Result};
 use crate::sampler::Sampler;
 
 /// A [`DataLoader`] whose epochs a [`Sampler`] plans.
 ///
-/// Each call of `iter` is an epoch: the sampler first learns the losses that [`Feedback`] gathered, then
-/// plans. Batches come in the plan's order for any number of workers. Their size is a number, or [`BatchSizes`]: a plan
-/// for the run, or a size that a test changes before any batch. `to_device` and `slice` share the sampler:
-/// the slices of one loader split each epoch's plan among them, so every example of it is trained once.
+/// Each call of `iter` is an epoch: the sampler first learns the losses that [`Feedback`] gathered, then plans. A second training
+/// with the same loader goes on with the next epoch. Batches come in the plan's order for any number of workers. Their size is
+/// a number, or [`BatchSizes`]: a plan for the run, or a size that a test changes before any batch. The progress is complete with
+/// the last batch of an epoch, so that Burn's gradient accumulation loses no update.
+///
+/// `to_device` gives the same loader on another device. `slice` gives a part of it: slices that were made before any of them
+/// began, and that make up the whole, as in multi-device training, deliver each epoch's plan side by side. Every example is trained once, all
+/// slices deliver as many batches, and the batches of one step are next to each other in the plan: `k` devices with batches of `n`
+/// see, step by step, what one device sees with batches of `k n`. For an end with fewer examples than slices, the last two batches are
+/// shared anew (with a size of 1, the last batch of some slices holds 2), and a plan of fewer examples than slices is
+/// delivered with some of them repeated. A slice without the others delivers the range of the plan that corresponds to its own.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -53,12 +63,8 @@ use crate::sampler::Sampler;
 pub struct CurriculumLoader<S, I, O> {
     shared: Arc<Shared<S>>,
     feed: Feed<I, O>,
-    /// The share of each plan that this loader delivers, in examples of the data set.
-    part: (usize, usize),
-    /// The loader's own if it is a slice, else that of the whole.
-    position: Arc<Position>,
-    /// The epoch that the next `iter` delivers.
-    next_epoch: Mutex<usize>,
+    /// What it is a part of, if it is not the whole.
+    slice: Option<Arc<Slice>>,
 }
 
 impl<S, I, O> CurriculumLoader<S, I, O>
@@ -83,6 +89,7 @@ where
             plan: None,
             delivered: 0,
             batches: 0,
+            rejected: Rejected::default(),
         };
         Self::resume(state, dataset, batcher, batch_size, device)
     }
@@ -91,7 +98,8 @@ where
     /// of the epoch that was running.
     ///
     /// # Errors
-    /// As [`new`](Self::new), or if the state's plan has ids that the data set lacks.
+    /// As [`new`](Self::new), or if the state's plan has ids that the data set lacks, or weights that are not one finite number for
+    /// each id.
     pub fn resume(
         state: LoaderState<S>,
         dataset: Arc<dyn Dataset<I>>,
@@ -106,30 +114,29 @@ where
             let dataset = examples;
             return Err(CurriculumError::OtherData { sampler, dataset });
         }
-        let ids = state.plan.iter().flat_map(|plan| &plan.ids);
-        if let Some(id) = ids.copied().find(|id| *id >= examples) {
-            return Err(CurriculumError::UnknownExample { id, examples });
-        }
-        let shared = Arc::new(Shared::new(state));
+        state
+            .plan
+            .iter()
+            .try_for_each(|plan| check_plan(plan, examples))?;
         Ok(Self {
-            position: shared.position(),
-            shared,
+            shared: Arc::new(Shared::new(state)),
             feed: Feed::new(dataset, batcher, sizes, device),
-            part: (0, examples),
-            next_epoch: Mutex::new(0),
+            slice: None,
         })
     }
 
-    /// Reads and batches ahead on this many threads; the batches and their order stay the same. A
-    /// [live](crate::LiveBatchSize) size may change before any batch, so nothing is read ahead with it.
+    /// Reads and batches ahead on this many threads for each epoch that is running; the batches and their order stay the same. The
+    /// threads stay for the epochs and trainings that follow. A [live](crate::LiveBatchSize) size may change before any batch,
+    /// so nothing is read ahead with it.
     #[must_use]
     pub fn with_workers(mut self, workers: usize) -> Self {
-        self.feed.workers = workers;
+        self.feed.set_threads(workers);
         self
     }
 
     /// Leaves out the last batch of an epoch where fewer examples are left than its size, as PyTorch's `drop_last`: an update over a
-    /// few examples has a noise of its own. An epoch shorter than a batch has none then.
+    /// few examples has a noise of its own. An epoch shorter than a batch has none then. Slices drop what is less than a batch of each of
+    /// them. With a [live](crate::LiveBatchSize) size, it is the size at the batch before that counts.
     #[must_use]
     pub fn with_drop_last(mut self, drop_last: bool) -> Self {
         self.feed.drop_last = drop_last;
@@ -139,39 +146,33 @@ where
     /// The handle that brings losses back.
     #[must_use]
     pub fn feedback(&self) -> Feedback<S> {
-        Feedback {
-            shared: self.shared.clone(),
-        }
+        Feedback::new(self.shared.clone())
     }
 
     /// What a run that is stopped now needs to go on; reads pending losses from the device.
     ///
-    /// Take it between two steps: the batches that the iterator has handed out count as trained. Loaders that were sliced
-    /// have no common position within an epoch: take their state between epochs, or the one that is running starts again.
+    /// Take it between two steps: the batches that the iterator has handed out count as trained. Slices that make up the whole
+    /// have a common position, what all of them have handed out; with others, the epoch that is running starts again.
     ///
     /// # Errors
-    /// If a pending loss is not finite, or the device fails.
+    /// If a pending batch of losses has an unknown id or other lengths, or the device fails. A loss that is not finite is no
+    /// error here: it is counted in the state.
     pub fn state(&self) -> Result<LoaderState<S>> {
         self.shared.state()
     }
 
-    fn with_part(&self, part: (usize, usize), device: &Device) -> Self {
-        let epoch = *self
-            .next_epoch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let position = if part == self.part {
-            self.position.clone()
-        } else {
-            self.position.slice()
-        };
+    fn on(&self, device: &Device, slice: Option<Arc<Slice>>) -> Self {
         Self {
             shared: self.shared.clone(),
             feed: self.feed.on(device),
-            part,
-            position,
-            next_epoch: Mutex::new(epoch),
+            slice,
         }
+    }
+
+    /// The examples of the data set that are its own.
+    fn part(&self) -> (usize, usize) {
+        let whole = (0, self.feed.examples());
+        self.slice.as_ref().map_or(whole, |slice| slice.part)
     }
 }
 
@@ -182,74 +183,54 @@ where
     O: Send + 'static,
 {
     fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<O> + 'a> {
-        let mut epoch = self
-            .next_epoch
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let planned = self.shared.plan(*epoch);
-        *epoch += 1;
-        match planned {
-            Ok((plan, skip)) => {
+        let failed =
+            |error| -> Box<dyn DataLoaderIterator<O> + 'a> { Box::new(Failed::new(error)) };
+        let (share, planned) = match &self.slice {
+            None => (Share::InStep(Place::WHOLE), self.shared.plan()),
+            Some(slice) => (
+                slice.begin(self.feed.examples()),
+                self.shared.plan_slice(slice),
+            ),
+        };
+        let (plan, skip) = match planned {
+            Ok(planned) => planned,
+            Err(error) => return failed(DatasetError::new(error)),
+        };
+        let (range, place) = match share {
+            Share::InStep(place) => (skip..plan.ids.len(), place),
+            Share::Part => {
                 let examples = self.feed.examples().max(1);
-                let place = |part: usize| plan.ids.len() * part / examples;
-                let range = place(self.part.0).max(skip)..place(self.part.1);
-                Box::new(self.feed.iterate(plan, range, self.position.clone()))
+                let at = |part: usize| plan.ids.len() * part / examples;
+                let (start, end) = self.part();
+                (at(start).max(skip)..at(end), Place::WHOLE)
             }
-            Err(error) => Box::new(Failed::new(DatasetError::new(error))),
+        };
+        let position = self.slice.as_ref().map(|slice| slice.position.clone());
+        let position = position.unwrap_or_else(|| self.shared.whole());
+        match self.feed.iterate(plan, range, place, position) {
+            Ok(batches) => Box::new(batches),
+            Err(error) => failed(error),
         }
     }
 
     fn num_items(&self) -> usize {
-        self.part.1 - self.part.0
+        let (start, end) = self.part();
+        end - start
     }
 
     fn to_device(&self, device: &Device) -> Arc<dyn DataLoader<O>> {
-        Arc::new(self.with_part(self.part, device))
+        Arc::new(self.on(device, self.slice.clone()))
     }
 
     fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<O>> {
-        let last = self.part.1;
-        let part = |offset: usize| (self.part.0 + offset).min(last);
-        let (start, end) = (part(start), part(end.max(start)));
-        Arc::new(self.with_part((start, end), &self.feed.device))
-    }
-}
-
-/// Brings losses back to a loader's sampler; clones are the same handle.
-///
-/// Keep one in the model (`#[module(skip)]`) and call it in `TrainStep::step`. Nothing is read from the device
-/// before the next epoch is planned.
-pub struct Feedback<S> {
-    shared: Arc<Shared<S>>,
-}
-
-impl<S> Clone for Feedback<S> {
-    fn clone(&self) -> Self {
-        let shared = self.shared.clone();
-        Self { shared }
-    }
-}
-
-impl<S> std::fmt::Debug for Feedback<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Feedback")
-    }
-}
-
-impl<S: Sampler + Clone> Feedback<S> {
-    /// Notes the unweighted losses, `[batch]`, of the examples of a batch. They are taken off the tape.
-    ///
-    /// A loss that is not finite is reported by the next epoch's first batch, or by [`flush`](Self::flush).
-    pub fn observe(&self, ids: Vec<usize>, losses: Tensor<1>) {
-        self.shared.note(ids, losses.inner());
-    }
-
-    /// Reads all pending losses and gives them to the sampler.
-    ///
-    /// # Errors
-    /// If one is NaN or infinite, an id is unknown, the lengths differ, or the device fails. The batches that
-    /// were pending are dropped then.
-    pub fn flush(&self) -> Result<()> {
-        self.shared.flush()
+        let own = self.part();
+        let at = |offset: usize| own.0.saturating_add(offset).min(own.1);
+        let part = (at(start), at(end.max(start)));
+        let slice = if part == own {
+            self.slice.clone()
+        } else {
+            Some(self.shared.slice(part))
+        };
+        Arc::new(self.on(self.feed.device(), slice))
     }
 }

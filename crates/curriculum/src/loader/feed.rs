@@ -10,56 +10,44 @@ use burn::data::dataloader::{DataLoaderIterator, Progress};
 use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::Device;
 
+use super::cuts::{Cut, Cuts, Place};
+use super::position::Position;
 use super::sample::Sample;
-use super::shared::Position;
+use super::workers::{Crew, Workers};
 use crate::batches::BatchSizes;
+use crate::error::CurriculumError;
 use crate::sampler::EpochPlan;
 
 /// Batches that a worker holds ready.
 const AHEAD: usize = 2;
 
 pub(super) struct Feed<I, O> {
-    dataset: Arc<dyn Dataset<I>>,
-    batcher: Arc<dyn Batcher<Sample<I>, O>>,
+    source: Source<I, O>,
     sizes: BatchSizes,
-    pub(super) workers: usize,
+    threads: usize,
+    workers: Workers,
     /// Leaves out the last batch of an epoch if it is not whole.
     pub(super) drop_last: bool,
-    pub(super) device: Device,
 }
 
-impl<I, O> Feed<I, O> {
-    pub(super) fn new(
-        dataset: Arc<dyn Dataset<I>>,
-        batcher: Arc<dyn Batcher<Sample<I>, O>>,
-        sizes: BatchSizes,
-        device: &Device,
-    ) -> Self {
-        Self {
-            dataset,
-            batcher,
-            sizes,
-            workers: 0,
-            drop_last: false,
-            device: device.clone(),
-        }
-    }
+/// What batches are made from.
+struct Source<I, O> {
+    dataset: Arc<dyn Dataset<I>>,
+    batcher: Arc<dyn Batcher<Sample<I>, O>>,
+    device: Device,
+}
 
-    pub(super) fn on(&self, device: &Device) -> Self {
+impl<I, O> Clone for Source<I, O> {
+    fn clone(&self) -> Self {
         Self {
             dataset: self.dataset.clone(),
             batcher: self.batcher.clone(),
-            sizes: self.sizes.clone(),
-            workers: self.workers,
-            drop_last: self.drop_last,
-            device: device.clone(),
+            device: self.device.clone(),
         }
     }
+}
 
-    pub(super) fn examples(&self) -> usize {
-        self.dataset.len()
-    }
-
+impl<I, O> Source<I, O> {
     /// The batch of a plan's positions.
     fn batch(&self, plan: &EpochPlan, cut: Cut) -> Result<O, DatasetError> {
         let Cut { batch, positions } = cut;
@@ -76,152 +64,180 @@ impl<I, O> Feed<I, O> {
     }
 }
 
+impl<I, O> Feed<I, O> {
+    pub(super) fn new(
+        dataset: Arc<dyn Dataset<I>>,
+        batcher: Arc<dyn Batcher<Sample<I>, O>>,
+        sizes: BatchSizes,
+        device: &Device,
+    ) -> Self {
+        let device = device.clone();
+        Self {
+            source: Source {
+                dataset,
+                batcher,
+                device,
+            },
+            sizes,
+            threads: 0,
+            workers: Workers::default(),
+            drop_last: false,
+        }
+    }
+
+    pub(super) fn on(&self, device: &Device) -> Self {
+        let source = self.source.clone();
+        let device = device.clone();
+        Self {
+            source: Source { device, ..source },
+            sizes: self.sizes.clone(),
+            threads: self.threads,
+            workers: self.workers.clone(),
+            drop_last: self.drop_last,
+        }
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.source.device
+    }
+
+    pub(super) fn examples(&self) -> usize {
+        self.source.dataset.len()
+    }
+
+    pub(super) fn set_threads(&mut self, threads: usize) {
+        self.threads = threads;
+        self.workers = Workers::default();
+    }
+}
+
 impl<I: Send + Sync + 'static, O: Send + 'static> Feed<I, O> {
     /// Batches over a part of a plan, numbered on from what was delivered; the position is told of each.
     pub(super) fn iterate(
         &self,
         plan: Arc<EpochPlan>,
         range: Range<usize>,
+        place: Place,
         position: Arc<Position>,
-    ) -> Batches<I, O> {
-        let cuts = Cuts {
-            sizes: self.sizes.clone(),
-            batch: position.batches(),
-            next: range.start,
-            end: range.end,
-            drop_last: self.drop_last,
+    ) -> Result<Batches<I, O>, DatasetError> {
+        let sizes = self.sizes.clone();
+        let cuts = Cuts::new(sizes, place, self.drop_last, position.batches(), range);
+        // A size that the next step may change can't be read ahead.
+        let ahead = if self.threads > 0 && self.sizes.is_planned() {
+            let crew = self.workers.crew(self.threads)?;
+            Some(Ahead::new(&self.source, &plan, &cuts, crew))
+        } else {
+            None
         };
-        let mut batches = Batches {
-            feed: self.on(&self.device),
-            first: (range.start, cuts.batch),
+        position.deliver(cuts.delivered(), cuts.batch);
+        Ok(Batches {
+            source: self.source.clone(),
+            done: 0,
+            total: cuts.examples(),
             cuts,
             plan,
             position,
-            workers: Vec::new(),
-        };
-        // A size that the next step may change can't be read ahead.
-        if self.sizes.is_planned() {
-            let workers = 0..self.workers;
-            batches.workers = workers.map(|worker| batches.spawn(worker)).collect();
-        }
-        batches
+            ahead,
+        })
     }
 }
 
-/// A batch's number in the run and its positions in the plan.
-struct Cut {
-    batch: usize,
-    positions: Range<usize>,
+/// An epoch whose batches a crew makes.
+struct Ahead<O> {
+    first: usize,
+    /// Thread `w` makes the batches `w`, `w + threads`, ... These are dropped before the crew goes back, which ends an epoch
+    /// that was given up.
+    receivers: Vec<Receiver<Result<O, DatasetError>>>,
+    _crew: Crew,
 }
 
-/// Where a part of a plan is cut into batches.
-#[derive(Clone)]
-struct Cuts {
-    sizes: BatchSizes,
-    batch: usize,
-    next: usize,
-    end: usize,
-    drop_last: bool,
-}
-
-impl Iterator for Cuts {
-    type Item = Result<Cut, DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.next >= self.end {
-            return None;
-        }
-        let size = match self.sizes.at(self.batch) {
-            Ok(size) => size,
-            Err(error) => {
-                self.next = self.end;
-                return Some(Err(DatasetError::new(error)));
-            }
+impl<O: Send + 'static> Ahead<O> {
+    fn new<I: Send + Sync + 'static>(
+        source: &Source<I, O>,
+        plan: &Arc<EpochPlan>,
+        cuts: &Cuts,
+        crew: Crew,
+    ) -> Self {
+        let threads = crew.threads();
+        let give = |thread: usize| {
+            let (sender, receiver) = sync_channel(AHEAD);
+            let (source, plan) = (source.clone(), plan.clone());
+            let own = cuts.clone().skip(thread).step_by(threads);
+            crew.give(thread, move || {
+                for cut in own {
+                    let batch = cut.and_then(|cut| source.batch(&plan, cut));
+                    // Nobody listens any more: the epoch was given up.
+                    if sender.send(batch).is_err() {
+                        break;
+                    }
+                }
+            });
+            receiver
         };
-        if self.drop_last && size > self.end - self.next {
-            self.next = self.end;
-            return None;
+        Self {
+            first: cuts.batch,
+            receivers: (0..threads).map(give).collect(),
+            _crew: crew,
         }
-        let batch = self.batch;
-        let positions = self.next..self.next.saturating_add(size).min(self.end);
-        self.next = positions.end;
-        self.batch += 1;
-        Some(Ok(Cut { batch, positions }))
+    }
+
+    fn take(&self, batch: usize) -> Result<O, DatasetError> {
+        let thread = (batch - self.first) % self.receivers.len().max(1);
+        let made = self.receivers.get(thread).and_then(|own| own.recv().ok());
+        made.unwrap_or_else(|| Err(DatasetError::new(CurriculumError::Worker)))
     }
 }
 
 /// The batches of one epoch, in the plan's order.
 pub(super) struct Batches<I, O> {
-    feed: Feed<I, O>,
+    source: Source<I, O>,
     plan: Arc<EpochPlan>,
-    /// The first position, and the number of the first batch.
-    first: (usize, usize),
     cuts: Cuts,
+    /// Examples delivered, and all that are.
+    done: usize,
+    total: usize,
     position: Arc<Position>,
-    /// Worker `w` makes the batches `w`, `w + workers`, ...
-    workers: Vec<Receiver<Result<O, DatasetError>>>,
-}
-
-impl<I: Send + Sync + 'static, O: Send + 'static> Batches<I, O> {
-    fn spawn(&self, worker: usize) -> Receiver<Result<O, DatasetError>> {
-        let (sender, receiver) = sync_channel(AHEAD);
-        let (feed, plan) = (self.feed.on(&self.feed.device), self.plan.clone());
-        let own = self.cuts.clone().skip(worker).step_by(feed.workers);
-        std::thread::spawn(move || {
-            for cut in own {
-                let batch = cut.and_then(|cut| feed.batch(&plan, cut));
-                // Nobody listens any more: the epoch was given up.
-                if sender.send(batch).is_err() {
-                    break;
-                }
-            }
-        });
-        receiver
-    }
-
-    fn make(&self, cut: Cut) -> Result<O, DatasetError> {
-        if self.workers.is_empty() {
-            return self.feed.batch(&self.plan, cut);
-        }
-        let worker = (cut.batch - self.first.1) % self.workers.len();
-        let made = self.workers[worker].recv();
-        made.unwrap_or_else(|gone| Err(DatasetError::new(gone)))
-    }
+    ahead: Option<Ahead<O>>,
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Iterator for Batches<I, O> {
     type Item = Result<O, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let first = self.cuts.next;
-        let Some(cut) = self.cuts.next() else {
-            let left = self.cuts.next - first;
-            if left > 0 {
-                // What is left of the epoch is dropped: no batch, but done with.
-                let Cuts { next, batch, .. } = self.cuts;
-                self.position.advance(left, next, batch);
+        let cut = self.cuts.next()?;
+        let made = cut.and_then(|cut| {
+            let examples = cut.positions.len();
+            let batch = match &self.ahead {
+                Some(ahead) => ahead.take(cut.batch),
+                None => self.source.batch(&self.plan, cut),
+            };
+            batch.map(|batch| (batch, examples))
+        });
+        Some(match made {
+            Ok((batch, examples)) => {
+                self.done += examples;
+                let (delivered, batches) = (self.cuts.delivered(), self.cuts.batch);
+                self.position.deliver(delivered, batches);
+                Ok(batch)
             }
-            return None;
-        };
-        let batch = cut.and_then(|cut| self.make(cut));
-        let Cuts {
-            next,
-            batch: batches,
-            ..
-        } = self.cuts;
-        match batch {
-            Ok(_) => self.position.advance(next - first, next, batches),
-            Err(_) => self.cuts.next = self.cuts.end,
-        }
-        Some(batch)
+            Err(error) => {
+                self.cuts.stop();
+                Err(error)
+            }
+        })
     }
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> DataLoaderIterator<O> for Batches<I, O> {
+    /// Complete with the last batch, even where the rest of the epoch is dropped: Burn's gradient accumulation ends there.
     fn progress(&self) -> Progress {
-        let (first, Cuts { next, end, .. }) = (self.first.0, &self.cuts);
-        let (done, total) = (next - first, end.saturating_sub(first));
-        Progress::new(done.min(total), total, Some("items".into()))
+        let unfinished = self.done.min(self.total.saturating_sub(1));
+        let done = if self.cuts.is_done() {
+            self.total
+        } else {
+            unfinished
+        };
+        Progress::new(done, self.total, Some("items".into()))
     }
 }
 

@@ -1,9 +1,15 @@
 //! From a sampler to Burn's batches, and from their losses back to the sampler.
 
 mod curriculum_loader;
+mod cuts;
 mod feed;
+mod feedback;
+mod pending;
+mod position;
 mod sample;
 mod shared;
+mod workers;
 
-pub use curriculum_loader::{CurriculumLoader, Feedback};
-pub use sample::{LoaderState, Sample};
+pub use curriculum_loader::CurriculumLoader;
+pub use feedback::Feedback;
+pub use sample::{LoaderState, Rejected, Sample};

@@ -7,7 +7,7 @@ use crate::sampler::EpochPlan;
 /// An item with its place in the data set and the weight of its loss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample<I> {
-    /// Position in the data set: what [`Feedback::observe`](super::Feedback::observe) wants back.
+    /// Position in the data set: what `Feedback::observe` wants back.
     pub id: usize,
     /// Number of its batch, counted over all epochs: a batcher whose crop or length changes during the run asks its
     /// schedule for this.
@@ -30,4 +30,16 @@ pub struct LoaderState<S> {
     /// Batches that were delivered in all epochs: where a plan of [`BatchSizes`](crate::BatchSizes) goes on.
     #[serde(default)]
     pub batches: usize,
+    /// Losses that were not finite.
+    #[serde(default)]
+    pub rejected: Rejected,
+}
+
+/// The losses that a sampler did not learn, because they are NaN or infinite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// How many, over the whole run.
+    pub losses: usize,
+    /// The example of the last of them.
+    pub last: Option<usize>,
 }

@@ -1,89 +1,44 @@
 //! What the slices of a loader and its feedback share.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::tensor::Tensor;
 
-use super::sample::LoaderState;
+use super::pending::Pending;
+use super::position::{Group, Planned, Position, Slice};
+use super::sample::{LoaderState, Rejected};
 use crate::error::{CurriculumError, Result};
 use crate::sampler::{EpochPlan, Sampler};
 
-/// Plans kept for slices that start an epoch later than others.
-const KEPT: usize = 8;
-
-/// How far a run came: examples of the running epoch, and batches of all epochs.
-pub(super) struct Position {
-    delivered: AtomicUsize,
-    batches: AtomicUsize,
-    /// Of the whole, what its slices have delivered of the running epoch together.
-    sliced: AtomicUsize,
-    /// Of a slice, the whole's.
-    whole: Option<Arc<Position>>,
-}
-
-impl Position {
-    pub(super) fn new(batches: usize) -> Self {
-        Self {
-            delivered: AtomicUsize::new(0),
-            batches: AtomicUsize::new(batches),
-            sliced: AtomicUsize::new(0),
-            whole: None,
-        }
-    }
-
-    /// A slice's own, from as many batches as the loader that is sliced.
-    pub(super) fn slice(self: &Arc<Self>) -> Arc<Self> {
-        let whole = self.whole.as_ref().unwrap_or(self).clone();
-        Arc::new(Self {
-            whole: Some(whole),
-            ..Self::new(self.batches())
-        })
-    }
-
-    pub(super) fn batches(&self) -> usize {
-        self.batches.load(Ordering::Relaxed)
-    }
-
-    /// After a batch of some examples.
-    pub(super) fn advance(&self, examples: usize, delivered: usize, batches: usize) {
-        self.delivered.store(delivered, Ordering::Relaxed);
-        self.batches.store(batches, Ordering::Relaxed);
-        if let Some(whole) = &self.whole {
-            whole.sliced.fetch_add(examples, Ordering::Relaxed);
-            whole.batches.fetch_max(batches, Ordering::Relaxed);
-        }
-    }
-
-    /// At an epoch of which some examples were delivered before.
-    fn start(&self, delivered: usize) {
-        self.delivered.store(delivered, Ordering::Relaxed);
-        self.sliced.store(delivered, Ordering::Relaxed);
-    }
-
-    /// Examples delivered of an epoch of so many: those of slices count once they are all of them.
-    fn delivered(&self, of: usize) -> usize {
-        if self.sliced.load(Ordering::Relaxed) >= of {
-            return of;
-        }
-        self.delivered.load(Ordering::Relaxed)
-    }
-}
-
 pub(super) struct Shared<S> {
     core: Mutex<Core<S>>,
-    position: Arc<Position>,
+    /// Held while losses are read and an epoch is planned, so that one thread does it and feedback never waits for a device.
+    planning: Mutex<()>,
+    whole: Arc<Position>,
 }
 
 struct Core<S> {
     sampler: S,
-    /// Plans by the number of their epoch since this loader was made.
-    plans: VecDeque<(usize, Arc<EpochPlan>)>,
-    /// The plan of a stopped run with what it had delivered: epoch 0 of this loader.
+    /// The plan of a stopped run with what it had delivered, before it goes on.
     resumed: Option<(EpochPlan, usize)>,
-    skip: usize,
-    pending: Vec<(Vec<usize>, Tensor<1>)>,
+    /// The epoch that is running, and the slices that deliver it, if it is not the whole.
+    running: Option<(Planned, Option<Arc<Group>>)>,
+    /// The slices that were made since the last epoch began.
+    next_slices: Option<Arc<Group>>,
+    pending: Pending,
+    rejected: Rejected,
+}
+
+impl<S> Core<S> {
+    /// Batches that were delivered over all epochs.
+    fn batches(&self, whole: &Position) -> usize {
+        let slices = self
+            .running
+            .as_ref()
+            .and_then(|(_, slices)| slices.as_ref());
+        let of_slices = slices.and_then(|slices| slices.batches());
+        of_slices.unwrap_or_else(|| whole.batches())
+    }
 }
 
 impl<S> Shared<S> {
@@ -93,12 +48,14 @@ impl<S> Shared<S> {
         Self {
             core: Mutex::new(Core {
                 sampler: state.sampler,
-                plans: VecDeque::new(),
                 resumed,
-                skip: 0,
-                pending: Vec::new(),
+                running: None,
+                next_slices: None,
+                pending: Pending::default(),
+                rejected: state.rejected,
             }),
-            position: Arc::new(Position::new(state.batches)),
+            planning: Mutex::default(),
+            whole: Arc::new(Position::new(state.batches)),
         }
     }
 
@@ -106,86 +63,143 @@ impl<S> Shared<S> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn position(&self) -> Arc<Position> {
-        self.position.clone()
+    fn lock_planning(&self) -> MutexGuard<'_, ()> {
+        self.planning.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The position of the loader that is no slice.
+    pub(super) fn whole(&self) -> Arc<Position> {
+        self.whole.clone()
+    }
+
+    /// A slice of the training that begins next.
+    pub(super) fn slice(&self, part: (usize, usize)) -> Arc<Slice> {
+        let mut core = self.lock();
+        let batches = core.batches(&self.whole);
+        let open = core.next_slices.take().filter(|group| !group.has_begun());
+        let group = open.unwrap_or_default();
+        core.next_slices = Some(group.clone());
+        Slice::new(part, &group, batches)
     }
 
     pub(super) fn note(&self, ids: Vec<usize>, losses: Tensor<1>) {
-        self.lock().pending.push((ids, losses));
+        self.lock().pending.note(ids, losses);
+    }
+
+    pub(super) fn rejected(&self) -> Rejected {
+        self.lock().rejected
     }
 }
 
 impl<S: Sampler + Clone> Shared<S> {
-    /// The plan of an epoch, made by whoever asks first, and how much of it was delivered before.
-    pub(super) fn plan(&self, epoch: usize) -> Result<(Arc<EpochPlan>, usize)> {
+    /// A new epoch for the whole, and how much of it was delivered before.
+    pub(super) fn plan(&self) -> Result<Planned> {
+        let _one = self.lock_planning();
+        let planned = self.next_plan()?;
         let mut core = self.lock();
-        if let Some((_, plan)) = core.plans.iter().find(|(number, _)| *number == epoch) {
-            return Ok((plan.clone(), if epoch == 0 { core.skip } else { 0 }));
+        let batches = core.batches(&self.whole);
+        self.whole.deliver(planned.1, batches);
+        core.running = Some((planned.clone(), None));
+        Ok(planned)
+    }
+
+    /// The next epoch of a slice, made by whichever of its group asks first.
+    pub(super) fn plan_slice(&self, slice: &Slice) -> Result<Planned> {
+        let _one = self.lock_planning();
+        if let Some(planned) = slice.next_plan()? {
+            return Ok(planned);
         }
-        let (plan, skip) = match core.resumed.take() {
-            Some(resumed) => resumed,
-            None => {
-                core.flush()?;
-                (core.sampler.plan(), 0)
-            }
+        let planned = self.next_plan()?;
+        let mut core = self.lock();
+        slice.planned(&planned, core.batches(&self.whole));
+        core.running = Some((planned.clone(), Some(slice.group().clone())));
+        Ok(planned)
+    }
+
+    fn next_plan(&self) -> Result<Planned> {
+        let resumed = self.lock().resumed.take();
+        if let Some((plan, delivered)) = resumed {
+            return Ok((Arc::new(plan), delivered));
+        }
+        self.teach()?;
+        let mut core = self.lock();
+        let plan = core.sampler.plan();
+        tracing::debug!(examples = plan.ids.len(), "planned an epoch");
+        check_plan(&plan, core.sampler.examples())?;
+        Ok((Arc::new(plan), 0))
+    }
+
+    /// Reads all pending losses and gives them to the sampler.
+    fn teach(&self) -> Result<()> {
+        let (pending, examples) = {
+            let mut core = self.lock();
+            (std::mem::take(&mut core.pending), core.sampler.examples())
         };
-        tracing::debug!(epoch, examples = plan.ids.len(), "planned an epoch");
-        let plan = Arc::new(plan);
-        core.skip = skip;
-        core.plans.push_back((epoch, plan.clone()));
-        if core.plans.len() > KEPT {
-            core.plans.pop_front();
-        }
-        self.position.start(skip);
-        Ok((plan, skip))
+        let losses = pending.read(examples);
+        let Core {
+            sampler, rejected, ..
+        } = &mut *self.lock();
+        losses.teach(sampler, rejected)
     }
 
     pub(super) fn flush(&self) -> Result<()> {
-        self.lock().flush()
+        let _one = self.lock_planning();
+        let before = self.rejected().losses;
+        self.teach()?;
+        let Rejected { losses, last } = self.rejected();
+        match last {
+            Some(last) if losses > before => Err(CurriculumError::Rejected {
+                losses: losses - before,
+                last,
+            }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn state(&self) -> Result<LoaderState<S>> {
-        let mut core = self.lock();
-        core.flush()?;
-        if let Some((plan, delivered)) = &core.resumed {
-            return Ok(LoaderState {
-                sampler: core.sampler.clone(),
-                plan: Some(plan.clone()),
-                delivered: *delivered,
-                batches: self.position.batches(),
-            });
-        }
-        let plan = core.plans.back().map(|(_, plan)| plan.as_ref().clone());
-        let examples = plan.as_ref().map_or(0, |plan| plan.ids.len());
+        let _one = self.lock_planning();
+        self.teach()?;
+        let core = self.lock();
+        let (plan, delivered) = match (&core.resumed, &core.running) {
+            (Some((plan, delivered)), _) => (Some(plan.clone()), *delivered),
+            (None, Some(((plan, skipped), slices))) => {
+                let delivered = match slices {
+                    Some(slices) => slices.delivered(*skipped),
+                    None => self.whole.delivered(),
+                };
+                (Some(plan.as_ref().clone()), delivered)
+            }
+            (None, None) => (None, 0),
+        };
         Ok(LoaderState {
             sampler: core.sampler.clone(),
             plan,
-            delivered: self.position.delivered(examples),
-            batches: self.position.batches(),
+            delivered,
+            batches: core.batches(&self.whole),
+            rejected: core.rejected,
         })
     }
 }
 
-impl<S: Sampler> Core<S> {
-    /// Reads all pending losses in one transfer and gives them to the sampler.
-    fn flush(&mut self) -> Result<()> {
-        if self.pending.is_empty() {
-            return Ok(());
-        }
-        let (mut ids, mut losses) = (Vec::new(), Vec::new());
-        for (batch, values) in std::mem::take(&mut self.pending) {
-            let (count, found) = (batch.len(), values.dims()[0]);
-            if count != found {
-                return Err(CurriculumError::Lengths {
-                    ids: count,
-                    losses: found,
-                });
-            }
-            ids.extend(batch);
-            losses.push(values);
-        }
-        let host = Tensor::cat(losses, 0).try_into_vec_as::<f32>();
-        let host = host.map_err(|error| CurriculumError::Read(error.to_string()))?;
-        self.sampler.observe(&ids, &host)
+/// Refuses a plan that can't be delivered.
+pub(super) fn check_plan(plan: &EpochPlan, examples: usize) -> Result<()> {
+    if let Some(id) = plan.ids.iter().copied().find(|id| *id >= examples) {
+        return Err(CurriculumError::UnknownExample { id, examples });
+    }
+    let Some(weights) = &plan.weights else {
+        return Ok(());
+    };
+    let ids = plan.ids.len();
+    let bad = weights.iter().position(|weight| !weight.is_finite());
+    let position = bad.or((weights.len() != ids).then_some(weights.len().min(ids)));
+    match position {
+        None => Ok(()),
+        Some(position) => Err(CurriculumError::Weight {
+            position,
+            weight: weights
+                .get(position)
+                .map_or("missing".into(), f32::to_string),
+            ids,
+        }),
     }
 }
