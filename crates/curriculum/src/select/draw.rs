@@ -11,10 +11,10 @@ pub(crate) fn generator(seed: u64, epoch: usize) -> ChaCha8Rng {
     rng
 }
 
-/// `floor(share * examples)` distinct ids, uniformly, in rising order: one pass (Knuth's algorithm
+/// `floor(share * examples)` distinct ids, at least one, uniformly, in rising order: one pass (Knuth's algorithm
 /// S), so that what follows reads memory in order.
 pub(crate) fn subset(share: f64, examples: usize, rng: &mut impl Rng) -> Vec<usize> {
-    let count = count(share, examples);
+    let count = count(share, examples).max(1).min(examples);
     if count == examples {
         return (0..examples).collect();
     }

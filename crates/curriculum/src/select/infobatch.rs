@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draw::{count, generator};
 use super::scores::Scores;
+use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_examples};
 use crate::sampler::{EpochPlan, Sampler};
 
@@ -17,7 +18,7 @@ use crate::sampler::{EpochPlan, Sampler};
 /// | field | default | range |
 /// |---|---|---|
 /// | `epochs` | required | 1 or more: the length of the run |
-/// | `prune_ratio` | 0.5 | `0..1`: the share of low-loss examples dropped |
+/// | `prune_ratio` | 0.5 | `0..1`: the share of low-loss examples dropped; at least a tenth of them is kept |
 /// | `delta` | 0.875 | `0..=1`: the part of the run that prunes |
 /// | `seed` | 0 | any |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +72,15 @@ impl InfoBatchConfig {
     /// If a parameter is out of its range or there is no example.
     pub fn init(&self, examples: usize) -> Result<InfoBatch> {
         check_examples(examples)?;
+        self.check()?;
+        Ok(InfoBatch {
+            config: self.clone(),
+            scores: Scores::new(examples),
+            epoch: 0,
+        })
+    }
+
+    fn check(&self) -> Result<()> {
         check("epochs", self.epochs as f64, self.epochs > 0, "1 or more")?;
         let (ratio, delta) = (self.prune_ratio, self.delta);
         check(
@@ -79,21 +89,23 @@ impl InfoBatchConfig {
             (0.0..1.0).contains(&ratio),
             "0 to below 1",
         )?;
-        check("delta", delta, (0.0..=1.0).contains(&delta), "0 to 1")?;
-        Ok(InfoBatch {
-            config: self.clone(),
-            scores: Scores::new(examples),
-            epoch: 0,
-        })
+        check("delta", delta, (0.0..=1.0).contains(&delta), "0 to 1")
+    }
+
+    fn keep(&self) -> f64 {
+        (1.0 - self.prune_ratio).clamp(0.1, 1.0)
     }
 }
 
 /// InfoBatch: unbiased dynamic pruning.
 ///
-/// Each kept example with a loss strictly below the mean weighs `1 / (1 - r)`, all others 1; from the first
-/// annealing epoch on, all examples are used with weight 1. (The released code resets weights only when
-/// `delta * epochs` is a whole number; here they always are.) The loss of a batch is `mean(weight * loss)`, and the
-/// stored scores are the unweighted losses.
+/// Of the `L` examples with a loss strictly below the mean, `floor(keep L)` are kept, at least one, with `keep = max(1 - r, 0.1)`; each of
+/// them weighs `L / kept`, all others weigh 1; from the first annealing epoch on, all examples are used with weight 1. The loss of a
+/// batch is `mean(weight * loss)`, and the stored scores are the unweighted losses.
+///
+/// Differs from the released code in three places. There a kept example weighs `1 / keep`, which is less than `L / kept` where
+/// `keep L` is no whole number: the weights do not make up for what was dropped then. There none of one low-loss example is kept with the
+/// default ratio. And there weights are reset only when `delta * epochs` is a whole number; here they always are.
 ///
 /// ```
 /// use regimen_curriculum::{InfoBatchConfig, Sampler};
@@ -107,10 +119,19 @@ impl InfoBatchConfig {
 /// # Ok::<(), regimen_curriculum::CurriculumError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct InfoBatch {
     config: InfoBatchConfig,
     scores: Scores,
     epoch: usize,
+}
+checked_serde!(InfoBatch);
+
+impl Checked for InfoBatch {
+    fn check(&self) -> Result<()> {
+        self.config.check()?;
+        self.scores.check()
+    }
 }
 
 impl Sampler for InfoBatch {
@@ -133,9 +154,9 @@ impl Sampler for InfoBatch {
         let mean = (total / scores.len() as f64) as f32;
         let low = |id: &usize| scores[*id] < mean;
         let lows = order.iter().filter(|id| low(id)).count();
-        let keep = 1.0 - self.config.prune_ratio;
         // The first of the shuffled low-loss examples are a uniform draw.
-        let mut places = count(keep, lows);
+        let mut places = count(self.config.keep(), lows).max(1).min(lows);
+        let weight = (lows as f64 / places.max(1) as f64) as f32;
         let mut ids = Vec::with_capacity(scores.len() - lows + places);
         let mut weights = Vec::with_capacity(ids.capacity());
         for id in order {
@@ -145,7 +166,7 @@ impl Sampler for InfoBatch {
             } else if places > 0 {
                 places -= 1;
                 ids.push(id);
-                weights.push((1.0 / keep) as f32);
+                weights.push(weight);
             }
         }
         // The kept low-loss examples came first among their kind: mix them in again.
@@ -180,6 +201,38 @@ mod tests {
             assert_eq!(plan.weight(position), expected);
         }
         assert!(plan.ids.contains(&4) && plan.ids.contains(&5));
+    }
+
+    fn after(losses: &[f32], ratio: f64) -> EpochPlan {
+        let config = InfoBatchConfig::new(10).with_prune_ratio(ratio);
+        let mut sampler = config.init(losses.len()).unwrap();
+        let ids: Vec<usize> = (0..losses.len()).collect();
+        sampler.observe(&ids, losses).unwrap();
+        sampler.plan()
+    }
+
+    #[test]
+    fn one_low_loss_example_is_kept() {
+        let mut plan = after(&[0.1, 2.0, 2.0], 0.5);
+        plan.ids.sort_unstable();
+        assert_eq!(plan.ids, [0, 1, 2]);
+        assert_eq!(plan.weights, Some(vec![1.0; 3]));
+    }
+
+    #[test]
+    fn a_tenth_of_the_low_losses_is_kept_at_least() {
+        let mut losses = vec![0.1; 40];
+        losses.extend([3.0; 5]);
+        let plan = after(&losses, 0.99);
+        assert_eq!(plan.ids.iter().filter(|id| **id < 40).count(), 4);
+        assert_eq!(plan.weights.unwrap().iter().sum::<f32>(), 45.0);
+    }
+
+    #[test]
+    fn an_odd_number_of_low_losses_is_made_up_for() {
+        let plan = after(&[0.1, 0.1, 0.1, 0.1, 0.1, 9.0], 0.5);
+        assert_eq!(plan.ids.len(), 3);
+        assert_eq!(plan.weights.unwrap().iter().sum::<f32>(), 6.0);
     }
 
     #[test]

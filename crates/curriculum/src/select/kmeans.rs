@@ -6,16 +6,21 @@
 
 use rayon::prelude::*;
 
-/// Values up to this many are clustered one by one; more are first put into as many bins of equal
-/// width between the least and the greatest.
+/// Distinct values up to this many are clustered one by one. More are first put into atoms of neighbours: each holds at most
+/// a share of this many of the values, and spans at most a share of this many of their range.
 const ATOMS: usize = 4096;
+
+/// Rounds that bring the cuts between atoms to the best places between values.
+const ROUNDS: usize = 100;
 
 /// The cuts between the clusters of least squared deviation: a value belongs to the cluster whose
 /// number is the count of cuts at or below it. Rising; at most `k - 1`, fewer if there are fewer
 /// distinct values than `k`.
 ///
-/// The optimum is found by dynamic programming, so the result does not depend on a start. Above 4,096 values the
-/// optimum is over bins of 1/4096 of the range. Values must be finite.
+/// The optimum is found by dynamic programming, so the result does not depend on a start. Above 4,096 distinct values the
+/// optimum is over at most about 8,200 atoms of neighbours, each with a 4,096th of the values or of their range, and Lloyd's rounds
+/// move its cuts between single values; one value far from all others does not make the others one. Values that are not finite are
+/// left out.
 ///
 /// ```
 /// use regimen_curriculum::select::kmeans::{cluster, cuts};
@@ -30,13 +35,23 @@ pub fn cuts(values: &[f32], k: usize) -> Vec<f32> {
     if values.is_empty() || k < 2 {
         return Vec::new();
     }
-    let atoms = if values.len() <= ATOMS {
-        sorted(values)
+    let mut sorted: Vec<f32> = values
+        .par_iter()
+        .copied()
+        .filter(|v| v.is_finite())
+        .collect();
+    sorted.par_sort_unstable_by(f32::total_cmp);
+    let distinct = sorted.chunk_by(|a, b| a == b).count();
+    let starts = if distinct <= ATOMS {
+        let atoms = atoms(&sorted, 1, 0.0);
+        optimum(&atoms, k.min(atoms.len()))
     } else {
-        binned(values)
+        let range = f64::from(sorted[sorted.len() - 1]) - f64::from(sorted[0]);
+        let atoms = atoms(&sorted, sorted.len().div_ceil(ATOMS), range / ATOMS as f64);
+        let starts = optimum(&atoms, k.min(atoms.len()));
+        moved(&sorted, starts)
     };
-    let starts = optimum(&atoms, k.min(atoms.len()));
-    starts.into_iter().map(|start| atoms[start].cut).collect()
+    starts.into_iter().map(|start| sorted[start]).collect()
 }
 
 /// The cluster of a value.
@@ -47,75 +62,81 @@ pub fn cluster(cuts: &[f32], value: f32) -> usize {
 
 /// Values that stay together.
 struct Atom {
+    /// The place of the first of them in the sorted values.
+    first: usize,
     count: f64,
     sum: f64,
-    /// What separates this atom from the one below it.
-    cut: f32,
+    squares: f64,
 }
 
-/// An atom for every distinct value.
-fn sorted(values: &[f32]) -> Vec<Atom> {
-    let mut values = values.to_vec();
-    values.sort_unstable_by(f32::total_cmp);
+/// Atoms of distinct values: one ends when it holds so many values, or spans so much.
+fn atoms(sorted: &[f32], many: usize, span: f64) -> Vec<Atom> {
     let mut atoms: Vec<Atom> = Vec::new();
-    let runs = values.chunk_by(|a, b| a == b);
-    for run in runs {
-        let count = run.len() as f64;
-        atoms.push(Atom {
-            count,
-            sum: f64::from(run[0]) * count,
-            cut: run[0],
-        });
+    let mut first = 0;
+    for run in sorted.chunk_by(|a, b| a == b) {
+        let (value, count) = (f64::from(run[0]), run.len() as f64);
+        let goes_on = |atom: &&mut Atom| {
+            let low = f64::from(sorted[atom.first]);
+            atom.count + count <= many as f64 && value - low <= span
+        };
+        match atoms.last_mut().filter(goes_on) {
+            Some(atom) => {
+                atom.count += count;
+                atom.sum += value * count;
+                atom.squares += value * value * count;
+            }
+            None => atoms.push(Atom {
+                first,
+                count,
+                sum: value * count,
+                squares: value * value * count,
+            }),
+        }
+        first += run.len();
     }
     atoms
 }
 
-/// An atom for every bin that holds a value.
-fn binned(values: &[f32]) -> Vec<Atom> {
-    let bounds = values.par_iter().fold(
-        || (f32::INFINITY, f32::NEG_INFINITY),
-        |(low, high), value| (low.min(*value), high.max(*value)),
-    );
-    let (low, high) = bounds.reduce(
-        || (f32::INFINITY, f32::NEG_INFINITY),
-        |a, b| (a.0.min(b.0), a.1.max(b.1)),
-    );
-    if low == high {
-        return sorted(&values[..1]);
+/// Lloyd's rounds over sorted values: each cut moves to the middle between the means beside it, as long as the deviation falls.
+fn moved(sorted: &[f32], mut starts: Vec<usize>) -> Vec<usize> {
+    let mut total = 0.0;
+    let mut sums = Vec::with_capacity(sorted.len() + 1);
+    sums.push(0.0);
+    for value in sorted {
+        total += f64::from(*value);
+        sums.push(total);
     }
-    let scale = ATOMS as f32 / (high - low);
-    let empty = || vec![(0_u32, 0.0_f64, f32::INFINITY); ATOMS];
-    let bins = values
-        .par_chunks(1 << 16)
-        .fold(empty, |mut bins, chunk| {
-            for value in chunk {
-                let bin = (((value - low) * scale) as usize).min(ATOMS - 1);
-                let (count, sum, least) = &mut bins[bin];
-                *count += 1;
-                *sum += f64::from(*value);
-                *least = least.min(*value);
-            }
-            bins
-        })
-        .collect::<Vec<_>>();
-    // Chunks are added in their order, so that the sums do not depend on the threads.
-    let mut total = empty();
-    for part in bins {
-        for (all, own) in total.iter_mut().zip(part) {
-            *all = (all.0 + own.0, all.1 + own.1, all.2.min(own.2));
+    let bounds = |starts: &[usize]| -> Vec<usize> {
+        let ends = std::iter::once(0).chain(starts.iter().copied());
+        ends.chain([sorted.len()]).collect()
+    };
+    let sum = |part: &[usize]| sums[part[1]] - sums[part[0]];
+    let count = |part: &[usize]| (part[1] - part[0]) as f64;
+    let explained = |bounds: &[usize]| -> f64 {
+        bounds
+            .windows(2)
+            .map(|part| sum(part).powi(2) / count(part))
+            .sum()
+    };
+    let mut best = explained(&bounds(&starts));
+    for _ in 0..ROUNDS {
+        let all = bounds(&starts);
+        let means: Vec<f64> = all.windows(2).map(|part| sum(part) / count(part)).collect();
+        let middles = means.windows(2).map(|pair| f64::midpoint(pair[0], pair[1]));
+        let next: Vec<usize> = middles
+            .map(|middle| sorted.partition_point(|value| f64::from(*value) < middle))
+            .collect();
+        let all = bounds(&next);
+        let now = explained(&all);
+        if all.windows(2).any(|part| part[0] >= part[1]) || now <= best {
+            break;
         }
+        (starts, best) = (next, now);
     }
-    let filled = total.into_iter().filter(|(count, ..)| *count > 0);
-    filled
-        .map(|(count, sum, cut)| Atom {
-            count: f64::from(count),
-            sum,
-            cut,
-        })
-        .collect()
+    starts
 }
 
-/// The first atom of each cluster but the lowest, at the least total squared deviation.
+/// The place of the first value of each cluster but the lowest, at the least total squared deviation.
 fn optimum(atoms: &[Atom], k: usize) -> Vec<usize> {
     let prefix = Prefix::new(atoms);
     let n = atoms.len();
@@ -137,16 +158,17 @@ fn optimum(atoms: &[Atom], k: usize) -> Vec<usize> {
     let mut starts = Vec::with_capacity(k);
     for choice in choices.iter().rev() {
         end = choice[end];
-        starts.push(end);
+        starts.push(atoms[end].first);
     }
     starts.reverse();
     starts
 }
 
-/// Sums from the start, of counts, values and `sum^2 / count` inside atoms.
+/// Sums from the start, of counts, values and squares.
 struct Prefix {
     count: Vec<f64>,
     sum: Vec<f64>,
+    squares: Vec<f64>,
 }
 
 impl Prefix {
@@ -164,17 +186,19 @@ impl Prefix {
         Self {
             count: running(|atom| atom.count),
             sum: running(|atom| atom.sum),
+            squares: running(|atom| atom.squares),
         }
     }
 
-    /// The squared deviation of atoms `start..end` from their mean, less the sum of squares, which
-    /// is the same for every clustering.
+    /// The squared deviation of atoms `start..end` from their mean.
     fn deviation(&self, start: usize, end: usize) -> f64 {
-        if start >= end {
+        // One atom is no choice; its rounding error, which for a huge value exceeds the deviation of all others, is none either.
+        if end <= start + 1 {
             return 0.0;
         }
         let sum = self.sum[end] - self.sum[start];
-        -sum * sum / (self.count[end] - self.count[start])
+        let squares = self.squares[end] - self.squares[start];
+        (squares - sum * sum / (self.count[end] - self.count[start])).max(0.0)
     }
 }
 
@@ -240,10 +264,59 @@ mod tests {
         assert!(cuts(&VALUES, 1).is_empty());
     }
 
+    /// 4,999 scores spread over 0 to 1, and a huge one.
+    fn outlier(huge: f32) -> Vec<f32> {
+        let mut values: Vec<f32> = (0..4999).map(|i| i as f32 / 4998.0).collect();
+        values.push(huge);
+        values
+    }
+
     #[test]
-    fn bins_find_the_clusters_of_many_values() {
+    fn one_huge_value_does_not_make_the_others_one() {
+        for huge in [1e4, 1e30] {
+            let cuts = cuts(&outlier(huge), 5);
+            assert_eq!(cuts.len(), 4, "{cuts:?}");
+            for (cut, best) in cuts.iter().zip([0.25, 0.5, 0.75, huge]) {
+                assert!((cut - best).abs() < 2e-3 * best, "{cuts:?}");
+            }
+        }
+        // The same at every scale, and below the others.
+        let tiny: Vec<f32> = outlier(1e4).iter().map(|value| -value * 1e-6).collect();
+        let cuts = cuts(&tiny, 5);
+        let inner = cuts.iter().filter(|cut| **cut > -1e-6).count();
+        assert_eq!((cuts.len(), inner), (4, 3), "{cuts:?}");
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_left_out() {
+        let mut values = VALUES.to_vec();
+        values.extend([f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+        assert_eq!(cuts(&values, 3), cuts(&VALUES, 3));
+        assert!(cuts(&[f32::NAN; 3], 3).is_empty());
+        assert_eq!(cuts(&[f32::MIN, f32::MAX], 9), [f32::MAX]);
+    }
+
+    #[test]
+    fn atoms_of_many_values_come_near_the_optimum_of_all() {
+        let values: Vec<f32> = (0..20_000_u32)
+            .map(|i| ((i.wrapping_mul(2_654_435_761) >> 8) as f32 / 1e6).powi(3))
+            .collect();
+        let mut sorted = values.clone();
+        sorted.sort_by(f32::total_cmp);
+        let every = atoms(&sorted, 1, 0.0);
+        let exact = optimum(&every, 6);
+        let found = cuts(&values, 6);
+        assert_eq!(found.len(), exact.len());
+        for (cut, start) in found.iter().zip(exact) {
+            let place = sorted.partition_point(|value| value < cut);
+            assert!(place.abs_diff(start) <= 3, "{place} {start}");
+        }
+    }
+
+    #[test]
+    fn atoms_find_the_clusters_of_many_values() {
         let many: Vec<f32> = (0..100_000)
-            .map(|i| VALUES[i % 10] + (i / 10) as f32 * 1e-7)
+            .map(|i| VALUES[i % 10] + (i / 10) as f32 * 1e-6)
             .collect();
         let cuts = cuts(&many, 4);
         let groups: Vec<usize> = many[..10].iter().map(|v| cluster(&cuts, *v)).collect();

@@ -8,15 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use super::draw::{count, generator, shuffled, subset};
 use super::scores;
+use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_examples};
 use crate::sampler::{EpochPlan, Sampler};
 
 /// All examples in a new random order each epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Uniform {
     examples: usize,
     seed: u64,
     epoch: usize,
+}
+
+checked_serde!(Uniform);
+
+impl Checked for Uniform {
+    fn check(&self) -> Result<()> {
+        check_examples(self.examples)
+    }
 }
 
 impl Uniform {
@@ -53,18 +63,31 @@ impl Sampler for Uniform {
 
 /// A new random share of the examples each epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct DynamicRandom {
     all: Uniform,
     keep: f64,
 }
 
+checked_serde!(DynamicRandom);
+
+impl Checked for DynamicRandom {
+    fn check(&self) -> Result<()> {
+        check_keep(self.keep)
+    }
+}
+
+fn check_keep(keep: f64) -> Result<()> {
+    check("keep", keep, keep > 0.0 && keep <= 1.0, "above 0, up to 1")
+}
+
 impl DynamicRandom {
-    /// Keeps `floor(keep * examples)` an epoch, `keep` above 0 and up to 1.
+    /// Keeps `floor(keep * examples)` an epoch, at least one, `keep` above 0 and up to 1.
     ///
     /// # Errors
     /// If there is no example, or `keep` is out of range.
     pub fn new(examples: usize, keep: f64, seed: u64) -> Result<Self> {
-        check("keep", keep, keep > 0.0 && keep <= 1.0, "above 0, up to 1")?;
+        check_keep(keep)?;
         let all = Uniform::new(examples, seed)?;
         Ok(Self { all, keep })
     }
@@ -89,13 +112,22 @@ impl Sampler for DynamicRandom {
 
 /// The first share of the examples for ever, in a new random order each epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct StaticSubset {
     all: Uniform,
     keep: f64,
 }
 
+checked_serde!(StaticSubset);
+
+impl Checked for StaticSubset {
+    fn check(&self) -> Result<()> {
+        check_keep(self.keep)
+    }
+}
+
 impl StaticSubset {
-    /// Keeps the first `floor(keep * examples)`, `keep` above 0 and up to 1.
+    /// Keeps the first `floor(keep * examples)`, at least one, `keep` above 0 and up to 1.
     ///
     /// # Errors
     /// If there is no example, or `keep` is out of range.
@@ -113,7 +145,8 @@ impl Sampler for StaticSubset {
     fn plan(&mut self) -> EpochPlan {
         self.all.epoch += 1;
         let mut rng = generator(self.all.seed, self.all.epoch);
-        let kept = (0..count(self.keep, self.all.examples)).collect();
+        let kept = count(self.keep, self.all.examples).max(1);
+        let kept = (0..kept).collect();
         EpochPlan::new(shuffled(kept, &mut rng))
     }
 

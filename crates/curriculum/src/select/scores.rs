@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{CurriculumError, Result};
+use crate::error::{CurriculumError, Result, check_examples};
 
 /// What a score is before its example was trained on.
 const INITIAL: f32 = 3.0;
@@ -13,6 +13,18 @@ pub(crate) struct Scores(Vec<f32>);
 impl Scores {
     pub(crate) fn new(examples: usize) -> Self {
         Self(vec![INITIAL; examples])
+    }
+
+    /// Refuses no scores, and scores that are not finite: from a file they may be anything.
+    pub(crate) fn check(&self) -> Result<()> {
+        check_examples(self.0.len())?;
+        match self.0.iter().position(|score| !score.is_finite()) {
+            None => Ok(()),
+            Some(id) => Err(CurriculumError::NotFinite {
+                id,
+                loss: self.0[id],
+            }),
+        }
     }
 
     pub(crate) fn values(&self) -> &[f32] {

@@ -4,15 +4,17 @@
 //!
 //! Source: Zhou et al., "Scale Efficient Training for Large Datasets", CVPR 2025, arXiv 2503.13385.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 
-use rand::RngExt;
+use rand::{Rng, RngExt};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::draw::{generator, shuffled, subset};
 use super::kmeans::{cluster, cuts};
 use super::scores::Scores;
+use crate::checked::{Checked, checked_serde};
 use crate::error::{Result, check, check_examples};
 use crate::sampler::{EpochPlan, Sampler};
 
@@ -100,6 +102,16 @@ impl SetaConfig {
     /// If a parameter is out of its range or there is no example.
     pub fn init(&self, examples: usize) -> Result<Seta> {
         check_examples(examples)?;
+        self.check()?;
+        Ok(Seta {
+            config: self.clone(),
+            scores: Scores::new(examples),
+            epoch: 0,
+            pruned: 0,
+        })
+    }
+
+    fn check(&self) -> Result<()> {
         let (ratio, alpha, delta) = (self.prune_ratio, self.window_scale, self.delta);
         check("epochs", self.epochs as f64, self.epochs > 0, "1 or more")?;
         check(
@@ -122,13 +134,7 @@ impl SetaConfig {
             width > 0,
             "wide enough for one group",
         )?;
-        check("delta", delta, (0.0..=1.0).contains(&delta), "0 to 1")?;
-        Ok(Seta {
-            config: self.clone(),
-            scores: Scores::new(examples),
-            epoch: 0,
-            pruned: 0,
-        })
+        check("delta", delta, (0.0..=1.0).contains(&delta), "0 to 1")
     }
 
     fn keep(&self) -> f64 {
@@ -168,6 +174,10 @@ pub fn window(t: usize, groups: usize, window_scale: f64) -> Range<usize> {
 /// needs, no extra forward pass. Losses are not reweighted. A schedule of the rate that counts steps should be driven
 /// by the fraction of epochs instead, because epochs become shorter.
 ///
+/// Groups are clusters of least squared deviation, the optimum instead of the released code's random start. Where there are
+/// fewer distinct scores than groups, the largest clusters are cut at random into pieces of nearly equal length, as the released code does
+/// where all scores are equal; it fails or trains on single examples where some are.
+///
 /// ```
 /// use regimen_curriculum::{Sampler, SetaConfig};
 ///
@@ -181,11 +191,20 @@ pub fn window(t: usize, groups: usize, window_scale: f64) -> Range<usize> {
 /// # Ok::<(), regimen_curriculum::CurriculumError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Seta {
     config: SetaConfig,
     scores: Scores,
     epoch: usize,
     pruned: usize,
+}
+checked_serde!(Seta);
+
+impl Checked for Seta {
+    fn check(&self) -> Result<()> {
+        self.config.check()?;
+        self.scores.check()
+    }
 }
 
 impl Seta {
@@ -202,7 +221,7 @@ impl Seta {
     }
 
     /// The drawn examples whose group is in the window.
-    fn select(&self, drawn: Vec<usize>, window: Range<usize>) -> Vec<usize> {
+    fn select(&self, drawn: Vec<usize>, window: Range<usize>, rng: &mut impl Rng) -> Vec<usize> {
         let groups = self.config.groups;
         if window == (0..groups) {
             return drawn;
@@ -210,14 +229,48 @@ impl Seta {
         let scores = self.scores.values();
         let drawn_scores: Vec<f32> = drawn.par_iter().map(|id| scores[*id]).collect();
         let cuts = cuts(&drawn_scores, groups);
-        if cuts.is_empty() {
-            // All scores are equal: consecutive pieces of nearly equal length.
-            let piece = |group: usize| group * drawn.len() / groups;
-            return drawn[piece(window.start)..piece(window.end)].to_vec();
+        if cuts.len() + 1 < groups {
+            return pieces(shuffled(drawn, rng), &cuts, scores, groups, window);
         }
         let inside = |id: &usize| window.contains(&cluster(&cuts, scores[*id]));
         drawn.into_par_iter().filter(inside).collect()
     }
+}
+
+/// The examples of the window where fewer clusters than groups are found: the largest give more than one group, cut in the order of
+/// `drawn`.
+fn pieces(
+    drawn: Vec<usize>,
+    cuts: &[f32],
+    scores: &[f32],
+    groups: usize,
+    window: Range<usize>,
+) -> Vec<usize> {
+    let mut clusters = vec![Vec::new(); cuts.len() + 1];
+    for id in drawn {
+        clusters[cluster(cuts, scores[id])].push(id);
+    }
+    let mut parts = vec![1; clusters.len()];
+    // Single examples can't be cut: with more groups than examples, the hardest groups are empty.
+    for _ in clusters.len()..groups.min(clusters.iter().map(Vec::len).sum()) {
+        // The cluster whose pieces are the longest gives one more; of equals, the easiest.
+        let length = |i: &usize| (clusters[*i].len() as f64 / parts[*i] as f64, Reverse(*i));
+        let order = |a: &usize, b: &usize| {
+            let (a, b) = (length(a), length(b));
+            a.0.total_cmp(&b.0).then(a.1.cmp(&b.1))
+        };
+        if let Some(longest) = (0..clusters.len()).max_by(order) {
+            parts[longest] += 1;
+        }
+    }
+    let all = clusters.iter().zip(&parts);
+    let all = all.flat_map(|(cluster, parts)| {
+        let parts = *parts;
+        let cut = move |part: usize| part * cluster.len() / parts;
+        (0..parts).map(move |part| &cluster[cut(part)..cut(part + 1)])
+    });
+    let inside = all.skip(window.start).take(window.len());
+    inside.flatten().copied().collect()
 }
 
 impl Sampler for Seta {
@@ -236,7 +289,7 @@ impl Sampler for Seta {
         } else {
             let window = window(self.pruned, self.config.groups, self.config.window_scale);
             self.pruned += 1;
-            self.select(drawn, window)
+            self.select(drawn, window, &mut rng)
         };
         if ids.is_empty() {
             ids.push(rng.random_range(0..examples));
@@ -357,32 +410,67 @@ mod tests {
         }
     }
 
+    fn sampler(examples: usize, losses: impl Fn(usize) -> f32) -> Seta {
+        let config = SetaConfig::new(40).with_groups(5).with_window_scale(0.6);
+        let mut sampler = config.init(examples).unwrap();
+        let all: Vec<usize> = (0..examples).collect();
+        let losses: Vec<f32> = all.iter().map(|id| losses(*id)).collect();
+        sampler.observe(&all, &losses).unwrap();
+        sampler
+    }
+
     #[test]
-    fn equal_scores_are_cut_into_consecutive_pieces() {
-        let mut sampler = SetaConfig::new(40)
-            .with_groups(5)
-            .with_window_scale(0.6)
-            .init(50)
-            .unwrap();
+    fn windows_of_equal_scores_are_random_and_no_ranges_of_ids() {
+        let mut sampler = sampler(500, |_| 1.0);
         let _ = sampler.plan();
-        let mut ids = sampler.plan().ids;
-        ids.sort_unstable();
-        assert_eq!(ids, (10..40).collect::<Vec<_>>());
+        let mut windows: Vec<Vec<usize>> = (0..3).map(|_| sampler.plan().ids).collect();
+        for ids in &mut windows {
+            ids.sort_unstable();
+            assert_eq!(ids.len(), 300);
+            let low = ids.iter().filter(|id| **id < 250).count();
+            assert!((110..190).contains(&low), "{low} of the first half");
+        }
+        assert_ne!(windows[0], windows[1]);
+    }
+
+    #[test]
+    fn one_huge_score_leaves_windows_of_many_examples() {
+        let mut sampler = sampler(5000, |id| if id == 77 { 1e4 } else { id as f32 / 5e3 });
+        let lengths: Vec<usize> = (0..4).map(|_| sampler.plan().ids.len()).collect();
+        assert_eq!(lengths[0], 5000);
+        for (length, share) in lengths[1..].iter().zip([3, 2, 3]) {
+            assert!(length.abs_diff(share * 1250) < 30, "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn a_few_distinct_scores_fill_every_window() {
+        let mut sampler = sampler(100, |id| if id < 60 { 0.1 } else { 1.0 });
+        let _ = sampler.plan();
+        // Three pieces of 20 easy examples, two of hard ones.
+        for easy in [40, 20, 60] {
+            let ids = sampler.plan().ids;
+            assert_eq!(ids.len(), 60);
+            assert_eq!(ids.iter().filter(|id| **id < 60).count(), easy);
+        }
     }
 
     #[test]
     fn an_empty_window_trains_on_one_example() {
-        // Two distinct scores make two groups of five; the window 2..5 holds neither.
-        let mut sampler = SetaConfig::new(40)
-            .with_groups(5)
-            .with_window_scale(0.6)
-            .init(10)
-            .unwrap();
-        let losses: Vec<f32> = (0..10).map(|i| if i < 5 { 0.1 } else { 1.0 }).collect();
-        sampler
-            .observe(&(0..10).collect::<Vec<_>>(), &losses)
-            .unwrap();
-        let lengths: Vec<usize> = (0..3).map(|_| sampler.plan().ids.len()).collect();
-        assert_eq!(lengths, [10, 5, 1]);
+        // One example makes one group of five; the window 2..5 does not hold it.
+        let mut sampler = sampler(1, |_| 1.0);
+        for _ in 0..6 {
+            assert_eq!(sampler.plan().ids, [0]);
+        }
+    }
+
+    #[test]
+    fn a_damaged_state_is_refused() {
+        let text = serde_json::to_string(&sampler(3, |_| 1.0)).unwrap();
+        let read = |from: &str, to: &str| serde_json::from_str::<Seta>(&text.replace(from, to));
+        assert!(read("", "").is_ok());
+        assert!(read("[1.0,1.0,1.0]", "[]").is_err());
+        assert!(read("[1.0,1.0,1.0]", "[1e99]").is_err());
+        assert!(read("\"groups\":5", "\"groups\":0").is_err());
     }
 }
