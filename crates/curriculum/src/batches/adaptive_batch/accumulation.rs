@@ -13,8 +13,8 @@ pub struct MicroBatches {
     pub size: usize,
     /// Micro-batches of each device in one update.
     pub steps: usize,
-    /// Examples of the update; the wanted batch, rounded up to a multiple of whole micro-batches on all devices if it is
-    /// larger than one of them.
+    /// Examples of the update, `size * steps * devices`: the wanted batch, rounded up to a multiple of the devices, and of whole
+    /// micro-batches on all of them if it is larger than one each.
     pub batch: usize,
 }
 
@@ -28,6 +28,8 @@ impl MicroBatches {
     /// assert_eq!((large.size, large.steps, large.batch), (16, 4, 128));
     /// let small = MicroBatches::new(20, 16, 2)?;
     /// assert_eq!((small.size, small.steps, small.batch), (10, 1, 20));
+    /// let odd = MicroBatches::new(5, 16, 2)?;
+    /// assert_eq!((odd.size, odd.steps, odd.batch), (3, 1, 6));
     /// # Ok::<(), regimen_curriculum::CurriculumError>(())
     /// ```
     ///
@@ -39,10 +41,12 @@ impl MicroBatches {
         check("devices", devices as f64, devices > 0, "1 or more")?;
         let at_once = whole("limit", limit.checked_mul(devices))?;
         if batch <= at_once {
+            // At most `limit`, so that the product fits as well.
+            let size = batch.div_ceil(devices);
             return Ok(Self {
-                size: batch.div_ceil(devices),
+                size,
                 steps: 1,
-                batch,
+                batch: size * devices,
             });
         }
         let steps = batch.div_ceil(at_once);
@@ -51,6 +55,18 @@ impl MicroBatches {
             steps,
             batch: whole("batch", steps.checked_mul(at_once))?,
         })
+    }
+
+    /// The largest update of at most so many examples that can be made so; 0 if there is none.
+    pub(super) fn at_most(batch: usize, limit: usize, devices: usize) -> Result<usize> {
+        let rounded = Self::new(batch, limit, devices);
+        let at_once = limit.saturating_mul(devices);
+        match rounded {
+            Ok(exact) if exact.batch == batch => Ok(batch),
+            Err(error) if batch < at_once || limit == 0 || devices == 0 => Err(error),
+            _ if batch >= at_once => Ok(batch - batch % at_once),
+            _ => Ok(batch - batch % devices),
+        }
     }
 }
 

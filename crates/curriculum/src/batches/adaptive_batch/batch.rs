@@ -20,9 +20,9 @@ use crate::error::{Result, check};
 /// |---|---|---|
 /// | `test` | required | constants above 0 |
 /// | `initial` | required | the first batch, 2 or more (one example has no variance) unless it never grows |
-/// | `largest` | required | the largest batch, `initial` or more |
+/// | `largest` | required | the largest batch, `initial` or more; with `micro_batch`, `initial` rounded up or more |
 /// | `test_interval` | 1 | steps from test to test, 1 or more |
-/// | `micro_batch` | none | what a device holds at once, and the number of devices, 1 or more; sizes are rounded up to a multiple |
+/// | `micro_batch` | none | what a device holds at once, and the number of devices, 1 or more: sizes are rounded up to whole micro-batches on all devices, and down where that is more than `largest` |
 ///
 /// ```
 /// use regimen_curriculum::{AdaptiveBatchConfig, BatchTest, GradientStatistics};
@@ -91,11 +91,22 @@ impl AdaptiveBatchConfig {
 
     /// In whole micro-batches, and at most the largest.
     fn rounded_up(&self, size: usize) -> Result<usize> {
-        let whole = match self.micro_batch {
-            Some((micro, devices)) => MicroBatches::new(size, micro, devices)?.batch,
-            None => size,
-        };
-        Ok(whole.min(self.largest))
+        let cap = self.cap()?;
+        if size >= cap {
+            return Ok(cap);
+        }
+        match self.micro_batch {
+            Some((micro, devices)) => Ok(MicroBatches::new(size, micro, devices)?.batch.min(cap)),
+            None => Ok(size),
+        }
+    }
+
+    /// The largest batch in whole micro-batches.
+    fn cap(&self) -> Result<usize> {
+        match self.micro_batch {
+            Some((micro, devices)) => MicroBatches::at_most(self.largest, micro, devices),
+            None => Ok(self.largest),
+        }
     }
 
     fn check(&self) -> Result<()> {
@@ -120,7 +131,10 @@ impl AdaptiveBatchConfig {
         let interval = self.test_interval;
         check("test_interval", interval as f64, interval > 0, "1 or more")?;
         if let Some((size, devices)) = self.micro_batch {
-            MicroBatches::new(self.largest, size, devices)?;
+            let first = MicroBatches::new(initial, size, devices)?.batch;
+            let allowed = "`initial` or more, both in whole micro-batches";
+            let largest = self.largest as f64;
+            check("largest", largest, self.cap()? >= first, allowed)?;
         }
         Ok(())
     }
@@ -128,7 +142,8 @@ impl AdaptiveBatchConfig {
 
 /// The batch size of a run: plain data, saved with serde.
 ///
-/// The size never falls and never exceeds the largest, where tests end. With Burn, the size goes to the loader through
+/// The size never falls and never exceeds the largest, nor does what [`micro_batches`](Self::micro_batches) make of it; at the largest,
+/// tests end. With Burn, the size goes to the loader through
 /// `LiveBatchSize` of `regimen-curriculum`, and the statistics come from `GradientMoments`.
 ///
 /// Learning rates that follow the run should follow [`samples`](Self::samples) instead of steps, as `LrBySamples` does:
@@ -146,12 +161,13 @@ checked_serde!(AdaptiveBatch);
 impl Checked for AdaptiveBatch {
     fn check(&self) -> Result<()> {
         self.config.check()?;
-        let allowed = (self.config.initial..=self.config.largest).contains(&self.batch_size);
+        let range = self.config.initial..=self.config.largest;
+        let whole = self.config.rounded_up(self.batch_size)? == self.batch_size;
         check(
             "batch_size",
             self.batch_size as f64,
-            allowed,
-            "`initial` to `largest`",
+            range.contains(&self.batch_size) && whole,
+            "`initial` to `largest`, in whole micro-batches",
         )
     }
 }
@@ -160,7 +176,7 @@ impl AdaptiveBatch {
     /// Whether the step that comes is one to test: only then are statistics needed.
     #[must_use]
     pub fn is_due(&self) -> bool {
-        self.batch_size < self.config.largest
+        self.config.cap().is_ok_and(|cap| self.batch_size < cap)
             && self.steps.is_multiple_of(self.config.test_interval)
     }
 
@@ -301,9 +317,31 @@ mod tests {
         assert_eq!(batch.batch_size(), 24);
         assert_eq!(batch.micro_batches().unwrap().batch, 24);
         assert_eq!(batch.step(24, Some(&statistics)).unwrap(), 24);
-        let small = AdaptiveBatchConfig::new(BatchTest::Norm { eta: 1e6 }, 20, 21);
-        let batch = small.with_micro_batch(8, 1).init().unwrap();
-        assert_eq!(batch.batch_size(), 21);
+    }
+
+    #[test]
+    fn no_update_is_larger_than_the_largest() {
+        let statistics = GradientStatistics::of(&[[1.0], [-1.0]]).unwrap();
+        for (largest, micro, devices, expected) in [
+            (50, 3, 2, 48),
+            (50, 100, 3, 48),
+            (5, 4, 2, 4),
+            (48, 3, 2, 48),
+        ] {
+            let config = AdaptiveBatchConfig::new(BatchTest::Norm { eta: 0.1 }, 4, largest);
+            let mut batch = config.with_micro_batch(micro, devices).init().unwrap();
+            assert_eq!(batch.step(4, Some(&statistics)).unwrap(), expected);
+            let parts = batch.micro_batches().unwrap();
+            assert_eq!(parts.batch, expected);
+            assert_eq!(parts.size * parts.steps * devices, expected);
+            assert!(!batch.is_due());
+        }
+        // Twenty examples are three micro-batches of eight, which is more than 21.
+        let small = AdaptiveBatchConfig::new(BatchTest::Norm { eta: 1.0 }, 20, 21);
+        let refused = small.with_micro_batch(8, 1).init().unwrap_err().to_string();
+        assert!(refused.contains("`largest` is 21"), "{refused}");
+        let few = AdaptiveBatchConfig::new(BatchTest::Norm { eta: 1.0 }, 2, 3);
+        assert!(few.with_micro_batch(8, 4).init().is_err());
     }
 
     #[test]
@@ -389,6 +427,7 @@ mod tests {
                     let before = straight.batch_size();
                     let after = straight.step(g.len(), Some(&statistics)).unwrap();
                     prop_assert!(before <= after && after <= 40);
+                    prop_assert!(straight.micro_batches().is_none_or(|parts| parts.batch == after));
                     if step == kill {
                         let text = serde_json::to_string(&resumed).unwrap();
                         resumed = serde_json::from_str(&text).unwrap();
