@@ -208,6 +208,20 @@ impl Images {
         parts.iter().map(|part| self.select(part)).collect()
     }
 
+    /// Refuses parts of a split of which one is empty: nothing can be trained or measured on it.
+    ///
+    /// # Errors
+    /// If a part holds no image.
+    pub fn check_parts(parts: &[Self]) -> Result<()> {
+        let counts: Vec<usize> = parts.iter().map(|part| part.labels.len()).collect();
+        let name = parts.first().map_or("", |part| &part.name);
+        ensure!(
+            counts.iter().all(|count| *count > 0),
+            "{name}: too few images: the parts of the split hold {counts:?}"
+        );
+        Ok(())
+    }
+
     /// A stratified part of at most about `count` images; all of them if there are no more.
     #[must_use]
     pub fn at_most(self, count: usize) -> Self {

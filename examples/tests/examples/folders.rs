@@ -78,6 +78,21 @@ fn twelve_images_are_too_few_for_datamodel_matching() {
 }
 
 #[test]
+fn an_empty_part_of_a_split_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    // One image of each class: all go to the first part.
+    let rows = (0..4).map(|i| format!("{i},1,2,0,{i}\n"));
+    std::fs::write(folder.path().join("a.csv"), rows.collect::<String>()).unwrap();
+    for name in ["seta", "multigrid", "adaptive-batch"] {
+        let refused = refusal(name, folder.path());
+        assert!(
+            refused.contains("too few images: the parts of the split hold [4, 0]"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn a_report_is_whole_and_has_every_field() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("report");
