@@ -287,9 +287,9 @@ fn moments<M: Reference>(
 impl Method for Adaptive {
     fn name(&self) -> String {
         match self.0 {
-            BatchTest::Norm { .. } => "AdaptiveBatch, norm test".into(),
-            BatchTest::CoordinateWise { .. } => "AdaptiveBatch, coordinate-wise test".into(),
-            _ => "AdaptiveBatch, augmented test".into(),
+            BatchTest::Norm { .. } => "AdaptiveBatch (norm test)".into(),
+            BatchTest::CoordinateWise { .. } => "AdaptiveBatch (coordinate-wise test)".into(),
+            _ => "AdaptiveBatch (augmented test)".into(),
         }
     }
 
