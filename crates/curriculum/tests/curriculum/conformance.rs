@@ -8,7 +8,7 @@ use burn::data::dataset::InMemDataset;
 use burn::module::Module;
 use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
-use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData, s};
 use regimen_curriculum::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchSizes, BatchTest, CurriculumError, CurriculumLoader,
     GradientMoments, InfoBatch, InfoBatchConfig, LoaderState, MultigridConfig, Replay, Sample,
@@ -136,7 +136,7 @@ impl<M: Reference> Training<M> {
                     let losses = cross_entropy(replica.logits(fed.batch.inputs), fed.batch.targets);
                     let mut noted = losses.clone().detach();
                     if std::mem::take(&mut self.poisoned) {
-                        noted = noted.slice_fill([0..1], f32::NAN);
+                        noted = noted.slice_fill(s![0..1], f32::NAN);
                         rejected += 1;
                     }
                     feedback.observe(fed.ids, noted);

@@ -3,7 +3,7 @@
 use burn::module::{Module, ModuleMapper, Param};
 use burn::nn::{BatchNorm, BatchNormConfig};
 use burn::store::ModuleRecord;
-use burn::tensor::{DType, Device, Distribution, Int, Tensor};
+use burn::tensor::{DType, Device, Distribution, Int, Tensor, s};
 use regimen_curriculum::{SubBatchNorm, SubBatchNormConfig};
 
 fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -197,7 +197,7 @@ fn a_batch_that_is_not_finite_leaves_the_running_statistics() {
     let before = host(norm.valid().running_mean.value());
     // Row 1 is of the second group.
     let mask = Tensor::<4>::zeros([6, 3, 2, 2], &device);
-    let bad = mask.slice_fill([1..2], f32::NAN);
+    let bad = mask.slice_fill(s![1..2], f32::NAN);
     let y = host(norm.forward(input(6, 2, &device) + bad).unwrap().inner());
     assert!(y[..12].iter().all(|y| y.is_finite()) && y[12].is_nan());
     let after = host(norm.valid().running_mean.value());
