@@ -20,12 +20,12 @@ pub use batches::adaptive_batch::{
 };
 #[cfg(feature = "burn")]
 pub use batches::adaptive_batch::{GradientMoments, LrBySamples};
-#[cfg(feature = "burn")]
-pub use batches::multigrid::merge_groups;
 pub use batches::multigrid::{
     BatchNormGroups, BatchNormStatistics, BatchShape, Dimension, Multigrid, MultigridConfig,
     MultigridEntry, MultigridRun, ShortCycle, jitter_range, temporal_strides,
 };
+#[cfg(feature = "burn")]
+pub use batches::multigrid::{SubBatchNorm, SubBatchNormConfig, merge_groups};
 pub use batches::{BatchSizes, LiveBatchSize, Replay};
 pub use error::{CurriculumError, Result};
 #[cfg(feature = "burn")]

@@ -197,6 +197,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     let images = context.images()?;
     let parts = images.split(&[1200.0 / 1797.0, 597.0 / 1797.0]);
+    Images::check_parts(&parts)?;
     let job = Job {
         context,
         train: Arc::new(parts[0].clone()),

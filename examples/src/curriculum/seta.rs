@@ -123,6 +123,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     let images = context.images()?;
     let parts = images.split_standardised(&[1400.0 / 1797.0, 397.0 / 1797.0]);
+    Images::check_parts(&parts)?;
     let examples = parts[0].labels.len();
     let job = Job {
         context,

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::images::Rows;
 use super::{Images, Text};
 
 /// What a folder holds.
 ///
-/// Images come from pairs of IDX files (`*images*` and `*labels*`, of the same prefix, plain or
-/// `.gz`; a training and a test pair are put together) or from `*.csv` files (pixels, then the
-/// class); text from `*.txt` files.
+/// Images come from pairs of IDX files (`*images*` and `*labels*`, of the same prefix; a training and a test pair are put
+/// together) or from `*.csv` files (pixels, then the class); text from `*.txt` files. All of them may be plain or `.gz`, in upper or
+/// lower case. A file that lies beside its own `.gz` is read once.
 ///
 /// # Errors
-/// If the folder can't be read, holds none of these, or one of them is damaged: the file is named.
+/// If the folder can't be read, holds none of these, one of them is damaged, or a file differs from its `.gz`: the file is named.
 pub fn load_folder(folder: &Path) -> Result<(Option<Images>, Option<Text>)> {
     let files = list(folder)?;
     let images = match idx_pairs(&files)? {
@@ -25,6 +26,9 @@ pub fn load_folder(folder: &Path) -> Result<(Option<Images>, Option<Text>)> {
     let mut text = String::new();
     for path in texts(&files) {
         text += &String::from_utf8_lossy(&read(path)?);
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
     }
     let text = if text.is_empty() {
         None
@@ -55,17 +59,55 @@ pub fn load_domains(folder: &Path) -> Result<Vec<Text>> {
 }
 
 fn texts(files: &[PathBuf]) -> impl Iterator<Item = &PathBuf> {
-    files.iter().filter(|path| name(path).ends_with(".txt"))
+    files.iter().filter(|path| is_of(path, ".txt"))
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).with_context(|| folder.display().to_string())?;
     let mut files = Vec::new();
     for entry in entries {
-        files.push(entry?.path());
+        let path = entry?.path();
+        if path.is_file() && KINDS.iter().any(|kind| is_of(&path, kind)) {
+            files.push(path);
+        }
     }
     files.sort();
-    Ok(files)
+    let mut once: Vec<PathBuf> = Vec::new();
+    for path in &files {
+        let plain = plain_name(path);
+        let twin = once.iter().find(|other| plain_name(other) == plain);
+        let Some(twin) = twin else {
+            once.push(path.clone());
+            continue;
+        };
+        // Read twice, images would be in the training and in the test part.
+        ensure!(
+            read(twin)? == read(path)?,
+            "{} and {} differ: keep one of them",
+            twin.display(),
+            path.display()
+        );
+    }
+    Ok(once)
+}
+
+/// Parts of the names of the files that are read.
+const KINDS: [&str; 4] = [".txt", ".csv", "idx", "ubyte"];
+
+/// Whether a file is of a kind: by its ending, or for IDX files, which have none, by any part of its name.
+fn is_of(path: &Path, kind: &str) -> bool {
+    let plain = plain_name(path);
+    if kind.starts_with('.') {
+        plain.ends_with(kind)
+    } else {
+        plain.contains(kind) && !plain.ends_with(".txt") && !plain.ends_with(".csv")
+    }
+}
+
+/// The name in lower case, without `.gz`.
+fn plain_name(path: &Path) -> String {
+    let name = name(path).to_lowercase();
+    name.strip_suffix(".gz").unwrap_or(&name).to_owned()
 }
 
 fn name(path: &Path) -> String {
@@ -75,7 +117,7 @@ fn name(path: &Path) -> String {
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    if !name(path).ends_with(".gz") {
+    if !name(path).to_lowercase().ends_with(".gz") {
         return Ok(bytes);
     }
     let mut plain = Vec::new();
@@ -87,15 +129,16 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 
 /// Image files with the label file of the same prefix, such as `train-images-idx3-ubyte`.
 fn idx_pairs(files: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let is_idx = |path: &&PathBuf| name(path).contains("idx") || name(path).contains("ubyte");
+    let is_idx = |path: &&PathBuf| is_of(path, "idx") || is_of(path, "ubyte");
     let mut pairs = Vec::new();
     for images in files.iter().filter(is_idx) {
-        let own = name(images);
+        let own = plain_name(images);
         let Some(at) = own.find("images") else {
             continue;
         };
         let prefix = format!("{}labels", &own[..at]);
-        let labels = files.iter().find(|path| name(path).starts_with(&prefix));
+        let mut others = files.iter().filter(is_idx);
+        let labels = others.find(|path| plain_name(path).starts_with(&prefix));
         match labels {
             Some(labels) => pairs.push((images.clone(), labels.clone())),
             None => bail!("{}: no file {prefix}* beside it", images.display()),
@@ -168,19 +211,22 @@ fn idx(path: &Path) -> Result<(Vec<usize>, Vec<u8>)> {
 }
 
 fn csv_images(files: &[PathBuf]) -> Result<Option<Images>> {
-    let tables = files
-        .iter()
-        .filter(|path| name(path).ends_with(".csv") || name(path).ends_with(".csv.gz"));
-    let mut text = String::new();
-    let mut named = String::new();
-    for path in tables {
-        text += &String::from_utf8_lossy(&read(path)?);
-        named = path.display().to_string();
+    let tables: Vec<&PathBuf> = files.iter().filter(|path| is_of(path, ".csv")).collect();
+    let mut rows = Rows::default();
+    for path in &tables {
+        rows.read(
+            &path.display().to_string(),
+            &String::from_utf8_lossy(&read(path)?),
+        )?;
     }
-    if text.is_empty() {
+    let names: Vec<String> = tables
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    if names.is_empty() {
         return Ok(None);
     }
-    Images::from_csv(&named, &text).map(Some)
+    rows.into_images(&names.join(", ")).map(Some)
 }
 
 #[cfg(test)]
@@ -222,6 +268,69 @@ mod tests {
         fs::write(path.join("c.txt"), "short").unwrap();
         let error = load_domains(path).unwrap_err().to_string();
         assert!(error.contains("c.txt"), "{error}");
+    }
+
+    fn zip(path: &Path, bytes: &[u8]) {
+        let file = fs::File::create(path).unwrap();
+        let mut zip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        std::io::Write::write_all(&mut zip, bytes).unwrap();
+        zip.finish().unwrap();
+    }
+
+    #[test]
+    fn a_file_beside_its_gz_is_read_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        write(path, "train-images-idx3-ubyte", &[2, 2, 3], &[255; 12]);
+        write(path, "train-labels-idx1-ubyte", &[2], &[0, 1]);
+        for file in ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"] {
+            let bytes = fs::read(path.join(file)).unwrap();
+            zip(&path.join(format!("{file}.gz")), &bytes);
+        }
+        assert_eq!(load_folder(path).unwrap().0.unwrap().labels, [0, 1]);
+        zip(&path.join("train-labels-idx1-ubyte.gz"), b"other labels");
+        let error = load_folder(path).unwrap_err().to_string();
+        assert!(
+            error.contains("train-labels-idx1-ubyte.gz differ"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn every_csv_is_read_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        // No line end, a line of names in each, and any case.
+        fs::write(path.join("a.CSV"), "p,q,r,s,class\n0,1,2,4,0\n4,3,2,1,1").unwrap();
+        zip(&path.join("b.csv.gz"), b"p,q,r,s,class\n0,8,0,0,2");
+        let images = load_folder(path).unwrap().0.unwrap();
+        assert_eq!(
+            (images.labels.as_slice(), images.classes),
+            ([0, 1, 2].as_slice(), 3)
+        );
+        assert_eq!(images.pixels[3], 0.5);
+        assert!(images.name.contains("a.CSV") && images.name.contains("b.csv.gz"));
+        fs::write(path.join("c.csv"), "0,8,0,0,2\n0,8,zero,0,2\n").unwrap();
+        let error = load_folder(path).unwrap_err().to_string();
+        assert!(error.contains("c.csv, line 2"), "{error}");
+        fs::write(path.join("c.csv"), "0,8,0,2\n").unwrap();
+        let error = load_folder(path).unwrap_err().to_string();
+        assert!(error.contains("c.csv, line 1: 4 finite pixels"), "{error}");
+        fs::write(path.join("c.csv"), "p,q\n").unwrap();
+        let error = load_folder(path).unwrap_err().to_string();
+        assert!(error.contains("c.csv: no images"), "{error}");
+    }
+
+    #[test]
+    fn texts_are_put_together_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs::write(path.join("A.TXT"), "a".repeat(600)).unwrap();
+        zip(&path.join("b.txt.gz"), "b".repeat(600).as_bytes());
+        let text = load_folder(path).unwrap().1.unwrap();
+        // A line end is the symbol for everything else.
+        assert_eq!(text.symbols.len(), 1202);
+        assert_eq!(text.symbols[600], 95);
     }
 
     #[test]

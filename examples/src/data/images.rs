@@ -116,56 +116,21 @@ impl Images {
         Self::from_csv("UCI digits 8x8 (embedded)", &text)
     }
 
-    /// Rows of pixels with the class last; a line of names at the top is skipped.
+    /// Rows of pixels with the class last; a line of names at the top is skipped. Images are square where the number of pixels is a
+    /// square, else they have one row.
     ///
     /// # Errors
-    /// If a row is not numeric, or rows differ in length, or the images are not square.
+    /// If a row is not numeric, rows differ in length, or as [`new`](Self::new).
     pub fn from_csv(name: &str, text: &str) -> Result<Self> {
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .from_reader(text.as_bytes());
-        let (mut pixels, mut labels, mut size) = (Vec::new(), Vec::new(), None);
-        for (line, record) in reader.records().enumerate() {
-            let record = record?;
-            let values: Result<Vec<f32>, _> = record.iter().map(|v| v.trim().parse()).collect();
-            let mut values = match values {
-                Ok(values) => values,
-                Err(_) if line == 0 => continue,
-                Err(error) => bail!("{name}, line {}: {error}", line + 1),
-            };
-            let Some(label) = values.pop() else {
-                bail!("{name}, line {}: empty", line + 1);
-            };
-            let expected = *size.get_or_insert(values.len());
-            ensure!(
-                values.len() == expected && values.iter().all(|value| value.is_finite()),
-                "{name}, line {}: {} finite pixels expected, {} values found",
-                line + 1,
-                expected,
-                values.len()
-            );
-            ensure!(
-                label >= 0.0 && label.fract() == 0.0 && label < 10_000.0,
-                "{name}, line {}: class {label} is no whole number from 0",
-                line + 1
-            );
-            pixels.extend(values);
-            labels.push(label as usize);
-        }
-        let count = size.unwrap_or(0);
-        let side = (count as f64).sqrt() as usize;
-        let (width, height) = if side * side == count {
-            (side, side)
-        } else {
-            (count, 1)
-        };
-        Self::new(name, width, height, pixels, labels)
+        let mut rows = Rows::default();
+        rows.read(name, text)?;
+        rows.into_images(name)
     }
 
-    /// Images of any intensity scale: it is brought to 0..=1.
+    /// Images of any intensity scale from 0 on: they are divided by the largest intensity.
     ///
     /// # Errors
-    /// If there is no image, the sizes do not agree, or fewer than two classes occur.
+    /// If there is no image, the sizes do not agree, an intensity is negative or not finite, all are 0, or fewer than two classes occur.
     pub fn new(
         name: &str,
         width: usize,
@@ -180,10 +145,23 @@ impl Images {
             pixels.len(),
             labels.len()
         );
-        let largest = pixels.iter().copied().fold(0.0_f32, f32::max).max(1e-12);
+        let size = width * height;
+        for (place, pixel) in pixels.iter().enumerate() {
+            ensure!(
+                pixel.is_finite() && *pixel >= 0.0,
+                "{name}: pixel {} of image {} is {pixel}: allowed are finite intensities from 0 on",
+                place % size,
+                place / size
+            );
+        }
+        let largest = pixels.iter().copied().fold(0.0_f32, f32::max);
+        ensure!(largest > 0.0, "{name}: all pixels are 0");
         pixels.iter_mut().for_each(|pixel| *pixel /= largest);
         let classes = labels.iter().max().map_or(0, |label| label + 1);
-        ensure!(classes >= 2, "{name}: only one class");
+        ensure!(
+            labels.iter().any(|label| *label != labels[0]),
+            "{name}: only one class"
+        );
         Ok(Self {
             name: name.to_owned(),
             width,
@@ -228,6 +206,20 @@ impl Images {
             part.shuffle(&mut rng);
         }
         parts.iter().map(|part| self.select(part)).collect()
+    }
+
+    /// Refuses parts of a split of which one is empty: nothing can be trained or measured on it.
+    ///
+    /// # Errors
+    /// If a part holds no image.
+    pub fn check_parts(parts: &[Self]) -> Result<()> {
+        let counts: Vec<usize> = parts.iter().map(|part| part.labels.len()).collect();
+        let name = parts.first().map_or("", |part| &part.name);
+        ensure!(
+            counts.iter().all(|count| *count > 0),
+            "{name}: too few images: the parts of the split hold {counts:?}"
+        );
+        Ok(())
     }
 
     /// A stratified part of at most about `count` images; all of them if there are no more.
@@ -335,6 +327,72 @@ impl Images {
     }
 }
 
+/// Images as rows of one or more CSV files.
+#[derive(Default)]
+pub(super) struct Rows {
+    pixels: Vec<f32>,
+    labels: Vec<usize>,
+    size: Option<usize>,
+}
+
+impl Rows {
+    /// Adds the rows of a file.
+    ///
+    /// # Errors
+    /// If it holds no row, or one that is not numeric or of another length: the file and the line are named.
+    pub(super) fn read(&mut self, name: &str, text: &str) -> Result<()> {
+        let before = self.labels.len();
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        for (record, place) in reader.records().zip(1_u64..) {
+            let record = record.map_err(|error| anyhow::anyhow!("{name}, row {place}: {error}"))?;
+            let line = record.position().map_or(place, csv::Position::line);
+            let values: Result<Vec<f32>, _> = record.iter().map(|v| v.trim().parse()).collect();
+            match values {
+                Ok(values) => self.push(name, line, values)?,
+                Err(_) if place == 1 => {}
+                Err(error) => bail!("{name}, line {line}: {error}"),
+            }
+        }
+        ensure!(self.labels.len() > before, "{name}: no images");
+        Ok(())
+    }
+
+    fn push(&mut self, name: &str, line: u64, mut values: Vec<f32>) -> Result<()> {
+        let Some(label) = values.pop() else {
+            bail!("{name}, line {line}: empty");
+        };
+        let expected = *self.size.get_or_insert(values.len());
+        ensure!(
+            values.len() == expected && values.iter().all(|value| value.is_finite()),
+            "{name}, line {line}: {expected} finite pixels and a class expected, {} values found",
+            values.len() + 1
+        );
+        ensure!(
+            label >= 0.0 && label.fract() == 0.0 && label < 10_000.0,
+            "{name}, line {line}: class {label} is no whole number from 0 to 9,999"
+        );
+        self.pixels.extend(values);
+        self.labels.push(label as usize);
+        Ok(())
+    }
+
+    /// # Errors
+    /// As [`Images::new`].
+    pub(super) fn into_images(self, name: &str) -> Result<Images> {
+        let count = self.size.unwrap_or(0);
+        let side = (count as f64).sqrt() as usize;
+        let (width, height) = if side * side == count {
+            (side, side)
+        } else {
+            (count, 1)
+        };
+        Images::new(name, width, height, self.pixels, self.labels)
+    }
+}
+
 /// Images `[batch, height * width]` in another height and width, by bilinear interpolation.
 #[must_use]
 pub fn resize(images: Tensor<2>, from: [usize; 2], to: [usize; 2]) -> Tensor<2> {
@@ -372,5 +430,20 @@ mod tests {
         assert!(error.to_string().contains("x.csv, line 2"), "{error}");
         assert!(Images::from_csv("x.csv", "0,1,2,3,0\n0,1\n").is_err());
         assert!(Images::from_csv("x.csv", "").is_err());
+    }
+
+    #[test]
+    fn intensities_that_are_none_are_refused() {
+        let refused = |row: &str| {
+            let text = format!("0,1,2,3,0\n{row},1\n");
+            Images::from_csv("x.csv", &text).unwrap_err().to_string()
+        };
+        let error = refused("0,-1e30,2,3");
+        assert!(error.contains("pixel 1 of image 1 is -1"), "{error}");
+        assert!(refused("0,inf,2,3").contains("x.csv, line 2"));
+        let error = Images::from_csv("x.csv", "0,0,0\n0,0,1\n").unwrap_err();
+        assert!(error.to_string().contains("all pixels are 0"), "{error}");
+        let error = Images::from_csv("x.csv", "0,1,3\n1,0,3\n").unwrap_err();
+        assert!(error.to_string().contains("only one class"), "{error}");
     }
 }

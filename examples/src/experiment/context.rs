@@ -1,6 +1,6 @@
 //! What a run is given, and the real data that it runs on.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Device;
 
 use crate::data::{Images, Text};
@@ -8,12 +8,11 @@ use crate::data::{Images, Text};
 /// The real data that an experiment runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataKind {
-    /// Labelled images; the digits unless the user's folder has others.
+    /// Labelled images: the digits, or those of the user's folder.
     Images,
-    /// Text; the embedded prose unless the user's folder has another.
+    /// Text: the embedded prose, or that of the user's folder.
     Text,
-    /// Domains of text, the embedded ones that are named unless the user's folder has two or more
-    /// text files, each a domain.
+    /// Domains of text: the embedded ones that are named, or the text files of the user's folder, two or more.
     Domains(&'static [Domain]),
     /// Drawn or computed by the experiment itself; the user's folder is not read.
     Simulated,
@@ -84,15 +83,16 @@ impl Context {
     /// The images of this run: a stratified 1,800 of the user's, or all with `full`.
     ///
     /// # Errors
-    /// If the user's folder can't be read.
+    /// If the user's folder can't be read or holds no images.
     pub fn images(&self) -> Result<Images> {
         let Some(folder) = &self.folder else {
             return Images::digits();
         };
         let (images, _) = crate::data::load_folder(folder)?;
-        let Some(images) = images else {
-            return Images::digits();
-        };
+        let images = images.with_context(|| {
+            let folder = folder.display();
+            format!("{folder}: no images (IDX or CSV files), which this system needs")
+        })?;
         Ok(if self.full {
             images
         } else {
@@ -103,26 +103,34 @@ impl Context {
     /// The text of this run.
     ///
     /// # Errors
-    /// If the user's folder can't be read.
+    /// If the user's folder can't be read or holds no text.
     pub fn text(&self) -> Result<Text> {
         let Some(folder) = &self.folder else {
             return Text::prose();
         };
         let (_, text) = crate::data::load_folder(folder)?;
-        text.map_or_else(Text::prose, Ok)
+        text.with_context(|| {
+            let folder = folder.display();
+            format!("{folder}: no text (`*.txt` files), which this system needs")
+        })
     }
 
     /// The domains of text of this run in the order in which they arrive: the embedded ones, or the
     /// files of the user's folder by name, two or more and at most as many.
     ///
     /// # Errors
-    /// If the user's folder can't be read.
+    /// If the user's folder can't be read or holds fewer than two text files.
     pub fn domains(&self, embedded: &[Domain]) -> Result<Vec<Text>> {
-        let own = self.folder.as_deref().map(crate::data::load_domains);
-        let own = own.transpose()?.unwrap_or_default();
-        if own.len() < 2 {
+        let Some(folder) = &self.folder else {
             return embedded.iter().map(|domain| domain.text()).collect();
-        }
+        };
+        let own = crate::data::load_domains(folder)?;
+        ensure!(
+            own.len() > 1,
+            "{}: {} text files (`*.txt`), of which this system needs two or more, each a domain",
+            folder.display(),
+            own.len()
+        );
         Ok(own.into_iter().take(embedded.len()).collect())
     }
 

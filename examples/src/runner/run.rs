@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::progress::Progress;
 use super::{Plan, Store, execute, origin};
@@ -32,7 +32,8 @@ pub fn run(
 ) -> Result<Vec<Found>> {
     let context = plan.context(0);
     for system in &plan.systems {
-        context.data_name(system.data)?;
+        let named = context.data_name(system.data);
+        named.with_context(|| system.name)?;
     }
     let store = Store::open(out, plan)?;
     let jobs = plan.jobs();

@@ -7,7 +7,7 @@ mod points;
 mod scores;
 mod shared_loop;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::module::Module;
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_tensor::stats;
@@ -69,8 +69,8 @@ struct Job {
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
-    convex::run(context, &mut trial, seed)?;
     let job = Job::new(context, seed)?;
+    convex::run(context, &mut trial, seed)?;
 
     let everything: Vec<usize> = (0..job.train.labels.len()).collect();
     let originals = job.train_models(&vec![everything; job.models], 1);
@@ -123,7 +123,14 @@ impl Job {
         let mut all = train.clone();
         all.pixels.extend(&validation.pixels);
         all.labels.extend(&validation.labels);
-        let forget = nearest(&train, 8 % train.classes, seed as usize, 20);
+        let class = 8 % train.classes;
+        let (members, unseen) = (train.members(class).len(), validation.labels.len());
+        ensure!(
+            members >= 2 && unseen >= 2,
+            "{}: {members} training images of class {class} and {unseen} for validation: 2 or more of each are needed",
+            train.name
+        );
+        let forget = nearest(&train, class, seed as usize, 20);
         let retain = (0..train.labels.len()).filter(|i| !forget.contains(i));
         let (models, subset_models) = match (context.small, context.full) {
             (true, _) => (25, 400),

@@ -24,6 +24,74 @@ fn domains_of_text_run_on_a_users_folder() {
     }
 }
 
+/// What a system says to a folder.
+fn refusal(name: &str, folder: &std::path::Path) -> String {
+    let context = Context {
+        small: true,
+        folder: Some(folder.to_owned()),
+        ..Context::new(0)
+    };
+    let system = system(name).unwrap();
+    let refused = run_seed(system, &context, 0).unwrap_err();
+    format!("{refused:#}")
+}
+
+#[test]
+fn a_system_does_not_run_on_other_data_than_the_folders() {
+    let texts = tempfile::tempdir().unwrap();
+    std::fs::write(
+        texts.path().join("a.txt"),
+        "the cat sat on it. ".repeat(200),
+    )
+    .unwrap();
+    for name in [
+        "seta",
+        "granet",
+        "ssd",
+        "datamodel-matching",
+        "multigrid",
+        "adaptive-batch",
+    ] {
+        let refused = refusal(name, texts.path());
+        assert!(
+            refused.contains("no images (IDX or CSV files)"),
+            "{name}: {refused}"
+        );
+    }
+    let refused = refusal("continual-pretraining", texts.path());
+    assert!(refused.contains("1 text files"), "{refused}");
+    let images = tempfile::tempdir().unwrap();
+    write_idx(images.path());
+    let refused = refusal("refined-schedules", images.path());
+    assert!(refused.contains("no text"), "{refused}");
+    let refused = refusal("infinite-schedule", images.path());
+    assert!(refused.contains("0 text files"), "{refused}");
+}
+
+#[test]
+fn twelve_images_are_too_few_for_datamodel_matching() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = (0..12).map(|i| format!("{},1,{},0,{}\n", i % 5, i % 3, i % 10));
+    std::fs::write(folder.path().join("a.csv"), rows.collect::<String>()).unwrap();
+    let refused = refusal("datamodel-matching", folder.path());
+    assert!(refused.contains("training images of class 8"), "{refused}");
+}
+
+#[test]
+fn an_empty_part_of_a_split_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    // One image of each class: all go to the first part.
+    let rows = (0..4).map(|i| format!("{i},1,2,0,{i}\n"));
+    std::fs::write(folder.path().join("a.csv"), rows.collect::<String>()).unwrap();
+    for name in ["seta", "multigrid", "adaptive-batch"] {
+        let refused = refusal(name, folder.path());
+        assert!(
+            refused.contains("too few images: the parts of the split hold [4, 0]"),
+            "{refused}"
+        );
+    }
+}
+
 #[test]
 fn a_report_is_whole_and_has_every_field() {
     let folder = tempfile::tempdir().unwrap();

@@ -164,7 +164,7 @@ pub fn window(t: usize, groups: usize, window_scale: f64) -> Range<usize> {
         return 0..groups;
     }
     let width = window_width(groups, window_scale).min(groups);
-    let start = t % (groups - width + 1);
+    let start = t % (groups - width).saturating_add(1);
     start..start + width
 }
 
@@ -363,6 +363,8 @@ mod tests {
     #[test]
     fn window_k3_alpha05() {
         assert_eq!(windows(3, 0.5, 4), [(0, 3), (1, 3), (0, 2), (1, 3)]);
+        assert_eq!(window(5, usize::MAX, 0.0), 5..5);
+        assert_eq!(window(5, 0, f64::NAN), 0..0);
     }
 
     /// The share of visits saved if all groups were equally large.

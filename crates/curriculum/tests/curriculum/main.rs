@@ -1,6 +1,8 @@
 //! Properties of samplers, and of the loader with Burn.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod conformance;
+mod sub_batch_norm;
 mod trainings;
 
 use std::collections::HashSet;

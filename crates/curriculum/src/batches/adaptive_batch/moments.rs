@@ -1,7 +1,7 @@
 //! Mean and variance of gradients, on the device.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 use regimen_tensor::ParamVector;
 use regimen_tensor::per_example::for_each_gradient;
 
@@ -16,7 +16,7 @@ use crate::error::{CurriculumError, Result};
 /// `Var(g_j) ~ sum_k c_k (g_kj - g_j)^2 / (K - 1)`; with one example each it is the variance itself. So a test costs no more
 /// backward passes than the accumulation; the more parts, the less noise: 16 or more serve well.
 ///
-/// Nothing is read from the device before [`statistics`](Self::statistics), which reads three numbers, or four with inner products. Two vectors like the
+/// Moments of half-precision gradients are taken in single precision. Nothing is read from the device before [`statistics`](Self::statistics), which reads three numbers, or four with inner products. Two vectors like the
 /// model are held; with [`with_inner_products`](Self::with_inner_products) every micro-batch's gradient is.
 ///
 /// ```
@@ -45,6 +45,8 @@ pub struct GradientMoments {
     examples: usize,
     parts: usize,
     moments: Option<Moments>,
+    /// The types of the first gradient's parameters.
+    types: Vec<DType>,
     /// Every gradient with its number of examples, if inner products are wanted.
     kept: Option<Vec<(ParamVector, usize)>>,
 }
@@ -99,6 +101,9 @@ impl GradientMoments {
         if examples == 0 {
             return Ok(());
         }
+        let types = gradient.entries().iter().map(|entry| entry.values.dtype());
+        let types: Vec<DType> = types.collect();
+        let gradient = gradient.widened();
         let (before, after) = (self.examples as f64, (self.examples + examples) as f64);
         let moments = match self.moments.take() {
             None => Moments {
@@ -115,6 +120,9 @@ impl GradientMoments {
             }
         };
         self.moments = Some(moments);
+        if self.parts == 0 {
+            self.types = types;
+        }
         self.examples += examples;
         self.parts += 1;
         if let Some(kept) = &mut self.kept {
@@ -139,6 +147,11 @@ impl GradientMoments {
             examples: self.examples + other.examples,
             parts: self.parts + other.parts,
             moments,
+            types: if self.parts > 0 {
+                self.types
+            } else {
+                other.types
+            },
             kept: kept.reduce(|all, more| [all, more].concat()),
         })
     }
@@ -149,10 +162,16 @@ impl GradientMoments {
         self.examples
     }
 
-    /// The gradient of the batch's mean loss; `None` if nothing was added.
+    /// The gradient of the batch's mean loss, in the types of the first gradient; `None` if nothing was added.
     #[must_use]
     pub fn into_mean(self) -> Option<ParamVector> {
-        self.moments.map(|moments| moments.mean)
+        let mut types = self.types.into_iter();
+        let mut own = |values: Tensor<1>| match types.next() {
+            Some(dtype) => values.cast(dtype),
+            None => values,
+        };
+        self.moments
+            .map(|moments| moments.mean.map(|_, values| own(values)))
     }
 
     /// What the tests need; reads it from the device.
@@ -406,6 +425,28 @@ mod tests {
         let plain = GradientMoments::new();
         let both = moments(&G, &[1; 4]).merge(plain).unwrap();
         assert!(both.statistics().is_ok());
+    }
+
+    #[test]
+    fn half_precision_is_summed_in_single_and_comes_back() {
+        let rows: Vec<[f32; 2]> = (0..64)
+            .map(|i| [1.0 + (i % 2) as f32 / 16.0, 1.0])
+            .collect();
+        let mut moments = GradientMoments::new();
+        for vector in vectors(&rows) {
+            let half = vector.map(|_, values| values.cast(DType::BF16));
+            moments.add(half, 1).unwrap();
+        }
+        // Sums in bf16 would be wrong in the second digit.
+        let variance = moments.statistics().unwrap().variance;
+        assert_relative_eq!(variance, 64.0 / 63.0 / 1024.0, max_relative = 1e-4);
+        let joined = GradientMoments::new().merge(moments).unwrap();
+        let mean = joined.into_mean().unwrap();
+        assert!(
+            mean.entries()
+                .iter()
+                .all(|entry| entry.values.dtype() == DType::BF16)
+        );
     }
 
     #[test]

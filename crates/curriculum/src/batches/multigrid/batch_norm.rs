@@ -17,8 +17,11 @@ pub struct BatchNormGroups {
 }
 
 impl BatchNormGroups {
-    /// For a long-cycle batch over some devices, with statistics over `group` inputs (8 in the paper). The short cycle does
-    /// not change the groups.
+    /// For a long-cycle batch over some devices, with statistics over `group` inputs (8 in the paper): with `r = batch / (devices group)`,
+    /// `splits = floor(r)` and `synchronised = floor(1 / r)`, each 1 or more, as in the released code. So a group holds `group` inputs
+    /// or more, less than twice as many. The short cycle does not change the groups.
+    ///
+    /// The released code does not count the devices that there are: here no more are synchronised.
     ///
     /// ```
     /// use regimen_curriculum::BatchNormGroups;
@@ -26,6 +29,7 @@ impl BatchNormGroups {
     /// let splits = [512, 256, 128, 64].map(|batch| BatchNormGroups::new(batch, 8, 8).map(|g| g.splits));
     /// assert_eq!(splits, [Ok(8), Ok(4), Ok(2), Ok(1)]);
     /// assert_eq!(BatchNormGroups::new(32, 8, 8)?.synchronised, 2);
+    /// assert_eq!(BatchNormGroups::new(30, 1, 8)?.splits, 3);
     /// # Ok::<(), regimen_curriculum::CurriculumError>(())
     /// ```
     ///
@@ -35,11 +39,15 @@ impl BatchNormGroups {
         check("batch", batch as f64, batch > 0, "1 or more")?;
         check("devices", devices as f64, devices > 0, "1 or more")?;
         check("group", group as f64, group > 0, "1 or more")?;
-        let ratio = batch as f64 / (devices * group) as f64;
-        let rounded = |value: f64| (value.round_ties_even() as usize).max(1);
+        let inputs = devices.checked_mul(group);
+        let inputs = inputs.ok_or_else(|| CurriculumError::OutOfRange {
+            field: "group",
+            value: group.to_string(),
+            allowed: "within a machine word, over all devices",
+        })?;
         Ok(Self {
-            splits: rounded(ratio),
-            synchronised: rounded(1.0 / ratio).min(devices),
+            splits: (batch / inputs).max(1),
+            synchronised: (inputs / batch).clamp(1, devices),
         })
     }
 }
@@ -142,9 +150,25 @@ fn average(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 }
 
 /// [`BatchNormStatistics::merged`] on the device: means and variances `[groups, channels]` to `[channels]`.
+///
+/// # Errors
+/// If the shapes differ or there is no group.
 #[cfg(feature = "burn")]
-#[must_use]
-pub fn merge_groups(means: Tensor<2>, variances: Tensor<2>) -> (Tensor<1>, Tensor<1>) {
+pub fn merge_groups(means: Tensor<2>, variances: Tensor<2>) -> Result<(Tensor<1>, Tensor<1>)> {
+    let (shape, other) = (means.dims(), variances.dims());
+    if shape != other || shape[0] == 0 {
+        return Err(CurriculumError::OutOfRange {
+            field: "variances",
+            value: format!("of shape {other:?} for means of {shape:?}"),
+            allowed: "one for each mean, of one or more groups",
+        });
+    }
+    Ok(merged(means, variances))
+}
+
+/// [`merge_groups`] of statistics that belong together.
+#[cfg(feature = "burn")]
+pub(super) fn merged(means: Tensor<2>, variances: Tensor<2>) -> (Tensor<1>, Tensor<1>) {
     let [_, channels] = means.dims();
     let mean = means.clone().mean_dim(0);
     let between = (means - mean.clone()).square().mean_dim(0);
@@ -198,8 +222,20 @@ mod tests {
                 .is_err()
         );
         assert!(BatchNormGroups::new(0, 1, 8).is_err());
+        assert!(BatchNormGroups::new(1, usize::MAX, 8).is_err());
         let read = serde_json::from_str::<BatchNormStatistics>(r#"{"means":[],"variances":[]}"#);
         assert!(read.is_err());
+    }
+
+    #[test]
+    fn groups_are_cut_off_as_in_the_released_code() {
+        let of = |batch, devices| {
+            let groups = BatchNormGroups::new(batch, devices, 8).unwrap();
+            (groups.splits, groups.synchronised)
+        };
+        assert_eq!([of(28, 1), of(15, 1), of(8, 1)], [(3, 1), (1, 1), (1, 1)]);
+        assert_eq!([of(8, 8), of(24, 4), of(12, 4)], [(1, 8), (1, 1), (1, 2)]);
+        assert_eq!(of(1, 4), (1, 4));
     }
 
     #[cfg(feature = "burn")]
@@ -208,7 +244,15 @@ mod tests {
         let device = burn::tensor::Device::flex();
         let means = Tensor::<2>::from_data([[0.0, 1.0], [2.0, 1.0]], &device);
         let variances = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device);
-        let (mean, variance) = merge_groups(means, variances);
+        assert!(merge_groups(means.clone(), variances.clone().narrow(0, 0, 1)).is_err());
+        assert!(
+            merge_groups(
+                Tensor::zeros([0, 2], &device),
+                Tensor::zeros([0, 2], &device)
+            )
+            .is_err()
+        );
+        let (mean, variance) = merge_groups(means, variances).unwrap();
         assert_eq!(mean.try_into_vec_as::<f32>().unwrap(), [1.0, 1.0]);
         assert_eq!(variance.try_into_vec_as::<f32>().unwrap(), [3.0, 3.0]);
     }

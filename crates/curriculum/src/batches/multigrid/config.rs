@@ -37,10 +37,10 @@ pub struct ShortCycle {
 ///
 /// | field | default | range |
 /// |---|---|---|
-/// | `batch` | required | the batch at full size, 1 or more |
+/// | `batch` | required | the batch at full size, 1 or more; up to 2^40 in every shape |
 /// | `stages` | required | epochs of the baseline at which its rate's stages start: 0 first, rising |
-/// | `epochs` | required | epochs of the baseline, more than the last stage's start |
-/// | `dimensions` | none | at least one, with different names |
+/// | `epochs` | required | epochs of the baseline, more than the last stage's start; up to 2^40 with `epoch_factor` |
+/// | `dimensions` | none | at least one, with different names, of sizes from 1 and powers up to 64 |
 /// | `long_cycle` | full size | one factor a dimension for each shape, above 0 and up to 1; the last is all 1 |
 /// | `short_cycle` | none | factors above 0 and up to 1 |
 /// | `epoch_factor` | 1.5 | epochs of this run over those of the baseline, above 0 |
@@ -172,6 +172,9 @@ impl MultigridConfig {
             self.epoch_factor > 0.0,
             "above 0",
         )?;
+        let epochs = self.epochs as f64 * self.epoch_factor;
+        let allowed = "up to 2^40, times `epoch_factor`";
+        check("epochs", epochs, epochs <= (1_u64 << 40) as f64, allowed)?;
         check("gamma", self.gamma, self.gamma > 0.0, "above 0")?;
         let rising = self.stages.windows(2).all(|pair| pair[0] < pair[1]);
         if self.stages.first() != Some(&0) || !rising {
@@ -223,6 +226,8 @@ impl MultigridConfig {
                 dimension.size > 0,
                 "1 or more",
             )?;
+            let power = dimension.power;
+            check("power", f64::from(power), power <= 64, "up to 64")?;
             let before = &self.dimensions[..i];
             if before.iter().any(|other| other.name == dimension.name) {
                 return refuse("dimensions", dimension.name.clone(), "different names");

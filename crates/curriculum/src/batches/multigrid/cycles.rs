@@ -48,7 +48,8 @@ impl MultigridEntry {
 /// The multiplier of each shape of the short cycle is `round(full cost / cost)` of that shape. The released sampler rounds
 /// the ratio to the long cycle's batch instead: the same for the paper's factors, but 0 where a crop of the short cycle is
 /// much larger than the long cycle's. The released code also fails for a long cycle without a short one, where it asks for
-/// the third shape of three; here each shape of the long cycle is then its only one.
+/// the third shape of three; here each shape of the long cycle is then its only one. With a short cycle alone, it cuts the ends of the stages off
+/// to whole epochs (13 for 13.5); here they are rounded as those of a long cycle are (14).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Multigrid {
     entries: Vec<MultigridEntry>,
@@ -59,6 +60,9 @@ pub struct Multigrid {
     scale: f64,
 }
 
+/// So that sums over a short cycle fit into a machine word.
+const LARGEST_BATCH: f64 = (1_u64 << 40) as f64;
+
 /// A shape of the long cycle with what the short cycle makes of it.
 struct Level {
     multiplier: usize,
@@ -68,7 +72,7 @@ struct Level {
 }
 
 impl Level {
-    fn new(config: &MultigridConfig, factors: &[f64]) -> Self {
+    fn new(config: &MultigridConfig, factors: &[f64]) -> Result<Self> {
         let pairs = config.dimensions.iter().zip(factors);
         let sizes: Vec<usize> = pairs.map(|(d, f)| rounded(d.size as f64 * f)).collect();
         let exact: Vec<f64> = sizes.iter().map(|size| *size as f64).collect();
@@ -83,8 +87,13 @@ impl Level {
         }
         all.push(exact);
         let multipliers: Vec<usize> = all.iter().map(|sizes| multiplier(config, sizes)).collect();
+        for multiplier in &multipliers {
+            let batch = config.batch as f64 * *multiplier as f64;
+            let allowed = "up to 2^40 in every shape, with its multiplier";
+            check("batch", batch, batch <= LARGEST_BATCH, allowed)?;
+        }
         let shapes = all.iter().zip(&multipliers);
-        Self {
+        Ok(Self {
             multiplier: multipliers.last().copied().unwrap_or(1),
             mean: multipliers.iter().sum::<usize>() as f64 / multipliers.len() as f64,
             sizes,
@@ -94,7 +103,7 @@ impl Level {
                     sizes: sizes.iter().map(|size| rounded(*size)).collect(),
                 })
                 .collect(),
-        }
+        })
     }
 
     fn entry(&self, stage: usize, end_epoch: usize) -> MultigridEntry {
@@ -138,7 +147,8 @@ impl Multigrid {
         } else {
             &config.long_cycle
         };
-        let levels: Vec<Level> = cycle.iter().map(|f| Level::new(config, f)).collect();
+        let levels = cycle.iter().map(|f| Level::new(config, f));
+        let levels: Vec<Level> = levels.collect::<Result<_>>()?;
         let total: f64 = levels.iter().map(|level| level.mean).sum();
         let (mut lengths, mut iterations) = (Vec::new(), 0.0);
         for (stage, bounds) in config.stages.windows(2).enumerate() {
@@ -239,10 +249,11 @@ impl Multigrid {
         ended.min(self.entries.len() - 1)
     }
 
-    /// Whether to evaluate after this epoch: about `times` in each entry, at equal distances that end at its last epoch.
+    /// Whether to evaluate after this epoch: up to `times` in each entry, at equal distances that end at its last epoch.
     ///
-    /// The released configurations take 3. Epochs of different entries have different lengths, so a fixed number of epochs
-    /// would evaluate coarse shapes too often.
+    /// The distance is `floor(length / times) + 1` epochs, as in the released code, whose configurations take 3: an entry whose length is a
+    /// multiple of `times` has one evaluation less. Epochs of different entries have different lengths, so a fixed number of
+    /// epochs would evaluate coarse shapes too often.
     #[must_use]
     pub fn evaluates_after(&self, epoch: usize, times: usize) -> bool {
         let place = self.place(epoch);
@@ -253,8 +264,8 @@ impl Multigrid {
         if epoch >= end {
             return false;
         }
-        let period = (end - start).div_ceil(times.max(1));
-        (end - 1 - epoch).is_multiple_of(period.max(1))
+        let period = (end - start) / times.max(1) + 1;
+        (end - 1 - epoch).is_multiple_of(period)
     }
 }
 
@@ -413,7 +424,8 @@ mod tests {
         let after: Vec<usize> = (0..20).filter(|e| plan.evaluates_after(*e, 1)).collect();
         assert_eq!(after, [3, 6, 8, 10, 12, 13, 17]);
         let after: Vec<usize> = (0..20).filter(|e| plan.evaluates_after(*e, 3)).collect();
-        assert_eq!(after, [1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17]);
+        // Lengths 4, 3, 2, 2, 2, 1 and 4: every second epoch of the first two and the last.
+        assert_eq!(after, [1, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 15, 17]);
     }
 
     #[test]
@@ -434,6 +446,16 @@ mod tests {
         has(toy().with_dimension("time", 0, 1), "`size`");
         has(MultigridConfig::new(16, vec![0], 3), "`dimensions`");
         has(MultigridConfig::images(0, 16, vec![0], 3), "`batch`");
+        has(
+            MultigridConfig::images(usize::MAX, 16, vec![0], 3),
+            "`batch`",
+        );
+        has(
+            MultigridConfig::images(1, 16, vec![0], usize::MAX),
+            "`epochs`",
+        );
+        has(toy().with_epoch_factor(1e300), "`epochs`");
+        has(toy().with_dimension("time", 4, 65), "`power`");
         has(MultigridConfig::images(1, 16, vec![1], 3), "`stages`");
         has(MultigridConfig::images(1, 16, vec![0, 3, 3], 4), "`stages`");
         has(MultigridConfig::images(1, 16, vec![0, 3], 3), "`epochs`");

@@ -5,6 +5,8 @@ mod config;
 mod cycles;
 mod grid;
 mod run;
+#[cfg(feature = "burn")]
+mod sub_batch_norm;
 
 #[cfg(feature = "burn")]
 pub use batch_norm::merge_groups;
@@ -13,3 +15,5 @@ pub use config::{Dimension, MultigridConfig, ShortCycle};
 pub use cycles::{BatchShape, Multigrid, MultigridEntry};
 pub use grid::{jitter_range, temporal_strides};
 pub use run::MultigridRun;
+#[cfg(feature = "burn")]
+pub use sub_batch_norm::{SubBatchNorm, SubBatchNormConfig};

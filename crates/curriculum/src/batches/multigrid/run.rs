@@ -48,7 +48,7 @@ impl Multigrid {
     /// The schedule for a training set of this many examples.
     ///
     /// # Errors
-    /// If there is no example.
+    /// If there is no example, or the iterations do not fit into a machine word.
     pub fn run(self, examples: usize) -> Result<MultigridRun> {
         check("examples", examples as f64, examples > 0, "1 or more")?;
         let (mut spans, mut iterations, mut epoch) = (Vec::new(), 0, 0);
@@ -59,7 +59,13 @@ impl Multigrid {
                 first_epoch: epoch,
                 per_epoch,
             });
-            iterations += (entry.end_epoch - epoch) * per_epoch;
+            let own = (entry.end_epoch - epoch).checked_mul(per_epoch);
+            let all = own.and_then(|own| own.checked_add(iterations));
+            iterations = all.ok_or_else(|| CurriculumError::OutOfRange {
+                field: "examples",
+                value: examples.to_string(),
+                allowed: "so many that the iterations fit into a machine word",
+            })?;
             epoch = entry.end_epoch;
         }
         Ok(MultigridRun {
@@ -212,6 +218,8 @@ mod tests {
             .init()
             .unwrap();
         assert!(plan.clone().run(0).is_err());
+        let small = MultigridConfig::images(1, 16, vec![0, 12, 17], 20);
+        assert!(small.init().unwrap().run(usize::MAX).is_err());
         let run = plan.run(100).unwrap();
         assert!(run.rate(f64::NAN).is_err() && run.rate(-1.0).is_err());
         assert!(run.warmed_up_rate(1.0, 1, f64::INFINITY).is_err());
