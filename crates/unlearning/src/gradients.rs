@@ -7,14 +7,19 @@ use regimen_tensor::{ParamVector, independent};
 
 use crate::error::{Result, UnlearningError};
 
-/// A copy of a model as it is used for inference: no gradient, dropout off, running statistics in batch normalisation, and
-/// these its own.
+/// A copy with running statistics of its own.
 ///
 /// A parameter that is drawn at its first use shares its state with its copies until then: it is drawn here, or the
-/// original would lose its gradient too.
-pub(crate) fn reference<M: Module>(model: &M) -> M {
+/// original would draw other values later.
+pub(crate) fn own<M: Module>(model: &M) -> M {
     let _ = ParamVector::of(model);
-    independent(model).freeze()
+    independent(model)
+}
+
+/// A copy of a model as it is used for inference: no gradient, dropout off, running statistics in batch normalisation, and
+/// these its own.
+pub(crate) fn reference<M: Module>(model: &M) -> M {
+    own(model).freeze()
 }
 
 /// A copy on which gradients are measured: dropout off, running statistics in batch normalisation, but parameters that
@@ -26,8 +31,7 @@ pub(crate) fn measured<M: Module>(model: &M) -> M {
             flag.with_value(false)
         }
     }
-    let _ = ParamVector::of(model);
-    independent(model).map(&mut Off)
+    own(model).map(&mut Off)
 }
 
 /// [`measured`], of a model in which a parameter requires its gradient.

@@ -13,12 +13,12 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::{SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
-use regimen_tensor::{ParamVector, independent};
+use regimen_tensor::ParamVector;
 use serde::{Deserialize, Serialize};
 
 use super::Datamodel;
 use crate::error::{Result, UnlearningError, check};
-use crate::gradients::{finite_model, finite_step, gradients, widen};
+use crate::gradients::{finite_model, finite_step, gradients, own, widen};
 
 /// What a model trained without the forget set would output: `t(x) = f_0(x) - multiplier * sum_{i in F} beta_{x,.,i}`.
 ///
@@ -229,7 +229,7 @@ impl Matching {
         targets: Tensor<2>,
         mut logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
     ) -> Result<M> {
-        let (mut model, mut optim) = (independent(original), self.optimizer());
+        let (mut model, mut optim) = (own(original), self.optimizer());
         for epoch in 0..self.config.epochs {
             model = self.epoch(epoch, model, original, &mut optim, &targets, &mut logits)?;
         }
@@ -250,7 +250,7 @@ impl Matching {
         targets: &Tensor<2>,
         mut logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
     ) -> Result<M> {
-        let mut model = independent(&model);
+        let mut model = own(&model);
         let rows = targets.dims()[0];
         let last = self.points.iter().copied().max().unwrap_or(0);
         check("point", last as f64, last < rows, "a row of the targets")?;

@@ -1,13 +1,12 @@
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::optim::SgdConfig;
-use regimen_tensor::independent;
 use serde::{Deserialize, Serialize};
 
 use crate::Classifier;
 use crate::classifier::mean_loss;
 use crate::error::{Result, UnlearningError, check};
-use crate::gradients::{finite_step, gradients};
+use crate::gradients::{finite_step, gradients, own};
 use crate::predictions::accuracy_of;
 
 /// How a forgotten set is taught again: plain gradient descent on it.
@@ -55,7 +54,7 @@ impl RelearnConfig {
             (0.0..=1.0).contains(&accuracy),
             "0 to 1",
         )?;
-        let (mut model, mut optim) = (independent(model), SgdConfig::new().init());
+        let (mut model, mut optim) = (own(model), SgdConfig::new().init());
         let mut steps = 0;
         for epoch in 0..=epochs {
             if accuracy_of(&model, forget)? >= accuracy {

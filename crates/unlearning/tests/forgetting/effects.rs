@@ -417,6 +417,17 @@ fn a_model_that_was_never_used_can_still_be_trained_after_it_became_a_teacher() 
     assert!(moved.unwrap().l2().into_scalar::<f32>() > 0.0);
 }
 
+/// The run begins from the weights that the original draws.
+#[test]
+fn a_model_that_was_never_used_keeps_the_weights_it_draws() {
+    let data = batches(&clouds(40, 0.0));
+    let model = leaky();
+    let (mut run, mut optim) = (UnlearnConfig::new(1).init().unwrap(), adam().0);
+    let still = run.run(&model, &mut FineTune, &mut optim, &mut 1e-30, &data, &data);
+    let moved = ParamVector::of(&still.unwrap()).sub(&ParamVector::of(&model));
+    assert_eq!(moved.unwrap().l2().into_scalar::<f32>(), 0.0);
+}
+
 #[test]
 fn a_model_without_gradients_is_an_error() {
     let points = clouds(40, 0.0);

@@ -16,7 +16,7 @@ use super::order::{Order, Step, walk};
 use super::window::Window;
 use crate::Classifier;
 use crate::error::{Result, UnlearningError, check};
-use crate::gradients::{finite_model, finite_step, gradients, widen};
+use crate::gradients::{finite_model, finite_step, gradients, own, widen};
 
 /// A method: its loss on both sets, the order in which it wants them, and its stopping rule.
 pub trait Method<M: Classifier> {
@@ -186,7 +186,7 @@ impl Unlearn {
         forget: &dyn DataLoader<M::Batch>,
         retain: &dyn DataLoader<M::Batch>,
     ) -> Result<M> {
-        let (start, mut model) = (self.clone(), independent(model));
+        let (start, mut model) = (self.clone(), own(model));
         while !self.finished() {
             match self.epoch(model, method, optim, rate, forget, retain) {
                 Ok(next) => model = next,
@@ -219,7 +219,7 @@ impl Unlearn {
     ) -> Result<M> {
         let epoch = self.log.len();
         let order = method.order(epoch);
-        let mut model = independent(&model);
+        let mut model = own(&model);
         let moving = !ParamVector::buffers(&model).entries().is_empty();
         let (mut forgotten, mut retained) = (Mean::default(), Mean::default());
         let (mut steps, mut skipped) = (0, 0);
