@@ -3,9 +3,14 @@
 //! The k largest or smallest of many values, with exact counts and settled ties.
 //!
 //! Source: radix selection over the ordered bit pattern of a float: one pass counts by leading bits, one gathers the keys
-//! that share those of the threshold, one marks.
+//! that share those of the threshold, one marks. Over tensors on a device: bisection over the same keys, one count read back
+//! a pass.
+
+mod device;
 
 use rayon::prelude::*;
+
+pub use device::{flags, largest, largest_in_rows, smallest};
 
 use crate::error::{Result, TensorError};
 use crate::param_vector::ParamVector;
@@ -87,10 +92,30 @@ pub fn top_k_masks(
     Pool::new(scores, eligible, Order::Largest)?.mask(k)
 }
 
-/// Keeps the largest scores of a vector: a vector of ones and zeros.
+/// Of `count` things the share in [0, 1]: `floor(share * count)`, where a product that misses a whole number by no
+/// more than the rounding of `share` is that number: .29 of 100 is 29.
 ///
-/// In each group of competing parameters with `n` scalars, `floor(share * n)` ones are set.
-/// The scores are read from the device once.
+/// ```
+/// use regimen_tensor::threshold::share_of;
+///
+/// assert_eq!((share_of(0.29, 100), share_of(0.999, 100), share_of(1.0, 7)), (29, 99, 7));
+/// ```
+#[must_use]
+pub fn share_of(share: f64, count: usize) -> usize {
+    let exact = share * count as f64;
+    let near = exact.round();
+    let rounding = 4.0 * f64::EPSILON * near.max(1.0);
+    let whole = if (exact - near).abs() <= rounding {
+        near
+    } else {
+        exact.floor()
+    };
+    (whole.max(0.0) as usize).min(count)
+}
+
+/// Keeps the largest scores of a vector: a vector of ones and zeros in the scores' types, on their devices.
+///
+/// In each group of competing parameters with `n` scalars, [`share_of`] `n` ones are set, by [`largest`].
 ///
 /// # Errors
 /// [`TensorError::OutOfRange`] unless `share` lies in 0..=1 and a grouping labels every
@@ -99,20 +124,26 @@ pub fn keep_largest(scores: &ParamVector, share: f64, scope: &Scope) -> Result<P
     if !(0.0..=1.0).contains(&share) {
         return Err(TensorError::out_of_range("share", share, "0 to 1"));
     }
-    let host = scores.to_host()?;
-    let labels = labels(scope, host.len())?;
+    let entries = scores.entries();
+    let labels = labels(scope, entries.len())?;
     let groups: std::collections::BTreeSet<usize> = labels.iter().copied().collect();
-    let mut masks: Vec<Vec<f32>> = host.iter().map(|values| vec![0.0; values.len()]).collect();
+    let mut kept = entries.to_vec();
     for group in groups {
-        let members: Vec<usize> = (0..host.len()).filter(|i| labels[*i] == group).collect();
-        let slices: Vec<&[f32]> = members.iter().map(|i| host[*i].as_slice()).collect();
-        let count: usize = slices.iter().map(|slice| slice.len()).sum();
-        let kept = top_k_masks(&slices, None, (share * count as f64) as usize)?;
-        for (member, kept) in members.into_iter().zip(kept) {
-            masks[member] = kept.into_iter().map(f32::from).collect();
+        let members: Vec<usize> = (0..entries.len()).filter(|i| labels[*i] == group).collect();
+        let values: Vec<_> = members.iter().map(|i| entries[*i].values.clone()).collect();
+        let count = members.iter().map(|i| entries[*i].len()).sum();
+        for (member, mask) in members
+            .into_iter()
+            .zip(largest(values, share_of(share, count))?)
+        {
+            let values = &entries[member].values;
+            let ones = values
+                .zeros_like()
+                .mask_fill(mask.to_device(&values.device()), 1.0);
+            kept[member] = kept[member].with_values(ones);
         }
     }
-    scores.from_host(masks)
+    Ok(ParamVector::from_entries(kept))
 }
 
 fn labels(scope: &Scope, parameters: usize) -> Result<Vec<usize>> {
@@ -180,15 +211,7 @@ impl<'a> Pool<'a> {
                     found: format!("{:?}", flags.map(<[bool]>::len)),
                 });
             }
-            if !all_finite(values)
-                && let Some(index) = values.iter().position(|value| !value.is_finite())
-            {
-                return Err(TensorError::NotFinite {
-                    what: format!("scores[{i}]"),
-                    index,
-                    value: f64::from(values[index]),
-                });
-            }
+            finite(values, || format!("scores[{i}]"))?;
             parts.push((*values, flags));
         }
         let mut pool = Self {
@@ -332,6 +355,22 @@ impl<'a> Pool<'a> {
     }
 }
 
+/// Names the first value that is not finite.
+fn finite(values: &[f32], what: impl FnOnce() -> String) -> Result<()> {
+    if all_finite(values) {
+        return Ok(());
+    }
+    let index = values
+        .iter()
+        .position(|value| !value.is_finite())
+        .unwrap_or(0);
+    Err(TensorError::NotFinite {
+        what: what(),
+        index,
+        value: f64::from(values[index]),
+    })
+}
+
 /// One branch a chunk: the compiler takes several values at a time.
 fn all_finite(values: &[f32]) -> bool {
     let finite = |chunk: &[f32]| {
@@ -404,6 +443,24 @@ mod tests {
         assert_eq!(bottom, [false, true, false, true]);
         assert!(top_k_of(&values, &flags, 4).is_err());
         assert!(top_k_of(&values, &flags[..3], 1).is_err());
+    }
+
+    #[test]
+    fn a_share_of_a_vector_is_rounded_as_a_share() {
+        let layer = burn::nn::LinearConfig::new(10, 10)
+            .with_bias(false)
+            .init(&burn::tensor::Device::flex());
+        let scores = ParamVector::of(&layer);
+        for (share, ones) in [
+            (0.29, 29.0),
+            (0.57, 57.0),
+            (0.58, 58.0),
+            (0.999, 99.0),
+            (1.0, 100.0),
+        ] {
+            let kept = keep_largest(&scores, share, &Scope::Global).unwrap();
+            assert_eq!(kept.l1().into_scalar::<f32>(), ones, "{share}");
+        }
     }
 
     #[test]
