@@ -6,10 +6,10 @@
 //! Frankle et al., "Stabilizing the Lottery Ticket Hypothesis" (arXiv 1903.01611).
 
 use burn::module::Module;
+use regimen_tensor::{independent, threshold};
 
+use super::largest;
 use crate::error::fraction;
-use crate::mask::density::floor;
-use crate::rules::{Layer, prune_global};
 use crate::{Masks, Result};
 
 /// Density after some rounds, `(1 - share)^rounds`.
@@ -19,29 +19,24 @@ pub fn density_after(rounds: usize, share: f64) -> f64 {
 }
 
 /// One round: of the active weights of `trained`, the `share` in [0, 1) of smallest magnitude over all layers goes;
-/// the rest takes its values from `early`, the same model at initialisation or at an early step, masked.
+/// the rest takes its values from `early`, the same model at initialisation or at an early step, masked. The ticket has the
+/// running statistics of `early` as its own ([`independent`]): training it changes no other model.
 ///
 /// # Errors
 /// If a model is not the masks', `share` is out of range or a weight is not finite.
-pub fn rewind<M: Module>(
-    trained: &M,
-    early: M,
-    mut masks: Masks,
-    share: f64,
-) -> Result<(M, Masks)> {
+pub fn rewind<M: Module>(trained: &M, early: M, masks: Masks, share: f64) -> Result<(M, Masks)> {
     fraction("share", share, false)?;
-    let mut layers = Layer::magnitudes(trained, &masks)?;
-    let keep = floor(masks.count() as f64 * (1.0 - share));
-    prune_global(&mut layers, keep)?;
-    masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
-    Ok((masks.apply(early)?, masks))
+    let keep = threshold::share_of(1.0 - share, masks.count());
+    let masks = largest::over_all(trained, masks, keep)?;
+    Ok((masks.apply(independent(&early))?, masks))
 }
 
 /// Iterative magnitude pruning over `rounds`: trains, prunes the `share` in [0, 1) of what is left, rewinds to `early`.
 ///
 /// `early` is the model at initialisation or at an early step (.1 to 7 % of training), `masks` what is to be pruned, and
 /// `train` trains the model that it gets under the masks that it gets, for example with [`Fixed`](crate::Fixed). Returns the
-/// ticket, rewound and masked but not trained, with its masks, of density `(1 - share)^rounds`.
+/// ticket, rewound and masked but not trained, with its masks, of density `(1 - share)^rounds`. Running statistics (batch
+/// norm) are rewound too.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
@@ -64,7 +59,7 @@ pub fn find<M: Module>(
     rounds: usize,
     mut train: impl FnMut(M, &Masks) -> Result<M>,
 ) -> Result<(M, Masks)> {
-    let mut ticket = masks.apply(early.clone())?;
+    let mut ticket = masks.apply(independent(&early))?;
     for _ in 0..rounds {
         let trained = train(ticket, &masks)?;
         (ticket, masks) = rewind(&trained, early.clone(), masks, share)?;
@@ -73,13 +68,79 @@ pub fn find<M: Module>(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
+    use burn::tensor::{Device, FloatDType, Tensor};
+    use regimen_tensor::ParamVector;
+
+    #[derive(Module, Debug)]
+    struct Net {
+        linear: Linear,
+        norm: BatchNorm,
+    }
+
+    impl Net {
+        fn new(device: &Device) -> Self {
+            Self {
+                linear: LinearConfig::new(20, 5).init(device),
+                norm: BatchNormConfig::new(5).init(device),
+            }
+        }
+
+        fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+            self.norm.forward(self.linear.forward(x))
+        }
+    }
 
     #[test]
     fn imp_densities() {
         for (rounds, expected) in [(1, 0.8), (5, 0.32768), (10, 0.107374), (15, 0.035184)] {
             approx::assert_abs_diff_eq!(density_after(rounds, 0.2), expected, epsilon = 1e-6);
+        }
+    }
+
+    #[test]
+    fn running_statistics_are_rewound_and_not_shared() {
+        let device = Device::flex().autodiff();
+        let early = Net::new(&device);
+        let masks = Masks::dense(&early).unwrap();
+        let fresh = ParamVector::buffers(&early).to_host().unwrap();
+        let train = |ticket: Net, _: &Masks| {
+            assert_eq!(ParamVector::buffers(&ticket).to_host().unwrap(), fresh);
+            for _ in 0..3 {
+                ticket.forward(Tensor::random(
+                    [16, 20],
+                    burn::tensor::Distribution::Default,
+                    &device,
+                ));
+            }
+            assert_ne!(ParamVector::buffers(&ticket).to_host().unwrap(), fresh);
+            Ok(ticket)
+        };
+        let (ticket, masks) = find(early.clone(), masks, 0.2, 3, train).unwrap();
+        assert_eq!(masks.count(), 51);
+        for model in [&ticket, &early] {
+            assert_eq!(ParamVector::buffers(model).to_host().unwrap(), fresh);
+        }
+        let (rewound, _) = rewind(&ticket, early.clone(), masks, 0.2).unwrap();
+        rewound.forward(Tensor::ones([4, 20], &device));
+        assert_eq!(ParamVector::buffers(&early).to_host().unwrap(), fresh);
+    }
+
+    #[test]
+    fn other_types_are_kept() {
+        let device = Device::flex();
+        for dtype in [FloatDType::BF16, FloatDType::F16, FloatDType::F64] {
+            let mut early = LinearConfig::new(20, 5).init(&device);
+            early.weight = early.weight.map(|w| w.cast(dtype));
+            let masks = Masks::dense(&early).unwrap();
+            let (ticket, masks) = find(early, masks, 0.2, 5, |model, _| Ok(model)).unwrap();
+            assert_eq!(
+                (ticket.weight.val().dtype(), masks.count()),
+                (dtype.into(), 32)
+            );
         }
     }
 }

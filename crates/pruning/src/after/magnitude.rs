@@ -6,41 +6,29 @@
 
 use burn::module::Module;
 
+use super::largest;
 use crate::error::fraction;
 use crate::mask::density::keep;
-use crate::rules::{Layer, prune_global};
 use crate::{Masks, Result};
 
 /// The masks of the `floor(weights * (1 - sparsity))` largest weights, over all layers together; what is off stays
-/// off.
+/// off. Chosen on the weights' device; equal weights stay by low index.
 ///
 /// # Errors
 /// If `sparsity` is not in [0, 1], the masks are of another model or a weight is not finite.
-pub fn magnitude<M: Module>(module: &M, mut masks: Masks, sparsity: f64) -> Result<Masks> {
+pub fn magnitude<M: Module>(module: &M, masks: Masks, sparsity: f64) -> Result<Masks> {
     fraction("sparsity", sparsity, true)?;
-    let mut layers = Layer::magnitudes(module, &masks)?;
-    prune_global(&mut layers, keep(masks.total(), sparsity))?;
-    masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
-    Ok(masks)
+    let keep = keep(masks.total(), sparsity);
+    largest::over_all(module, masks, keep)
 }
 
 /// The masks of the largest weights of each layer, the same share of each; what is off stays off.
 ///
 /// # Errors
 /// As [`magnitude`].
-pub fn magnitude_per_layer<M: Module>(
-    module: &M,
-    mut masks: Masks,
-    sparsity: f64,
-) -> Result<Masks> {
+pub fn magnitude_per_layer<M: Module>(module: &M, masks: Masks, sparsity: f64) -> Result<Masks> {
     fraction("sparsity", sparsity, true)?;
-    let mut layers = Layer::magnitudes(module, &masks)?;
-    for layer in &mut layers {
-        let keep = keep(layer.active.len(), sparsity);
-        prune_global(std::slice::from_mut(layer), keep)?;
-    }
-    masks.set(layers.into_iter().map(|layer| layer.active).collect())?;
-    Ok(masks)
+    largest::in_each(module, masks, |size| keep(size, sparsity))
 }
 
 #[cfg(test)]

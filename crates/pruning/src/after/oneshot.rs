@@ -6,45 +6,29 @@
 //! that the pruned layers before it give.
 
 use burn::module::Module;
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Tensor, TensorData};
 use regimen_tensor::linalg::DMatrix;
-use serde::{Deserialize, Serialize};
+use regimen_tensor::{ParamVector, independent, threshold};
 
-use super::{Pattern, n_m, sparsegpt, wanda};
-use crate::error::read;
+use super::calibration::{Calibration, damped, wide};
+use super::pattern::Pattern;
+use super::rule::Rule;
+use super::{n_m, sparsegpt, wanda};
+use crate::error::fraction;
+use crate::mask::Mask;
 use crate::{Masks, PruningError, Result};
 
-/// How a layer's weights are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Rule {
-    /// The smallest `|w|`, output by output.
-    Magnitude,
-    /// The smallest `|w| ||x||`, output by output.
-    Wanda,
-    /// The smallest error of the output, made up for by the weights that stay.
-    SparseGpt {
-        /// Share of the Hessian's mean diagonal that is added to it, in [0, 1]; .01 in the paper.
-        damping: f64,
-        /// Columns that choose together, at least 1 and a multiple of `m`; 128 in the paper.
-        block: usize,
-    },
-}
-
-impl Rule {
-    /// SparseGPT with the paper's damping and block.
-    pub const SPARSE_GPT: Self = Self::SparseGpt {
-        damping: 0.01,
-        block: 128,
-    };
-}
-
-/// Prunes the linear layers of a trained module that the masks cover, in the order in which the module declares them,
-/// which must be that of its forward pass. The masks must be all active: these rules prune once. A weight that is zero
-/// beforehand counts as pruned.
+/// Prunes the linear layers and convolutions of a trained module that the masks cover, in the order in which the module
+/// declares them, which must be that of its forward pass. Types and devices stay; sums and corrections are taken in single
+/// precision at least.
+///
+/// What is off already stays off, and counts among what goes: of a row of 100 weights that has 30 off, a share of .5 takes
+/// 20 more. Exactly as many weights are on afterwards as the pattern leaves, or fewer where more were off before.
 ///
 /// `inputs` gives, for a path such as `layers.0.weight`, what enters that layer, `[tokens, inputs]`, when the module that
-/// it gets, pruned up to there, sees the calibration data. Returns the module and its masks.
+/// it gets, pruned up to there, sees the calibration data; of a convolution, the patches that it multiplies,
+/// `[places, channels / groups * kernel]`. [`prune_on`](super::prune_on) records them by itself. Returns the module, whose running statistics are
+/// its own ([`independent`]), and its masks.
 ///
 /// ```
 /// use burn::nn::LinearConfig;
@@ -63,103 +47,169 @@ impl Rule {
 /// ```
 ///
 /// # Errors
-/// If a masked layer is not of rank 2 or not all active, the inputs do not fit it, an argument is out of range or a value
-/// is not finite.
+/// If a masked weight is of rank 1, the inputs do not fit it, an argument is out of range or a value is not finite.
 pub fn prune<M: Module>(
-    mut module: M,
+    module: M,
     mut masks: Masks,
     rule: Rule,
     pattern: Pattern,
     mut inputs: impl FnMut(&M, &str) -> Tensor<2>,
 ) -> Result<(M, Masks)> {
-    let mut flags: Vec<Vec<bool>> = masks.layers().iter().map(|m| m.active.clone()).collect();
-    for (index, layer) in masks.layers().iter().enumerate() {
-        let [width, outputs] = layer.shape[..] else {
-            return Err(PruningError::Mismatch {
-                path: layer.path.clone(),
-                expected: "a linear layer, [inputs, outputs]".into(),
-                found: format!("{:?}", layer.shape),
-            });
-        };
-        if layer.active.contains(&false) {
-            return Err(PruningError::Mismatch {
-                path: layer.path.clone(),
-                expected: "a mask that is all active".into(),
-                found: format!("density {}", layer.density()),
-            });
-        }
-        let tokens = inputs(&module, &layer.path);
-        if tokens.dims()[1] != width {
-            return Err(PruningError::Mismatch {
-                path: layer.path.clone(),
-                expected: format!("inputs [tokens, {width}]"),
-                found: format!("{:?}", tokens.dims()),
-            });
-        }
-        let tokens = read("inputs", tokens)?;
-        let vector = masks.weights(&module)?;
-        let mut weights = vector.to_host()?;
-        // Burn keeps [inputs, outputs], row-major: column-major [outputs, inputs].
-        let dense =
-            DMatrix::from_iterator(outputs, width, weights[index].iter().map(|w| f64::from(*w)));
-        let pruned = prune_layer(dense, &tokens, rule, pattern)?;
-        flags[index] = pruned.iter().map(|w| *w != 0.0).collect();
-        weights[index] = pruned.iter().map(|w| *w as f32).collect();
-        module = vector.from_host(weights)?.write_to(module)?;
+    let mut module = independent(&module);
+    for index in 0..masks.layers().len() {
+        let mut calibration = Calibration::new(rule);
+        calibration.add(inputs(&module, &masks.layers()[index].path))?;
+        (module, masks) = prune_one(module, masks, index, &calibration, rule, pattern)?;
     }
+    Ok((module, masks))
+}
+
+/// One masked layer of a module, by its place among the masks.
+pub(super) fn prune_one<M: Module>(
+    module: M,
+    mut masks: Masks,
+    index: usize,
+    inputs: &Calibration,
+    rule: Rule,
+    pattern: Pattern,
+) -> Result<(M, Masks)> {
+    let vector = masks.weights(&module)?;
+    let (entry, mask) = (&vector.entries()[index], &masks.layers()[index]);
+    let weights = to_rows(entry.values.clone(), mask)?;
+    let [_, width] = weights.dims();
+    if let Some(found) = inputs.width().filter(|found| *found != width) {
+        return Err(PruningError::Mismatch {
+            path: mask.path.clone(),
+            expected: format!("inputs [tokens, {width}]"),
+            found: format!("{found}"),
+        });
+    }
+    let active = mask.active.contains(&false).then(|| {
+        let flags = TensorData::new(mask.active.clone(), [mask.active.len()]);
+        Tensor::<1, Bool>::from_data(flags, &weights.device())
+    });
+    let active = active.map(|active| to_rows(active, mask)).transpose()?;
+    let (weights, kept) = prune_rows(weights, active, inputs, rule, pattern)?;
+    let pruned = entry.with_values(from_rows(weights, mask));
+    let kept = threshold::flags(from_rows(kept, mask))?;
+    let vector = ParamVector::from_entries(vec![pruned]);
+    let mut flags: Vec<Vec<bool>> = masks.layers().iter().map(|m| m.active.clone()).collect();
+    flags[index] = kept;
+    let module = vector.write_to(module)?;
     masks.set(flags)?;
     Ok((module, masks))
 }
 
-/// Prunes one layer's weights, `[outputs, inputs]`, from its inputs, `[tokens, inputs]` row-major.
+/// Prunes one layer's weights, `[outputs, inputs]`, from its inputs, `[tokens, inputs]`: the weights in their type and on
+/// their device, and which of them stay.
 ///
 /// # Errors
 /// As [`prune`].
 pub fn prune_layer(
-    mut weights: DMatrix<f64>,
-    inputs: &[f32],
+    weights: Tensor<2>,
+    inputs: Tensor<2>,
     rule: Rule,
     pattern: Pattern,
-) -> Result<DMatrix<f64>> {
-    let width = weights.ncols();
+) -> Result<(Tensor<2>, Tensor<2, Bool>)> {
+    let mut calibration = Calibration::new(rule);
+    calibration.add(inputs)?;
+    prune_rows(weights.detach().inner(), None, &calibration, rule, pattern)
+}
+
+/// Weights of rank 2, inputs by outputs, or of a convolution, as `[outputs, inputs]`.
+fn to_rows<K: burn::tensor::kind::Basic>(flat: Tensor<1, K>, mask: &Mask) -> Result<Tensor<2, K>> {
+    match mask.shape[..] {
+        [inputs, outputs] => Ok(flat.reshape([inputs, outputs]).transpose()),
+        [outputs, ..] if mask.shape.len() > 2 => {
+            Ok(flat.reshape([outputs, mask.active.len() / outputs.max(1)]))
+        }
+        _ => Err(PruningError::Mismatch {
+            path: mask.path.clone(),
+            expected: "a linear layer, [inputs, outputs], or a convolution, [outputs, inputs, ..]"
+                .into(),
+            found: format!("{:?}", mask.shape),
+        }),
+    }
+}
+
+/// [`to_rows`] undone.
+fn from_rows<K: burn::tensor::kind::Basic>(rows: Tensor<2, K>, mask: &Mask) -> Tensor<1, K> {
+    match mask.shape.len() {
+        2 => rows.transpose().reshape([mask.active.len()]),
+        _ => rows.reshape([mask.active.len()]),
+    }
+}
+
+/// One layer's weights, `[outputs, inputs]`, without a tape.
+fn prune_rows(
+    weights: Tensor<2>,
+    active: Option<Tensor<2, Bool>>,
+    inputs: &Calibration,
+    rule: Rule,
+    pattern: Pattern,
+) -> Result<(Tensor<2>, Tensor<2, Bool>)> {
+    let dtype = weights.dtype();
+    let [_, width] = weights.dims();
+    if inputs.width() != Some(width) {
+        let found = inputs
+            .width()
+            .map_or("none".into(), |found| found.to_string());
+        return Err(PruningError::range(
+            "inputs.dims()[1]",
+            found,
+            &width.to_string(),
+        ));
+    }
+    let weights = wide(weights);
     if let Rule::SparseGpt { damping, block } = rule {
-        let norms = wanda::norms(inputs, width)?;
-        let values = inputs.iter().map(|x| f64::from(*x));
-        let inputs = DMatrix::from_row_iterator(inputs.len() / width, width, values);
-        let mut hessian = sparsegpt::hessian(&inputs, damping)?;
-        // An input that is always zero tells nothing: its weights go first, as in the released code.
-        for dead in (0..width).filter(|i| norms[*i] == 0.0) {
-            hessian[(dead, dead)] = 1.0;
-            weights.column_mut(dead).fill(0.0);
-        }
-        let factor = sparsegpt::upper_factor(hessian)?;
-        return sparsegpt::prune_pattern(weights, &factor, pattern, block);
+        let (factor, alive) = factor(inputs, damping)?;
+        let alive = TensorData::new(alive, [1, width]);
+        let alive = Tensor::<2, Bool>::from_data(alive, &weights.device());
+        let weights = weights
+            .clone()
+            .mask_fill(alive.bool_not().expand(weights.shape()), 0.0);
+        let (weights, kept) = sparsegpt::sweep(weights, active, &factor, pattern, block)?;
+        return Ok((weights.cast(dtype), kept));
     }
-    let norms = match rule {
-        Rule::Wanda => wanda::norms(inputs, width)?,
-        _ => vec![1.0; width],
+    let norms = inputs.norms()?.to_device(&weights.device());
+    let scores = wanda::scores(weights.clone(), norms)?;
+    let scores = match &active {
+        Some(active) => scores.mask_fill(active.clone().bool_not(), -1.0),
+        None => scores,
     };
-    let flat: Vec<f32> = weights.transpose().iter().map(|w| *w as f32).collect();
     let kept = match pattern {
-        Pattern::Share(sparsity) => wanda::mask(&flat, &norms, sparsity)?,
-        Pattern::NOfM { n, m } => {
-            n_m::fits(width, m)?;
-            let scores = flat.iter().zip(norms.iter().cycle());
-            n_m::mask(&scores.map(|(w, x)| w.abs() * x).collect::<Vec<_>>(), n, m)?
-        }
+        Pattern::Share(sparsity) => wanda::largest(scores, sparsity)?,
+        Pattern::NOfM { n, m } => n_m::keep(scores, n, m)?,
     };
-    for (place, _) in kept.iter().enumerate().filter(|(_, kept)| !**kept) {
-        weights[(place / width, place % width)] = 0.0;
+    let kept = match active {
+        Some(active) => kept.bool_and(active),
+        None => kept,
+    };
+    Ok((
+        weights.mask_fill(kept.clone().bool_not(), 0.0).cast(dtype),
+        kept,
+    ))
+}
+
+/// The upper factor, and which inputs are not always zero. One that is tells nothing: its weights go first, as in the
+/// released code.
+fn factor(inputs: &Calibration, damping: f64) -> Result<(DMatrix<f64>, Vec<bool>)> {
+    fraction("damping", damping, true)?;
+    let hessian = inputs.hessian(0.0)?;
+    let alive: Vec<bool> = hessian.diagonal().iter().map(|sum| *sum != 0.0).collect();
+    let mut hessian = damped(hessian, damping);
+    for (i, _) in alive.iter().enumerate().filter(|(_, alive)| !**alive) {
+        hessian[(i, i)] = 1.0;
     }
-    Ok(weights)
+    Ok((sparsegpt::upper_factor(hessian)?, alive))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::magnitude;
     use super::*;
     use approx::assert_abs_diff_eq;
+    use burn::tensor::{DType, Device, FloatDType};
     use proptest::prelude::*;
     use regimen_tensor::linalg::{DVector, solve_spd};
 
@@ -177,6 +227,32 @@ mod tests {
 
     fn matrix() -> DMatrix<f64> {
         DMatrix::from_row_iterator(40, 6, inputs().into_iter().map(f64::from))
+    }
+
+    /// In double precision, `[rows, columns]`.
+    fn tensor(matrix: &DMatrix<f64>) -> Tensor<2> {
+        let values: Vec<f64> = matrix.transpose().iter().copied().collect();
+        let data = TensorData::new(values, [matrix.nrows(), matrix.ncols()]);
+        Tensor::from_data(data, (&Device::flex(), DType::F64))
+    }
+
+    /// A layer pruned in double precision.
+    fn prune_layer(
+        dense: DMatrix<f64>,
+        x: &[f32],
+        rule: Rule,
+        pattern: Pattern,
+    ) -> Result<DMatrix<f64>> {
+        let x = DMatrix::from_row_iterator(40, 6, x.iter().map(|x| f64::from(*x)));
+        let (pruned, kept) = super::prune_layer(tensor(&dense), tensor(&x), rule, pattern)?;
+        let values = pruned.try_into_vec_as::<f64>().unwrap();
+        let kept = threshold::flags(kept).unwrap();
+        assert!(values.iter().zip(kept).all(|(w, kept)| kept || *w == 0.0));
+        Ok(DMatrix::from_row_slice(
+            dense.nrows(),
+            dense.ncols(),
+            &values,
+        ))
     }
 
     /// The squared error of a layer's outputs, damped as SparseGPT's Hessian is.
@@ -234,12 +310,15 @@ mod tests {
     #[test]
     fn wandas_score_is_the_error_of_removing_one_weight() {
         let (dense, x) = (weights(), matrix());
-        let norms = wanda::norms(&inputs(), 6).unwrap();
+        let norms = wanda::norms(tensor(&matrix()))
+            .unwrap()
+            .try_into_vec_as::<f64>()
+            .unwrap();
         for (row, column) in [(0, 1), (2, 3), (3, 5)] {
             let mut one = dense.clone();
             one[(row, column)] = 0.0;
             let lost = (&x * (one - &dense).transpose()).norm();
-            let score = dense[(row, column)].abs() * f64::from(norms[column]);
+            let score = dense[(row, column)].abs() * norms[column];
             assert_abs_diff_eq!(lost, score, epsilon = 1e-5);
         }
     }
@@ -253,15 +332,100 @@ mod tests {
         assert!(pruned.iter().all(|w| w.is_finite()));
     }
 
+    const RULES: [Rule; 3] = [
+        Rule::Magnitude,
+        Rule::Wanda,
+        Rule::SparseGpt {
+            damping: 0.01,
+            block: 8,
+        },
+    ];
+
     #[test]
-    fn masks_must_be_all_active() {
-        let layer = burn::nn::LinearConfig::new(6, 4).init(&burn::tensor::Device::flex());
-        let first = magnitude(&layer, Masks::dense(&layer).unwrap(), 0.75).unwrap();
-        let x = Tensor::<2>::ones([4, 6], &burn::tensor::Device::flex());
-        let staged = prune(layer, first, Rule::Wanda, Pattern::Share(0.9), |_, _| {
-            x.clone()
-        });
-        assert!(staged.unwrap_err().to_string().contains("all active"));
+    fn a_masked_model_is_pruned_on_from_there() {
+        let device = Device::flex();
+        let layer = burn::nn::LinearConfig::new(8, 5)
+            .with_bias(false)
+            .init(&device);
+        let x = Tensor::<2>::random([30, 8], burn::tensor::Distribution::Default, &device);
+        for rule in RULES {
+            let dense = Masks::dense(&layer).unwrap();
+            let by = |layer, masks, pattern| prune(layer, masks, rule, pattern, |_, _| x.clone());
+            let (first, masks) = by(layer.clone(), dense, Pattern::Share(0.25)).unwrap();
+            assert_eq!(masks.count(), 30, "{rule:?}");
+            for (pattern, left) in [
+                (Pattern::Share(0.75), 10),
+                (Pattern::NOfM { n: 1, m: 4 }, 10),
+                (Pattern::Share(0.125), 30),
+                (Pattern::Share(0.25), 30),
+            ] {
+                let (second, then) = by(first.clone(), masks.clone(), pattern).unwrap();
+                assert_eq!(then.count(), left, "{rule:?} {pattern:?}");
+                let values = second.weight.val().try_into_vec_as::<f32>().unwrap();
+                let flags = then.layers()[0]
+                    .active
+                    .iter()
+                    .zip(&masks.layers()[0].active);
+                for (value, (now, before)) in values.iter().zip(flags) {
+                    assert!(*before || !now, "{rule:?}: what is off stays off");
+                    assert!(*now || *value == 0.0, "{rule:?}: what is off is zero");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_types_are_kept() {
+        let device = Device::flex();
+        let config = burn::nn::LinearConfig::new(8, 5);
+        for dtype in [FloatDType::BF16, FloatDType::F16, FloatDType::F64] {
+            let mut layer = config.init(&device);
+            layer.weight = layer.weight.map(|w| w.cast(dtype));
+            layer.bias = layer.bias.map(|b| b.map(|b| b.cast(dtype)));
+            let x = Tensor::<2>::random([30, 8], burn::tensor::Distribution::Default, &device);
+            for rule in RULES {
+                for pattern in [Pattern::Share(0.5), Pattern::NOfM { n: 2, m: 4 }] {
+                    let masks = Masks::dense(&layer).unwrap();
+                    let (pruned, masks) = prune(layer.clone(), masks, rule, pattern, |_, _| {
+                        x.clone().cast(dtype)
+                    })
+                    .unwrap();
+                    assert_eq!(pruned.weight.val().dtype(), dtype.into());
+                    assert_eq!(masks.count(), 20, "{rule:?} {dtype:?}");
+                    let y = pruned.forward(x.clone().cast(dtype));
+                    assert!(y.is_finite().all().into_scalar::<bool>());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shares_are_exact() {
+        let device = Device::flex();
+        let layer = burn::nn::LinearConfig::new(100, 2)
+            .with_bias(false)
+            .init(&device);
+        let x = Tensor::<2>::random([120, 100], burn::tensor::Distribution::Default, &device);
+        for rule in [Rule::Magnitude, Rule::Wanda, Rule::SPARSE_GPT] {
+            let masks = Masks::dense(&layer).unwrap();
+            let share = Pattern::Share(0.29);
+            let (_, masks) = prune(layer.clone(), masks, rule, share, |_, _| x.clone()).unwrap();
+            assert_eq!(masks.count(), 142, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_errors() {
+        let device = Device::flex();
+        let layer = burn::nn::LinearConfig::new(4, 2).init(&device);
+        let bad = Tensor::<2>::full([3, 4], f32::NAN, &device);
+        for rule in [Rule::Wanda, Rule::SPARSE_GPT] {
+            let masks = Masks::dense(&layer).unwrap();
+            let failed = prune(layer.clone(), masks, rule, Pattern::Share(0.5), |_, _| {
+                bad.clone()
+            });
+            assert!(failed.is_err(), "{rule:?}");
+        }
     }
 
     #[test]

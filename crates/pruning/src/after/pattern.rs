@@ -1,8 +1,7 @@
 //! How many weights go, and where.
 
+use regimen_tensor::threshold::share_of;
 use serde::{Deserialize, Serialize};
-
-use crate::mask::density::floor;
 
 /// How many weights go, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +21,7 @@ impl Pattern {
     /// Weights that go from `rows` times `columns` of them.
     pub(crate) fn goes(self, rows: usize, columns: usize) -> usize {
         match self {
-            Self::Share(sparsity) => floor(sparsity * (rows * columns) as f64),
+            Self::Share(sparsity) => share_of(sparsity, rows * columns),
             Self::NOfM { n, m } => rows * (columns / m.max(1)) * m.saturating_sub(n),
         }
     }

@@ -5,12 +5,13 @@
 //! Source: Frantar and Alistarh, "SparseGPT: Massive Language Models Can Be Accurately Pruned in One-Shot"
 //! (arXiv 2301.00774), algorithm 1.
 
-use std::ops::Range;
-
+use burn::tensor::{Bool, Tensor, TensorData};
 use regimen_tensor::linalg::{DMatrix, cholesky_lower, inverse_spd};
 use regimen_tensor::threshold;
 
-use super::{Pattern, n_m};
+use super::calibration::{damped, wide};
+use super::n_m;
+use super::pattern::Pattern;
 use crate::error::{fraction, positive};
 use crate::{PruningError, Result};
 
@@ -21,12 +22,8 @@ use crate::{PruningError, Result};
 pub fn hessian(inputs: &DMatrix<f64>, damping: f64) -> Result<DMatrix<f64>> {
     fraction("damping", damping, true)?;
     positive("inputs.nrows()", inputs.nrows())?;
-    let mut h = inputs.transpose() * inputs * (2.0 / inputs.nrows() as f64);
-    let damp = damping * h.diagonal().mean();
-    for i in 0..h.nrows() {
-        h[(i, i)] += damp;
-    }
-    Ok(h)
+    let gram = inputs.transpose() * inputs * (2.0 / inputs.nrows() as f64);
+    Ok(damped(gram, damping))
 }
 
 /// The upper factor `U` of the inverse, `H^-1 = U^T U`.
@@ -38,16 +35,17 @@ pub fn upper_factor(hessian: DMatrix<f64>) -> Result<DMatrix<f64>> {
 }
 
 /// The weights `[outputs, width]` with the share `sparsity` in [0, 1] of each block of `block` columns (128 in
-/// the paper) set to zero, by the smallest `w^2 / U_jj^2`, and the columns to the right corrected.
+/// the paper) set to zero, by the smallest `w^2 / U_jj^2`, and the columns to the right corrected. On the weights' device
+/// and in their type, computed in single precision at least.
 ///
 /// # Errors
 /// If `sparsity` is out of range, `block` is 0, the shapes differ or a weight is not finite.
 pub fn prune(
-    weights: DMatrix<f64>,
+    weights: Tensor<2>,
     factor: &DMatrix<f64>,
     sparsity: f64,
     block: usize,
-) -> Result<DMatrix<f64>> {
+) -> Result<Tensor<2>> {
     prune_pattern(weights, factor, Pattern::Share(sparsity), block)
 }
 
@@ -56,38 +54,102 @@ pub fn prune(
 /// # Errors
 /// As [`prune`]; or if the width or `block` is no multiple of `m`, or `n` exceeds `m`.
 pub fn prune_pattern(
-    mut weights: DMatrix<f64>,
+    weights: Tensor<2>,
     factor: &DMatrix<f64>,
     pattern: Pattern,
     block: usize,
-) -> Result<DMatrix<f64>> {
-    let (rows, width) = weights.shape();
+) -> Result<Tensor<2>> {
+    let dtype = weights.dtype();
+    let weights = wide(weights.detach().inner());
+    Ok(sweep(weights, None, factor, pattern, block)?.0.cast(dtype))
+}
+
+/// The sweep over weights `[outputs, width]` of at least single precision. Weights that are off in `active` stay off, and
+/// count among those that go. Returns the weights, and which of them stay.
+pub(super) fn sweep(
+    weights: Tensor<2>,
+    active: Option<Tensor<2, Bool>>,
+    factor: &DMatrix<f64>,
+    pattern: Pattern,
+    block: usize,
+) -> Result<(Tensor<2>, Tensor<2, Bool>)> {
+    let [rows, width] = weights.dims();
     check(width, factor, pattern, block)?;
+    let options = (&weights.device(), weights.dtype());
+    // A weight's column is a row here, so that the columns to the right are one piece of memory; `moves[k][j]` is what an
+    // error of column `j` moves in column `k`.
+    let by_column: Vec<f64> = factor.iter().copied().collect();
+    let moves = Tensor::<2>::from_data(TensorData::new(by_column, [width, width]), options);
+    let off = active.map(|active| active.bool_not().transpose());
+    let mut right = weights.transpose();
+    let (mut done, mut kept) = (Vec::with_capacity(width), Vec::new());
     for start in (0..width).step_by(block) {
         let end = (start + block).min(width);
-        let mut errors = DMatrix::zeros(rows, end - start);
         let group = match pattern {
             Pattern::Share(_) => end - start,
             Pattern::NOfM { m, .. } => m,
         };
+        let mut left = right.clone().slice([0..end - start, 0..rows]);
+        let mut errors = Vec::with_capacity(end - start);
         for first in (start..end).step_by(group) {
-            let gone = choose(&weights, factor, pattern, first..first + group)?;
+            let diagonal: Vec<f64> = (first..first + group).map(|j| factor[(j, j)]).collect();
+            let diagonal = Tensor::<2>::from_data(TensorData::new(diagonal, [group, 1]), options);
+            let columns = left.clone().slice([0..group, 0..rows]);
+            let off = off
+                .clone()
+                .map(|off| off.slice([first..first + group, 0..rows]));
+            let gone = choose((columns / diagonal).square(), off, pattern)?;
             for j in first..first + group {
-                for row in (0..rows).filter(|row| gone[(j - first) * rows + row]) {
-                    let error = weights[(row, j)] / factor[(j, j)];
-                    for k in j..end {
-                        weights[(row, k)] -= error * factor[(j, k)];
-                    }
-                    weights[(row, j)] = 0.0;
-                    errors[(row, j - start)] = error;
+                let gone = gone.clone().slice([j - first..j - first + 1, 0..rows]);
+                let column = left.clone().slice([0..1, 0..rows]);
+                done.push(column.clone().mask_fill(gone.clone(), 0.0));
+                let error = column.mask_fill(gone.bool_not(), 0.0) / factor[(j, j)];
+                if j + 1 < end {
+                    let moved = moves.clone().slice([j + 1..end, j..j + 1]) * error.clone();
+                    left = left.slice([1..end - j, 0..rows]) - moved;
                 }
+                errors.push(error);
             }
+            kept.push(gone.bool_not());
         }
-        let later = &errors * factor.view((start, end), (end - start, width - end));
-        let mut right = weights.columns_mut(end, width - end);
-        right -= later;
+        if end < width {
+            let moved = moves.clone().slice([end..width, start..end]);
+            let later = right.slice([end - start..width - start, 0..rows]);
+            right = later - moved.matmul(Tensor::cat(errors, 0));
+        }
     }
-    Ok(weights)
+    let (weights, kept) = (Tensor::cat(done, 0), Tensor::cat(kept, 0));
+    Ok((weights.transpose(), kept.transpose()))
+}
+
+/// Which weights of some columns go, of scores `[columns, outputs]`: the smallest of all of them, or of each output. Those
+/// that are off go first.
+fn choose(
+    scores: Tensor<2>,
+    off: Option<Tensor<2, Bool>>,
+    pattern: Pattern,
+) -> Result<Tensor<2, Bool>> {
+    let [columns, rows] = scores.dims();
+    let scores = match &off {
+        Some(off) => scores.mask_fill(off.clone(), -1.0),
+        None => scores,
+    };
+    let gone = match pattern {
+        Pattern::Share(_) => {
+            let goes = pattern.goes(rows, columns);
+            let scores = scores.reshape([rows * columns]);
+            let mut gone = threshold::smallest(vec![scores], goes)?;
+            gone.swap_remove(0).reshape([columns, rows])
+        }
+        Pattern::NOfM { .. } => {
+            let goes = pattern.goes(1, columns);
+            threshold::largest_in_rows(scores.neg().transpose(), goes)?.transpose()
+        }
+    };
+    Ok(match off {
+        Some(off) => gone.bool_or(off),
+        None => gone,
+    })
 }
 
 fn check(width: usize, factor: &DMatrix<f64>, pattern: Pattern, block: usize) -> Result<()> {
@@ -113,40 +175,12 @@ fn check(width: usize, factor: &DMatrix<f64>, pattern: Pattern, block: usize) ->
     Ok(())
 }
 
-/// Which weights of some columns go, column by column: the smallest `w^2 / U_jj^2` of all of them, or of each row.
-fn choose(
-    weights: &DMatrix<f64>,
-    factor: &DMatrix<f64>,
-    pattern: Pattern,
-    columns: Range<usize>,
-) -> Result<Vec<bool>> {
-    let rows = weights.nrows();
-    let score =
-        |row: usize, column: usize| (weights[(row, column)] / factor[(column, column)]).powi(2);
-    if matches!(pattern, Pattern::Share(_)) {
-        let all = columns.clone().flat_map(|j| (0..rows).map(move |i| (i, j)));
-        let scores: Vec<f32> = all.map(|(i, j)| score(i, j) as f32).collect();
-        let goes = pattern.goes(rows, columns.len());
-        let eligible = vec![true; scores.len()];
-        return Ok(threshold::bottom_k_of(&scores, &eligible, goes)?);
-    }
-    let mut gone = vec![false; rows * columns.len()];
-    for row in 0..rows {
-        let scores: Vec<f32> = columns.clone().map(|j| score(row, j) as f32).collect();
-        let eligible = vec![true; scores.len()];
-        let chosen = threshold::bottom_k_of(&scores, &eligible, pattern.goes(1, columns.len()))?;
-        for (column, chosen) in chosen.into_iter().enumerate() {
-            gone[column * rows + row] = chosen;
-        }
-    }
-    Ok(gone)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use approx::assert_abs_diff_eq;
+    use burn::tensor::{DType, Device};
 
     fn h() -> DMatrix<f64> {
         hessian(
@@ -170,25 +204,29 @@ mod tests {
         }
         let moved = 1.0 - 0.6 / inverse[(1, 1)] * inverse[(1, 0)];
         assert_abs_diff_eq!(moved, 1.13114754, epsilon = 1e-7);
-        let w = DMatrix::from_row_slice(1, 2, &w);
-        let first = prune(w, &u, 0.5, 1).unwrap();
-        assert_abs_diff_eq!(first[(0, 1)], 0.6, epsilon = 1e-9);
+        let w = Tensor::from_data([[1.0_f64, 0.6]], options());
+        let first = values(prune(w, &u, 0.5, 1).unwrap());
+        assert_abs_diff_eq!(first[1], 0.6, epsilon = 1e-9);
     }
 
     #[test]
     fn sparsegpt_removing_index_0() {
         let u = upper_factor(h()).unwrap();
         // Of the small first weight and the large second one, the first goes and moves the second.
-        let pruned = prune(
-            DMatrix::from_row_slice(1, 2, &[0.1, 0.06 * 100.0]),
-            &u,
-            0.5,
-            128,
-        )
-        .unwrap();
-        assert_eq!(pruned[(0, 0)], 0.0);
+        let weights = Tensor::from_data([[0.1_f64, 6.0]], options());
+        let pruned = values(prune(weights, &u, 0.5, 128).unwrap());
+        assert_eq!(pruned[0], 0.0);
         let shift = -0.1 / u[(0, 0)] * u[(0, 1)];
-        assert_abs_diff_eq!(pruned[(0, 1)], 6.0 + shift, epsilon = 1e-9);
+        assert_abs_diff_eq!(pruned[1], 6.0 + shift, epsilon = 1e-9);
         assert_abs_diff_eq!(0.6 + 10.0 * shift, 0.69456265, epsilon = 1e-7);
+    }
+
+    fn options() -> (&'static Device, DType) {
+        static DEVICE: std::sync::LazyLock<Device> = std::sync::LazyLock::new(Device::flex);
+        (&DEVICE, DType::F64)
+    }
+
+    fn values(weights: Tensor<2>) -> Vec<f64> {
+        weights.try_into_vec_as::<f64>().unwrap()
     }
 }

@@ -46,6 +46,8 @@ pub fn mask_optimizer(optim: &mut ModuleOptimizer, masks: &Masks) -> Result<()> 
         zero(&mut bytes[place], &mask.active, size);
     }
     let record = OptimizerRecord::from_bytes(bytes).map_err(failed)?;
+    // The old state goes before the new one comes: never both at once.
+    *optim = optim.clone().load_record(OptimizerRecord::default());
     *optim = optim.clone().load_record(record);
     Ok(())
 }

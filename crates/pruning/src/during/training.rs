@@ -7,12 +7,14 @@
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::SparseMethod;
 use super::gradients::Gradients;
 use super::handle::Stepper;
 use super::optimizer_state::{mask_optimizer, momenta};
+use crate::error::read;
 use crate::rules::{Event, Layer, Timing};
 use crate::{Exploration, Masks, Result};
 
@@ -94,13 +96,18 @@ impl SparseTraining {
         result.map(|()| model)
     }
 
-    /// The gradients of the masked weights; empty if the method needs none.
-    fn dense_gradients<M: Module>(&self, model: &M, grads: &Gradients) -> Result<Vec<Vec<f32>>> {
-        let masks = &self.state.masks;
-        if self.method.needs_gradients() {
-            return grads.dense(model, masks);
+    /// The gradients of the masked weights, on their device; none if the method needs none.
+    fn dense_gradients<M: Module>(
+        &self,
+        model: &M,
+        grads: &Gradients,
+    ) -> Result<Option<Vec<Tensor<1>>>> {
+        if !self.method.needs_gradients() {
+            return Ok(None);
         }
-        Ok(vec![Vec::new(); masks.layers().len()])
+        let masked = grads.masked(model, &self.state.masks)?;
+        let values = masked.entries().iter().map(|entry| entry.values.clone());
+        Ok(Some(values.collect()))
     }
 
     /// The layers as the method wants to see them.
@@ -108,10 +115,18 @@ impl SparseTraining {
         &self,
         model: &M,
         optim: &ModuleOptimizer,
-        dense: Vec<Vec<f32>>,
+        dense: Option<Vec<Tensor<1>>>,
     ) -> Result<Vec<Layer>> {
         let masks = &self.state.masks;
         let weights = masks.weights(model)?.to_host()?;
+        // The optimizer has dropped its own: on a host backend these are taken, not copied.
+        let dense = match dense {
+            Some(dense) => {
+                let values = dense.into_iter().map(|values| read("gradient", values));
+                values.collect::<Result<Vec<_>>>()?
+            }
+            None => vec![Vec::new(); masks.layers().len()],
+        };
         let parts = weights.into_iter().zip(dense).zip(masks.layers());
         let mut layers: Vec<Layer> = parts
             .map(|((weights, gradient), mask)| Layer::new(weights, gradient, mask.active.clone()))
@@ -134,7 +149,7 @@ impl SparseTraining {
         &mut self,
         model: &M,
         optim: &mut ModuleOptimizer,
-        dense: Vec<Vec<f32>>,
+        dense: Option<Vec<Tensor<1>>>,
     ) -> Result<Masks> {
         let mut layers = self.layers(model, optim, dense)?;
         let state = &mut self.state;
@@ -176,7 +191,7 @@ impl Stepper for SparseTraining {
         let step = self.state.step + 1;
         let timing = self.method.timing(step);
         let dense = match timing {
-            Timing::None => Ok(Vec::new()),
+            Timing::None => Ok(None),
             _ => self.dense_gradients(&model, &grads),
         };
         let model = match timing {

@@ -3,7 +3,7 @@
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::FloatDType;
+use burn::tensor::{FloatDType, Tensor};
 use regimen_schedules::Schedule;
 use regimen_tensor::{ParamVector, threshold};
 use serde::{Deserialize, Serialize};
@@ -101,7 +101,7 @@ impl Run {
             Some(acting) => acting,
             None => {
                 let stored = Stored::new(model, &state.theta, &state.masks)?;
-                let single = |_: &_, values: burn::tensor::Tensor<1>| values.cast(FloatDType::F32);
+                let single = |_: &_, values: Tensor<1>| values.cast(FloatDType::F32);
                 let like = stored.theta.clone().map(single);
                 let scores = on_device(&like, &state.scores);
                 Acting { stored, scores }
@@ -122,8 +122,9 @@ impl Run {
         if sparsity == 0.0 || !state.step.is_multiple_of(self.config.update_every) {
             return Ok(());
         }
-        let scores = acting.scores.to_host()?;
-        let kept = select(&state.masks, &scores, sparsity, self.config.global)?;
+        let scores = acting.scores.entries().iter();
+        let scores = scores.map(|entry| entry.values.clone()).collect();
+        let kept = select(&state.masks, scores, sparsity, self.config.global)?;
         state.masks.set(kept)?;
         acting.stored.learn_only(&state.masks);
         tracing::debug!(step = state.step, sparsity, "weights selected by movement");
@@ -151,22 +152,23 @@ impl Stepper for Run {
     }
 }
 
-/// The weights of largest score: the same share of each layer, or of all together.
+/// The weights of largest score, chosen on their device: the same share of each layer, or of all together.
 fn select(
     masks: &Masks,
-    scores: &[Vec<f32>],
+    scores: Vec<Tensor<1>>,
     sparsity: f64,
     global: bool,
 ) -> Result<Vec<Vec<bool>>> {
-    if global {
-        let keep = density::keep(masks.total(), sparsity);
-        let scores: Vec<&[f32]> = scores.iter().map(Vec::as_slice).collect();
-        return Ok(threshold::top_k_masks(&scores, None, keep)?);
-    }
-    let shapes = masks.shapes();
-    let counts = density::counts(&shapes, &vec![1.0 - sparsity; shapes.len()]);
-    let layers = scores.iter().zip(counts);
-    layers
-        .map(|(scores, keep)| Ok(threshold::top_k(scores, keep)?))
+    let kept = if global {
+        threshold::largest(scores, density::keep(masks.total(), sparsity))?
+    } else {
+        let shapes = masks.shapes();
+        let counts = density::counts(&shapes, &vec![1.0 - sparsity; shapes.len()]);
+        let layers = scores.into_iter().zip(counts);
+        let layers = layers.map(|(scores, keep)| threshold::largest(vec![scores], keep));
+        layers.collect::<Result<Vec<_>, _>>()?.concat()
+    };
+    kept.into_iter()
+        .map(|kept| Ok(threshold::flags(kept)?))
         .collect()
 }

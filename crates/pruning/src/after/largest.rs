@@ -1,0 +1,58 @@
+//! The weights of largest magnitude, chosen on their device.
+
+use burn::module::Module;
+use burn::tensor::{Bool, Tensor, TensorData};
+use regimen_tensor::{ParamEntry, threshold};
+
+use crate::mask::Mask;
+use crate::{Masks, Result};
+
+/// The masks of the `keep` active weights of largest magnitude over all layers together.
+pub(super) fn over_all<M: Module>(module: &M, mut masks: Masks, keep: usize) -> Result<Masks> {
+    let vector = masks.weights(module)?;
+    let pairs = vector.entries().iter().zip(masks.layers());
+    let kept = select(pairs.collect(), keep)?;
+    masks.set(kept)?;
+    Ok(masks)
+}
+
+/// The masks of the active weights of largest magnitude of each layer, as many as `keep` says of its size.
+pub(super) fn in_each<M: Module>(
+    module: &M,
+    mut masks: Masks,
+    keep: impl Fn(usize) -> usize,
+) -> Result<Masks> {
+    let vector = masks.weights(module)?;
+    let pairs = vector.entries().iter().zip(masks.layers());
+    let kept = pairs.map(|pair| select(vec![pair], keep(pair.1.active.len())));
+    let kept = kept.collect::<Result<Vec<_>>>()?.concat();
+    masks.set(kept)?;
+    Ok(masks)
+}
+
+fn select(layers: Vec<(&ParamEntry, &Mask)>, keep: usize) -> Result<Vec<Vec<bool>>> {
+    let scores = layers.iter().map(|(entry, mask)| {
+        let size = entry.values.clone().abs();
+        match on(entry, mask) {
+            Some(on) => size.mask_fill(on.bool_not(), -1.0),
+            None => size,
+        }
+    });
+    let kept = threshold::largest(scores.collect(), keep)?;
+    let flags = kept.into_iter().zip(&layers).map(|(kept, (entry, mask))| {
+        let kept = match on(entry, mask) {
+            Some(on) => kept.bool_and(on),
+            None => kept,
+        };
+        Ok(threshold::flags(kept)?)
+    });
+    flags.collect()
+}
+
+/// What is on, if something is off.
+fn on(entry: &ParamEntry, mask: &Mask) -> Option<Tensor<1, Bool>> {
+    mask.active.contains(&false).then(|| {
+        let data = TensorData::new(mask.active.clone(), [mask.active.len()]);
+        Tensor::from_data(data, &entry.values.device())
+    })
+}
