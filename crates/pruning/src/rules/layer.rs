@@ -1,9 +1,6 @@
 //! What a method decides on: one layer's weights, dense gradient and flags on the host.
 
-use burn::module::Module;
 use rayon::prelude::*;
-
-use crate::{Mask, Masks, Result};
 
 /// A masked layer at an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,17 +33,6 @@ impl Layer {
             kept: active.clone(),
             active,
         }
-    }
-
-    /// The layers of a model that these masks cover, [`absolute`](Self::absolute) and without gradients.
-    pub(crate) fn magnitudes<M: Module>(module: &M, masks: &Masks) -> Result<Vec<Self>> {
-        let weights = masks.weights(module)?.to_host()?.into_iter();
-        let layer = |(weights, mask): (_, &Mask)| {
-            let mut layer = Self::new(weights, Vec::new(), mask.active.clone());
-            layer.absolute();
-            layer
-        };
-        Ok(weights.zip(masks.layers()).map(layer).collect())
     }
 
     /// Replaces the weights by their absolute values.
