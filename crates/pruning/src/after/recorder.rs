@@ -398,7 +398,7 @@ mod tests {
         let run = |model: &Net, x: &Tensor<4>, recorder: &mut Recorder| {
             model.recorded(x.clone(), recorder);
         };
-        let group = burn::module::ParamGroup::from_path("head");
+        let group = burn::module::ParamGroup::from_path("head.weight");
         let masks = Masks::dense_of(&model, &group).unwrap();
         let share = Pattern::Share(0.5);
         let (by_data, _) =

@@ -1,6 +1,5 @@
 //! What a method decides on: one layer's weights, dense gradient and flags on the host.
 
-use burn::module::Module;
 use rayon::prelude::*;
 
 use crate::{Mask, Masks, PruningError, Result};

@@ -7,7 +7,7 @@
 
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, BatchNormConfig, Linear};
+use burn::nn::{BatchNorm, BatchNormConfig, Embedding, LayerNorm, Linear};
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_tensor::threshold;
 use serde::{Deserialize, Serialize};
@@ -69,7 +69,7 @@ impl Units {
         }
     }
 
-    fn check(&self, layer: &'static str, found: usize) -> Result<()> {
+    pub(super) fn check(&self, layer: &'static str, found: usize) -> Result<()> {
         if self.total == found && self.kept.iter().all(|unit| *unit < found) {
             return Ok(());
         }
@@ -193,12 +193,36 @@ pub fn keep_channels(norm: &BatchNorm, units: &Units) -> Result<BatchNorm> {
         .with_momentum(norm.momentum)
         .init(&gamma.device());
     let pick = |values: Tensor<1>| units.select(&Param::from_tensor(values), 0).val();
-    smaller.running_mean = burn::module::RunningState::new(pick(norm.running_mean.value()));
-    smaller.running_var = burn::module::RunningState::new(pick(norm.running_var.value()));
+    smaller.running_mean = burn::module::RunningState::new(pick(norm.running_mean.value_sync()));
+    smaller.running_var = burn::module::RunningState::new(pick(norm.running_var.value_sync()));
     smaller.gamma = units.select(&norm.gamma, 0);
     smaller.beta = units.select(&norm.beta, 0);
     smaller.training = norm.training.clone();
     Ok(smaller)
+}
+
+/// The layer norm over these features, with their scales and shifts. Its mean and variance are those of the features that
+/// are left: only where the removed ones are constant and equal to the mean does the output stay as it was.
+///
+/// # Errors
+/// If it has another number of features.
+pub fn keep_features(norm: &LayerNorm, units: &Units) -> Result<LayerNorm> {
+    units.check("layer norm", norm.gamma.val().dims()[0])?;
+    let mut smaller = norm.clone();
+    smaller.gamma = units.select(&norm.gamma, 0);
+    smaller.beta = norm.beta.as_ref().map(|beta| units.select(beta, 0));
+    Ok(smaller)
+}
+
+/// The embedding with these of the values that it looks up.
+///
+/// # Errors
+/// If it looks up another number.
+pub fn keep_embeddings(table: &Embedding, units: &Units) -> Result<Embedding> {
+    units.check("embedding", table.weight.val().dims()[1])?;
+    Ok(Embedding {
+        weight: units.select(&table.weight, 1),
+    })
 }
 
 #[cfg(test)]

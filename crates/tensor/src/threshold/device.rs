@@ -6,7 +6,7 @@
 use burn::tensor::{Bool, DType, Device, FloatDType, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::{Order, Pool, from_key, to_key};
+use super::host::{Order, Pool, finite, from_key, to_key};
 use crate::error::{Result, TensorError};
 
 /// Marks exactly the `k` largest of several flat tensors together, on their devices; among equal ones, the earlier tensor
@@ -114,7 +114,7 @@ fn read_in_place(scores: Vec<Tensor<1>>, k: usize) -> Result<Vec<Tensor<1, Bool>
 fn rows_in_place(scores: Tensor<2>, k: usize) -> Result<Tensor<2, Bool>> {
     let ([rows, width], device) = (scores.dims(), scores.device());
     let host = values(scores)?;
-    super::finite(&host, || "scores".into())?;
+    finite(&host, || "scores".into())?;
     let mut mask = vec![false; host.len()];
     let pairs = host.par_chunks(width).zip(mask.par_chunks_mut(width));
     pairs.with_min_len((4096 / width).max(1)).for_each_init(
@@ -160,7 +160,7 @@ fn check_finite<const D: usize>(scores: &Tensor<D>, what: impl FnOnce() -> Strin
     if all == [true] {
         return Ok(());
     }
-    super::finite(&values(scores.clone())?, what)
+    finite(&values(scores.clone())?, what)
 }
 
 /// The largest key that at least `k` values reach is found bit by bit; then the values above it are taken, and of those
