@@ -39,6 +39,32 @@ pub enum MoeError {
     /// Counts could not be exchanged with the other participants of a run; these get an error too.
     #[error(transparent)]
     Reduce(#[from] ReduceError),
+    /// A file could not be read or written.
+    #[error("file {path}: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A checkpoint without a tensor.
+    #[error("no tensor `{tensor}` in {files}")]
+    MissingTensor {
+        /// The tensor's name in the checkpoint.
+        tensor: String,
+        /// Where it was looked for.
+        files: String,
+    },
+    /// A tensor of a checkpoint with a shape or type that does not fit.
+    #[error("tensor `{tensor}` is {found}: {expected} was expected")]
+    CheckpointTensor {
+        /// The tensor's name in the checkpoint.
+        tensor: String,
+        /// Its type or shape.
+        found: String,
+        /// What may be there.
+        expected: String,
+    },
 }
 
 /// Result of this crate.

@@ -13,8 +13,8 @@ pub mod pathways;
 mod routers;
 
 pub use balance::AuxiliaryLosses;
-pub use convert::{Dense, UpcycleConfig, merge};
-pub use dispatch::{Capacity, Dispatch, DropOrder, Routing, capacity};
+pub use convert::{Dense, HuggingFaceConfig, HuggingFaceFamily, UpcycleConfig, merge};
+pub use dispatch::{Capacity, Dispatch, DropGroup, DropOrder, Routing, capacity};
 pub use error::{MoeError, Result};
 pub use experts::{Activation, Experts};
 #[cfg(feature = "flex")]

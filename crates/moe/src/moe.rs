@@ -10,7 +10,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
-use crate::dispatch::{Dispatch, Plan};
+use crate::dispatch::Dispatch;
 use crate::error::MoeError;
 use crate::experts::{Body, Experts};
 use crate::kernel::{self, Dispatched};
@@ -202,7 +202,7 @@ impl Moe {
             }
             Dispatch::Capacity(capacity) => {
                 let valid = valid.as_ref();
-                kernel::with_capacity(&self.experts, x.clone(), &weighed, valid, capacity)
+                kernel::with_capacity(&self.experts, x.clone(), &weighed, valid, capacity, batch)
             }
         };
         if let Some(shared) = self.shared_output(x) {
@@ -235,11 +235,9 @@ impl Moe {
 
     fn shared_output(&self, x: Tensor<2>) -> Option<Tensor<2>> {
         let shared = self.shared.as_ref()?;
-        let [tokens, _] = x.dims();
         let dtype = shared.up.val().dtype();
         let x = cast(x, dtype);
-        let ones = Tensor::ones([tokens], (&x.device(), dtype));
-        let out = shared.run(x.clone(), ones, Plan::dense(tokens));
+        let out = shared.run_one(0, x.clone());
         Some(match &self.shared_gate {
             Some(weight) => out * sigmoid(x.matmul(cast(weight.val(), dtype))),
             None => out,

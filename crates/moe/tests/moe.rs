@@ -7,6 +7,8 @@ mod balance;
 mod dense;
 #[path = "moe/golden.rs"]
 mod golden;
+#[path = "moe/hugging_face.rs"]
+mod hugging_face;
 #[path = "moe/layer.rs"]
 mod layer;
 #[path = "moe/pathways.rs"]

@@ -13,8 +13,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
 
-use crate::dispatch::{Dispatch, Plan};
+use crate::dispatch::Dispatch;
 use crate::error::{MoeError, not_negative, positive, read};
+use crate::experts::wide;
 use crate::{Experts, Moe, MoeConfig, Result, RouterConfig};
 
 /// A dense feed-forward network: one expert that every token goes to.
@@ -37,16 +38,17 @@ impl Dense {
     }
 
     /// Tokens `[batch, seq, d_model]` to the same shape.
-    #[must_use]
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    ///
+    /// # Errors
+    /// If `x` has another width or type than the weights.
+    pub fn forward(&self, x: Tensor<3>) -> Result<Tensor<3>> {
         let [batch, seq, width] = x.dims();
+        self.body.check(width, &[batch, seq, width], x.dtype())?;
         if batch * seq == 0 {
-            return x;
+            return Ok(x);
         }
-        let ones = Tensor::ones([batch * seq], &x.device());
         let rows = x.reshape([batch * seq, width]);
-        let out = self.body.run(rows, ones, Plan::dense(batch * seq));
-        out.reshape([batch, seq, width])
+        Ok(self.body.run_one(0, rows).reshape([batch, seq, width]))
     }
 }
 
@@ -116,8 +118,8 @@ impl UpcycleConfig {
             let shape = copies.dims();
             let count = shape.iter().product();
             let noise: Vec<f32> = (0..count).map(|_| normal.sample(rng) as f32).collect();
-            let device = copies.device();
-            copies = copies + Tensor::from_data(TensorData::new(noise, shape), &device);
+            let like = (&copies.device(), copies.dtype());
+            copies = copies + Tensor::from_data(TensorData::new(noise, shape), like);
         }
         Ok(Param::from_tensor(copies.detach()))
     }
@@ -154,29 +156,31 @@ pub fn merge(experts: &Experts, weights: &[f64]) -> Result<Dense> {
     let bad = weights
         .iter()
         .find(|weight| !weight.is_finite() || **weight < 0.0);
-    if let Some(bad) = bad.or((total <= 0.0).then_some(&total)) {
+    if let Some(bad) = bad.or((total <= 0.0 || !total.is_finite()).then_some(&total)) {
         return Err(MoeError::range(
             "weights",
             bad,
-            "finite numbers from 0 with a positive sum",
+            "finite numbers from 0 with a positive, finite sum",
         ));
     }
     let shares: Vec<f32> = weights
         .iter()
         .map(|weight| (weight / total) as f32)
         .collect();
-    let device = experts.up.val().device();
-    let shares = Tensor::<1>::from_floats(shares.as_slice(), &device);
+    let shares = TensorData::new(shares, [1, count]);
+    let mean = |rows: Tensor<2>| {
+        let (dtype, rows) = (rows.dtype(), wide(rows));
+        let shares = Tensor::<2>::from_data(shares.clone(), (&rows.device(), rows.dtype()));
+        shares.matmul(rows).cast(dtype).detach()
+    };
     let average = |t: Tensor<3>| {
         let [count, rows, columns] = t.dims();
-        let flat = t.reshape([count, rows * columns]);
-        let mean = shares.clone().unsqueeze::<2>().matmul(flat);
-        Param::from_tensor(mean.reshape([1, rows, columns]).detach())
+        let mean = mean(t.reshape([count, rows * columns]));
+        Param::from_tensor(mean.reshape([1, rows, columns]))
     };
     let bias = |bias: &Option<Param<Tensor<2>>>| {
-        let mean = |bias: Tensor<2>| shares.clone().unsqueeze::<2>().matmul(bias).detach();
-        bias.as_ref()
-            .map(|bias| Param::from_tensor(mean(bias.val())))
+        let bias = bias.as_ref().map(Param::val);
+        bias.map(|bias| Param::from_tensor(mean(bias)))
     };
     Dense::new(Experts {
         up: average(experts.up.val()),

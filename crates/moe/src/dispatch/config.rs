@@ -21,7 +21,7 @@ pub enum Dispatch {
     Capacity(Capacity),
 }
 
-/// A fixed number of places an expert: `ceil(tokens * top_k * factor / experts)`.
+/// A fixed number of places an expert: `ceil(tokens * top_k * factor / experts)`, in the whole batch or in each sequence.
 #[derive(Config, Debug, PartialEq)]
 pub struct Capacity {
     /// Places over the average load; 1 to 1.25 is usual in training, 2 in evaluation.
@@ -29,6 +29,25 @@ pub struct Capacity {
     /// Who keeps a place where there are too few.
     #[config(default = "DropOrder::Position")]
     pub order: DropOrder,
+    /// Which tokens compete for the same places.
+    #[config(default = "DropGroup::Batch")]
+    pub group: DropGroup,
+}
+
+/// Which tokens compete for the same places.
+///
+/// Over the whole batch, earlier tokens are those of its first sequences: by position or by choice the last sequences lose first,
+/// whatever their tokens are. Released codes count within groups: Mesh TensorFlow, the code of Switch, cuts the flat batch into groups of
+/// equal size (1,024 tokens unless told otherwise) and rounds a group's capacity down; GShard's algorithm 1 has a group for each device's
+/// part of the batch, with `2 S / E` places for `S` tokens. Groups of one sequence each are fair to all sequences, and what is dropped of
+/// one does not depend on the others.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum DropGroup {
+    /// All of the batch: `ceil(tokens * top_k * factor / experts)` places an expert.
+    Batch,
+    /// Each sequence by itself: `ceil(seq * top_k * factor / experts)` places an expert and sequence, of padded sequences
+    /// according to their own tokens.
+    Sequence,
 }
 
 /// Who keeps a place where there are too few.
@@ -51,7 +70,8 @@ impl Dispatch {
     }
 }
 
-/// The places of an expert: `ceil(tokens * top_k * factor / experts)`.
+/// The places of an expert: `ceil(tokens * top_k * factor / experts)`; 0 where there are no experts, or where the factor is not a number
+/// above 0.
 ///
 /// ```
 /// assert_eq!(regimen_moe::capacity(64, 8, 1, 1.25), 10);
@@ -59,7 +79,10 @@ impl Dispatch {
 /// ```
 #[must_use]
 pub fn capacity(tokens: usize, experts: usize, top_k: usize, factor: f64) -> usize {
-    let places = (tokens * top_k) as f64 * factor / experts as f64;
+    if experts == 0 {
+        return 0;
+    }
+    let places = tokens as f64 * top_k as f64 * factor / experts as f64;
     // A product that is whole but for rounding is not rounded up.
     (places * (1.0 - 1e-12)).ceil() as usize
 }

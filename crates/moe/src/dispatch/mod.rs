@@ -3,9 +3,11 @@
 mod config;
 mod places;
 mod plan;
+mod ranks;
 mod routing;
 
-pub use config::{Capacity, Dispatch, DropOrder, capacity};
-pub(crate) use places::Places;
+pub use config::{Capacity, Dispatch, DropGroup, DropOrder, capacity};
+pub(crate) use places::{Blocks, Places};
 pub(crate) use plan::Plan;
+pub(crate) use ranks::{Ranks, earlier};
 pub use routing::Routing;

@@ -83,11 +83,6 @@ impl Plan {
         }
     }
 
-    /// Every token to the one expert there is.
-    pub(crate) fn dense(tokens: usize) -> Self {
-        Self::new(tokens, 1, (0..tokens).map(|token| (token, 0, token)))
-    }
-
     /// The number of experts.
     pub(crate) fn experts(&self) -> usize {
         self.offsets.len() - 1

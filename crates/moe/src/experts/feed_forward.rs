@@ -6,9 +6,9 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear};
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 
-use super::Activation;
+use super::{Activation, wide};
 use crate::Result;
 use crate::dispatch::Plan;
 use crate::error::{MoeError, positive};
@@ -83,7 +83,7 @@ impl Experts {
     /// `down` has inputs, the gate's first.
     ///
     /// # Errors
-    /// If the widths do not fit, or one layer has a bias and the other none.
+    /// If the widths or the types do not fit, or one layer has a bias and the other none.
     pub fn from_linear(
         up: &Linear,
         down: &Linear,
@@ -95,6 +95,11 @@ impl Experts {
         if wide != expected || out != model {
             let expected = format!("[{out}, {expected}] to fit the second layer");
             return Err(MoeError::shape("up", &[model, wide], expected));
+        }
+        let (first, second) = (up.weight.val().dtype(), down.weight.val().dtype());
+        if first != second {
+            let allowed = format!("{second:?}, as the second layer's");
+            return Err(MoeError::range("up", format!("{first:?}"), &allowed));
         }
         if up.bias.is_some() != down.bias.is_some() {
             let found = format!("{} and {}", up.bias.is_some(), down.bias.is_some());
@@ -144,6 +149,26 @@ impl Experts {
         self.gated
     }
 
+    /// The type of the weights, in which the experts compute.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.up.val().dtype()
+    }
+
+    /// Whether tokens `[.., width]` of a type can go through these experts.
+    pub(crate) fn check(&self, width: usize, found: &[usize], dtype: DType) -> Result<()> {
+        let model = self.d_model();
+        if width != model {
+            let expected = format!("a width of {model}");
+            return Err(MoeError::shape("x", found, expected));
+        }
+        if dtype != self.dtype() {
+            let allowed = format!("{:?}, the type of the experts' weights", self.dtype());
+            return Err(MoeError::range("x", format!("{dtype:?}"), &allowed));
+        }
+        Ok(())
+    }
+
     pub(crate) fn weights(&self) -> Weights {
         let biases = (self.up_bias.as_ref(), self.down_bias.as_ref());
         Weights {
@@ -159,8 +184,9 @@ impl Experts {
     /// The weighted sum over the plan's assignments, `[tokens, d_model]`, in Burn's operations: one gather, one contiguous product an expert and map, one scatter.
     pub(crate) fn run_composed(&self, x: Tensor<2>, gates: Tensor<1>, plan: &Plan) -> Tensor<2> {
         let (device, model) = (x.device(), self.d_model());
-        let zeros = Tensor::<2>::zeros([plan.tokens, model], (&device, x.dtype()));
+        let dtype = x.dtype();
         if plan.len() == 0 {
+            let zeros = Tensor::<2>::zeros([plan.tokens, model], (&device, dtype));
             return zeros + self.nothing(&x, &gates);
         }
         let index = |places: &[usize]| {
@@ -169,7 +195,7 @@ impl Experts {
             Tensor::<1, Int>::from_data(TensorData::new(places, [count]), &device)
         };
         let tokens = index(&plan.token_of);
-        let rows = x.select(0, tokens.clone());
+        let rows = wide(x).select(0, tokens.clone()).cast(dtype);
         let weights = self.weights();
         let used = (0..plan.experts()).filter(|&expert| plan.count(expert) > 0);
         let outputs = used.map(|expert| {
@@ -187,30 +213,46 @@ impl Experts {
                 None => out,
             }
         });
-        let outputs = Tensor::cat(outputs.collect(), 0);
+        let outputs = wide(Tensor::cat(outputs.collect(), 0));
         let gates = gates.select(0, index(&plan.gate_of)).unsqueeze_dim::<2>(1);
-        zeros.select_assign(0, tokens, outputs * gates, IndexingUpdateOp::Add)
+        let outputs = outputs.clone() * gates.cast(outputs.dtype());
+        let zeros = Tensor::<2>::zeros([plan.tokens, model], (&device, outputs.dtype()));
+        let sum = zeros.select_assign(0, tokens, outputs, IndexingUpdateOp::Add);
+        sum.cast(dtype)
     }
 
     /// Zero, with a gradient of zeros for everything: so that experts without tokens have gradients, not none.
     fn nothing(&self, x: &Tensor<2>, gates: &Tensor<1>) -> Tensor<2> {
         let weights = self.weights();
-        let mut sum = x.clone().sum() + gates.clone().sum() + weights.up.sum() + weights.down.sum();
+        let (dtype, gates) = (x.dtype(), gates.clone().cast(x.dtype()));
+        let mut sum = x.clone().sum() + gates.sum() + weights.up.sum() + weights.down.sum();
         if let Some((up, down)) = weights.biases {
             sum = sum + up.sum() + down.sum();
         }
-        (sum * 0.0).unsqueeze()
+        (sum * 0.0).cast(dtype).unsqueeze()
     }
 
-    /// Every expert on its own rows, `[experts, rows, d_model]` to the same.
-    pub(crate) fn run_batched(&self, x: Tensor<3>) -> Tensor<3> {
+    /// Blocks of rows, `[blocks, rows, d_model]` to the same, each through the expert that `expert` `[blocks]` names; without
+    /// names block `e` goes through expert `e`.
+    pub(crate) fn run_batched(&self, x: Tensor<3>, expert: Option<&Tensor<1, Int>>) -> Tensor<3> {
         let Weights { up, down, biases } = self.weights();
-        let biases = biases.map(|(a, b)| (a.unsqueeze_dim::<3>(1), b.unsqueeze_dim::<3>(1)));
-        let mut first = x.matmul(up);
+        let of_maps = |weight: Tensor<3>| match expert {
+            Some(expert) => weight.select(0, expert.clone()),
+            None => weight,
+        };
+        let of_biases = |bias: Tensor<2>| {
+            let bias = match expert {
+                Some(expert) => bias.select(0, expert.clone()),
+                None => bias,
+            };
+            bias.unsqueeze_dim::<3>(1)
+        };
+        let biases = biases.map(|(first, second)| (of_biases(first), of_biases(second)));
+        let mut first = x.matmul(of_maps(up));
         if let Some((bias, _)) = &biases {
             first = first + bias.clone();
         }
-        let out = self.inner(first).matmul(down);
+        let out = self.inner(first).matmul(of_maps(down));
         match biases {
             Some((_, bias)) => out + bias,
             None => out,

@@ -2,6 +2,7 @@
 
 mod activation;
 mod feed_forward;
+mod wide;
 
 pub use activation::Activation;
 #[cfg(feature = "flex")]
@@ -10,3 +11,4 @@ pub(crate) use feed_forward::Body;
 pub use feed_forward::Experts;
 #[cfg(feature = "flex")]
 pub(crate) use feed_forward::Weights;
+pub(crate) use wide::wide;

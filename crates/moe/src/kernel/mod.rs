@@ -10,9 +10,11 @@ mod forward;
 #[cfg(feature = "flex")]
 #[allow(unreachable_pub, reason = "the trait of an extension is public")]
 mod job;
+mod memory;
 #[cfg(feature = "flex")]
 #[allow(unreachable_pub, reason = "the trait of an extension is public")]
 mod operation;
+mod placed;
 #[cfg(feature = "flex")]
 mod products;
 mod run;

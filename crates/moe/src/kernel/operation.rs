@@ -11,15 +11,15 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Backend, Dispatch, DispatchDevice, Flex, backend_extension};
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Tensor};
 use burn_flex::FlexTensor;
 
 use super::job::{Inputs, Job};
 use super::workspace::Buffer;
 use super::{backward, forward};
-use crate::Activation;
 use crate::dispatch::Plan;
 use crate::experts::Weights;
+use crate::{Activation, Experts};
 
 /// The experts' outputs, weighted and summed for each token.
 #[backend_extension(Flex, Autodiff)]
@@ -36,10 +36,18 @@ pub trait ExpertOps: Backend {
     ) -> FloatTensor<Self>;
 }
 
-/// Whether the operation exists for tensors like this.
-pub(crate) fn available(device: &Device, dtype: DType) -> bool {
-    let inner = device.clone().inner();
-    matches!(inner.as_dispatch(), DispatchDevice::Flex(_)) && dtype == DType::F32
+/// Whether the operation exists for these tokens and weights: on `flex`, all in float32.
+pub(crate) fn available(x: &Tensor<2>, experts: &Experts) -> bool {
+    let inner = x.device().inner();
+    let biases = [&experts.up_bias, &experts.down_bias];
+    let mut types = vec![
+        x.dtype(),
+        experts.up.val().dtype(),
+        experts.down.val().dtype(),
+    ];
+    types.extend(biases.into_iter().flatten().map(|bias| bias.val().dtype()));
+    matches!(inner.as_dispatch(), DispatchDevice::Flex(_))
+        && types.into_iter().all(|dtype| dtype == DType::F32)
 }
 
 /// Runs the plan's assignments: `x` `[tokens, d_model]`, gates of any shape.

@@ -3,32 +3,54 @@
 #[cfg(feature = "flex")]
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Int, Tensor};
 
 #[cfg(feature = "flex")]
 use super::operation;
-use crate::Experts;
 use crate::dispatch::Plan;
+use crate::error::MoeError;
+use crate::{Experts, Result};
 
 impl Experts {
-    /// The outputs of one expert for all tokens, `[tokens, d_model]` to the same; `None` if there is no such expert.
-    #[must_use]
-    pub fn forward_one(&self, expert: usize, x: Tensor<2>) -> Option<Tensor<2>> {
-        let ([tokens, _], device) = (x.dims(), x.device());
+    /// The outputs of one expert for all tokens, `[tokens, d_model]` to the same.
+    ///
+    /// # Errors
+    /// If there is no such expert, or `x` has another width or type than the weights.
+    pub fn forward_one(&self, expert: usize, x: Tensor<2>) -> Result<Tensor<2>> {
+        let [tokens, width] = x.dims();
         if expert >= self.count() {
-            return None;
+            let allowed = format!("below the number of experts, {}", self.count());
+            return Err(MoeError::range("expert", expert, &allowed));
         }
-        let assignments = (0..tokens).map(|token| (token, expert, token));
-        let plan = Plan::new(tokens, self.count(), assignments);
-        let ones = Tensor::ones([tokens], (&device, x.dtype()));
-        Some(self.run(x, ones, plan))
+        self.check(width, &[tokens, width], x.dtype())?;
+        Ok(self.run_one(expert, x))
+    }
+
+    /// All tokens through one expert, which exists.
+    pub(crate) fn run_one(&self, expert: usize, x: Tensor<2>) -> Tensor<2> {
+        let [tokens, _] = x.dims();
+        if tokens == 0 {
+            return x;
+        }
+        #[cfg(feature = "flex")]
+        if operation::available(&x, self) {
+            let ones = Tensor::ones([tokens], (&x.device(), x.dtype()));
+            let assignments = (0..tokens).map(|token| (token, expert, token));
+            let plan = Plan::new(tokens, self.count(), assignments);
+            return self.run(x, ones, plan);
+        }
+        let named =
+            (self.count() > 1).then(|| Tensor::<1, Int>::full([1], expert as i64, &x.device()));
+        self.run_batched(x.unsqueeze(), named.as_ref())
+            .squeeze_dim(0)
     }
 
     /// The weighted sum over the plan's assignments, `[tokens, d_model]`.
     pub(crate) fn run(&self, x: Tensor<2>, gates: Tensor<1>, plan: Plan) -> Tensor<2> {
         #[cfg(feature = "flex")]
-        if operation::available(&x.device(), x.dtype()) {
+        if operation::available(&x, self) {
             let (weights, plan) = (self.weights(), Arc::new(plan));
+            let gates = gates.cast(x.dtype());
             return operation::run(x, gates, weights, self.activation, self.gated, plan);
         }
         self.run_composed(x, gates, &plan)

@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::tensor::activation::{gelu, sigmoid};
-use burn::tensor::{Bool, Device, Distribution, Int, Tensor};
+use burn::tensor::{Bool, DType, Device, Distribution, Int, Tensor};
 use regimen_moe::balance::sequence_balancing_loss;
 use regimen_moe::*;
 
@@ -177,10 +177,16 @@ fn shared_experts_add_to_the_routed_ones() {
     let expected =
         routed.forward(x.clone()).0.reshape([10, 6]) + shared.forward_one(0, rows).unwrap() * gate;
     assert_near("output", &values(moe.forward(x).0), &values(expected), 1e-6);
-    assert!(
+    let zeros = |width| Tensor::<2>::zeros([1, width], &device);
+    assert!(shared.forward_one(1, zeros(6)).is_err());
+    assert!(shared.forward_one(0, zeros(5)).is_err());
+    assert!(shared.forward_one(0, zeros(6).cast(DType::F64)).is_err());
+    assert_eq!(
         shared
-            .forward_one(1, Tensor::zeros([1, 6], &device))
-            .is_none()
+            .forward_one(0, Tensor::zeros([0, 6], &device))
+            .unwrap()
+            .dims(),
+        [0, 6]
     );
 }
 
@@ -202,7 +208,7 @@ fn upcycling_keeps_the_function_and_merging_undoes_it() {
     let (dense, x, y) = dense(&device);
     assert_near(
         "dense",
-        &values(dense.forward(x.clone())),
+        &values(dense.forward(x.clone()).unwrap()),
         &values(y.clone()),
         1e-5,
     );
@@ -216,7 +222,7 @@ fn upcycling_keeps_the_function_and_merging_undoes_it() {
     let merged = merge(&moe.experts, &[3.0, 1.0, 0.0, 2.0]).unwrap();
     assert_near(
         "merged",
-        &values(merged.forward(x.clone())),
+        &values(merged.forward(x.clone()).unwrap()),
         &values(y.clone()),
         1e-5,
     );
@@ -255,6 +261,7 @@ fn upcycling_and_merging_refuse_what_does_not_fit() {
         vec![1.0, -1.0],
         vec![f64::NAN, 1.0],
         vec![f64::INFINITY, 1.0],
+        vec![f64::MAX, f64::MAX],
     ] {
         assert!(merge(&moe.experts, &bad).is_err(), "{bad:?}");
     }
@@ -297,7 +304,10 @@ fn upcycled_weights_are_leaves_that_train() {
     assert_eq!(grads.len(), 5);
     let merged = merge(&moe.experts, &[1.0; 3]).unwrap();
     let x = Tensor::<3>::random([2, 5, 6], Distribution::Normal(0.0, 1.0), &device);
-    let grads = super::dense::gradients(&merged, merged.forward(x).square().sum().backward());
+    let grads = super::dense::gradients(
+        &merged,
+        merged.forward(x).unwrap().square().sum().backward(),
+    );
     assert_eq!(grads.len(), 4);
 }
 
@@ -317,7 +327,10 @@ fn no_tokens_are_no_error() {
                 let (y, routing) = moe.forward(Tensor::zeros(shape, &device));
                 assert_eq!(y.dims(), shape, "{name} {dispatch:?}");
                 let dense = merge(&moe.experts, &[1.0; 4]).unwrap();
-                assert_eq!(dense.forward(Tensor::zeros(shape, &device)).dims(), shape);
+                assert_eq!(
+                    dense.forward(Tensor::zeros(shape, &device)).unwrap().dims(),
+                    shape
+                );
                 assert_eq!(values(routing.counts.clone()), [0.0; 4], "{name}");
                 let losses = routing.losses();
                 for loss in [losses.balance, losses.z, losses.importance] {
@@ -326,4 +339,99 @@ fn no_tokens_are_no_error() {
             }
         }
     }
+}
+
+/// Four sequences whose tokens all want the first of two experts, with one place for two tokens.
+#[test]
+fn places_of_each_sequence_are_its_own() {
+    let device = Device::flex();
+    let kept = |order, group, padding: [[bool; 4]; 3]| {
+        let capacity = Capacity::new(1.0).with_order(order).with_group(group);
+        let router = SoftmaxRouterConfig::new().with_renormalise(Some(false));
+        let config = MoeConfig::new(2, 4, 2, 1)
+            .with_router(RouterConfig::Softmax(router))
+            .with_bias(true)
+            .with_dispatch(Dispatch::Capacity(capacity));
+        let mut moe = config.init(&device).unwrap();
+        let Router::Softmax(router) = &mut moe.router else {
+            panic!()
+        };
+        let weight = Tensor::<2>::from_data([[1.0, 0.0], [0.0, 0.0]], &device);
+        router.weight = burn::module::Param::from_tensor(weight);
+        let x = [
+            [1.0, 3.0, 2.0, 4.0],
+            [2.0, 1.0, 4.0, 3.0],
+            [1.0, 2.0, 3.0, 4.0],
+        ];
+        let x = x.map(|row| row.map(|value: f32| [value, 0.5]));
+        let padding = Tensor::<1, Bool>::from_bool(padding.as_flattened(), &device);
+        let tokens = Tokens {
+            padding: Some(padding.reshape([3, 4])),
+            ids: None,
+        };
+        let (y, routing) = moe
+            .forward_with(Tensor::from_data(x, &device), tokens)
+            .unwrap();
+        // What is kept is what the dense reference gives; what is dropped is zero.
+        let dense = values(crate::dense::reference(
+            &moe,
+            Tensor::from_data(x, &device),
+            &routing,
+        ));
+        let y = values(y);
+        let kept: Vec<bool> = y.chunks(2).map(|row| row != [0.0, 0.0]).collect();
+        for (i, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+            assert_near("kept", &y[2 * i..][..2], &dense[2 * i..][..2], 1e-5);
+        }
+        let dropped = values(routing.dropped)[0];
+        (kept, dropped)
+    };
+    let none = [[false; 4]; 3];
+    let (all, out) = ([true; 4], [false; 4]);
+    let batch = kept(DropOrder::Position, DropGroup::Batch, none);
+    assert_eq!(
+        batch,
+        (
+            [all.to_vec(), vec![true, true, false, false], out.to_vec()].concat(),
+            6.0
+        )
+    );
+    let first = [true, true, false, false];
+    for order in [DropOrder::Position, DropOrder::Choice] {
+        let sequence = kept(order, DropGroup::Sequence, none);
+        assert_eq!(sequence, ([first; 3].concat(), 6.0));
+    }
+    let highest = [
+        [false, true, false, true],
+        [false, false, true, true],
+        [false, false, true, true],
+    ];
+    let sequence = kept(DropOrder::Probability, DropGroup::Sequence, none);
+    assert_eq!(sequence, (highest.concat(), 6.0));
+    // Two tokens of the second sequence: one place. None of the third.
+    let padding = [[false; 4], [true, false, true, false], [true; 4]];
+    let sequence = kept(DropOrder::Position, DropGroup::Sequence, padding);
+    let expected = [first, [false, true, false, false], out].concat();
+    assert_eq!(sequence, (expected, 3.0));
+}
+
+/// A sequence's output does not depend on what else is in the batch.
+#[test]
+fn a_sequence_keeps_what_it_keeps_alone() {
+    let device = Device::flex();
+    device.seed(17);
+    let capacity = Capacity::new(0.75).with_group(DropGroup::Sequence);
+    let config = MoeConfig::new(8, 12, 4, 2).with_dispatch(Dispatch::Capacity(capacity));
+    let moe = config.init(&device).unwrap();
+    let x = random([5, 9, 8], &device);
+    let (together, routing) = moe.forward(x.clone());
+    let mut dropped = 0.0;
+    for sequence in 0..5 {
+        let (alone, routing) = moe.forward(x.clone().narrow(0, sequence, 1));
+        let found = values(together.clone().narrow(0, sequence, 1));
+        assert_near("sequence", &found, &values(alone), 1e-6);
+        dropped += values(routing.dropped)[0];
+    }
+    assert_eq!(values(routing.dropped), [dropped]);
+    assert!(dropped > 0.0);
 }
