@@ -23,6 +23,6 @@ fn configured() -> Criterion {
 criterion_group! {
     name = benches;
     config = configured();
-    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, moe::layer, moe::peer, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher, unlearning::dampening
+    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, moe::layer, moe::peer, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening
 }
 criterion_main!(benches);

@@ -10,7 +10,7 @@ use criterion::{Criterion, SamplingMode};
 use regimen_benches::Limits;
 use regimen_examples::models::{Cnn, CnnConfig, Mlp, MlpConfig};
 use regimen_tensor::per_example::cross_entropy;
-use regimen_tensor::{ParamVector, fisher};
+use regimen_tensor::{ParamVector, Projection, fisher};
 use regimen_unlearning::SsdConfig;
 
 const BATCHES: usize = 8;
@@ -67,6 +67,36 @@ pub(crate) fn fisher(criterion: &mut Criterion) {
             }
             sum
         });
+    });
+    group.finish();
+}
+
+/// Parameters of a residual network of 20 layers.
+const RESNET_20: usize = 272_474;
+
+/// Gradients of a residual network to 2,048 numbers: the matrix drawn for each batch, and drawn once with the gradients folded.
+pub(crate) fn projection(criterion: &mut Criterion) {
+    let device = Device::default();
+    let rows = Tensor::<2>::random([BATCHES, RESNET_20], Distribution::Default, &device);
+    let projection = Projection::new(2048, 1).unwrap();
+    let mut group = criterion.benchmark_group("trak-projection");
+    group.sampling_mode(SamplingMode::Flat);
+    group.bench_function("drawn for each batch", |bencher| {
+        bencher.iter(|| {
+            let found = projection.apply_rows(rows.clone()).unwrap();
+            found.sum().into_scalar::<f32>()
+        });
+    });
+    let folded = projection.with_buckets(1 << 14).unwrap();
+    let drawn = folded.draw(RESNET_20, &device).unwrap();
+    group.bench_function("drawn once, folded", |bencher| {
+        bencher.iter(|| {
+            let found = drawn.apply(rows.clone()).unwrap();
+            found.sum().into_scalar::<f32>()
+        });
+    });
+    group.bench_function("the draw, once a model", |bencher| {
+        bencher.iter(|| folded.draw(RESNET_20, &device).unwrap());
     });
     group.finish();
 }

@@ -2,6 +2,9 @@
 //!
 //! Diagonal Fisher information over a stream of batches.
 //!
+//! All of these differentiate a copy: running statistics of the module stay as they are. Diagonals of models in half
+//! precision are f32.
+//!
 //! Source: `F_i = E[(d log p(y|x) / d theta_i)^2]`; empirical with the data's labels, true with
 //! labels drawn from the model.
 
@@ -11,7 +14,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
 use crate::error::{Result, TensorError};
-use crate::param_vector::ParamVector;
+use crate::param_vector::{ParamVector, independent, widen};
 
 /// The mean over batches of the squared gradient of the batch's loss.
 ///
@@ -73,21 +76,24 @@ pub fn true_diagonal<M: Module, B: Clone>(
     examples: impl IntoIterator<Item = B>,
     mut logits: impl FnMut(&M, B) -> Tensor<2>,
 ) -> Result<ParamVector> {
+    let module = &independent(module);
     let mut mean = Mean::new(module);
     for example in examples {
         let log_p = log_softmax(logits(module, example.clone()), 1);
         let classes = log_p.dims()[1];
-        let p = log_p.inner().exp();
+        let p = widen(log_p.inner()).exp();
         let mut sum = mean.zeros();
         for class in 0..classes {
             let log_p = log_softmax(logits(module, example.clone()), 1);
             let loss = log_p.narrow(1, class, 1).sum();
             let grads = GradientsParams::from_grads(loss.backward(), module);
             let weight: Tensor<1> = p.clone().narrow(1, class, 1).reshape([1]);
-            let squares = ParamVector::gradients(module, &grads).map(|_, gradient| {
-                let count = gradient.dims()[0];
-                gradient.square() * weight.clone().expand([count])
-            });
+            let squares = ParamVector::gradients(module, &grads)
+                .widened()
+                .map(|_, gradient| {
+                    let count = gradient.dims()[0];
+                    gradient.square() * weight.clone().expand([count])
+                });
             sum = sum.add(&squares)?;
         }
         mean.push(sum)?;
@@ -117,10 +123,12 @@ fn mean_of_gradients<M: Module, B>(
     mut loss: impl FnMut(&M, B) -> Tensor<1>,
     f: impl Fn(Tensor<1>) -> Tensor<1>,
 ) -> Result<ParamVector> {
+    let module = &independent(module);
     let mut mean = Mean::new(module);
     for batch in batches {
         let grads = GradientsParams::from_grads(loss(module, batch).backward(), module);
-        mean.push(ParamVector::gradients(module, &grads).map(|_, gradient| f(gradient)))?;
+        let gradients = ParamVector::gradients(module, &grads).widened();
+        mean.push(gradients.map(|_, gradient| f(gradient)))?;
     }
     mean.finish()
 }
@@ -134,7 +142,7 @@ struct Mean {
 impl Mean {
     fn new<M: Module>(module: &M) -> Self {
         Self {
-            sum: ParamVector::of(module).zeros_like(),
+            sum: ParamVector::of(module).widened().zeros_like(),
             count: 0,
         }
     }

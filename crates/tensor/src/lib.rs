@@ -25,8 +25,11 @@ pub mod logs;
 
 pub mod reduce;
 
+#[cfg(feature = "testing")]
+pub mod testing;
+
 pub use error::{Result, TensorError};
 pub use logs::{GradientNorms, ScalarLog};
-pub use param_vector::{ParamEntry, ParamVector};
-pub use projection::{Distribution, Projection};
+pub use param_vector::{ParamEntry, ParamVector, independent};
+pub use projection::{Distribution, Drawn, Projection};
 pub use reduce::{Alone, ReduceError, Reducer};

@@ -10,7 +10,7 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Int, Tensor};
 
 use crate::error::Result;
-use crate::param_vector::ParamVector;
+use crate::param_vector::{ParamVector, independent};
 
 /// The cross-entropy of every example, in nats: logits `[batch, classes]`, targets `[batch]`,
 /// result `[batch]`.
@@ -37,7 +37,8 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
 
 /// Calls `visit` with the index and the gradient of each example's loss.
 ///
-/// `loss` returns the loss `[1]` of one example. One backward pass an example.
+/// `loss` returns the loss `[1]` of one example. One backward pass an example, on a copy: running statistics of the
+/// module stay as they are.
 ///
 /// # Errors
 /// The first error that `visit` returns.
@@ -47,6 +48,7 @@ pub fn for_each_gradient<M: Module, E>(
     mut loss: impl FnMut(&M, E) -> Tensor<1>,
     mut visit: impl FnMut(usize, ParamVector) -> Result<()>,
 ) -> Result<()> {
+    let module = &independent(module);
     for (index, example) in examples.into_iter().enumerate() {
         let grads = GradientsParams::from_grads(loss(module, example).backward(), module);
         visit(index, ParamVector::gradients(module, &grads))?;

@@ -2,44 +2,38 @@
 //!
 //! Seeded random projections of parameter space to a few dimensions, without the matrix.
 //!
-//! Source: Johnson and Lindenstrauss 1984; sparse signs after Achlioptas 2003 and Li et al. 2006.
+//! Source: Johnson and Lindenstrauss 1984; sparse signs after Achlioptas 2003 and Li et al. 2006; the folding is the count
+//! sketch of Charikar, Chen and Farach-Colton 2002.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
+use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, TensorError};
 use crate::param_vector::ParamVector;
 
-/// The law of the entries of a projection; each has mean 0 and variance 1 before scaling.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Distribution {
-    /// Plus or minus one, each with probability 1/2.
-    Rademacher,
-    /// The standard normal.
-    Gaussian,
-    /// Zero with probability `1 - 1/s`, else plus or minus `sqrt(s)`; `s = 3` is Achlioptas's.
-    Sparse {
-        /// One entry in `s` is not zero, `s >= 1`.
-        s: f64,
-    },
-}
+mod drawn;
+mod entries;
+
+pub use drawn::Drawn;
+pub use entries::Distribution;
+
+use drawn::Plan;
+use entries::{BLOCK, Entries};
 
 /// A random linear map from parameter space to `dimensions` numbers.
 ///
 /// `P x = R x / sqrt(dimensions)`, so that inner products are preserved in expectation. Entry
 /// `(j, i)` of `R` depends only on the seed, the row `j` and the position `i` of the scalar in the
-/// vector: the result does not depend on how the vector is cut into chunks, and the matrix is
-/// never held as a whole.
+/// vector: the result does not depend on how the vector is cut into chunks or on what else is projected with it, and the
+/// matrix is never held as a whole unless it fits into `memory`.
 ///
 /// | field | default | range |
 /// |---|---|---|
 /// | `dimensions` | required | 1 or more |
 /// | `seed` | required | any |
 /// | `distribution` | Rademacher | see [`Distribution`] |
+/// | `memory` | 1 GiB | bytes of the matrix that [`draw`](Self::draw) keeps on the device |
+/// | `buckets` | none | 1 or more: see [`with_buckets`](Self::with_buckets) |
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
@@ -52,14 +46,18 @@ pub enum Distribution {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Projection {
-    dimensions: usize,
-    seed: u64,
-    distribution: Distribution,
+    #[serde(flatten)]
+    entries: Entries,
     chunk: usize,
+    #[serde(default = "memory")]
+    memory: usize,
+    #[serde(default)]
+    buckets: Option<usize>,
 }
 
-/// The positions that share one generator; a chunk that is asked for always starts at a block.
-const BLOCK: usize = 1024;
+fn memory() -> usize {
+    1 << 30
+}
 
 impl Projection {
     /// A Rademacher projection to `dimensions` numbers.
@@ -71,10 +69,14 @@ impl Projection {
             return Err(TensorError::out_of_range("dimensions", 0, "1 or more"));
         }
         Ok(Self {
-            dimensions,
-            seed,
-            distribution: Distribution::Rademacher,
+            entries: Entries {
+                dimensions,
+                seed,
+                distribution: Distribution::Rademacher,
+            },
             chunk: 16 * BLOCK,
+            memory: memory(),
+            buckets: None,
         })
     }
 
@@ -88,11 +90,11 @@ impl Projection {
         {
             return Err(TensorError::out_of_range("s", s, "1 or more, finite"));
         }
-        self.distribution = distribution;
+        self.entries.distribution = distribution;
         Ok(self)
     }
 
-    /// With chunks of about this many scalars: the memory held is `4 * dimensions * chunk` bytes.
+    /// With chunks of about this many scalars: one block of the matrix takes `4 * dimensions * chunk` bytes.
     /// The result does not depend on it beyond rounding.
     #[must_use]
     pub fn with_chunk(mut self, scalars: usize) -> Self {
@@ -100,22 +102,80 @@ impl Projection {
         self
     }
 
-    /// Projects a vector: `[dimensions]`, on the vector's device.
+    /// With so many bytes of the matrix kept on the device by [`draw`](Self::draw); blocks beyond are drawn at each use.
+    /// The result does not depend on it.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: usize) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// With vectors of more than `buckets` scalars folded before they are projected: `P x = R S x / sqrt(dimensions)`.
+    ///
+    /// `S` adds the scalars up in `buckets` sums, each scalar with a random sign: it cuts the vector into pieces of
+    /// `buckets` scalars, turns each piece by a random offset and adds them. Inner products are still preserved in
+    /// expectation; their variance grows from `1 / dimensions` to at most `1 / dimensions + 1 / buckets` times the product
+    /// of the squared norms (times two). The matrix has `buckets` columns however long the vector is, and a vector costs a pass
+    /// over its scalars and `2 * buckets * dimensions` operations.
+    ///
+    /// # Errors
+    /// [`TensorError::OutOfRange`] if `buckets` is 0.
+    pub fn with_buckets(mut self, buckets: usize) -> Result<Self> {
+        if buckets == 0 {
+            return Err(TensorError::out_of_range("buckets", 0, "1 or more"));
+        }
+        self.buckets = Some(buckets);
+        Ok(self)
+    }
+
+    /// The projection of vectors of `scalars` numbers, drawn on the host once and kept on `device`.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, FloatDType, Tensor};
+    /// use regimen_tensor::Projection;
+    ///
+    /// let device = Device::flex();
+    /// let drawn = Projection::new(16, 42)?.draw(1000, &device)?;
+    /// let (one, many) = (Tensor::<2>::ones([1, 1000], &device), Tensor::<2>::ones([3, 1000], &device));
+    /// assert_eq!((drawn.apply(one)?.dims(), drawn.apply(many)?.dims()), ([1, 16], [3, 16]));
+    /// # Ok::<(), regimen_tensor::TensorError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TensorError::Empty`] if `scalars` is 0.
+    pub fn draw(&self, scalars: usize, device: &Device) -> Result<Drawn> {
+        self.drawn(scalars, device, self.memory)
+    }
+
+    fn drawn(&self, scalars: usize, device: &Device, memory: usize) -> Result<Drawn> {
+        if scalars == 0 {
+            return Err(TensorError::Empty("vector"));
+        }
+        let plan = Plan {
+            chunk: self.chunk,
+            memory,
+            buckets: self.buckets,
+        };
+        Ok(Drawn::new(self.entries, &plan, scalars, device))
+    }
+
+    /// Projects a vector: `[dimensions]` in f32, on the vector's device.
     ///
     /// # Errors
     /// [`TensorError::Empty`] if the vector holds no parameter.
     pub fn apply(&self, vector: &ParamVector) -> Result<Tensor<1>> {
-        let device = match vector.entries().first() {
-            Some(entry) => entry.values.device(),
-            None => return Err(TensorError::Empty("vector")),
-        };
-        let flat = vector.entries().iter().map(|entry| entry.values.clone());
+        let flat = vector.entries().iter();
+        let flat = flat.map(|entry| entry.values.clone().cast(FloatDType::F32));
+        if vector.is_empty() {
+            return Err(TensorError::Empty("vector"));
+        }
         let flat = Tensor::cat(flat.collect(), 0).reshape([1, vector.len()]);
-        Ok(self.project(flat, &device).reshape([self.dimensions]))
+        Ok(self.apply_rows(flat)?.reshape([self.entries.dimensions]))
     }
 
     /// Projects many vectors at once: rows `[vectors, scalars]`, each the flat values of a vector in the order of its
-    /// entries, to `[vectors, dimensions]`. The matrix is drawn once for all of them.
+    /// entries, to `[vectors, dimensions]` in f32. The matrix is drawn once for all of them and dropped again: keep it by
+    /// [`draw`](Self::draw) where more are to come.
     ///
     /// # Errors
     /// [`TensorError::Empty`] if there is no row or a row holds nothing.
@@ -124,46 +184,7 @@ impl Projection {
         if count == 0 || scalars == 0 {
             return Err(TensorError::Empty("rows"));
         }
-        let device = rows.device();
-        Ok(self.project(rows, &device))
-    }
-
-    fn project(&self, rows: Tensor<2>, device: &Device) -> Tensor<2> {
-        let [count, total] = rows.dims();
-        let mut sum = Tensor::<2>::zeros([count, self.dimensions], device);
-        for start in (0..total).step_by(self.chunk) {
-            let length = self.chunk.min(total - start);
-            let matrix = TensorData::new(self.rows(start, length), [self.dimensions, length]);
-            let matrix = Tensor::<2>::from_data(matrix, device).transpose();
-            sum = sum + rows.clone().narrow(1, start, length).matmul(matrix);
-        }
-        sum * (self.dimensions as f64).sqrt().recip()
-    }
-
-    /// Columns `start..start + length` of `R`, row-major; `start` is a multiple of the block.
-    fn rows(&self, start: usize, length: usize) -> Vec<f32> {
-        let mut rows = Vec::with_capacity(self.dimensions * length);
-        for row in 0..self.dimensions {
-            for block in (start..start + length).step_by(BLOCK) {
-                let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-                rng.set_stream(((row as u64) << 32) | (block / BLOCK) as u64);
-                let count = BLOCK.min(start + length - block);
-                rows.extend((0..count).map(|_| self.entry(&mut rng)));
-            }
-        }
-        rows
-    }
-
-    fn entry(&self, rng: &mut ChaCha8Rng) -> f32 {
-        let sign = |rng: &mut ChaCha8Rng| if rng.random::<bool>() { 1.0 } else { -1.0 };
-        match self.distribution {
-            Distribution::Rademacher => sign(rng),
-            Distribution::Gaussian => rng.sample(StandardNormal),
-            Distribution::Sparse { s } => {
-                let nonzero = rng.random::<f64>() < 1.0 / s;
-                let value = sign(rng) * s.sqrt() as f32;
-                if nonzero { value } else { 0.0 }
-            }
-        }
+        // Nothing is kept: one block at a time.
+        self.drawn(scalars, &rows.device(), 0)?.apply(rows)
     }
 }

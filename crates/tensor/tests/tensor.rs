@@ -1,10 +1,13 @@
 //! Properties of the parameter-space algebra.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "tensor/conformance.rs"]
+mod conformance;
+
 use burn::module::{Module, ParamGroup};
-use burn::nn::{Linear, LinearConfig};
+use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use proptest::prelude::*;
 #[cfg(feature = "linalg")]
 use regimen_tensor::linalg::{DMatrix, DVector, cholesky_lower, inverse_spd, solve_spd};
@@ -12,7 +15,7 @@ use regimen_tensor::logs::{GradientNorms, Norm};
 use regimen_tensor::threshold::{Scope, keep_largest, kth_largest, top_k, top_k_masks};
 use regimen_tensor::{
     Alone, Distribution, ParamVector, Projection, Reducer, TensorError, directional, fisher,
-    per_example, stats,
+    independent, per_example, stats,
 };
 
 #[derive(Module, Debug)]
@@ -184,6 +187,101 @@ fn rows_are_projected_as_vectors_are() {
             .apply_rows(Tensor::zeros([0, 3], &device))
             .is_err()
     );
+}
+
+/// Rows of a formula, `[count, 5000]`.
+fn formula_rows(count: usize) -> Tensor<2> {
+    let values = (0..count * 5000).map(|i| (i as f32 * 0.37).sin());
+    let data = TensorData::new(values.collect::<Vec<f32>>(), [count, 5000]);
+    Tensor::from_data(data, &Device::flex())
+}
+
+#[test]
+fn a_drawn_projection_does_not_depend_on_batch_memory_or_chunk() {
+    let rows = formula_rows(3);
+    let of = |projection: &Projection, rows: &Tensor<2>| -> Vec<f32> {
+        let drawn = projection.draw(5000, &rows.device()).unwrap();
+        drawn
+            .apply(rows.clone())
+            .unwrap()
+            .try_into_vec_as()
+            .unwrap()
+    };
+    let dense = Projection::new(7, 3).unwrap();
+    for projection in [dense, dense.with_buckets(1000).unwrap()] {
+        let whole = of(&projection, &rows);
+        for other in [
+            projection.with_chunk(1),
+            projection.with_memory(0),
+            projection.with_chunk(1).with_memory(4 * 7 * 1024),
+        ] {
+            assert!(close(&whole, &of(&other, &rows)));
+        }
+        for row in 0..3 {
+            let alone = of(&projection, &rows.clone().narrow(0, row, 1));
+            assert!(close(&whole[row * 7..(row + 1) * 7], &alone));
+        }
+        let direct: Vec<f32> = projection
+            .apply_rows(rows.clone())
+            .unwrap()
+            .try_into_vec_as()
+            .unwrap();
+        assert!(close(&whole, &direct));
+    }
+    let drawn = dense.draw(5000, &rows.device()).unwrap();
+    let error = drawn.apply(rows.narrow(1, 0, 4999)).unwrap_err();
+    assert!(error.to_string().contains("4999"), "{error}");
+    assert!(dense.with_buckets(0).is_err() && dense.draw(0, &Device::flex()).is_err());
+}
+
+/// The mean over seeds is the inner product; the variance is that of the dense projection and of the folding.
+#[test]
+fn folding_preserves_inner_products() {
+    let rows = formula_rows(2);
+    let values: Vec<f32> = rows.clone().try_into_vec_as().unwrap();
+    let (a, b) = values.split_at(5000);
+    let dot = |a: &[f32], b: &[f32]| -> f64 {
+        let products = a.iter().zip(b).map(|(a, b)| f64::from(a * b));
+        products.sum()
+    };
+    let found = (0..300).map(|seed| {
+        let projection = Projection::new(32, seed).unwrap();
+        let projection = projection.with_buckets(250).unwrap();
+        let both: Vec<f32> = projection
+            .apply_rows(rows.clone())
+            .unwrap()
+            .try_into_vec_as()
+            .unwrap();
+        dot(&both[..32], &both[32..])
+    });
+    let found: Vec<f64> = found.collect();
+    let error = stats::mean(&found) - dot(a, b);
+    let standard = stats::standard_error(&found);
+    assert!(error.abs() < 4.0 * standard, "{error} {standard}");
+    // The product of the squared norms, and twice the square of the inner product at most, over dimensions and buckets.
+    let bound = (dot(a, a) * dot(b, b) + dot(a, b).powi(2)) * (1.0 / 32.0 + 1.0 / 250.0);
+    let variance = standard.powi(2) * 300.0;
+    assert!(
+        variance < 1.35 * bound && variance > 0.7 * bound,
+        "{variance} {bound}"
+    );
+}
+
+#[test]
+fn half_precision_rows_are_projected_in_single() {
+    let rows = formula_rows(2);
+    let drawn = Projection::new(4, 1)
+        .unwrap()
+        .draw(5000, &rows.device())
+        .unwrap();
+    for half in [FloatDType::BF16, FloatDType::F16, FloatDType::F64] {
+        let found = drawn.apply(rows.clone().cast(half)).unwrap();
+        assert_eq!(found.dtype(), DType::F32);
+        let same = drawn
+            .apply(rows.clone().cast(half).cast(FloatDType::F32))
+            .unwrap();
+        assert_eq!(found.to_data(), same.to_data());
+    }
 }
 
 #[test]
@@ -405,4 +503,148 @@ fn logged_norms_are_those_of_the_gradients() {
     let resumed = GradientNorms::resume(Norm::L2, l2.clone());
     assert_eq!(resumed.norms().unwrap(), l2);
     assert!(!resumed.is_empty());
+}
+
+#[derive(Module, Debug)]
+struct Normalised {
+    linear: Linear,
+    norm: BatchNorm,
+}
+
+impl Normalised {
+    fn new(device: &Device) -> Self {
+        Self {
+            linear: LinearConfig::new(3, 4).init(device),
+            norm: BatchNormConfig::new(4).init(device),
+        }
+    }
+
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.norm.forward(self.linear.forward(x))
+    }
+}
+
+fn rows(device: &Device) -> Tensor<2> {
+    Tensor::from_data([[1.0, -2.0, 0.5], [0.0, 3.0, 1.0]], device)
+}
+
+fn paths(vector: &ParamVector) -> Vec<&str> {
+    let entries = vector.entries().iter();
+    entries.map(|entry| entry.path.as_str()).collect()
+}
+
+#[test]
+fn running_statistics_are_no_parameters() {
+    for device in [device(), device().autodiff()] {
+        let net = Normalised::new(&device);
+        let parameters = ["linear.weight", "linear.bias", "norm.gamma", "norm.beta"];
+        let buffers = ["norm.running_mean", "norm.running_var"];
+        assert_eq!(paths(&ParamVector::of(&net)), parameters);
+        assert_eq!(paths(&ParamVector::of(&net.clone().freeze())), parameters);
+        assert_eq!(paths(&ParamVector::buffers(&net)), buffers);
+        assert_eq!(paths(&ParamVector::state(&net)).len(), 6);
+        let gradients = ParamVector::gradients(&net, &GradientsParams::new());
+        assert_eq!(paths(&gradients), parameters);
+    }
+}
+
+#[test]
+fn statistics_that_wait_for_their_next_update_are_read() {
+    let device = device().autodiff();
+    let net = Normalised::new(&device);
+    let _ = net.forward(rows(&device));
+    let read = host(&ParamVector::buffers(&net));
+    let settled = net
+        .norm
+        .running_mean
+        .value_sync()
+        .try_into_vec_as::<f32>()
+        .unwrap();
+    assert_eq!(read[..4], settled);
+    assert!(settled.iter().any(|mean| *mean != 0.0));
+}
+
+#[test]
+fn an_independent_copy_and_its_original_train_apart() {
+    let device = device().autodiff();
+    let net = Normalised::new(&device).freeze_group(ParamGroup::from_path("linear.bias"));
+    let _ = net.forward(rows(&device));
+    let copy = independent(&net);
+    assert_eq!(
+        host(&ParamVector::state(&copy)),
+        host(&ParamVector::state(&net))
+    );
+    assert!(copy.linear.weight.is_require_grad());
+    assert!(!copy.linear.bias.as_ref().unwrap().is_require_grad());
+    let before = host(&ParamVector::state(&net));
+    let _ = copy.forward(rows(&device) * 3.0);
+    assert_eq!(host(&ParamVector::state(&net)), before);
+    assert_ne!(host(&ParamVector::state(&copy)), before);
+    let after = host(&ParamVector::state(&copy));
+    let _ = net.forward(rows(&device) * 7.0);
+    assert_eq!(host(&ParamVector::state(&copy)), after);
+}
+
+#[test]
+fn measuring_a_model_moves_no_running_statistic() {
+    let device = device().autodiff();
+    let net = Normalised::new(&device);
+    let before = host(&ParamVector::state(&net));
+    let loss = |net: &Normalised, x: Tensor<2>| net.forward(x).square().mean();
+    fisher::batch_diagonal(&net, [rows(&device)], loss).unwrap();
+    fisher::batch_absolute(&net, [rows(&device)], loss).unwrap();
+    fisher::true_diagonal(&net, [rows(&device)], |net, x| {
+        net.forward(x).narrow(0, 0, 1)
+    })
+    .unwrap();
+    per_example::for_each_gradient(&net, [rows(&device)], loss, |_, _| Ok(())).unwrap();
+    let direction = ParamVector::of(&net);
+    let gradient = |net: &Normalised| {
+        let grads = loss(net, rows(&device)).backward();
+        Ok(ParamVector::gradients(
+            net,
+            &GradientsParams::from_grads(grads, net),
+        ))
+    };
+    directional::hessian_vector(&net, &direction, gradient).unwrap();
+    let outputs = |net: &Normalised| net.forward(rows(&device)).flatten(0, 1);
+    directional::jacobian_vector(&net, &direction, outputs).unwrap();
+    assert_eq!(host(&ParamVector::state(&net)), before);
+}
+
+#[test]
+fn half_precision_sums_in_single_and_returns_to_its_own_type() {
+    let device = device();
+    for dtype in [DType::BF16, DType::F16, DType::F64] {
+        // 300 ones: bf16 counts no further than 256.
+        let linear = LinearConfig::new(300, 1).with_bias(false).init(&device);
+        let linear = linear.map(&mut Cast(dtype));
+        let ones = ParamVector::of(&linear).map(|_, values| values.ones_like());
+        let linear = ones.write_to(linear).unwrap();
+        let ones = ParamVector::of(&linear);
+        assert_eq!(ones.entries()[0].values.dtype(), dtype);
+        assert_eq!(ones.l1().into_scalar::<f32>(), 300.0);
+        assert_eq!(ones.dot(&ones).unwrap().into_scalar::<f32>(), 300.0);
+        assert_eq!(ones.l2().into_scalar::<f32>(), 300.0_f32.sqrt());
+        let mixed = ones.clone().add(&ones.clone().widened()).unwrap();
+        assert_eq!(host(&mixed), vec![2.0; 300]);
+        let linear = mixed.clone().write_to(linear).unwrap();
+        assert_eq!(linear.weight.val().dtype(), dtype);
+        let grads = mixed.into_gradients();
+        let gradient = grads.get::<2>(linear.weight.id).unwrap();
+        assert_eq!(gradient.dtype(), dtype);
+        let read = ones.from_host(vec![vec![0.5; 300]]).unwrap();
+        assert_eq!(read.entries()[0].values.dtype(), dtype);
+    }
+}
+
+struct Cast(DType);
+
+impl burn::module::ModuleMapper for Cast {
+    fn map_float<const D: usize>(
+        &mut self,
+        param: burn::module::Param<Tensor<D>>,
+    ) -> burn::module::Param<Tensor<D>> {
+        param.map(|tensor| tensor.cast(self.0))
+    }
 }

@@ -109,14 +109,15 @@ fn main() -> Result<(), Failure> {
     // The day training ended: the weights, and the importance of all data, are saved.
     let all = batches(data.as_ref(), &device)?;
     let model = train(&device, &all)?;
-    ParamVector::of(&model).save(folder.path().join("model.safetensors"))?;
+    ParamVector::state(&model).save(folder.path().join("model.safetensors"))?;
     fisher::batch_diagonal(&model, all.0, loss)?
         .save(folder.path().join("importance.safetensors"))?;
 
     // The day of the request: load both, enter the request, split the data.
     let model = Model::new(&device);
     let space = ParamVector::of(&model);
-    let weights = ParamVector::load(folder.path().join("model.safetensors"), &space)?;
+    let saved = ParamVector::state(&model);
+    let weights = ParamVector::load(folder.path().join("model.safetensors"), &saved)?;
     let original = weights.write_to(model)?;
     let importance = ParamVector::load(folder.path().join("importance.safetensors"), &space)?;
     let mut ledger = Ledger::new(data.len());

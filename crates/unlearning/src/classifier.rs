@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
-use burn::module::Module;
+use burn::module::{Flag, Module, ModuleMapper, Param};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Int, Tensor};
-use regimen_tensor::ParamVector;
+use regimen_tensor::{ParamVector, independent};
 
 use crate::error::{Result, UnlearningError};
 
@@ -43,13 +43,27 @@ pub trait Classifier: Module {
     fn targets(batch: &Self::Batch) -> Tensor<1, Int>;
 }
 
-/// A copy of a model as it is used for inference: no gradient, dropout off, running statistics in batch normalisation.
+/// A copy of a model as it is used for inference: no gradient, dropout off, running statistics in batch normalisation, and
+/// these its own.
 ///
 /// A parameter that is drawn at its first use shares its state with its copies until then: it is drawn here, or the
 /// original would lose its gradient too.
 pub(crate) fn reference<M: Module>(model: &M) -> M {
     let _ = ParamVector::of(model);
-    model.clone().freeze()
+    independent(model).freeze()
+}
+
+/// A copy on which gradients are measured: dropout off, running statistics in batch normalisation, but parameters that
+/// require their gradient still do. The original and its statistics stay.
+pub(crate) fn measured<M: Module>(model: &M) -> M {
+    struct Off;
+    impl ModuleMapper for Off {
+        fn map_flag(&mut self, flag: Param<Flag>) -> Param<Flag> {
+            flag.with_value(false)
+        }
+    }
+    let _ = ParamVector::of(model);
+    independent(model).map(&mut Off)
 }
 
 /// The gradients of a loss, `[1]`, in a model's parameters.

@@ -1,6 +1,6 @@
 //! The vector space: sums, products and norms, on the device.
 
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 use super::entry::ParamEntry;
 use super::vector::{ParamVector, mismatch, mismatch_text};
@@ -19,7 +19,7 @@ impl ParamVector {
         }
     }
 
-    /// Combines two vectors parameter by parameter: `f(self, other)`.
+    /// Combines two vectors parameter by parameter: `f(self, other)`, both in the wider of their float types.
     ///
     /// # Errors
     /// [`TensorError::Mismatch`](crate::TensorError::Mismatch) if they are not of the same
@@ -31,9 +31,12 @@ impl ParamVector {
     ) -> Result<Self> {
         self.same_space(other)?;
         let pairs = self.entries.into_iter().zip(&other.entries);
-        let entries = pairs.map(|(left, right)| ParamEntry {
-            values: f(left.values, right.values.clone()),
-            ..left
+        let entries = pairs.map(|(left, right)| {
+            let (a, b) = alike(left.values, right.values.clone());
+            ParamEntry {
+                values: f(a, b),
+                ..left
+            }
         });
         Ok(Self {
             entries: entries.collect(),
@@ -103,29 +106,71 @@ impl ParamVector {
         self.zip(other, |left, right| left * right)
     }
 
-    /// The inner product, `[1]`, on the device.
+    /// The inner product, `[1]`, on the device, in f32 at least.
     ///
     /// # Errors
     /// As [`zip`](Self::zip).
     pub fn dot(&self, other: &Self) -> Result<Tensor<1>> {
-        Ok(self.clone().hadamard(other)?.total(|values| values))
+        Ok(self
+            .clone()
+            .widened()
+            .hadamard(other)?
+            .total(|values| values))
     }
 
-    /// The sum of magnitudes, `[1]`, on the device.
+    /// The sum of magnitudes, `[1]`, on the device, in f32 at least.
     #[must_use]
     pub fn l1(&self) -> Tensor<1> {
         self.total(Tensor::abs)
     }
 
-    /// The Euclidean norm, `[1]`, on the device.
+    /// The Euclidean norm, `[1]`, on the device, in f32 at least.
     #[must_use]
     pub fn l2(&self) -> Tensor<1> {
         self.total(|values| values.square()).sqrt()
     }
 
+    /// The same values in f32 where they are of half precision: what squares and sums are taken of.
+    #[must_use]
+    pub fn widened(self) -> Self {
+        self.map(|_, values| widen(values))
+    }
+
     fn total(&self, f: impl Fn(Tensor<1>) -> Tensor<1>) -> Tensor<1> {
-        let sums = self.entries.iter().map(|e| f(e.values.clone()).sum());
+        let sums = self
+            .entries
+            .iter()
+            .map(|e| f(widen(e.values.clone())).sum());
         let total = sums.reduce(|left, right| left + right);
         total.unwrap_or_else(|| Tensor::zeros([1], &Default::default()))
     }
+}
+
+/// f32 for half precision; f32 and f64 as they are.
+pub(crate) fn widen<const D: usize>(values: Tensor<D>) -> Tensor<D> {
+    let dtype = wide(values.dtype());
+    values.cast(dtype)
+}
+
+/// The type in which sums over values of this one are taken.
+fn wide(dtype: DType) -> DType {
+    if matches!(dtype, DType::F64) {
+        dtype
+    } else {
+        DType::F32
+    }
+}
+
+/// Two tensors of one type, the wider of theirs.
+fn alike(left: Tensor<1>, right: Tensor<1>) -> (Tensor<1>, Tensor<1>) {
+    let (a, b) = (left.dtype(), right.dtype());
+    if a == b {
+        return (left, right);
+    }
+    let common = if [a, b].contains(&DType::F64) {
+        DType::F64
+    } else {
+        DType::F32
+    };
+    (left.cast(common), right.cast(common))
 }

@@ -1,7 +1,7 @@
 //! One parameter of a vector.
 
 use burn::module::ParamId;
-use burn::tensor::Tensor;
+use burn::tensor::{DType, Tensor};
 
 /// One parameter of a [`ParamVector`](super::ParamVector).
 #[derive(Clone, Debug)]
@@ -13,6 +13,9 @@ pub struct ParamEntry {
     pub path: String,
     /// The parameter's shape.
     pub shape: Vec<usize>,
+    /// The parameter's own float type. `values` may be of a wider one: squares, sums and importances of a
+    /// model in half precision are f32.
+    pub dtype: DType,
     /// The values, `[number of elements]`, row-major, off the autodiff tape.
     pub values: Tensor<1>,
 }

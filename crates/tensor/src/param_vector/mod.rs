@@ -3,8 +3,11 @@
 mod algebra;
 mod entry;
 mod file;
+mod independent;
 mod vector;
 mod walk;
 
+pub(crate) use algebra::widen;
 pub use entry::ParamEntry;
+pub use independent::independent;
 pub use vector::ParamVector;

@@ -15,8 +15,13 @@ use crate::error::{Result, TensorError};
 /// A point or a direction in a module's parameter space.
 ///
 /// It holds one flat tensor per float parameter, in the module's order, keyed by [`ParamId`] and
-/// carrying the parameter's path. All arithmetic stays on the device of the parameters; nothing
+/// carrying the parameter's path and type. Running statistics, such as those of batch norm, are not parameters:
+/// [`buffers`](Self::buffers) and [`state`](Self::state) give them. All arithmetic stays on the device of the parameters; nothing
 /// is read back unless [`to_host`](Self::to_host) or [`save`](Self::save) is called.
+///
+/// Norms and inner products of half precision are taken in f32, and a vector of one float type combined with one
+/// of another gives the wider of both. [`write_to`](Self::write_to) and [`into_gradients`](Self::into_gradients)
+/// return to the parameter's own type.
 ///
 /// Two vectors can be combined when they hold the same ids and shapes in the same order;
 /// otherwise the operation returns [`TensorError::Mismatch`].
@@ -42,7 +47,7 @@ pub struct ParamVector {
 }
 
 impl ParamVector {
-    /// Every float parameter of a module.
+    /// Every float parameter of a module, frozen ones too, without its running statistics.
     #[must_use]
     pub fn of<M: Module>(module: &M) -> Self {
         Self::of_group(module, &ParamGroup::all())
@@ -51,17 +56,35 @@ impl ParamVector {
     /// The float parameters of a module that a group selects, by id, path or regex.
     #[must_use]
     pub fn of_group<M: Module>(module: &M, group: &ParamGroup) -> Self {
+        Self::parameters(module, walk::values(module, group))
+    }
+
+    /// The running statistics of a module, such as the means and variances of batch norm; empty where it has
+    /// none. Statistics that wait for their next update are settled first.
+    #[must_use]
+    pub fn buffers<M: Module>(module: &M) -> Self {
+        let buffers = walk::buffers(module);
+        Self::state(module).filter(|entry| buffers.contains(&entry.id))
+    }
+
+    /// Parameters and running statistics, in the module's order: all that a checkpoint of floats holds.
+    #[must_use]
+    pub fn state<M: Module>(module: &M) -> Self {
         Self {
-            entries: walk::values(module, group),
+            entries: walk::values(&module.valid(), &ParamGroup::all()),
         }
     }
 
     /// The gradients of a module's float parameters; zeros where a parameter has none.
     #[must_use]
     pub fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> Self {
-        Self {
-            entries: walk::gradients(module, grads),
-        }
+        Self::parameters(module, walk::gradients(module, grads))
+    }
+
+    fn parameters<M: Module>(module: &M, mut entries: Vec<ParamEntry>) -> Self {
+        let buffers = walk::buffers(module);
+        entries.retain(|entry| !buffers.contains(&entry.id));
+        Self { entries }
     }
 
     /// A vector of these entries, in this order.
@@ -117,13 +140,15 @@ impl ParamVector {
 
     /// Writes the values into the module's parameters of the same ids; the others stay.
     ///
-    /// A parameter that required its gradient still does, as a leaf of a new graph.
+    /// A parameter that required its gradient still does, as a leaf of a new graph; values are cast to its type
+    /// and moved to its device. Running statistics are written in place, into all clones of the module that share
+    /// them: write into an [`independent`](crate::independent) copy where that matters.
     ///
     /// # Errors
     /// [`TensorError::Mismatch`] if a parameter of the vector is not in the module or has another
     /// shape there; the module is not returned half written.
     pub fn write_to<M: Module>(&self, module: M) -> Result<M> {
-        let target = Self::of(&module);
+        let target = Self::state(&module);
         for entry in &self.entries {
             match target.get(entry.id) {
                 None => return Err(mismatch(&entry.path, &entry.shape, &"no such parameter")),
@@ -165,7 +190,7 @@ impl ParamVector {
                 return Err(mismatch(&entry.path, &entry.shape, &values.len()));
             }
             let data = TensorData::new(values, [entry.len()]);
-            let tensor = Tensor::from_data(data, &entry.values.device());
+            let tensor = Tensor::from_data(data, (&entry.values.device(), entry.values.dtype()));
             Ok(entry.with_values(tensor))
         });
         Ok(Self {

@@ -1,6 +1,6 @@
 //! Between a module's parameters, of any rank, and flat entries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamGroup, ParamId};
 use burn::optim::GradientsParams;
@@ -39,6 +39,7 @@ impl<F: Take> ModuleVisitor for Walk<F> {
                 path,
                 values: tensor.reshape([count]),
                 shape,
+                dtype: param.val().dtype(),
             });
         }
     }
@@ -69,6 +70,24 @@ pub(super) fn values<M: Module>(module: &M, group: &ParamGroup) -> Vec<ParamEntr
     walk(module, Values(group))
 }
 
+/// The ids of a module's running statistics, such as those of batch norm.
+///
+/// A visit shows them like parameters. They are told apart by what only a parameter can do: in a copy whose
+/// parameters are all unfrozen, a statistic still requires no gradient.
+pub(super) fn buffers<M: Module>(module: &M) -> HashSet<ParamId> {
+    struct Untracked(HashSet<ParamId>);
+    impl ModuleVisitor for Untracked {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if !param.is_require_grad() {
+                self.0.insert(param.id);
+            }
+        }
+    }
+    let mut untracked = Untracked(HashSet::new());
+    module.valid().unfreeze().train().visit(&mut untracked);
+    untracked.0
+}
+
 pub(super) fn gradients<M: Module>(module: &M, grads: &GradientsParams) -> Vec<ParamEntry> {
     struct Gradients<'a>(&'a GradientsParams);
     impl Take for Gradients<'_> {
@@ -90,6 +109,7 @@ pub(super) fn write<M: Module>(module: M, entries: &[ParamEntry]) -> M {
             };
             param.map(|old| {
                 let new = (*values).clone().reshape(old.shape());
+                let new = new.to_device(&old.device().inner()).cast(old.dtype());
                 if !old.is_autodiff() {
                     return new;
                 }
@@ -114,8 +134,13 @@ pub(super) fn into_gradients(entries: Vec<ParamEntry>) -> GradientsParams {
 /// Registers a flat entry under the rank that its parameter has.
 fn register(grads: &mut GradientsParams, entry: ParamEntry) {
     let ParamEntry {
-        id, shape, values, ..
+        id,
+        shape,
+        values,
+        dtype,
+        ..
     } = entry;
+    let values = values.cast(dtype);
     macro_rules! rank {
         ($($d:literal),*) => {
             match shape.len() {

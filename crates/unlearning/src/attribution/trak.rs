@@ -6,12 +6,13 @@
 
 use burn::config::Config;
 use burn::module::Module;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{FloatDType, Int, Tensor};
 use regimen_tensor::linalg::{DMatrix, inverse_spd};
-use regimen_tensor::{Projection, TensorError, per_example};
+use regimen_tensor::{Drawn, ParamVector, Projection, TensorError};
 use serde::{Deserialize, Serialize};
 
 use super::{Datamodel, margins};
+use crate::classifier::{gradients, measured};
 use crate::error::{Result, UnlearningError, check};
 
 /// What of a model's output is attributed.
@@ -75,6 +76,10 @@ impl TrakConfig {
 /// ([`margins`]), projected, over the root of the number of parameters; `Q = diag(1 - p)`. The two means are over
 /// checkpoints, each taken before the product. One backward pass an example, or one an example and class for logits.
 ///
+/// The projection is drawn once a checkpoint and kept on the model's device. Gradients of more than `8 * dimensions` scalars,
+/// and of more than 16,384, are folded to that many before they are projected
+/// ([`Projection::with_buckets`]), which adds an eighth at most to the variance of their inner products.
+///
 /// The scale of the scores is arbitrary in the released code and biased by the projection here: multiply them by the
 /// [`calibration`](super::datamodel_score::calibration) on a few re-trained models before using them as predictions.
 ///
@@ -110,6 +115,9 @@ pub struct Trak {
 /// Scalars of stacked gradients that are held at once.
 const SCALARS: usize = 1 << 26;
 
+/// Scalars up to which a gradient is never folded.
+const BUCKETS: usize = 1 << 14;
+
 impl Trak {
     /// How many checkpoints have been added.
     #[must_use]
@@ -121,10 +129,11 @@ impl Trak {
     ///
     /// Each example is an input and its label; `logits` returns `[1, classes]`. The training examples must come in the
     /// same order for every checkpoint, and so must the evaluation examples. The model must be on an
-    /// autodiff device, as it is used for inference.
+    /// autodiff device; gradients are taken as in inference (dropout off, running statistics in batch normalisation), and
+    /// the model stays as it is.
     ///
     /// # Errors
-    /// If a set is empty or of another size than before, a label is not a class, a gradient is not finite, or
+    /// If the model carries no gradient, a set is empty or of another size than before, a label is not a class, a gradient is not finite, or
     /// `Phi' Phi + lambda I` is singular (lower `dimensions` or raise `lambda`).
     pub fn add<M: Module, I: Clone>(
         &mut self,
@@ -133,21 +142,36 @@ impl Trak {
         eval: impl IntoIterator<Item = (I, usize)>,
         mut logits: impl FnMut(&M, I) -> Tensor<2>,
     ) -> Result<()> {
+        let model = &measured(model);
+        let space = ParamVector::of(model);
+        let (room, drawn) = ((SCALARS / space.len().max(1)).max(1), self.drawn(&space)?);
+        let of = (model, &drawn, room);
         let mut found = Vec::new();
         let mut margin = |model: &M, (input, label): (I, usize)| {
             let margin = margin_of(logits(model, input), label);
             found.push(margin.clone().detach());
             margin
         };
-        let train_features = self.features(model, "training", train.into_iter(), &mut margin)?;
+        let train_features = self.features(of, "training", train.into_iter(), &mut margin)?;
         let errors = margin_errors(found)?;
-        let (eval_features, points, classes) = self.eval(model, eval.into_iter(), logits)?;
+        let (eval_features, points, classes) = self.eval(of, eval.into_iter(), logits)?;
 
         let dimensions = self.config.dimensions;
         let ridge = DMatrix::identity(dimensions, dimensions) * self.config.lambda;
         let inverse = inverse_spd(train_features.tr_mul(&train_features) + ridge)?;
         let kernel = eval_features * inverse * train_features.transpose();
         self.accumulate(kernel.as_slice(), &errors, points, classes)
+    }
+
+    /// The projection for gradients in this space: longer ones are folded first.
+    fn drawn(&self, space: &ParamVector) -> Result<Drawn> {
+        let device = space.entries().first().map(|entry| entry.values.device());
+        let device = device.ok_or(UnlearningError::Empty("parameter"))?;
+        let buckets = (8 * self.config.dimensions).max(BUCKETS);
+        let projection = Projection::new(self.config.dimensions, self.config.seed)?;
+        Ok(projection
+            .with_buckets(buckets)?
+            .draw(space.len(), &device)?)
     }
 
     fn accumulate(
@@ -185,55 +209,52 @@ impl Trak {
     /// Features of the attributed outputs, `[points * classes, dimensions]`, with points and classes.
     fn eval<M: Module, I: Clone>(
         &self,
-        model: &M,
+        of: (&M, &Drawn, usize),
         eval: impl Iterator<Item = (I, usize)>,
         mut logits: impl FnMut(&M, I) -> Tensor<2>,
     ) -> Result<(DMatrix<f64>, usize, usize)> {
         if self.config.attributed == Attributed::Margin {
             let margin = |model: &M, (input, label)| margin_of(logits(model, input), label);
-            let features = self.features(model, "evaluation", eval, margin)?;
+            let features = self.features(of, "evaluation", eval, margin)?;
             let points = features.nrows();
             return Ok((features, points, 1));
         }
         let mut eval = eval.peekable();
-        let first = eval.peek().map(|(input, _)| logits(model, input.clone()));
+        let first = eval.peek().map(|(input, _)| logits(of.0, input.clone()));
         let classes = first.map_or(0, |logits| logits.dims()[1]);
         let outputs =
             eval.flat_map(|(input, _)| (0..classes).map(move |class| (input.clone(), class)));
         let logit = |model: &M, (input, class): (I, usize)| {
             logits(model, input).narrow(1, class, 1).reshape([1])
         };
-        let features = self.features(model, "evaluation", outputs, logit)?;
+        let features = self.features(of, "evaluation", outputs, logit)?;
         let points = features.nrows() / classes;
         Ok((features, points, classes))
     }
 
-    /// The projected gradients of examples, `[examples, dimensions]`, over the root of the number of parameters.
+    /// The projected gradients of examples, `[examples, dimensions]`, over the root of the number of parameters; at most
+    /// `room` gradients are held at once.
     fn features<M: Module, E>(
         &self,
-        model: &M,
+        (model, drawn, room): (&M, &Drawn, usize),
         set: &'static str,
-        examples: impl Iterator<Item = E>,
+        mut examples: impl Iterator<Item = E>,
         mut output: impl FnMut(&M, E) -> Tensor<1>,
     ) -> Result<DMatrix<f64>> {
-        let projection = Projection::new(self.config.dimensions, self.config.seed)?;
-        let (mut waiting, mut done) = (Vec::new(), Vec::new());
-        let mut examples = examples.peekable();
-        while examples.peek().is_some() {
-            let mut scalars = 0;
-            let mut room = usize::MAX;
-            while let (true, Some(example)) = (waiting.len() < room, examples.next()) {
-                per_example::for_each_gradient(model, [example], &mut output, |_, gradient| {
-                    scalars = gradient.len();
-                    room = (SCALARS / scalars.max(1)).max(1);
-                    let values = gradient.entries().iter().map(|entry| entry.values.clone());
-                    waiting.push(Tensor::<1>::cat(values.collect(), 0));
-                    Ok(())
-                })?;
+        let (mut done, mut scale) = (Vec::new(), 0.0);
+        loop {
+            let mut waiting = Vec::new();
+            for example in examples.by_ref().take(room) {
+                let grads = gradients(&output(model, example), model)?;
+                let gradient = ParamVector::gradients(model, &grads);
+                scale = (gradient.len() as f64).sqrt().recip();
+                waiting.push(flat(&gradient));
             }
-            let rows = Tensor::<1>::stack::<2>(std::mem::take(&mut waiting), 0);
-            let scale = (scalars as f64).sqrt().recip();
-            done.push(projection.apply_rows(rows)? * scale);
+            if waiting.is_empty() {
+                break;
+            }
+            let rows = Tensor::<1>::stack::<2>(waiting, 0);
+            done.push(drawn.apply(rows)? * scale);
         }
         if done.is_empty() {
             return Err(UnlearningError::Empty(set));
@@ -270,6 +291,17 @@ impl Trak {
             effects.collect(),
         )
     }
+}
+
+/// A vector's values in one row, in f32 whatever its parameters' types.
+fn flat(vector: &ParamVector) -> Tensor<1> {
+    let values = vector.entries().iter();
+    Tensor::cat(
+        values
+            .map(|entry| entry.values.clone().cast(FloatDType::F32))
+            .collect(),
+        0,
+    )
 }
 
 /// The margin `[1]` of one example.
@@ -392,6 +424,26 @@ mod tests {
                 let difference = of(eval % 2) - of(1 - eval % 2);
                 assert!((difference - margin.effect(i)[eval]).abs() < 1e-4);
             }
+        }
+    }
+
+    /// A batch that is full takes no example from the next one.
+    #[test]
+    fn every_example_has_its_row_however_few_gradients_are_held() {
+        let device = Device::flex().autodiff();
+        let model = model(&device);
+        let trak = TrakConfig::new().with_dimensions(3).init().unwrap();
+        let drawn = trak.drawn(&ParamVector::of(&model)).unwrap();
+        let features = |room| {
+            let margin = |model: &Linear, (input, label)| margin_of(forward(model, input), label);
+            let examples = examples(&device).into_iter();
+            trak.features((&model, &drawn, room), "training", examples, margin)
+                .unwrap()
+        };
+        let whole = features(6);
+        assert_eq!(whole.shape(), (6, 3));
+        for room in [1, 2, 5, 7] {
+            assert!((features(room) - &whole).amax() < 1e-6, "room {room}");
         }
     }
 

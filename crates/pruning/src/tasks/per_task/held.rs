@@ -89,7 +89,7 @@ pub(super) fn write<M: Module>(
     store: &[Vec<f32>],
     rest: &[Vec<f32>],
 ) -> Result<M> {
-    let all = ParamVector::of(&model);
+    let all = ParamVector::state(&model);
     let weights = masks.select(&all)?;
     let pairs = weights.entries().iter().zip(masks.layers()).zip(store);
     let mut entries: Vec<ParamEntry> = pairs

@@ -188,7 +188,7 @@ impl Run {
 
     pub(super) fn remember<M: Module>(&mut self, model: &M) -> Result<()> {
         let present = self.state.present()?;
-        let vector = ParamVector::of(model);
+        let vector = ParamVector::state(model);
         let weights = present.masks.select(&vector)?.to_host()?;
         let topology = Topology {
             rest: present.masks.others(&vector).to_host()?,

@@ -59,7 +59,7 @@ pub struct PerTaskState {
 impl PerTaskState {
     pub(super) fn new<M: Module>(model: &M, mut frame: Masks, seed: u64) -> Result<Self> {
         let store = frame.weights(model)?.to_host()?;
-        let rest = frame.others(&ParamVector::of(model)).to_host()?;
+        let rest = frame.others(&ParamVector::state(model)).to_host()?;
         let off = frame.layers().iter().map(|m| vec![false; m.active.len()]);
         frame.set(off.collect())?;
         Ok(Self {

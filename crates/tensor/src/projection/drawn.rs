@@ -1,0 +1,146 @@
+//! A projection whose matrix lies on a device.
+
+use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
+
+use super::entries::Entries;
+use crate::error::{Result, TensorError};
+
+/// How a projection is cut and kept.
+pub(super) struct Plan {
+    /// Positions of a block of the matrix.
+    pub(super) chunk: usize,
+    /// Bytes of the matrix that are kept.
+    pub(super) memory: usize,
+    /// Buckets of the folding.
+    pub(super) buckets: Option<usize>,
+}
+
+/// A [`Projection`](super::Projection) of vectors of one length, drawn once and kept on their device.
+///
+/// Made by [`Projection::draw`](super::Projection::draw): use it where many vectors are projected.
+#[derive(Clone, Debug)]
+pub struct Drawn {
+    entries: Entries,
+    scalars: usize,
+    width: usize,
+    chunk: usize,
+    folds: Vec<Fold>,
+    /// The first blocks of the transposed matrix, `[chunk, dimensions]` each.
+    blocks: Vec<Tensor<2>>,
+    device: Device,
+}
+
+/// Some pieces of a vector, and where each bucket takes its scalar from.
+#[derive(Clone, Debug)]
+struct Fold {
+    start: usize,
+    length: usize,
+    pieces: usize,
+    positions: Tensor<1, Int>,
+    signs: Tensor<2>,
+}
+
+/// Scalars of a vector that are folded at once: it bounds the memory, not the result.
+const FOLDED: usize = 1 << 20;
+
+impl Drawn {
+    pub(super) fn new(entries: Entries, plan: &Plan, scalars: usize, device: &Device) -> Self {
+        let buckets = plan.buckets.filter(|buckets| *buckets < scalars);
+        let width = buckets.unwrap_or(scalars);
+        let mut drawn = Self {
+            entries,
+            scalars,
+            width,
+            chunk: plan.chunk,
+            folds: Vec::new(),
+            blocks: Vec::new(),
+            device: device.clone(),
+        };
+        if let Some(buckets) = buckets {
+            let step = (FOLDED / buckets).max(1) * buckets;
+            let starts = (0..scalars).step_by(step);
+            drawn.folds = starts
+                .map(|start| drawn.fold(start, step.min(scalars - start)))
+                .collect();
+        }
+        let kept = plan.memory / (4 * entries.dimensions * plan.chunk).max(1);
+        let starts = (0..width).step_by(plan.chunk).take(kept);
+        drawn.blocks = starts.map(|start| drawn.block(start)).collect();
+        drawn
+    }
+
+    fn fold(&self, start: usize, length: usize) -> Fold {
+        let buckets = self.width;
+        let pieces = length.div_ceil(buckets);
+        let (mut positions, mut signs) = (Vec::new(), Vec::new());
+        for piece in 0..pieces {
+            let own = buckets.min(length - piece * buckets);
+            let (place, sign) = self.entries.folding(start / buckets + piece, own, buckets);
+            positions.extend(place.into_iter().map(|at| at + (piece * buckets) as i64));
+            signs.extend(sign);
+        }
+        let count = pieces * buckets;
+        Fold {
+            start,
+            length,
+            pieces,
+            positions: Tensor::from_data(TensorData::new(positions, [count]), &self.device),
+            signs: single(signs, [1, count], &self.device),
+        }
+    }
+
+    fn block(&self, start: usize) -> Tensor<2> {
+        let length = self.chunk.min(self.width - start);
+        let rows = self.entries.rows(start, length);
+        single(rows, [self.entries.dimensions, length], &self.device).transpose()
+    }
+
+    /// Projects rows `[vectors, scalars]`, of any float type, to `[vectors, dimensions]` in f32.
+    ///
+    /// # Errors
+    /// [`TensorError::Empty`] if there is no row, [`TensorError::OutOfRange`] if rows are of another length than was drawn
+    /// for.
+    pub fn apply(&self, rows: Tensor<2>) -> Result<Tensor<2>> {
+        let [count, scalars] = rows.dims();
+        if count == 0 {
+            return Err(TensorError::Empty("rows"));
+        }
+        if scalars != self.scalars {
+            let allowed = format!("{}, the length that was drawn for", self.scalars);
+            return Err(TensorError::out_of_range(
+                "scalars of a row",
+                scalars,
+                allowed,
+            ));
+        }
+        let rows = self.folded(rows.cast(FloatDType::F32));
+        let (dimensions, device) = (self.entries.dimensions, rows.device());
+        let mut sum = Tensor::<2>::zeros([count, dimensions], (&device, DType::F32));
+        for (place, start) in (0..self.width).step_by(self.chunk).enumerate() {
+            let length = self.chunk.min(self.width - start);
+            let drawn = || self.block(start);
+            let block = self.blocks.get(place).cloned().unwrap_or_else(drawn);
+            sum = sum + rows.clone().narrow(1, start, length).matmul(block);
+        }
+        Ok(sum * (dimensions as f64).sqrt().recip())
+    }
+
+    /// The rows in their buckets, `[vectors, width]`.
+    fn folded(&self, rows: Tensor<2>) -> Tensor<2> {
+        let count = rows.dims()[0];
+        let sums = self.folds.iter().map(|fold| {
+            let part = rows.clone().narrow(1, fold.start, fold.length);
+            let placed = part.select(1, fold.positions.clone()) * fold.signs.clone();
+            let sum: Tensor<2> = placed
+                .reshape([count, fold.pieces, self.width])
+                .sum_dim(1)
+                .squeeze_dim(1);
+            sum
+        });
+        sums.reduce(|left, right| left + right).unwrap_or(rows)
+    }
+}
+
+fn single(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values, shape), (device, DType::F32))
+}
