@@ -13,11 +13,13 @@ use crate::error::above_zero;
 /// How tokens reach their experts.
 #[derive(Config, Debug, PartialEq)]
 pub enum Dispatch {
-    /// Every assignment is computed. The choices are read from the device, so that each expert gets one contiguous product of
-    /// exactly its rows.
+    /// Every assignment is computed. On `flex`, whose memory is the host's, the choices are sorted there, so that each expert gets
+    /// one contiguous product of exactly its rows. On other devices nothing is read: an expert fills as many blocks of places as
+    /// it needs, of as many as any split of the assignments can fill; fewer than twice the experts where the assignments of an expert
+    /// are on average no more than the width. Each block has a copy of its expert's weights.
     Dropless,
-    /// Each expert has a fixed number of places: shapes never change and nothing is read from the device. Assignments beyond
-    /// are dropped; with a factor from `experts / top_k` none is.
+    /// Each expert has a fixed number of places, for one batched product without copies of weights; nothing is read from the device. Assignments
+    /// beyond are dropped; with a factor from `experts / top_k` none is.
     Capacity(Capacity),
 }
 
@@ -57,7 +59,7 @@ pub enum DropOrder {
     Position,
     /// First choices of all tokens before second choices, earlier tokens first (GShard).
     Choice,
-    /// Higher gates.
+    /// Higher gates, of equal gates earlier tokens.
     Probability,
 }
 

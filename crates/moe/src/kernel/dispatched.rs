@@ -2,10 +2,9 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::memory::Memory;
 use super::placed;
 use crate::Experts;
-use crate::dispatch::{Capacity, Places, Plan};
+use crate::dispatch::{Capacity, Memory, Places, Plan};
 use crate::routers::{Choices, Gating};
 
 /// What came of a dispatch.

@@ -4,9 +4,8 @@
 use burn::tensor::{DType, Int, Tensor};
 
 use super::dispatched::Dispatched;
-use super::memory::Memory;
 use crate::Experts;
-use crate::dispatch::{Blocks, Places};
+use crate::dispatch::{Blocks, Memory, Places};
 use crate::experts::wide;
 
 /// Every assignment: each expert has as many blocks of places as it fills.

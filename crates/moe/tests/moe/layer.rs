@@ -160,6 +160,23 @@ fn beyond_the_capacity_tokens_are_dropped_by_the_rule() {
     assert_eq!(capacity(0, 4, 2, 1.0), 0);
 }
 
+/// A hash router's gates are all alike: the places go to the earlier tokens.
+#[test]
+fn of_equal_gates_the_earlier_token_keeps_the_place() {
+    let device = Device::flex();
+    let rule = Capacity::new(0.5).with_order(DropOrder::Probability);
+    let config = MoeConfig::new(4, 6, 2, 1)
+        .with_router(RouterConfig::Hash(HashRouterConfig::new().with_buckets(1)))
+        .with_bias(true)
+        .with_dispatch(Dispatch::Capacity(rule));
+    let moe = config.init(&device).unwrap();
+    let (y, routing) = moe.forward(random([1, 200, 4], &device));
+    assert_eq!(values(routing.dropped), [150.0]);
+    let kept: Vec<bool> = values(y).chunks(4).map(|row| row != [0.0; 4]).collect();
+    let expected: Vec<bool> = (0..200).map(|token| token < 50).collect();
+    assert_eq!(kept, expected);
+}
+
 #[test]
 fn shared_experts_add_to_the_routed_ones() {
     let device = Device::flex();
