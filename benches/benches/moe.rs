@@ -11,7 +11,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Distribution, IndexingUpdateOp, Int, Tensor, TensorData};
 use criterion::Criterion;
 use regimen_benches::Limits;
-use regimen_moe::{Activation, Moe, MoeConfig};
+use regimen_moe::{Activation, Capacity, Dispatch, Moe, MoeConfig};
 
 /// Tokens, width, hidden units, experts, experts a token, gated.
 #[derive(Clone, Copy)]
@@ -57,6 +57,10 @@ impl Case {
     }
 
     fn layer(self, device: &Device) -> Moe {
+        self.with_dispatch(Dispatch::Dropless, device)
+    }
+
+    fn with_dispatch(self, dispatch: Dispatch, device: &Device) -> Moe {
         let activation = if self.gated {
             Activation::Silu
         } else {
@@ -64,7 +68,7 @@ impl Case {
         };
         let config = MoeConfig::new(self.width, self.hidden, self.experts, self.top_k);
         let config = config.with_activation(activation).with_gated(self.gated);
-        config.init(device).unwrap()
+        config.with_dispatch(dispatch).init(device).unwrap()
     }
 
     fn input(self, device: &Device) -> Tensor<3> {
@@ -149,7 +153,7 @@ impl Naive {
     }
 }
 
-/// Dropless beside the plain loop, at the smaller size.
+/// Dropless beside the plain loop and a fixed capacity, at the smaller size.
 pub(crate) fn layer(criterion: &mut Criterion) {
     let device = Device::default();
     let train = device.clone().autodiff();
@@ -176,6 +180,11 @@ pub(crate) fn layer(criterion: &mut Criterion) {
         });
         group.bench_function(format!("loop both, {}", case.name()), |b| {
             b.iter(|| naive.forward(flat.clone(), case.gated).sum().backward());
+        });
+        let capacity = Dispatch::Capacity(Capacity::new(1.25));
+        let moe = case.with_dispatch(capacity, &train);
+        group.bench_function(format!("capacity 1.25 both, {}", case.name()), |b| {
+            b.iter(|| moe.forward(x.clone()).0.sum().backward());
         });
     }
     group.finish();

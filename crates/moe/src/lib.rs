@@ -14,7 +14,7 @@ mod routers;
 
 pub use balance::AuxiliaryLosses;
 pub use convert::{Dense, HuggingFaceConfig, HuggingFaceFamily, UpcycleConfig, merge};
-pub use dispatch::{Capacity, Dispatch, DropOrder, Routing, capacity};
+pub use dispatch::{Capacity, Dispatch, DropGroup, DropOrder, Routing, capacity};
 pub use error::{MoeError, Result};
 pub use experts::{Activation, Experts};
 #[cfg(feature = "flex")]

@@ -202,7 +202,7 @@ impl Moe {
             }
             Dispatch::Capacity(capacity) => {
                 let valid = valid.as_ref();
-                kernel::with_capacity(&self.experts, x.clone(), &weighed, valid, capacity)
+                kernel::with_capacity(&self.experts, x.clone(), &weighed, valid, capacity, batch)
             }
         };
         if let Some(shared) = self.shared_output(x) {

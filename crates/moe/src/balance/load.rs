@@ -36,7 +36,7 @@ impl Load {
         }
     }
 
-    /// Both loads together.
+    /// Both loads together, on the first one's device.
     ///
     /// # Errors
     /// If they are of different numbers of experts.
@@ -46,10 +46,12 @@ impl Load {
         if experts != others {
             return Err(MoeError::shape("counts", &[others], format!("[{experts}]")));
         }
+        let device = self.counts.device();
+        let sum = |a: Tensor<1>, b: Tensor<1>| single(a) + single(b).to_device(&device);
         Ok(Self {
-            counts: self.counts + other.counts,
-            probabilities: self.probabilities + other.probabilities,
-            tokens: self.tokens + other.tokens,
+            counts: sum(self.counts, other.counts),
+            probabilities: sum(self.probabilities, other.probabilities),
+            tokens: sum(self.tokens, other.tokens),
         })
     }
 

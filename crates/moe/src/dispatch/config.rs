@@ -13,15 +13,17 @@ use crate::error::above_zero;
 /// How tokens reach their experts.
 #[derive(Config, Debug, PartialEq)]
 pub enum Dispatch {
-    /// Every assignment is computed. The choices are read from the device, so that each expert gets one contiguous product of
-    /// exactly its rows.
+    /// Every assignment is computed. On `flex`, whose memory is the host's, the choices are sorted there, so that each expert gets
+    /// one contiguous product of exactly its rows. On other devices nothing is read: an expert fills as many blocks of places as
+    /// it needs, of as many as any split of the assignments can fill; fewer than twice the experts where the assignments of an expert
+    /// are on average no more than the width. Each block has a copy of its expert's weights.
     Dropless,
-    /// Each expert has a fixed number of places: shapes never change and nothing is read from the device. Assignments beyond
-    /// are dropped; with a factor from `experts / top_k` none is.
+    /// Each expert has a fixed number of places, for one batched product without copies of weights; nothing is read from the device. Assignments
+    /// beyond are dropped; with a factor from `experts / top_k` none is.
     Capacity(Capacity),
 }
 
-/// A fixed number of places an expert: `ceil(tokens * top_k * factor / experts)`.
+/// A fixed number of places an expert: `ceil(tokens * top_k * factor / experts)`, in the whole batch or in each sequence.
 #[derive(Config, Debug, PartialEq)]
 pub struct Capacity {
     /// Places over the average load; 1 to 1.25 is usual in training, 2 in evaluation.
@@ -29,6 +31,25 @@ pub struct Capacity {
     /// Who keeps a place where there are too few.
     #[config(default = "DropOrder::Position")]
     pub order: DropOrder,
+    /// Which tokens compete for the same places.
+    #[config(default = "DropGroup::Batch")]
+    pub group: DropGroup,
+}
+
+/// Which tokens compete for the same places.
+///
+/// Over the whole batch, earlier tokens are those of its first sequences: by position or by choice the last sequences lose first,
+/// whatever their tokens are. Released codes count within groups: Mesh TensorFlow, the code of Switch, cuts the flat batch into groups of
+/// equal size (1,024 tokens unless told otherwise) and rounds a group's capacity down; GShard's algorithm 1 has a group for each device's
+/// part of the batch, with `2 S / E` places for `S` tokens. Groups of one sequence each are fair to all sequences, and what is dropped of
+/// one does not depend on the others.
+#[derive(Config, Debug, Copy, PartialEq, Eq)]
+pub enum DropGroup {
+    /// All of the batch: `ceil(tokens * top_k * factor / experts)` places an expert.
+    Batch,
+    /// Each sequence by itself: `ceil(seq * top_k * factor / experts)` places an expert and sequence, of padded sequences
+    /// according to their own tokens.
+    Sequence,
 }
 
 /// Who keeps a place where there are too few.
@@ -38,7 +59,7 @@ pub enum DropOrder {
     Position,
     /// First choices of all tokens before second choices, earlier tokens first (GShard).
     Choice,
-    /// Higher gates.
+    /// Higher gates, of equal gates earlier tokens.
     Probability,
 }
 

@@ -5,7 +5,7 @@
 
 use burn::tensor::{Bool, DType, FloatDType, IndexingUpdateOp, Int, Tensor};
 
-use super::{Capacity, DropOrder, Ranks, capacity, earlier};
+use super::{Capacity, DropGroup, DropOrder, Ranks, capacity, earlier, ranks_by_gate};
 
 /// Which place each assignment has, and which token each place.
 pub(crate) struct Places {
@@ -57,33 +57,46 @@ impl Blocks {
 }
 
 impl Places {
-    /// A fixed number of places an expert; what finds none is dropped.
+    /// A fixed number of places an expert, in the whole batch or in each of its `sequences`; what finds none is dropped.
     pub(crate) fn with_capacity(
         choices: &Tensor<2, Int>,
         gates: &Tensor<2>,
         valid: Option<&Tensor<1>>,
         experts: usize,
         rule: &Capacity,
+        sequences: usize,
     ) -> Self {
-        let ([tokens, k], device) = (choices.dims(), choices.device());
-        let size = capacity(tokens, experts, k, rule.factor).min(tokens);
-        let Ranks { rank, counts } = ranks(choices, gates, valid, experts, rule.order);
-        let mut limit = Tensor::<1>::full([1], size as f64, (&device, DType::F32));
-        if let Some(valid) = valid {
-            let real = single(valid.clone()).sum();
-            limit = limit_of(real, k as f64 * rule.factor / experts as f64).min_pair(limit);
-        }
-        let float = rank.clone().float().cast(FloatDType::F32);
-        let mut without = float.greater_equal(limit.unsqueeze::<2>().expand([tokens, k]));
-        if let Some(valid) = valid {
-            without = without.bool_or(padding(valid, k));
-        }
-        let counts = counts.float().cast(FloatDType::F32);
-        let kept = without.clone().bool_not().int().sum().float();
-        let dropped = counts.clone().sum() - kept.cast(FloatDType::F32);
-        let place = choices.clone() * size as i64 + rank;
+        let [tokens, k] = choices.dims();
+        let groups = match rule.group {
+            DropGroup::Batch => 1,
+            DropGroup::Sequence => sequences,
+        };
+        let each = tokens / groups;
+        let size = capacity(each, experts, k, rule.factor).min(each);
+        let queue = |group: usize| {
+            let (from, all) = (group * each, groups == 1);
+            let valid = valid.map(|valid| valid.clone().narrow(0, from, each));
+            if all {
+                return Queue::of(choices, gates, valid.as_ref(), experts, rule, size);
+            }
+            let choices = choices.clone().narrow(0, from, each);
+            let gates = gates.clone().narrow(0, from, each);
+            let mut queue = Queue::of(&choices, &gates, valid.as_ref(), experts, rule, size);
+            queue.place =
+                queue.place + choices * ((groups - 1) * size) as i64 + (group * size) as i64;
+            queue
+        };
+        let queues: Vec<Queue> = (0..groups).map(queue).collect();
+        let place = Tensor::cat(queues.iter().map(|q| q.place.clone()).collect(), 0);
+        let without = Tensor::cat(queues.iter().map(|q| q.without.clone()).collect(), 0);
+        let counts = queues.into_iter().map(|q| q.counts);
+        let counts = Tensor::stack::<2>(counts.collect(), 0)
+            .sum_dim(0)
+            .reshape([experts]);
+        let kept = without.clone().bool_not().int().sum().cast(FloatDType::F32);
+        let dropped = counts.clone().sum() - kept;
         let blocks = Blocks {
-            size,
+            size: groups * size,
             count: experts,
         };
         Self::fill(place, Some(without), None, blocks, counts, dropped)
@@ -98,8 +111,8 @@ impl Places {
     ) -> Self {
         let ([tokens, k], device) = (choices.dims(), choices.device());
         let Blocks { size, count } = blocks;
-        let valid_rows = valid.map(|valid| integers(valid, choices));
-        let Ranks { rank, counts } = Ranks::of(choices, valid_rows.as_ref(), experts);
+        let counted = valid.map(|valid| counted(valid, choices));
+        let Ranks { rank, counts } = Ranks::of(choices, counted.as_ref(), experts);
         let filled = (counts.clone() + (size as i64 - 1)) / size as i64;
         let filled = filled.reshape([experts, 1]);
         let (first, _) = earlier(filled.clone());
@@ -115,7 +128,7 @@ impl Places {
         let expert = ended.int().cast(choices.dtype()).sum_dim(1);
         let expert = expert.reshape([count]).clamp_max(experts as i64 - 1);
         let without = valid.map(|valid| padding(valid, k));
-        let counts = counts.float().cast(FloatDType::F32);
+        let counts = counts.cast(FloatDType::F32);
         let dropped = Tensor::zeros([1], (&device, DType::F32));
         Self::fill(place, without, Some(expert), blocks, counts, dropped)
     }
@@ -160,6 +173,52 @@ impl Places {
     }
 }
 
+/// Assignments that compete for the same places.
+struct Queue {
+    /// The place of each, if experts have `size` places each, `[tokens, k]`.
+    place: Tensor<2, Int>,
+    /// True for those that have none.
+    without: Tensor<2, Bool>,
+    /// Assignments of each expert, `[experts]`.
+    counts: Tensor<1>,
+}
+
+impl Queue {
+    fn of(
+        choices: &Tensor<2, Int>,
+        gates: &Tensor<2>,
+        valid: Option<&Tensor<1>>,
+        experts: usize,
+        rule: &Capacity,
+        size: usize,
+    ) -> Self {
+        let ([tokens, k], device) = (choices.dims(), choices.device());
+        let mut limit = Tensor::<1>::full([1], size as f64, (&device, DType::F32));
+        if let Some(valid) = valid {
+            let real = single(valid.clone()).sum();
+            limit = limit_of(real, k as f64 * rule.factor / experts as f64).min_pair(limit);
+        }
+        let counted = valid.map(|valid| counted(valid, choices));
+        let Ranks { rank, counts } = match rule.order {
+            DropOrder::Position => Ranks::of(choices, counted.as_ref(), experts),
+            DropOrder::Choice => by_slot(choices, counted.as_ref(), experts),
+            DropOrder::Probability => {
+                ranks_by_gate(choices, gates, counted.as_ref(), experts, &limit)
+            }
+        };
+        let float = rank.clone().cast(FloatDType::F32);
+        let mut without = float.greater_equal(limit.unsqueeze::<2>().expand([tokens, k]));
+        if let Some(valid) = valid {
+            without = without.bool_or(padding(valid, k));
+        }
+        Self {
+            place: choices.clone() * size as i64 + rank,
+            without,
+            counts: counts.cast(FloatDType::F32),
+        }
+    }
+}
+
 /// Places of an expert for a number of tokens that is known on the device only, as [`capacity`] gives them.
 ///
 /// A product that is whole but for the rounding of float32 is not rounded up.
@@ -167,44 +226,20 @@ fn limit_of(tokens: Tensor<1>, places_per_token: f64) -> Tensor<1> {
     (tokens * places_per_token * (1.0 - 3e-7)).ceil()
 }
 
-/// The ranks of the assignments by a rule, `[tokens, top_k]`.
-fn ranks(
-    choices: &Tensor<2, Int>,
-    gates: &Tensor<2>,
-    valid: Option<&Tensor<1>>,
-    experts: usize,
-    rule: DropOrder,
-) -> Ranks {
+/// First choices of all tokens before second choices.
+fn by_slot(choices: &Tensor<2, Int>, counted: Option<&Tensor<2, Int>>, experts: usize) -> Ranks {
     let [tokens, k] = choices.dims();
-    let total = tokens * k;
-    let valid = valid.map(|valid| integers(valid, choices));
-    match rule {
-        DropOrder::Position => Ranks::of(choices, valid.as_ref(), experts),
-        DropOrder::Choice => {
-            let by_slot = choices.clone().transpose().reshape([total, 1]);
-            let valid = valid.map(|valid| valid.repeat_dim(0, k));
-            let Ranks { rank, counts } = Ranks::of(&by_slot, valid.as_ref(), experts);
-            let rank = rank.reshape([k, tokens]).transpose();
-            Ranks { rank, counts }
-        }
-        DropOrder::Probability => {
-            let gates = gates.clone().detach().reshape([total]);
-            let order = gates.argsort_descending(0).cast(choices.dtype());
-            let sorted = choices.clone().reshape([total]).select(0, order.clone());
-            let valid = valid.map(|valid| valid.select(0, order.clone().div_scalar(k as i64)));
-            let sorted = sorted.reshape([total, 1]);
-            let Ranks { rank, counts } = Ranks::of(&sorted, valid.as_ref(), experts);
-            let back = order.zeros_like();
-            let rank = back.scatter(0, order, rank.reshape([total]), IndexingUpdateOp::Add);
-            let rank = rank.reshape([tokens, k]);
-            Ranks { rank, counts }
-        }
-    }
+    let column = |table: &Tensor<2, Int>| table.clone().transpose().reshape([tokens * k, 1]);
+    let counted = counted.map(column);
+    let Ranks { rank, counts } = Ranks::of(&column(choices), counted.as_ref(), experts);
+    let rank = rank.reshape([k, tokens]).transpose();
+    Ranks { rank, counts }
 }
 
-/// 1 for a token and 0 for padding, in the type of the choices.
-fn integers(valid: &Tensor<1>, like: &Tensor<2, Int>) -> Tensor<1, Int> {
-    valid.clone().detach().int().cast(like.dtype())
+/// 1 for the assignments of a token and 0 for those of padding, like the choices.
+fn counted(valid: &Tensor<1>, choices: &Tensor<2, Int>) -> Tensor<2, Int> {
+    let valid = valid.clone().detach().int().cast(choices.dtype());
+    valid.unsqueeze_dim::<2>(1).expand(choices.dims())
 }
 
 /// True for each assignment of padding, `[tokens, k]`.
@@ -300,7 +335,7 @@ mod tests {
     #[test]
     fn the_limit_on_the_device_is_the_capacity_of_the_host() {
         let device = Device::flex();
-        for (experts, k, factor) in [(8, 2, 1.25), (64, 8, 1.0), (7, 3, 1.1), (4, 1, 2.0)] {
+        for (experts, k, factor) in [(8, 2, 1.25), (64, 8, 1.2), (7, 2, 1.0), (4, 2, 1.2)] {
             let counts: Vec<f32> = (0..40_000).map(|tokens| tokens as f32).collect();
             let tokens = Tensor::<1>::from_floats(counts.as_slice(), &device);
             let found = floats(limit_of(tokens, k as f64 * factor / experts as f64));

@@ -15,24 +15,21 @@ pub(crate) struct Ranks {
 }
 
 impl Ranks {
-    /// Of choices `[rows, slots]` in order of precedence: earlier rows first, within a row earlier slots. Rows with `valid` 0
-    /// count as nothing; their ranks mean nothing.
+    /// Of choices `[rows, slots]` in order of precedence: earlier rows first, within a row earlier slots. Where `counted`, of the
+    /// same shape, is 0 and not 1, a choice counts as nothing, and its rank means nothing.
     pub(crate) fn of(
         choices: &Tensor<2, Int>,
-        valid: Option<&Tensor<1, Int>>,
+        counted: Option<&Tensor<2, Int>>,
         experts: usize,
     ) -> Self {
         let ([rows, slots], device) = (choices.dims(), choices.device());
         let none = Tensor::<2, Int>::zeros([rows, experts], (&device, choices.dtype()));
-        let ones = choices.ones_like();
-        let mut hits = none.scatter(1, choices.clone(), ones, IndexingUpdateOp::Add);
-        if let Some(valid) = valid {
-            hits = hits * valid.clone().unsqueeze_dim::<2>(1);
-        }
+        let values = counted.cloned().unwrap_or_else(|| choices.ones_like());
+        let hits = none.scatter(1, choices.clone(), values, IndexingUpdateOp::Add);
         let (before, counts) = earlier(hits);
         let mut rank = before.gather(1, choices.clone());
         if slots > 1 {
-            rank = rank + earlier_in_row(choices);
+            rank = rank + earlier_in_row(choices, counted);
         }
         Self {
             rank,
@@ -42,7 +39,7 @@ impl Ranks {
 }
 
 /// Slots of the same row that come first and have the same expert, `[rows, slots]`: zero but for a table that repeats an expert.
-fn earlier_in_row(choices: &Tensor<2, Int>) -> Tensor<2, Int> {
+fn earlier_in_row(choices: &Tensor<2, Int>, counted: Option<&Tensor<2, Int>>) -> Tensor<2, Int> {
     let ([rows, slots], device) = (choices.dims(), choices.device());
     let table = [rows, slots, slots];
     let one = choices.clone().unsqueeze_dim::<3>(2).expand(table);
@@ -54,7 +51,11 @@ fn earlier_in_row(choices: &Tensor<2, Int>) -> Tensor<2, Int> {
     let same = one
         .equal(other)
         .bool_and(first.unsqueeze::<3>().expand(table));
-    let count = same.int().cast(choices.dtype()).sum_dim(2);
+    let mut same = same.int().cast(choices.dtype());
+    if let Some(counted) = counted {
+        same = same * counted.clone().unsqueeze_dim::<3>(1);
+    }
+    let count = same.sum_dim(2);
     count.reshape([rows, slots])
 }
 
@@ -118,5 +119,11 @@ mod tests {
             [0, 1, 0, 2, 3, 1]
         );
         assert_eq!(ranks.counts.try_into_vec_as::<i64>().unwrap(), [0, 2, 4]);
+        let counted = Tensor::<2, Int>::from_data([[0, 1], [1, 1], [1, 1]], &device);
+        let ranks = Ranks::of(&choices, Some(&counted), 3);
+        assert_eq!(
+            ranks.rank.try_into_vec_as::<i64>().unwrap()[1..],
+            [0, 0, 1, 2, 1]
+        );
     }
 }

@@ -2,10 +2,9 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::memory::Memory;
 use super::placed;
 use crate::Experts;
-use crate::dispatch::{Capacity, Places, Plan};
+use crate::dispatch::{Capacity, Memory, Places, Plan};
 use crate::routers::{Choices, Gating};
 
 /// What came of a dispatch.
@@ -58,19 +57,20 @@ fn planned(
     }
 }
 
-/// A fixed number of places an expert, on the device throughout.
+/// A fixed number of places an expert, on the device throughout, for tokens of so many sequences.
 pub(crate) fn with_capacity(
     experts: &Experts,
     x: Tensor<2>,
     gating: &Gating,
     valid: Option<&Tensor<1>>,
     capacity: &Capacity,
+    sequences: usize,
 ) -> Dispatched {
     let memory = Memory::of(&x.device());
     match &gating.choices {
         Choices::ByToken(choices) => {
-            let places =
-                Places::with_capacity(choices, &gating.gates, valid, experts.count(), capacity);
+            let (gates, count) = (&gating.gates, experts.count());
+            let places = Places::with_capacity(choices, gates, valid, count, capacity, sequences);
             placed::run(places, experts, x, gating.gates.clone(), memory)
         }
         Choices::ByExpert(choices) => {

@@ -10,7 +10,6 @@ mod forward;
 #[cfg(feature = "flex")]
 #[allow(unreachable_pub, reason = "the trait of an extension is public")]
 mod job;
-mod memory;
 #[cfg(feature = "flex")]
 #[allow(unreachable_pub, reason = "the trait of an extension is public")]
 mod operation;

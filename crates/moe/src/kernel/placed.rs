@@ -4,9 +4,8 @@
 use burn::tensor::{DType, Int, Tensor};
 
 use super::dispatched::Dispatched;
-use super::memory::Memory;
 use crate::Experts;
-use crate::dispatch::{Blocks, Places};
+use crate::dispatch::{Blocks, Memory, Places};
 use crate::experts::wide;
 
 /// Every assignment: each expert has as many blocks of places as it fills.
@@ -222,7 +221,7 @@ mod tests {
             let valid = valid.map(|valid| Tensor::from_floats(valid, &self.x.device()));
             figures(experts, &self.x, &self.gates, |x, gates| {
                 let (choices, rule) = (&self.choices, Capacity::new(2.5));
-                let places = Places::with_capacity(choices, &gates, valid.as_ref(), 5, &rule);
+                let places = Places::with_capacity(choices, &gates, valid.as_ref(), 5, &rule, 1);
                 let out = run(places, experts, x, gates, memory);
                 assert_eq!(values(out.dropped), [0.0]);
                 (out.output, out.counts)
@@ -325,7 +324,7 @@ mod tests {
         let x = Tensor::<2>::from_data(TensorData::new(rows, [6, MODEL]), &device);
         for memory in [Memory::Device, Memory::Host] {
             let rule = Capacity::new(1.0);
-            let places = Places::with_capacity(&case.choices, &case.gates, None, 5, &rule);
+            let places = Places::with_capacity(&case.choices, &case.gates, None, 5, &rule, 1);
             let out = run(places, &experts, x.clone(), case.gates.clone(), memory);
             let out = values(out.output);
             assert!(out[..MODEL].iter().all(|v| v.is_nan()));

@@ -160,6 +160,23 @@ fn beyond_the_capacity_tokens_are_dropped_by_the_rule() {
     assert_eq!(capacity(0, 4, 2, 1.0), 0);
 }
 
+/// A hash router's gates are all alike: the places go to the earlier tokens.
+#[test]
+fn of_equal_gates_the_earlier_token_keeps_the_place() {
+    let device = Device::flex();
+    let rule = Capacity::new(0.5).with_order(DropOrder::Probability);
+    let config = MoeConfig::new(4, 6, 2, 1)
+        .with_router(RouterConfig::Hash(HashRouterConfig::new().with_buckets(1)))
+        .with_bias(true)
+        .with_dispatch(Dispatch::Capacity(rule));
+    let moe = config.init(&device).unwrap();
+    let (y, routing) = moe.forward(random([1, 200, 4], &device));
+    assert_eq!(values(routing.dropped), [150.0]);
+    let kept: Vec<bool> = values(y).chunks(4).map(|row| row != [0.0; 4]).collect();
+    let expected: Vec<bool> = (0..200).map(|token| token < 50).collect();
+    assert_eq!(kept, expected);
+}
+
 #[test]
 fn shared_experts_add_to_the_routed_ones() {
     let device = Device::flex();
@@ -339,4 +356,99 @@ fn no_tokens_are_no_error() {
             }
         }
     }
+}
+
+/// Four sequences whose tokens all want the first of two experts, with one place for two tokens.
+#[test]
+fn places_of_each_sequence_are_its_own() {
+    let device = Device::flex();
+    let kept = |order, group, padding: [[bool; 4]; 3]| {
+        let capacity = Capacity::new(1.0).with_order(order).with_group(group);
+        let router = SoftmaxRouterConfig::new().with_renormalise(Some(false));
+        let config = MoeConfig::new(2, 4, 2, 1)
+            .with_router(RouterConfig::Softmax(router))
+            .with_bias(true)
+            .with_dispatch(Dispatch::Capacity(capacity));
+        let mut moe = config.init(&device).unwrap();
+        let Router::Softmax(router) = &mut moe.router else {
+            panic!()
+        };
+        let weight = Tensor::<2>::from_data([[1.0, 0.0], [0.0, 0.0]], &device);
+        router.weight = burn::module::Param::from_tensor(weight);
+        let x = [
+            [1.0, 3.0, 2.0, 4.0],
+            [2.0, 1.0, 4.0, 3.0],
+            [1.0, 2.0, 3.0, 4.0],
+        ];
+        let x = x.map(|row| row.map(|value: f32| [value, 0.5]));
+        let padding = Tensor::<1, Bool>::from_bool(padding.as_flattened(), &device);
+        let tokens = Tokens {
+            padding: Some(padding.reshape([3, 4])),
+            ids: None,
+        };
+        let (y, routing) = moe
+            .forward_with(Tensor::from_data(x, &device), tokens)
+            .unwrap();
+        // What is kept is what the dense reference gives; what is dropped is zero.
+        let dense = values(crate::dense::reference(
+            &moe,
+            Tensor::from_data(x, &device),
+            &routing,
+        ));
+        let y = values(y);
+        let kept: Vec<bool> = y.chunks(2).map(|row| row != [0.0, 0.0]).collect();
+        for (i, _) in kept.iter().enumerate().filter(|(_, kept)| **kept) {
+            assert_near("kept", &y[2 * i..][..2], &dense[2 * i..][..2], 1e-5);
+        }
+        let dropped = values(routing.dropped)[0];
+        (kept, dropped)
+    };
+    let none = [[false; 4]; 3];
+    let (all, out) = ([true; 4], [false; 4]);
+    let batch = kept(DropOrder::Position, DropGroup::Batch, none);
+    assert_eq!(
+        batch,
+        (
+            [all.to_vec(), vec![true, true, false, false], out.to_vec()].concat(),
+            6.0
+        )
+    );
+    let first = [true, true, false, false];
+    for order in [DropOrder::Position, DropOrder::Choice] {
+        let sequence = kept(order, DropGroup::Sequence, none);
+        assert_eq!(sequence, ([first; 3].concat(), 6.0));
+    }
+    let highest = [
+        [false, true, false, true],
+        [false, false, true, true],
+        [false, false, true, true],
+    ];
+    let sequence = kept(DropOrder::Probability, DropGroup::Sequence, none);
+    assert_eq!(sequence, (highest.concat(), 6.0));
+    // Two tokens of the second sequence: one place. None of the third.
+    let padding = [[false; 4], [true, false, true, false], [true; 4]];
+    let sequence = kept(DropOrder::Position, DropGroup::Sequence, padding);
+    let expected = [first, [false, true, false, false], out].concat();
+    assert_eq!(sequence, (expected, 3.0));
+}
+
+/// A sequence's output does not depend on what else is in the batch.
+#[test]
+fn a_sequence_keeps_what_it_keeps_alone() {
+    let device = Device::flex();
+    device.seed(17);
+    let capacity = Capacity::new(0.75).with_group(DropGroup::Sequence);
+    let config = MoeConfig::new(8, 12, 4, 2).with_dispatch(Dispatch::Capacity(capacity));
+    let moe = config.init(&device).unwrap();
+    let x = random([5, 9, 8], &device);
+    let (together, routing) = moe.forward(x.clone());
+    let mut dropped = 0.0;
+    for sequence in 0..5 {
+        let (alone, routing) = moe.forward(x.clone().narrow(0, sequence, 1));
+        let found = values(together.clone().narrow(0, sequence, 1));
+        assert_near("sequence", &found, &values(alone), 1e-6);
+        dropped += values(routing.dropped)[0];
+    }
+    assert_eq!(values(routing.dropped), [dropped]);
+    assert!(dropped > 0.0);
 }

@@ -214,3 +214,23 @@ fn in_a_process_with_bfloat16_as_the_default() {
         }
     }
 }
+
+#[test]
+fn loads_of_another_type_add_up_in_float32() {
+    let device = Device::flex();
+    let load = |dtype: DType| Load {
+        counts: Tensor::from_data([200.0, 56.0], (&device, dtype)),
+        probabilities: Tensor::from_data([128.0, 128.0], (&device, dtype)),
+        tokens: Tensor::from_data([256.0], (&device, dtype)),
+    };
+    for (dtype, _) in TYPES {
+        let sum = load(DType::F32).plus(load(dtype)).unwrap();
+        let sum = load(dtype).plus(sum).unwrap();
+        assert_eq!(values(sum.counts.clone()), [600.0, 168.0]);
+        assert_eq!(values(load_balancing_loss(&sum)), [1.0]);
+        assert_eq!(values(load_balancing_loss(&load(dtype))), [1.0]);
+        let balance = GlobalBalance::new();
+        assert_eq!(values(balance.loss(&load(dtype)).unwrap()), [1.0]);
+        assert_eq!(balance.end_step().unwrap(), [200.0, 56.0]);
+    }
+}

@@ -4,7 +4,7 @@ use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 /// Where a device's memory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Memory {
+pub(crate) enum Memory {
     /// The host's: reading a tensor waits for nothing.
     Host,
     /// Its own: reading a tensor waits for all that was asked of the device before.
@@ -13,7 +13,7 @@ pub(super) enum Memory {
 
 impl Memory {
     /// Of `flex`, if the feature is on, the host's; of every other device its own.
-    pub(super) fn of(device: &Device) -> Self {
+    pub(crate) fn of(device: &Device) -> Self {
         #[cfg(feature = "flex")]
         {
             use burn::backend::DispatchDevice;
@@ -30,7 +30,7 @@ impl Memory {
     ///
     /// On a device with memory of its own this is a gather, whose gradient is added by all its threads at once where the type
     /// has atomic sums; the gradient of a selection goes through the places one by one.
-    pub(super) fn take(self, x: Tensor<2>, places: Tensor<1, Int>) -> Tensor<2> {
+    pub(crate) fn take(self, x: Tensor<2>, places: Tensor<1, Int>) -> Tensor<2> {
         match self {
             Self::Host => x.select(0, places),
             Self::Device => {
@@ -42,7 +42,7 @@ impl Memory {
     }
 
     /// Rows summed at some of `tokens` places, `[tokens, width]`.
-    pub(super) fn put(self, rows: Tensor<2>, places: Tensor<1, Int>, tokens: usize) -> Tensor<2> {
+    pub(crate) fn put(self, rows: Tensor<2>, places: Tensor<1, Int>, tokens: usize) -> Tensor<2> {
         let [count, width] = rows.dims();
         let zeros = Tensor::<2>::zeros([tokens, width], (&rows.device(), rows.dtype()));
         match self {
