@@ -27,6 +27,8 @@ mod leaving;
 mod movement;
 #[path = "pruning/per_task.rs"]
 mod per_task;
+#[path = "pruning/released/mod.rs"]
+mod released;
 #[path = "pruning/top_kast.rs"]
 mod top_kast;
 
