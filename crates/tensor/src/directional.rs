@@ -41,6 +41,11 @@ pub fn step_size(point: &ParamVector, direction: &ParamVector) -> Result<f64> {
 /// `gradient` returns the loss gradient of the module that it is given; it is called twice.
 /// Exact up to rounding for a quadratic loss; use the same data in both calls.
 ///
+/// In a network with ReLU the difference also counts the kinks between the two points, which differentiating twice does
+/// not see. The step in single precision crosses some in all but the smallest networks, and the product is then several
+/// times as large as that of double differentiation. The step in double precision is 20,000 times shorter: where the
+/// product must be that of double differentiation, give a module and data in f64, on a device that has it.
+///
 /// # Errors
 /// As [`step_size`]; [`TensorError::Mismatch`] if the direction is not of this module.
 pub fn hessian_vector<M: Module>(

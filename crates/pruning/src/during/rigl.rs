@@ -16,6 +16,10 @@ use crate::{Masks, Result};
 /// Configuration of RigL: an ERK mask of the final sparsity, and every `update_every` steps until `until` of
 /// the run a swap of the share `alpha / 2 (1 + cos(pi t / T_end))` of each layer. An event takes the place
 /// of the optimizer's step, as in the original. A longer `update_every` explores more weights (ITOP).
+///
+/// A weight that an event drops and grows again starts at zero, as every weight that it grows; the released code keeps its
+/// value and its momentum. Steps are counted from 1, so that the first event is at step `update_every`; the released code
+/// counts from 0 and swaps at its first step too.
 #[derive(Config, Debug)]
 pub struct RigLConfig {
     /// Sparsity, in [0, 1).
