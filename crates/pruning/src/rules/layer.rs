@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::{Mask, Masks, PruningError, Result};
+use crate::{Masks, PruningError, Result};
 
 /// A masked layer at an event.
 #[derive(Clone, Debug, PartialEq)]
