@@ -192,12 +192,15 @@ mod tests {
         };
         assert_eq!(lengths(&found[0])[14..], [32, 16, 16]);
         assert_eq!(lengths(&found[1])[14..], [32, 17, 16]);
-        assert_eq!(of_all(&1.into(), false, 3, 2), [vec![0..1], vec![1..3]]);
-        assert_eq!(of_all(&4.into(), false, 1, 2), [vec![0..1], vec![0..1]]);
-        assert_eq!(
-            of_all(&4.into(), true, 15, 2),
-            [vec![0..4], vec![4..8]].map(|slice| slice.to_vec())
-        );
+        let ends = |size: usize, examples| -> Vec<Vec<(usize, usize)>> {
+            let all = of_all(&size.into(), false, examples, 2).into_iter();
+            all.map(|slice| slice.iter().map(|part| (part.start, part.end)).collect())
+                .collect()
+        };
+        assert_eq!(ends(1, 3), [[(0, 1)], [(1, 3)]]);
+        assert_eq!(ends(4, 1), [[(0, 1)], [(0, 1)]]);
+        let dropped = of_all(&4.into(), true, 15, 2);
+        assert!(dropped.iter().all(|slice| lengths(slice) == [4]));
     }
 
     proptest! {
