@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Mask;
 use super::density::{self, Layout};
+use super::prunable::{self, LeftDense, Why};
 use crate::{PruningError, Result};
 
 /// The masks of a model's weights, in module order.
@@ -60,20 +61,54 @@ impl Masks {
     /// - routers,
     /// - on a training device, frozen parameters;
     ///
-    /// by the rules that [`Why`](super::Why) states. [`left_dense`](Self::left_dense) lists what that is in a model, and
+    /// by the rules that [`Why`] states. [`left_dense`](Self::left_dense) lists what that is in a model, and
     /// [`dense_of`](Self::dense_of) takes other parameters.
     ///
     /// # Errors
     /// If the model has none.
     pub fn dense<M: Module>(module: &M) -> Result<Self> {
         let vector = ParamVector::of(module);
-        let reasons = super::prunable::reasons(module);
+        let reasons = prunable::reasons(module);
         for entry in vector.entries().iter().filter(|e| e.shape.len() > 1) {
             if let Some(why) = reasons.get(&entry.id) {
                 tracing::info!(path = entry.path, ?why, "left dense");
             }
         }
         Self::of(vector.filter(|entry| !reasons.contains_key(&entry.id)))
+    }
+
+    /// The parameters of a model that these masks leave dense, in module order, each with the reason.
+    ///
+    /// ```
+    /// use burn::{module::Module, nn::{Embedding, EmbeddingConfig, Linear, LinearConfig}, tensor::Device};
+    /// use regimen_pruning::{Masks, mask::Why};
+    ///
+    /// #[derive(Module, Debug)]
+    /// struct Model {
+    ///     tokens: Embedding,
+    ///     head: Linear,
+    /// }
+    ///
+    /// let device = Device::flex();
+    /// let model = Model {
+    ///     tokens: EmbeddingConfig::new(50, 8).init(&device),
+    ///     head: LinearConfig::new(8, 50).init(&device),
+    /// };
+    /// let left = Masks::dense(&model)?.left_dense(&model);
+    /// let why: Vec<_> = left.iter().map(|l| (l.path.as_str(), l.why)).collect();
+    /// assert_eq!(why, [("tokens.weight", Why::Embedding), ("head.bias", Why::Vector)]);
+    /// # Ok::<(), regimen_pruning::PruningError>(())
+    /// ```
+    #[must_use]
+    pub fn left_dense<M: Module>(&self, module: &M) -> Vec<LeftDense> {
+        let reasons = prunable::reasons(module);
+        let others = self.others(&ParamVector::of(module));
+        let left = others.entries().iter().map(|entry| LeftDense {
+            path: entry.path.clone(),
+            shape: entry.shape.clone(),
+            why: reasons.get(&entry.id).copied().unwrap_or(Why::NotChosen),
+        });
+        left.collect()
     }
 
     /// The parameters of a group that have two axes or more, all active, whatever they are: embeddings, routers and frozen

@@ -12,8 +12,6 @@ use burn::tensor::Tensor;
 use regimen_tensor::ParamVector;
 use serde::{Deserialize, Serialize};
 
-use super::Masks;
-
 /// Why a parameter stays dense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -44,42 +42,6 @@ pub struct LeftDense {
     pub shape: Vec<usize>,
     /// Why no mask covers it.
     pub why: Why,
-}
-
-impl Masks {
-    /// The parameters of a model that these masks leave dense, in module order, each with the reason.
-    ///
-    /// ```
-    /// use burn::{module::Module, nn::{Embedding, EmbeddingConfig, Linear, LinearConfig}, tensor::Device};
-    /// use regimen_pruning::{Masks, mask::Why};
-    ///
-    /// #[derive(Module, Debug)]
-    /// struct Model {
-    ///     tokens: Embedding,
-    ///     head: Linear,
-    /// }
-    ///
-    /// let device = Device::flex();
-    /// let model = Model {
-    ///     tokens: EmbeddingConfig::new(50, 8).init(&device),
-    ///     head: LinearConfig::new(8, 50).init(&device),
-    /// };
-    /// let left = Masks::dense(&model)?.left_dense(&model);
-    /// let why: Vec<_> = left.iter().map(|l| (l.path.as_str(), l.why)).collect();
-    /// assert_eq!(why, [("tokens.weight", Why::Embedding), ("head.bias", Why::Vector)]);
-    /// # Ok::<(), regimen_pruning::PruningError>(())
-    /// ```
-    #[must_use]
-    pub fn left_dense<M: Module>(&self, module: &M) -> Vec<LeftDense> {
-        let reasons = reasons(module);
-        let others = self.others(&ParamVector::of(module));
-        let left = others.entries().iter().map(|entry| LeftDense {
-            path: entry.path.clone(),
-            shape: entry.shape.clone(),
-            why: reasons.get(&entry.id).copied().unwrap_or(Why::NotChosen),
-        });
-        left.collect()
-    }
 }
 
 /// Why parameters are not prunable, by id; those that are have no entry.
