@@ -17,8 +17,6 @@ use regimen_pruning::mask::density;
 use regimen_pruning::*;
 use regimen_tensor::ParamVector;
 
-#[path = "pruning/conformance_after.rs"]
-mod conformance_after;
 #[path = "pruning/exact.rs"]
 mod exact;
 #[path = "pruning/golden.rs"]
