@@ -143,11 +143,13 @@ pub fn group_norms(group: &[Coupled<'_>]) -> Result<Vec<f32>> {
 /// let mut norm = LayerNormConfig::new(8).init(&device);
 /// let mut block = (LinearConfig::new(8, 16).init(&device), LinearConfig::new(16, 8).init(&device));
 /// let mut head = LinearConfig::new(8, 2).init(&device);
-/// let stream = |layers: [&mut _; 4], norm| {
-///     let [embed, inner, outer, head] = layers;
-///     vec![Coupled::Outputs(embed), Coupled::Features(norm), Coupled::Inputs(inner), Coupled::Outputs(outer), Coupled::Inputs(head)]
-/// };
-/// let group = stream([&mut embed, &mut block.0, &mut block.1, &mut head], &mut norm);
+/// let group = vec![
+///     Coupled::Outputs(&mut embed),
+///     Coupled::Features(&mut norm),
+///     Coupled::Inputs(&mut block.0),
+///     Coupled::Outputs(&mut block.1),
+///     Coupled::Inputs(&mut head),
+/// ];
 /// let units = Units::largest(&group_norms(&group)?, 5)?;
 /// keep_together(group, &units)?;
 /// let x = embed.forward(Tensor::<2>::ones([3, 4], &device));

@@ -221,15 +221,15 @@ fn first(marks: Tensor<1, Bool>, count: usize) -> Result<Tensor<1, Bool>> {
     let (mut low, mut high) = (0, size);
     while high > low {
         let middle = usize::midpoint(low, high);
-        let head = marks.clone().slice([0..middle]);
+        let head = marks.clone().slice(0..middle);
         match counts(vec![head])?[0] >= count {
             true => high = middle,
             false => low = middle + 1,
         }
     }
-    let rest = marks.clone().slice([low..size]);
+    let rest = marks.clone().slice(low..size);
     let off = rest.clone().bool_and(rest.bool_not());
-    Ok(Tensor::cat(vec![marks.slice([0..low]), off], 0))
+    Ok(Tensor::cat(vec![marks.slice(0..low), off], 0))
 }
 
 /// By the `k`-th of each sorted row, and the first of the values that equal it.
