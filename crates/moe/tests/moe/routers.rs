@@ -22,6 +22,18 @@ pub(crate) fn assert_values<const D: usize>(found: Tensor<D>, expected: &[f32]) 
     }
 }
 
+/// Runs an ignored test by itself, in a process of its own.
+pub(crate) fn alone(test: &str) {
+    let program = std::env::current_exe().unwrap();
+    let test = [test, "--exact", "--ignored", "--test-threads=1"];
+    let out = std::process::Command::new(program)
+        .args(test)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success() && text.contains("1 passed"), "{text}");
+}
+
 fn experts_of(gating: &Gating) -> Vec<i64> {
     match &gating.choices {
         Choices::ByToken(choices) | Choices::ByExpert(choices) => integers(choices.clone()),
@@ -412,7 +424,7 @@ fn scores(router: &Router, device: &Device) -> Vec<f32> {
 /// The device's generator belongs to the whole process: run by itself, in a process of its own.
 #[test]
 fn routers_of_one_configuration_draw_different_noise_and_a_seeded_run_repeats() {
-    crate::types::alone("routers::streams_of_noise");
+    alone("routers::streams_of_noise");
 }
 
 #[test]

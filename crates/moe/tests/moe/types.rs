@@ -6,7 +6,7 @@ use regimen_moe::balance::*;
 use regimen_moe::*;
 
 use crate::dense::{assert_near, dispatches, routers};
-use crate::routers::values;
+use crate::routers::{alone, values};
 
 /// Every weight in another type.
 pub(crate) fn cast<M: Module>(model: M, dtype: DType) -> M {
@@ -132,18 +132,6 @@ fn figures_are_exact_in_half_precision() {
             assert_eq!(values(routing.counts), from_choices, "{name}");
         }
     }
-}
-
-/// Runs an ignored test by itself, in a process of its own.
-pub(crate) fn alone(test: &str) {
-    let program = std::env::current_exe().unwrap();
-    let test = [test, "--exact", "--ignored", "--test-threads=1"];
-    let out = std::process::Command::new(program)
-        .args(test)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&out.stdout);
-    assert!(out.status.success() && text.contains("1 passed"), "{text}");
 }
 
 /// The default of a device belongs to the whole process.
