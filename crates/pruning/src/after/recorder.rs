@@ -66,6 +66,10 @@ pub struct Recorder {
 }
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one recorder a pass over the data"
+)]
 enum Wanted {
     Nothing,
     /// The layers in the order of their first call.
