@@ -137,12 +137,11 @@ fn figures_are_exact_in_half_precision() {
 /// The default of a device belongs to the whole process.
 #[test]
 fn a_device_whose_default_is_bfloat16_runs_everything() {
-    alone("types::in_a_process_with_bfloat16_as_the_default");
+    let name = "types::a_device_whose_default_is_bfloat16_runs_everything";
+    alone(name, with_bfloat16_as_the_default);
 }
 
-#[test]
-#[ignore = "changes the device of the whole process: the test above runs it"]
-fn in_a_process_with_bfloat16_as_the_default() {
+fn with_bfloat16_as_the_default() {
     let mut plain = Device::flex();
     plain.configure(burn::tensor::FloatDType::BF16).unwrap();
     let device = plain.autodiff();
