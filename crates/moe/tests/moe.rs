@@ -3,6 +3,8 @@
 
 #[path = "moe/balance.rs"]
 mod balance;
+#[path = "moe/conformance.rs"]
+mod conformance;
 #[path = "moe/dense.rs"]
 mod dense;
 #[path = "moe/golden.rs"]

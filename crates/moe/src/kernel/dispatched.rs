@@ -2,20 +2,10 @@
 
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::placed;
+use super::placed::{self, Dispatched};
 use crate::Experts;
 use crate::dispatch::{Capacity, Memory, Places, Plan};
 use crate::routers::{Choices, Gating};
-
-/// What came of a dispatch.
-pub(crate) struct Dispatched {
-    /// `[tokens, d_model]`, in the type of the tokens.
-    pub(crate) output: Tensor<2>,
-    /// Assignments of each expert before any was dropped, `[experts]`, float32.
-    pub(crate) counts: Tensor<1>,
-    /// Assignments that were dropped, `[1]`, float32.
-    pub(crate) dropped: Tensor<1>,
-}
 
 /// Every assignment: sorted by expert on the host where the choices lie there, else given places on the device.
 pub(crate) fn dropless(

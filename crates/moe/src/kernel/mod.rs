@@ -20,6 +20,7 @@ mod run;
 #[cfg(feature = "flex")]
 mod workspace;
 
-pub(crate) use dispatched::{Dispatched, dropless, with_capacity};
+pub(crate) use dispatched::{dropless, with_capacity};
+pub(crate) use placed::Dispatched;
 #[cfg(feature = "flex")]
 pub use workspace::release_workspace;

@@ -3,10 +3,19 @@
 
 use burn::tensor::{DType, Int, Tensor};
 
-use super::dispatched::Dispatched;
 use crate::Experts;
 use crate::dispatch::{Blocks, Memory, Places};
 use crate::experts::wide;
+
+/// What came of a dispatch.
+pub(crate) struct Dispatched {
+    /// `[tokens, d_model]`, in the type of the tokens.
+    pub(crate) output: Tensor<2>,
+    /// Assignments of each expert before any was dropped, `[experts]`, float32.
+    pub(crate) counts: Tensor<1>,
+    /// Assignments that were dropped, `[1]`, float32.
+    pub(crate) dropped: Tensor<1>,
+}
 
 /// Every assignment: each expert has as many blocks of places as it fills.
 pub(super) fn dropless(
