@@ -21,6 +21,8 @@ use regimen_tensor::ParamVector;
 mod before;
 #[path = "pruning/conformance.rs"]
 mod conformance;
+#[path = "pruning/conformance_after.rs"]
+mod conformance_after;
 #[path = "pruning/exact.rs"]
 mod exact;
 #[path = "pruning/golden.rs"]

@@ -380,6 +380,7 @@ fn every_method_serves_every_model_or_refuses_it() {
     ] {
         suite.add(&During(name));
     }
+    super::conformance_after::add_to(&mut suite);
     check_support(
         suite,
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv"),
