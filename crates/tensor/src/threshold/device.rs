@@ -1,7 +1,7 @@
 //! Selection over tensors.
 //!
-//! Where the device's memory is the host's, the radix selection reads it in place: at 25 million values on two cores
-//! it takes a tenth of the time of counting passes. Elsewhere the scores stay where they are, and only counts come back.
+//! Where the device's memory is the host's, the radix selection reads it in place, in two passes.
+//! Elsewhere the scores stay where they are, and only counts come back.
 
 use burn::tensor::{Bool, DType, Device, FloatDType, Tensor, TensorData};
 use rayon::prelude::*;
