@@ -21,6 +21,10 @@ use crate::{Masks, PruningError, Result};
 /// linear layers: biases and norms are constants. `gradient` gets copies of the module, so that running statistics of
 /// batch norm stay as they are; the released code takes batch norm in training mode, and the loss of the logits divided by 200.
 ///
+/// The released code differentiates twice. In a network with ReLU the difference also counts the kinks between its two
+/// points ([`hessian_vector`]): in f32 the masks then differ from those of the released code. Where they must agree, give a
+/// module and data in f64.
+///
 /// # Errors
 /// If the masks are of another model, `density` is out of range, a score is not finite, or a weight is of half precision, in
 /// which the difference of two gradients has no digit left.
