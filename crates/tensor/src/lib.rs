@@ -4,16 +4,32 @@
 
 mod error;
 
+pub mod checked;
+
+pub mod files;
+
+pub mod floats;
+
+pub mod watch;
+
+pub mod checkpoint;
+
+#[cfg(feature = "burn")]
 pub mod param_vector;
 
+#[cfg(feature = "burn")]
 pub mod per_example;
 
+#[cfg(feature = "burn")]
 pub mod fisher;
 
+#[cfg(feature = "burn")]
 pub mod threshold;
 
+#[cfg(feature = "burn")]
 pub mod projection;
 
+#[cfg(feature = "burn")]
 pub mod directional;
 
 pub mod stats;
@@ -21,6 +37,7 @@ pub mod stats;
 #[cfg(feature = "linalg")]
 pub mod linalg;
 
+#[cfg(feature = "burn")]
 pub mod logs;
 
 pub mod reduce;
@@ -28,8 +45,13 @@ pub mod reduce;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use checkpoint::Part;
 pub use error::{Result, TensorError};
+#[cfg(feature = "burn")]
 pub use logs::{GradientNorms, ScalarLog};
+#[cfg(feature = "burn")]
 pub use param_vector::{ParamEntry, ParamVector, independent};
+#[cfg(feature = "burn")]
 pub use projection::{Distribution, Drawn, Projection};
 pub use reduce::{Alone, ReduceError, Reducer};
+pub use watch::Watch;

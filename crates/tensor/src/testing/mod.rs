@@ -51,6 +51,7 @@
 
 mod answer;
 mod case;
+mod hostile;
 mod method;
 mod models;
 mod reference;
@@ -59,6 +60,7 @@ mod support;
 
 pub use answer::{Answer, Condition};
 pub use case::{Batch, Case};
+pub use hostile::{COUNTS, Hostile, NUMBERS, mutate};
 pub use method::Method;
 pub use models::{Convolution, Mixture, Perceptron, Residual, TiedTransformer, Transformer};
 pub use reference::{CLASSES, FEATURES, Kind, Reference, VALUES, cast};
