@@ -10,7 +10,8 @@
 //! a resumed run that differs from the straight one is a failure of the suite.
 //!
 //! All models take one kind of input, `[batch, 16]` whole numbers from 0 to 7, and give logits `[batch, 4]`: the
-//! perceptron reads features, the transformer token ids, the convolutions a sequence or a 4 x 4 image.
+//! perceptron reads features, the transformer token ids, the convolutions a sequence or a 4 x 4 image. The experiments take
+//! their networks, of other sizes, from [`networks`].
 //!
 //! A crate writes `tests/<crate>/conformance.rs`, in its one integration test:
 //!
@@ -54,6 +55,7 @@ mod case;
 mod hostile;
 mod method;
 mod models;
+pub mod networks;
 mod reference;
 mod suite;
 mod support;

@@ -1,12 +1,13 @@
 //! Agreement with released code on a residual network with batch norm: `golden/make.py` writes the numbers.
 
 mod fisher;
+#[path = "../../golden/network.rs"]
 mod network;
 mod salun;
 mod scrub;
 mod ssd;
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 use network::{Batch, Data, Golden, Net};
 use regimen_tensor::ParamVector;
 use regimen_unlearning::Classifier;
@@ -15,7 +16,8 @@ const CLASSES: usize = 3;
 const FORGOTTEN: usize = 2;
 
 fn network() -> (Net, Data) {
-    network::network(include_str!("../../golden/network.csv"))
+    let text = include_str!("../../golden/network.csv");
+    network::network(text, DType::F32)
 }
 
 impl Classifier for Net {

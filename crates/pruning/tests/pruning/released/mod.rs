@@ -1,6 +1,7 @@
 //! Agreement with released code on a residual network with batch norm: `golden/residual/make.py` writes the numbers.
 
 mod grasp;
+#[path = "../../../../unlearning/golden/network.rs"]
 mod network;
 mod rigl;
 mod sparsegpt;

@@ -1,4 +1,6 @@
-//! The residual network of `crates/unlearning/golden/network.py`, with its weights, running statistics and data.
+//! The residual network of `network.py`, with its weights, running statistics and data: a module of the tests of pruning
+//! and of unlearning, that each use a part of it.
+#![allow(dead_code, reason = "a test uses a part")]
 
 use std::collections::BTreeMap;
 
@@ -6,7 +8,7 @@ use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use regimen_tensor::ParamVector;
 
 /// The rows of a golden file: values by what they are and of which parameter, in PyTorch's order.
@@ -107,6 +109,15 @@ impl Net {
         self.head.forward(x)
     }
 
+    /// What the two wide convolutions of the second block get.
+    pub(super) fn inputs_of_block2(&self, images: Tensor<4>) -> (Tensor<4>, Tensor<4>) {
+        let x = relu(self.norm.forward(self.stem.forward(images)));
+        let first = self.block1.forward(x);
+        let block = &self.block2;
+        let second = relu(block.norm1.forward(block.conv1.forward(first.clone())));
+        (first, second)
+    }
+
     /// The network as it is used for inference: batch norm takes its running statistics, on any device.
     pub(super) fn evaluated(mut self) -> Self {
         let blocks = self.block1.norms().chain(self.block2.norms());
@@ -121,12 +132,13 @@ impl Net {
 struct Reader {
     golden: Golden,
     device: Device,
+    dtype: DType,
 }
 
 impl Reader {
     fn tensor<const D: usize>(&self, name: &str, shape: [usize; D]) -> Tensor<D> {
         let values = self.golden.ours("state", name, &shape);
-        Tensor::from_data(TensorData::new(values, shape), &self.device)
+        Tensor::from_data(TensorData::new(values, shape), (&self.device, self.dtype))
     }
 
     fn conv(&self, name: &str, channels: [usize; 2], kernel: usize, stride: usize) -> Conv2d {
@@ -178,6 +190,7 @@ pub(super) struct Data {
     images: Vec<Vec<f32>>,
     labels: Vec<i32>,
     device: Device,
+    dtype: DType,
 }
 
 const SHAPE: [usize; 3] = [2, 4, 4];
@@ -189,11 +202,11 @@ impl Data {
             .filter(|(_, label)| keep(**label as usize))
             .map(|(image, label)| (image.clone(), *label))
             .unzip();
-        let device = self.device.clone();
         Self {
             images,
             labels,
-            device,
+            device: self.device.clone(),
+            dtype: self.dtype,
         }
     }
 
@@ -203,7 +216,7 @@ impl Data {
             let shape = [labels.len(), c, h, w];
             let images = TensorData::new(images.concat(), shape);
             (
-                Tensor::from_data(images, &self.device),
+                Tensor::from_data(images, (&self.device, self.dtype)),
                 Tensor::from_data(labels, &self.device),
             )
         };
@@ -212,8 +225,8 @@ impl Data {
     }
 }
 
-/// The network on an autodiff device, and all data, from the text of `network.csv`.
-pub(super) fn network(text: &'static str) -> (Net, Data) {
+/// The network on an autodiff device, and all data, from the text of `network.csv`, in a float type.
+pub(super) fn network(text: &'static str, dtype: DType) -> (Net, Data) {
     let device = Device::flex().autodiff();
     let golden = Golden::read(text);
     let images = golden.of("images", "").chunks(SHAPE.iter().product());
@@ -221,8 +234,13 @@ pub(super) fn network(text: &'static str) -> (Net, Data) {
         images: images.map(<[f32]>::to_vec).collect(),
         labels: golden.of("labels", "").iter().map(|l| *l as i32).collect(),
         device: device.clone(),
+        dtype,
     };
-    let reader = Reader { golden, device };
+    let reader = Reader {
+        golden,
+        device,
+        dtype,
+    };
     let net = Net {
         stem: reader.conv("stem", [2, 4], 3, 1),
         norm: reader.norm("norm", 4),
