@@ -20,6 +20,8 @@ pub(crate) struct Package {
     pub(crate) folder: PathBuf,
     pub(crate) features: BTreeMap<String, Vec<String>>,
     pub(crate) examples: Vec<String>,
+    /// The integration tests, each a program of its own.
+    pub(crate) tests: Vec<String>,
     /// The packages that it depends on, but for its tests.
     pub(crate) dependencies: Vec<String>,
     /// The root file of each library, program, test and bench, relative to the workspace's root.
@@ -140,11 +142,13 @@ fn read_package(package: &Value, root: &Path) -> Result<Package> {
     let folder = manifest
         .parent()
         .and_then(|folder| folder.strip_prefix(root).ok());
-    let examples = list(package, "targets")
-        .iter()
-        .filter(|target| list(target, "kind").iter().any(|kind| kind == "example"))
-        .filter_map(|target| target["name"].as_str().map(str::to_owned))
-        .collect();
+    let targets = |wanted: &str| {
+        list(package, "targets")
+            .iter()
+            .filter(|target| list(target, "kind").iter().any(|kind| kind == wanted))
+            .filter_map(|target| target["name"].as_str().map(str::to_owned))
+            .collect()
+    };
     let dependencies = list(package, "dependencies")
         .iter()
         .filter(|dependency| dependency["kind"].is_null())
@@ -168,7 +172,8 @@ fn read_package(package: &Value, root: &Path) -> Result<Package> {
             .to_owned(),
         folder: folder.unwrap_or(Path::new("")).to_path_buf(),
         features: serde_json::from_value(package["features"].clone())?,
-        examples,
+        examples: targets("example"),
+        tests: targets("test"),
         dependencies,
         roots,
     })

@@ -9,7 +9,7 @@ use crate::project::Project;
 
 #[derive(Args, Default)]
 pub(crate) struct Options {
-    /// Where the tensors live; on any but flex only the tensor-level tests run
+    /// Where the tensors live; on any but flex only the smoke tests of each crate run
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
     pub(crate) backend: Backend,
 }
@@ -22,9 +22,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         cmd!(sh, "cargo test --release --workspace").run()?;
         return learners(project);
     }
+    // One program a crate, so that one build of Burn serves all.
+    let programs = project.libraries().flat_map(|package| &package.tests);
+    let programs: Vec<_> = programs.flat_map(|name| ["--test", name]).collect();
     cmd!(
         sh,
-        "cargo test --release -p regimen-tensor --features linalg,burn/{name} --test tensor"
+        "cargo test --release --workspace --features burn/{name} {programs...} -- smoke"
     )
     .run()?;
     Ok(())

@@ -47,6 +47,16 @@ pub enum MoeError {
         /// Why not.
         reason: String,
     },
+    /// Work that its watch has stopped, where half of it is of no use.
+    #[error("{work} was stopped after {done} of {total}: nothing is changed")]
+    Stopped {
+        /// The work.
+        work: &'static str,
+        /// Steps that were done.
+        done: usize,
+        /// All steps.
+        total: usize,
+    },
     /// A checkpoint without a tensor.
     #[error("no tensor `{tensor}` in {files}")]
     MissingTensor {
@@ -92,6 +102,22 @@ impl MoeError {
 pub(crate) fn positive(field: &'static str, value: usize) -> Result<()> {
     if value == 0 {
         return Err(MoeError::range(field, value, "at least 1"));
+    }
+    Ok(())
+}
+
+/// Experts of one layer.
+const MOST_EXPERTS: usize = 1 << 16;
+
+/// `value` within what a layer may have.
+pub(crate) fn most_experts(value: usize) -> Result<()> {
+    at_most("experts", value, MOST_EXPERTS)
+}
+
+/// `value` no more than a bound that keeps memory finite.
+pub(crate) fn at_most(field: &'static str, value: usize, bound: usize) -> Result<()> {
+    if value > bound {
+        return Err(MoeError::range(field, value, &format!("at most {bound}")));
     }
     Ok(())
 }

@@ -8,8 +8,10 @@
 use burn::tensor::{Device, FloatDType, Tensor};
 use serde::{Deserialize, Serialize};
 
+use crate::checked::Checked;
 use crate::error::{Result, TensorError};
 use crate::param_vector::ParamVector;
+use crate::watch::Watch;
 
 mod drawn;
 mod entries;
@@ -29,11 +31,14 @@ use entries::{BLOCK, Entries};
 ///
 /// | field | default | range |
 /// |---|---|---|
-/// | `dimensions` | required | 1 or more |
+/// | `dimensions` | required | 1 to 262,144 |
 /// | `seed` | required | any |
 /// | `distribution` | Rademacher | see [`Distribution`] |
-/// | `memory` | 1 GiB | bytes of the matrix that [`draw`](Self::draw) keeps on the device |
+/// | `chunk` | 16,384 | see [`with_chunk`](Self::with_chunk) |
+/// | `memory` | 1 GiB | bytes of the matrix, and as many of the folding, that [`draw`](Self::draw) keeps on the device |
 /// | `buckets` | none | 1 or more: see [`with_buckets`](Self::with_buckets) |
+///
+/// What is read from a file is checked by the same ranges.
 ///
 /// ```
 /// use burn::{nn::LinearConfig, tensor::Device};
@@ -45,6 +50,7 @@ use entries::{BLOCK, Entries};
 /// # Ok::<(), regimen_tensor::TensorError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Projection {
     #[serde(flatten)]
     entries: Entries,
@@ -59,16 +65,48 @@ fn memory() -> usize {
     1 << 30
 }
 
+/// With these a block of the smallest chunk takes a gigabyte.
+const MOST_DIMENSIONS: usize = 1 << 18;
+
+/// Positions of a chunk: beyond, only the length of the vector counts.
+const LONGEST_CHUNK: usize = 1 << 30;
+
+/// Entries of a block of the matrix: a gigabyte.
+const BLOCK_ENTRIES: usize = 1 << 28;
+
+/// Scalars of a vector: each has a random number of its own for every row.
+const MOST_SCALARS: usize = 1 << 42;
+
+impl Checked for Projection {
+    type Error = TensorError;
+
+    fn check(&self) -> Result<()> {
+        let dimensions = self.entries.dimensions;
+        if dimensions == 0 || dimensions > MOST_DIMENSIONS {
+            let allowed = format!("1 to {MOST_DIMENSIONS}");
+            return Err(TensorError::out_of_range("dimensions", dimensions, allowed));
+        }
+        self.entries.distribution.check()?;
+        if self.chunk == 0 || self.chunk > LONGEST_CHUNK || !self.chunk.is_multiple_of(BLOCK) {
+            let allowed = format!("a multiple of {BLOCK} up to {LONGEST_CHUNK}");
+            return Err(TensorError::out_of_range("chunk", self.chunk, allowed));
+        }
+        if self.buckets == Some(0) {
+            return Err(TensorError::out_of_range("buckets", 0, "1 or more"));
+        }
+        Ok(())
+    }
+}
+
+crate::checked_serde!(Projection);
+
 impl Projection {
     /// A Rademacher projection to `dimensions` numbers.
     ///
     /// # Errors
-    /// [`TensorError::OutOfRange`] if `dimensions` is 0.
+    /// [`TensorError::OutOfRange`] if `dimensions` is 0 or above 262,144.
     pub fn new(dimensions: usize, seed: u64) -> Result<Self> {
-        if dimensions == 0 {
-            return Err(TensorError::out_of_range("dimensions", 0, "1 or more"));
-        }
-        Ok(Self {
+        let new = Self {
             entries: Entries {
                 dimensions,
                 seed,
@@ -77,7 +115,8 @@ impl Projection {
             chunk: 16 * BLOCK,
             memory: memory(),
             buckets: None,
-        })
+        };
+        new.checked()
     }
 
     /// With another law of the entries.
@@ -85,25 +124,21 @@ impl Projection {
     /// # Errors
     /// [`TensorError::OutOfRange`] if a sparse law's `s` is below 1 or not finite.
     pub fn with_distribution(mut self, distribution: Distribution) -> Result<Self> {
-        if let Distribution::Sparse { s } = distribution
-            && !(s.is_finite() && s >= 1.0)
-        {
-            return Err(TensorError::out_of_range("s", s, "1 or more, finite"));
-        }
-        self.entries.distribution = distribution;
+        self.entries.distribution = distribution.checked()?;
         Ok(self)
     }
 
-    /// With chunks of about this many scalars: one block of the matrix takes `4 * dimensions * chunk` bytes.
-    /// The result does not depend on it beyond rounding.
+    /// With chunks of about this many scalars, 1,024 at least: one block of the matrix takes `4 * dimensions * chunk` bytes, a gigabyte
+    /// at most (then chunks are shorter). The result does not depend on it beyond rounding.
     #[must_use]
     pub fn with_chunk(mut self, scalars: usize) -> Self {
-        self.chunk = scalars.div_ceil(BLOCK).max(1) * BLOCK;
+        let scalars = scalars.clamp(1, LONGEST_CHUNK);
+        self.chunk = scalars.div_ceil(BLOCK) * BLOCK;
         self
     }
 
-    /// With so many bytes of the matrix kept on the device by [`draw`](Self::draw); blocks beyond are drawn at each use.
-    /// The result does not depend on it.
+    /// With so many bytes of the matrix kept on the device by [`draw`](Self::draw), and as many of the folding; what is beyond is drawn at
+    /// each use. The result does not depend on it.
     #[must_use]
     pub fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;
@@ -142,21 +177,41 @@ impl Projection {
     /// ```
     ///
     /// # Errors
-    /// [`TensorError::Empty`] if `scalars` is 0.
+    /// [`TensorError::Empty`] if `scalars` is 0, [`TensorError::OutOfRange`] if it is above 2^42.
     pub fn draw(&self, scalars: usize, device: &Device) -> Result<Drawn> {
-        self.drawn(scalars, device, self.memory)
+        self.draw_watched(scalars, device, &Watch::default())
     }
 
-    fn drawn(&self, scalars: usize, device: &Device, memory: usize) -> Result<Drawn> {
+    /// As [`draw`](Self::draw); `watch` hears of each block of the matrix and of the folding that is drawn to be kept. Where it stops the work, what
+    /// is left is drawn at each use, as what `memory` has no place for: the result is the same.
+    ///
+    /// # Errors
+    /// As for [`draw`](Self::draw).
+    pub fn draw_watched(&self, scalars: usize, device: &Device, watch: &Watch) -> Result<Drawn> {
+        self.drawn(scalars, device, self.memory, watch)
+    }
+
+    fn drawn(
+        &self,
+        scalars: usize,
+        device: &Device,
+        memory: usize,
+        watch: &Watch,
+    ) -> Result<Drawn> {
         if scalars == 0 {
             return Err(TensorError::Empty("vector"));
         }
+        if scalars > MOST_SCALARS {
+            let allowed = format!("1 to {MOST_SCALARS}");
+            return Err(TensorError::out_of_range("scalars", scalars, allowed));
+        }
+        let fits = BLOCK_ENTRIES / self.entries.dimensions / BLOCK * BLOCK;
         let plan = Plan {
-            chunk: self.chunk,
+            chunk: self.chunk.min(fits.max(BLOCK)),
             memory,
             buckets: self.buckets,
         };
-        Ok(Drawn::new(self.entries, &plan, scalars, device))
+        Ok(Drawn::new(self.entries, &plan, scalars, device, watch))
     }
 
     /// Projects a vector: `[dimensions]` in f32, on the vector's device.
@@ -185,6 +240,7 @@ impl Projection {
             return Err(TensorError::Empty("rows"));
         }
         // Nothing is kept: one block at a time.
-        self.drawn(scalars, &rows.device(), 0)?.apply(rows)
+        let watch = Watch::default();
+        self.drawn(scalars, &rows.device(), 0, &watch)?.apply(rows)
     }
 }

@@ -4,12 +4,35 @@
 //!
 //! Source: the identity for one process; threads of one process through shared memory.
 
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use thiserror::Error;
 
-/// Why a reduction failed. All participants that wait for it get the same error.
+/// What a participant asks of a reduction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// The elementwise sum.
+    Sum,
+    /// The elementwise mean.
+    Mean,
+    /// The values of all, one after the other.
+    Gather,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sum => "sum",
+            Self::Mean => "mean",
+            Self::Gather => "gather",
+        })
+    }
+}
+
+/// Why a reduction failed. All participants that wait for it get the same error, and so does every later call.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ReduceError {
@@ -33,6 +56,15 @@ pub enum ReduceError {
         /// The number of values of each participant.
         lengths: Vec<usize>,
     },
+    /// The participants asked for different operations.
+    #[error(
+        "participants of a reduction asked for [{}]: all must make the same calls",
+        operations.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    Operations {
+        /// What each participant asked for.
+        operations: Vec<Operation>,
+    },
     /// A participant called while another call of its own was waiting.
     #[error("participant {participant} of a reduction was used by two threads at once")]
     Busy {
@@ -52,7 +84,8 @@ pub type ReduceResult<T> = std::result::Result<T, ReduceError>;
 /// What a method must combine before it decides: Fisher diagonals (mean), growth scores (sum),
 /// per-example losses (gather by id). Every participant must make the same calls in the same
 /// order. A reduction fails for all of them or for none; one that can't contribute its values
-/// should contribute NaN, so that the others see it too and don't wait.
+/// should contribute NaN, so that the others see it too and don't wait. One that gives up must be dropped: then the
+/// others get an error at once, and not at the end of their patience.
 pub trait Reducer: Send + Sync {
     /// The number of participants.
     fn participants(&self) -> usize;
@@ -101,8 +134,9 @@ impl Reducer for Alone {
 
 /// One of several threads of a process.
 ///
-/// A thread that is dropped, or does not come in time, fails the whole group: the reduction that
-/// waits for it and every later one.
+/// A thread that is dropped (it returned early or panicked), does not come in time, asks for another operation than the
+/// others, gives another number of values to a sum, or calls from two threads at once fails the whole group: the reduction
+/// that is under way and every later one. Nobody waits longer than the group's limit. A group that failed stays failed: make a new one.
 ///
 /// ```
 /// use regimen_tensor::reduce::{Reducer, Thread};
@@ -141,10 +175,34 @@ struct Meeting {
     /// How many exchanges are complete.
     round: u64,
     /// What has come for the next one.
-    slots: Vec<Option<Vec<f64>>>,
+    slots: Vec<Option<(Operation, Vec<f64>)>>,
+    /// Who is in a call: from its entry until it has read what the exchange gave.
+    inside: Vec<bool>,
     /// All values of the last complete exchange. The next one needs everyone, so nobody can miss it.
     last: Arc<Vec<Vec<f64>>>,
     failure: Option<ReduceError>,
+}
+
+impl Meeting {
+    /// Ends the exchange, once everyone has come.
+    fn complete(&mut self) {
+        if !self.slots.iter().all(Option::is_some) {
+            return;
+        }
+        let all = self.slots.iter_mut().filter_map(Option::take);
+        let (operations, all): (Vec<_>, Vec<_>) = all.unzip();
+        let lengths: Vec<_> = all.iter().map(Vec::len).collect();
+        let differs = |i: usize| operations[i] != operations[0];
+        let longer = |i: usize| operations[0] != Operation::Gather && lengths[i] != lengths[0];
+        if (0..all.len()).any(differs) {
+            self.failure = Some(ReduceError::Operations { operations });
+        } else if (0..all.len()).any(longer) {
+            self.failure = Some(ReduceError::Lengths { lengths });
+        } else {
+            self.last = Arc::new(all);
+            self.round += 1;
+        }
+    }
 }
 
 impl Shared {
@@ -157,8 +215,13 @@ impl Thread {
     /// How long a thread of [`Self::group`] waits for the others: ten minutes.
     pub const TIMEOUT: Duration = Duration::from_secs(600);
 
+    /// The largest group.
+    pub const LARGEST: usize = 1 << 16;
+
     /// One participant for each of `count` threads; each must be used by one thread at a time. A thread waits for the others for
     /// [`Self::TIMEOUT`].
+    ///
+    /// No process has more threads than [`Self::LARGEST`]: a larger `count` gives no participant at all, as 0 does.
     #[must_use]
     pub fn group(count: usize) -> Vec<Self> {
         Self::group_within(count, Self::TIMEOUT)
@@ -167,9 +230,13 @@ impl Thread {
     /// The same with another limit to the waiting.
     #[must_use]
     pub fn group_within(count: usize, timeout: Duration) -> Vec<Self> {
+        if count > Self::LARGEST {
+            return Vec::new();
+        }
         let meeting = Meeting {
             round: 0,
             slots: vec![None; count],
+            inside: vec![false; count],
             last: Arc::default(),
             failure: None,
         };
@@ -187,34 +254,31 @@ impl Thread {
     }
 
     /// Puts the values into this thread's slot and returns everyone's, once all have come.
-    fn exchange(&self, values: &[f64], alike: bool) -> ReduceResult<Arc<Vec<Vec<f64>>>> {
+    fn exchange(&self, operation: Operation, values: &[f64]) -> ReduceResult<Arc<Vec<Vec<f64>>>> {
         let shared = &*self.shared;
         let mut meeting = shared.lock();
         if let Some(failure) = &meeting.failure {
             return Err(failure.clone());
         }
-        if meeting.slots[self.index].is_some() {
+        if meeting.inside[self.index] {
             let participant = self.index;
-            return Err(ReduceError::Busy { participant });
+            let failure = ReduceError::Busy { participant };
+            meeting.failure = Some(failure.clone());
+            shared.changed.notify_all();
+            return Err(failure);
         }
         let round = meeting.round;
-        meeting.slots[self.index] = Some(values.to_vec());
-        if meeting.slots.iter().all(Option::is_some) {
-            let all: Vec<_> = meeting.slots.iter_mut().filter_map(Option::take).collect();
-            let lengths: Vec<_> = all.iter().map(Vec::len).collect();
-            if alike && lengths.iter().any(|length| *length != lengths[0]) {
-                meeting.failure = Some(ReduceError::Lengths { lengths });
-            } else {
-                meeting.last = Arc::new(all);
-                meeting.round += 1;
-            }
-            shared.changed.notify_all();
-        }
+        meeting.inside[self.index] = true;
+        meeting.slots[self.index] = Some((operation, values.to_vec()));
+        meeting.complete();
+        shared.changed.notify_all();
+        // The lock is given up while it waits.
         let waiting = |meeting: &mut Meeting| meeting.round == round && meeting.failure.is_none();
         let waited = shared
             .changed
             .wait_timeout_while(meeting, shared.timeout, waiting);
         let (mut meeting, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        meeting.inside[self.index] = false;
         if meeting.round != round {
             return Ok(meeting.last.clone());
         }
@@ -230,6 +294,15 @@ impl Thread {
         meeting.failure = Some(failure.clone());
         shared.changed.notify_all();
         Err(failure)
+    }
+
+    /// Replaces the values by their sums over the participants.
+    fn sums(&self, operation: Operation, values: &mut [f64]) -> ReduceResult<()> {
+        let all = self.exchange(operation, values)?;
+        for (i, value) in values.iter_mut().enumerate() {
+            *value = all.iter().filter_map(|slot| slot.get(i)).sum();
+        }
+        Ok(())
     }
 }
 
@@ -248,15 +321,18 @@ impl Reducer for Thread {
     }
 
     fn sum(&self, values: &mut [f64]) -> ReduceResult<()> {
-        let all = self.exchange(values, true)?;
-        for (i, value) in values.iter_mut().enumerate() {
-            *value = all.iter().filter_map(|slot| slot.get(i)).sum();
-        }
-        Ok(())
+        self.sums(Operation::Sum, values)
     }
 
     fn gather(&self, values: &[f64]) -> ReduceResult<Vec<f64>> {
-        Ok(self.exchange(values, false)?.concat())
+        Ok(self.exchange(Operation::Gather, values)?.concat())
+    }
+
+    fn mean(&self, values: &mut [f64]) -> ReduceResult<()> {
+        self.sums(Operation::Mean, values)?;
+        let count = self.shared.count as f64;
+        values.iter_mut().for_each(|value| *value /= count);
+        Ok(())
     }
 }
 
@@ -350,5 +426,92 @@ mod tests {
             thread.gather(&vec![1.0; i]).unwrap()
         });
         assert_eq!(found, [[1.0], [1.0]]);
+    }
+
+    #[test]
+    fn a_sum_beside_a_gather_is_an_error_of_all_that_names_both() {
+        let found = run(Thread::group(3), |i, thread| {
+            let answer = match i {
+                0 => thread.sum(&mut [1.0]),
+                1 => thread.gather(&[1.0]).map(drop),
+                _ => thread.mean(&mut [1.0]),
+            };
+            answer.unwrap_err().to_string()
+        });
+        assert_eq!(found[0], found[1]);
+        assert_eq!(found[1], found[2]);
+        assert!(found[0].contains("[sum, gather, mean]"), "{}", found[0]);
+    }
+
+    #[test]
+    fn a_thread_that_panics_fails_the_others() {
+        let start = Instant::now();
+        let found = std::thread::scope(|scope| {
+            let threads = Thread::group(3).into_iter().enumerate();
+            let handles: Vec<_> = threads
+                .map(|(i, thread)| {
+                    scope.spawn(move || {
+                        thread.gather(&[0.0]).unwrap();
+                        assert_ne!(i, 1, "on purpose");
+                        thread.sum(&mut [1.0])
+                    })
+                })
+                .collect();
+            let ends = handles.into_iter().map(|handle| handle.join().ok());
+            ends.collect::<Vec<_>>()
+        });
+        let left = Some(Err(ReduceError::Left { participant: 1 }));
+        assert_eq!(found, [left.clone(), None, left]);
+        assert!(start.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn one_call_more_than_the_others_ends_in_an_error() {
+        let found = run(Thread::group(3), |i, thread| {
+            let calls = if i == 0 { 3 } else { 2 };
+            let answers = (0..calls).map(|_| thread.sum(&mut [1.0]).is_ok());
+            answers.collect::<Vec<_>>()
+        });
+        assert_eq!(
+            found,
+            [vec![true, true, false], vec![true; 2], vec![true; 2]]
+        );
+    }
+
+    #[test]
+    fn a_participant_in_two_threads_fails_the_group() {
+        let threads = Thread::group(2);
+        let busy = Err(ReduceError::Busy { participant: 0 });
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| threads[0].gather(&[1.0]));
+            while !threads[0].shared.lock().inside[0] {
+                std::thread::yield_now();
+            }
+            assert_eq!(threads[0].gather(&[2.0]), busy);
+            assert_eq!(first.join().unwrap(), busy);
+        });
+        assert_eq!(threads[1].gather(&[1.0]), busy);
+    }
+
+    #[test]
+    fn a_poisoned_lock_is_no_panic() {
+        let threads = Thread::group(2);
+        let shared = threads[0].shared.clone();
+        let poisoned = std::thread::spawn(move || {
+            let _held = shared.meeting.lock().unwrap();
+            panic!("on purpose");
+        });
+        assert!(poisoned.join().is_err());
+        let found = run(threads, |i, thread| thread.gather(&[i as f64]));
+        assert_eq!(found, [Ok(vec![0.0, 1.0]), Ok(vec![0.0, 1.0])]);
+    }
+
+    #[test]
+    fn absurd_counts_and_limits_are_no_panic() {
+        assert!(Thread::group(usize::MAX).is_empty() && Thread::group(0).is_empty());
+        let one = Thread::group_within(1, Duration::MAX);
+        assert_eq!(one[0].gather(&[]), Ok(Vec::new()));
+        let none = Thread::group_within(2, Duration::ZERO);
+        assert!(none[0].sum(&mut []).is_err());
     }
 }

@@ -38,6 +38,7 @@ mod tests {
             folder: PathBuf::from("crates/pruning"),
             features: BTreeMap::new(),
             examples: Vec::new(),
+            tests: Vec::new(),
             dependencies: Vec::new(),
             roots: Vec::new(),
         };

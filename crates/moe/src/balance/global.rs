@@ -7,23 +7,17 @@
 //! Mixture-of-Expert Models" (arXiv 2501.11873), equations 2 to 4 and the buffer of section 3.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::ThreadId;
 
-use burn::tensor::{DType, Device, Tensor, TensorData};
-use regimen_tensor::{Alone, Reducer};
-use serde::{Deserialize, Serialize};
+use burn::tensor::Tensor;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checkpoint::{PartError, json};
+use regimen_tensor::{Alone, Part, Reducer};
 
 use super::Load;
+use super::step::{BalanceState, Counted, Step, on, refuse_bad};
 use crate::Result;
 use crate::error::{MoeError, read};
 use crate::routers::single;
-
-/// The counts of the current optimizer step: plain data, to stop and go on with.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct BalanceState {
-    /// Assignments of each expert over all participants since the step began; empty at its start.
-    pub counts: Vec<f64>,
-}
 
 /// Counts choices over participants and micro-batches, and gives each micro-batch its share of the loss.
 ///
@@ -33,7 +27,7 @@ pub struct BalanceState {
 /// participant has fewer tokens than others (padding), its loss is scaled by its tokens over their mean.
 ///
 /// One object serves one layer. For one participant the counts stay on the device until they are asked for; over several, each call
-/// reads and exchanges `experts + 1` numbers.
+/// reads `experts + 1` numbers and exchanges `experts + 3`.
 ///
 /// Every method takes `&self`, so that the replicas of a model on several devices can share one object behind an `Arc`, as a field with
 /// `#[module(skip)]`. No lock is held while the device or another participant is waited for. Without a reducer each thread counts on its own
@@ -63,22 +57,6 @@ pub struct BalanceState {
 pub struct GlobalBalance {
     reducer: Arc<dyn Reducer>,
     step: Mutex<Step>,
-}
-
-/// What was counted since the step began.
-#[derive(Debug, Clone, Default)]
-struct Step {
-    /// What was exchanged or restored.
-    known: BalanceState,
-    /// What was counted since, one tensor a thread and device.
-    counted: Vec<Counted>,
-}
-
-#[derive(Debug, Clone)]
-struct Counted {
-    thread: ThreadId,
-    device: Device,
-    counts: Tensor<1>,
 }
 
 /// A copy with counts of its own.
@@ -113,8 +91,9 @@ impl GlobalBalance {
         Self::over(Arc::new(Alone))
     }
 
-    /// For one of several participants, each with an object of its own. All must call [`Self::loss`] equally often. Where one of them gets an
-    /// error, all do: what it can't count goes to the others as no number, and one that gives up altogether is for the reducer to notice.
+    /// For one of several participants, each with an object of its own. All must call [`Self::loss`] equally often, and end the step
+    /// together. Where one of them gets an error, all do: what it can't count goes to the others as no number, one that has ended its step
+    /// alone is found at the next call, and one that gives up altogether is for the reducer to notice.
     #[must_use]
     pub fn over(reducer: Arc<dyn Reducer>) -> Self {
         Self {
@@ -131,7 +110,8 @@ impl GlobalBalance {
     ///
     /// # Errors
     /// If the load has not one count and one probability for each of the experts that were there before; over several participants
-    /// also if the counts can't be read or are no finite numbers from 0, of any participant, or the exchange fails. Nothing was counted then.
+    /// also if the counts can't be read or are no numbers from 0 to 2^53, of any participant, if the participants have counted differently
+    /// so far (one of them has ended the step, or was restored, alone), or if the exchange fails. Nothing was counted then.
     pub fn loss(&self, load: &Load) -> Result<Tensor<1>> {
         let (counts, tokens) = if self.reducer.participants() == 1 {
             self.count(load)?
@@ -173,17 +153,35 @@ impl GlobalBalance {
         let checked = self.step().check(load);
         let numbers = checked.and_then(|()| {
             let numbers = vec![single(load.counts.clone()), single(load.tokens.clone())];
-            read("counts", Tensor::cat(numbers, 0))
+            let mut numbers = read("counts", Tensor::cat(numbers, 0))?;
+            // All have counted the same so far if the squares of their counts sum to the square of the sum.
+            let before = self.step().known.counts.iter().sum::<f64>();
+            numbers.extend([before, before.powi(2)]);
+            Ok(numbers)
         });
         let mut sums = match &numbers {
             Ok(numbers) => numbers.clone(),
             // The others wait for as many numbers as they have.
-            Err(_) => vec![f64::NAN; self.step().experts().unwrap_or(load.counts.dims()[0]) + 1],
+            Err(_) => vec![f64::NAN; self.step().experts().unwrap_or(load.counts.dims()[0]) + 3],
         };
         let exchanged = self.reducer.sum(&mut sums);
         numbers?;
         exchanged?;
+        let (squares, before) = (
+            sums.pop().unwrap_or_default(),
+            sums.pop().unwrap_or_default(),
+        );
         refuse_bad(&sums)?;
+        let square = before.powi(2);
+        let spread = squares * self.reducer.participants() as f64 - square;
+        if spread.is_nan() || spread.abs() > 1e-9 * square {
+            let allowed = "the same on all participants: all must call `loss` and end their steps equally often";
+            return Err(MoeError::range(
+                "counts before this call",
+                "not the same",
+                allowed,
+            ));
+        }
         let tokens = sums.pop().unwrap_or_default();
         let mut step = self.step();
         step.known.counts.resize(sums.len(), 0.0);
@@ -198,7 +196,7 @@ impl GlobalBalance {
     /// The assignments of each expert over all participants, threads and devices since the step began; empty at its start.
     ///
     /// # Errors
-    /// If a device can't be read, or a count is no finite number from 0.
+    /// If a device can't be read, or a count is no number from 0 to 2^53.
     pub fn counts(&self) -> Result<Vec<f64>> {
         let step = self.step().clone();
         step.total()
@@ -248,80 +246,42 @@ impl GlobalBalance {
     /// Goes on from what was saved.
     ///
     /// # Errors
-    /// If a count is no finite number from 0.
+    /// If a count is no number from 0 to 2^53, or there are more than 65,536; nothing is changed then.
     pub fn restore(&self, state: BalanceState) -> Result<()> {
-        refuse_bad(&state.counts)?;
         *self.step() = Step {
-            known: state,
+            known: state.checked()?,
             counted: Vec::new(),
         };
         Ok(())
     }
 }
 
-impl Step {
-    /// The number of experts, if anything was counted.
-    fn experts(&self) -> Option<usize> {
-        let known = Some(self.known.counts.len()).filter(|count| *count > 0);
-        known.or_else(|| self.counted.first().map(|counted| counted.counts.dims()[0]))
+/// The counts of the current step. Replicas that share an object save and restore what they share: `&*shared` is a part too.
+impl Part for &GlobalBalance {
+    fn kind(&self) -> String {
+        "global balance 1".into()
     }
 
-    fn check(&self, load: &Load) -> Result<()> {
-        let ([experts], [probabilities]) = (load.counts.dims(), load.probabilities.dims());
-        for (field, found, wanted) in [
-            ("counts", experts, self.experts().unwrap_or(experts)),
-            ("probabilities", probabilities, experts),
-        ] {
-            if found != wanted {
-                return Err(MoeError::shape(field, &[found], format!("[{wanted}]")));
-            }
-        }
-        let [tokens] = load.tokens.dims();
-        if tokens != 1 {
-            return Err(MoeError::shape("tokens", &[tokens], "[1]"));
-        }
-        Ok(())
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(&self.state()?)
     }
 
-    /// All counts, on the host. One reading a device and thread.
-    fn total(&self) -> Result<Vec<f64>> {
-        let mut total = self.known.counts.clone();
-        for counted in &self.counted {
-            let counts = read("counts", counted.counts.clone())?;
-            refuse_bad(&counts)?;
-            total.resize(counts.len(), 0.0);
-            total
-                .iter_mut()
-                .zip(counts)
-                .for_each(|(sum, new)| *sum += new);
-        }
-        Ok(total)
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        Ok(self.restore(json::load(bytes)?)?)
     }
 }
 
-impl BalanceState {
-    /// Counts on a device with these.
-    fn plus(&self, counted: Tensor<1>) -> Tensor<1> {
-        if self.counts.is_empty() {
-            return counted;
-        }
-        let known = on(&self.counts, &counted.device());
-        counted + known
+/// As that of a reference.
+impl Part for GlobalBalance {
+    fn kind(&self) -> String {
+        Part::kind(&self)
     }
-}
 
-/// Numbers on a device, in float32.
-fn on(values: &[f64], device: &Device) -> Tensor<1> {
-    let values: Vec<f32> = values.iter().map(|value| *value as f32).collect();
-    let count = values.len();
-    Tensor::from_data(TensorData::new(values, [count]), (device, DType::F32))
-}
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        Part::save(&self)
+    }
 
-fn refuse_bad(counts: &[f64]) -> Result<()> {
-    let bad = counts
-        .iter()
-        .find(|count| !count.is_finite() || **count < 0.0);
-    bad.map_or(Ok(()), |bad| {
-        Err(MoeError::range("counts", bad, "finite numbers from 0"))
-    })
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        Part::load(&mut &*self, bytes)
+    }
 }

@@ -5,36 +5,66 @@
 //! Source: Qiu et al. (arXiv 2501.11873), section 4.3 (frequencies by domain); the mutual information is the information-theoretic
 //! summary of the same table.
 
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::error::{MoeError, positive};
+use crate::error::{MoeError, at_most, most_experts, positive};
 
 /// Counts of the choices by domain: plain data that adds up.
 ///
 /// A domain without any assignment takes no part in the summaries.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Table")]
+#[serde(remote = "Self")]
 pub struct Specialisation {
     counts: Vec<Vec<f64>>,
 }
 
-/// Counts as they are read, before they are checked.
-#[derive(Deserialize)]
-struct Table {
-    counts: Vec<Vec<f64>>,
-}
+/// Numbers of a table.
+const MOST: usize = 1 << 24;
 
-impl TryFrom<Table> for Specialisation {
+impl Checked for Specialisation {
     type Error = MoeError;
 
-    fn try_from(table: Table) -> Result<Self> {
-        let experts = table.counts.first().map_or(0, Vec::len);
-        let mut checked = Self::new(table.counts.len(), experts)?;
-        for (domain, counts) in table.counts.iter().enumerate() {
-            checked.add(domain, counts)?;
+    fn check(&self) -> Result<()> {
+        let experts = self.counts.first().map_or(0, Vec::len);
+        size(self.counts.len(), experts)?;
+        for counts in &self.counts {
+            row(counts, experts)?;
         }
-        Ok(checked)
+        Ok(())
+    }
+}
+
+regimen_tensor::checked_serde!(Specialisation);
+
+fn size(domains: usize, experts: usize) -> Result<()> {
+    positive("domains", domains)?;
+    positive("experts", experts)?;
+    most_experts(experts)?;
+    at_most("domains", domains, MOST / experts)
+}
+
+/// One count an expert, whose sum is a number too.
+fn row(counts: &[f64], experts: usize) -> Result<()> {
+    if counts.len() != experts {
+        return Err(MoeError::shape(
+            "counts",
+            &[counts.len()],
+            format!("[{experts}]"),
+        ));
+    }
+    let bad = counts
+        .iter()
+        .find(|count| !count.is_finite() || **count < 0.0);
+    let sum = counts.iter().sum::<f64>();
+    match bad.or((!sum.is_finite()).then_some(&sum)) {
+        Some(bad) => Err(MoeError::range(
+            "counts",
+            bad,
+            "finite numbers from 0 with a finite sum",
+        )),
+        None => Ok(()),
     }
 }
 
@@ -42,10 +72,9 @@ impl Specialisation {
     /// No counts yet.
     ///
     /// # Errors
-    /// If there is no domain or no expert.
+    /// If there is no domain or no expert, more than 65,536 experts, or a table of more than 2^24 counts.
     pub fn new(domains: usize, experts: usize) -> Result<Self> {
-        positive("domains", domains)?;
-        positive("experts", experts)?;
+        size(domains, experts)?;
         Ok(Self {
             counts: vec![vec![0.0; experts]; domains],
         })
@@ -54,29 +83,17 @@ impl Specialisation {
     /// Adds the counts of tokens of a domain.
     ///
     /// # Errors
-    /// If there is no such domain, or there is not one finite count an expert.
+    /// If there is no such domain, there is not one finite count an expert, or a sum overflows; nothing is added then.
     pub fn add(&mut self, domain: usize, counts: &[f64]) -> Result<()> {
         let domains = self.counts.len();
-        let Some(row) = self.counts.get_mut(domain) else {
+        let Some(row_of) = self.counts.get_mut(domain) else {
             let allowed = format!("below the number of domains, {domains}");
             return Err(MoeError::range("domain", domain, &allowed));
         };
-        if row.len() != counts.len() {
-            return Err(MoeError::shape(
-                "counts",
-                &[counts.len()],
-                format!("[{}]", row.len()),
-            ));
-        }
-        if let Some(bad) = counts
-            .iter()
-            .find(|count| !count.is_finite() || **count < 0.0)
-        {
-            return Err(MoeError::range("counts", bad, "finite numbers from 0"));
-        }
-        row.iter_mut()
-            .zip(counts)
-            .for_each(|(sum, count)| *sum += count);
+        row(counts, row_of.len())?;
+        let sums: Vec<f64> = row_of.iter().zip(counts).map(|(a, b)| a + b).collect();
+        row(&sums, sums.len())?;
+        *row_of = sums;
         Ok(())
     }
 

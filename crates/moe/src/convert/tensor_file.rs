@@ -103,18 +103,23 @@ impl TensorFile {
         let fail = |reason: String| MoeError::file(path, reason);
         let system = |error: std::io::Error| fail(error.to_string());
         let mut file = File::open(path).map_err(system)?;
+        let found = file.metadata().map_err(system)?.len();
         let mut size = [0; 8];
         file.read_exact(&mut size).map_err(system)?;
         let size = u64::from_le_bytes(size);
-        if size > MAX_HEADER {
-            return Err(fail(format!("its header has {size} bytes: no safetensors")));
+        // Nothing is taken for a header that the file can't hold.
+        let most = MAX_HEADER.min(found.saturating_sub(8));
+        if size > most {
+            let allowed = format!("at most {most} of a file of {found}");
+            return Err(fail(format!(
+                "its header has {size} bytes: allowed are {allowed}"
+            )));
         }
         let mut header = vec![0; size as usize];
         file.read_exact(&mut header).map_err(system)?;
         let metadata: Metadata =
             serde_json::from_slice(&header).map_err(|error| fail(error.to_string()))?;
         let (start, data) = (8 + size, metadata.data_len() as u64);
-        let found = file.metadata().map_err(system)?.len();
         if start.checked_add(data) != Some(found) {
             let reason = format!("has {found} bytes, not the {start} and {data} of its header");
             return Err(fail(reason));
@@ -128,9 +133,10 @@ impl TensorFile {
     }
 
     fn bytes(&self, info: &TensorInfo) -> Result<Vec<u8>> {
+        // `Metadata` has checked that the tensors follow each other and end with the file.
         let (from, to) = info.data_offsets;
         let system = |error: std::io::Error| MoeError::file(&self.path, error.to_string());
-        let (mut file, mut bytes) = (&self.file, vec![0; to - from]);
+        let (mut file, mut bytes) = (&self.file, vec![0; to.saturating_sub(from)]);
         let at = SeekFrom::Start(self.start + from as u64);
         file.seek(at).map_err(system)?;
         file.read_exact(&mut bytes).map_err(system)?;
@@ -138,7 +144,7 @@ impl TensorFile {
     }
 }
 
-/// Writes tensors beside the file's place and then renames it: a file is never half written.
+/// Writes a file of tensors as a whole or not at all.
 pub(super) fn write(path: &Path, tensors: &[(String, TensorData)]) -> Result<()> {
     let fail = |reason: String| MoeError::file(path, reason);
     let mut views = Vec::with_capacity(tensors.len());
@@ -150,10 +156,11 @@ pub(super) fn write(path: &Path, tensors: &[(String, TensorData)]) -> Result<()>
     }
     // What transformers asks of a file.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let temporary = path.with_extension("tmp");
-    safetensors::serialize_to_file(views, Some(metadata), &temporary)
-        .map_err(|error| fail(error.to_string()))?;
-    std::fs::rename(&temporary, path).map_err(|error| fail(error.to_string()))
+    let written = regimen_tensor::files::write_at(path, |temporary| {
+        safetensors::serialize_to_file(views, Some(metadata), temporary)
+            .map_err(std::io::Error::other)
+    });
+    written.map_err(|error| fail(error.to_string()))
 }
 
 const TYPES: [(Dtype, DType); 4] = [

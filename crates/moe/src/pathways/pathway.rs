@@ -5,20 +5,47 @@
 //! Source: "Where to find Grokking in LLM Pretraining? Monitor Memorization-to-Generalization without Test"
 //! (arXiv 2506.21551), section 3 (pathway of a sample, threshold 0.7).
 
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{MoeError, read};
+use crate::error::{MoeError, most_experts, positive, read};
 use crate::{Result, Routing};
 
 /// Sums that reach the threshold but for rounding have reached it.
 const TOLERANCE: f64 = 1e-6;
 
 /// A sample's experts by layer, heaviest first.
+///
+/// What is read is checked: there is a layer at least, and each has an expert at least and none twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Pathway {
     /// `layers[l]`, the chosen experts of layer `l`.
     pub layers: Vec<Vec<usize>>,
 }
+
+impl Checked for Pathway {
+    type Error = MoeError;
+
+    fn check(&self) -> Result<()> {
+        if self.layers.is_empty() {
+            return Err(MoeError::range("layers", 0, "at least 1"));
+        }
+        for layer in &self.layers {
+            positive("experts of a layer", layer.len())?;
+            let mut sorted = layer.clone();
+            sorted.sort_unstable();
+            if let Some(twice) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+                let allowed = "each expert at most once in a layer";
+                return Err(MoeError::range("layers", twice[0], allowed));
+            }
+            most_experts(sorted[sorted.len() - 1])?;
+        }
+        Ok(())
+    }
+}
+
+regimen_tensor::checked_serde!(Pathway);
 
 impl Pathway {
     /// From the routing weights of each layer: the heaviest experts until their weights sum to more than `threshold` (0.7 in the
@@ -28,7 +55,7 @@ impl Pathway {
     /// [`routing_weights`].
     ///
     /// # Errors
-    /// If the threshold is not above 0 and below 1, there is no layer, or a weight is not finite.
+    /// If the threshold is not above 0 and below 1, there is no layer or one without experts, or a weight is negative or not finite.
     ///
     /// ```
     /// use regimen_moe::pathways::Pathway;
@@ -93,8 +120,13 @@ impl std::fmt::Display for Pathway {
 }
 
 fn select(weights: &[f64], threshold: f64) -> Result<Vec<usize>> {
-    if let Some(bad) = weights.iter().find(|weight| !weight.is_finite()) {
-        return Err(MoeError::range("weights", bad, "finite numbers"));
+    if weights.is_empty() {
+        let allowed = "at least one expert in each layer";
+        return Err(MoeError::range("weights", "empty", allowed));
+    }
+    let bad = |weight: &&f64| !weight.is_finite() || **weight < 0.0;
+    if let Some(bad) = weights.iter().find(bad) {
+        return Err(MoeError::range("weights", bad, "finite numbers from 0"));
     }
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));

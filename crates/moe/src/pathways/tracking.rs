@@ -6,14 +6,18 @@
 
 use std::collections::BTreeMap;
 
+use regimen_tensor::Part;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checkpoint::{PartError, json};
 use regimen_tensor::stats::{mean, pearson};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::error::{MoeError, above_zero};
 
-/// Figures of one checkpoint.
+/// Figures of one checkpoint, all finite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Checkpoint {
     /// Training step.
     pub step: u64,
@@ -23,11 +27,65 @@ pub struct Checkpoint {
     pub figures: BTreeMap<String, f64>,
 }
 
+impl Checked for Checkpoint {
+    type Error = MoeError;
+
+    fn check(&self) -> Result<()> {
+        let figures = self.figures.values().chain([&self.accuracy]);
+        match figures.into_iter().find(|figure| !figure.is_finite()) {
+            Some(bad) => Err(MoeError::range("figures", bad, "finite numbers")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The checkpoints so far: plain data, to stop and go on with.
+///
+/// What is read is checked as [`Self::add`] checks it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PathwayTracker {
     /// In the order of their steps.
     checkpoints: Vec<Checkpoint>,
+}
+
+impl Checked for PathwayTracker {
+    type Error = MoeError;
+
+    fn check(&self) -> Result<()> {
+        self.checkpoints.iter().try_for_each(Checked::check)?;
+        let pairs = self.checkpoints.windows(2);
+        pairs
+            .into_iter()
+            .try_for_each(|pair| follows(&pair[0], &pair[1]))
+    }
+}
+
+regimen_tensor::checked_serde!(Checkpoint, PathwayTracker);
+
+/// The later one is after the earlier one.
+fn follows(earlier: &Checkpoint, later: &Checkpoint) -> Result<()> {
+    if later.step <= earlier.step {
+        let allowed = format!("above {}", earlier.step);
+        return Err(MoeError::range("step", later.step, &allowed));
+    }
+    Ok(())
+}
+
+/// All checkpoints.
+impl Part for PathwayTracker {
+    fn kind(&self) -> String {
+        "pathway tracker 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        *self = json::load(bytes)?;
+        Ok(())
+    }
 }
 
 impl PathwayTracker {
@@ -42,14 +100,9 @@ impl PathwayTracker {
     /// # Errors
     /// If its step is not after the last one's, or a figure is not finite.
     pub fn add(&mut self, checkpoint: Checkpoint) -> Result<()> {
-        let last = self.checkpoints.last();
-        if let Some(last) = last.filter(|last| last.step >= checkpoint.step) {
-            let allowed = format!("above {}", last.step);
-            return Err(MoeError::range("step", checkpoint.step, &allowed));
-        }
-        let figures = checkpoint.figures.values().chain([&checkpoint.accuracy]);
-        if let Some(bad) = figures.into_iter().find(|figure| !figure.is_finite()) {
-            return Err(MoeError::range("figures", bad, "finite numbers"));
+        checkpoint.check()?;
+        if let Some(last) = self.checkpoints.last() {
+            follows(last, &checkpoint)?;
         }
         self.checkpoints.push(checkpoint);
         Ok(())
@@ -96,7 +149,8 @@ impl PathwayTracker {
     }
 
     /// Pearson's correlation of a figure with held-out accuracy over the checkpoints from a step on (of a group of samples that is
-    /// memorised at step `t`, those from `t` on). Absent with fewer than three, or where either is constant.
+    /// memorised at step `t`, those from `t` on). Absent with fewer than three, or where either is constant or too large for a
+    /// correlation.
     #[must_use]
     pub fn correlation(&self, name: &str, from: u64) -> Option<f64> {
         let later = self.checkpoints.iter().filter(|c| c.step >= from);
@@ -106,7 +160,8 @@ impl PathwayTracker {
         if figures.len() < 3 || constant(&figures) || constant(&accuracies) {
             return None;
         }
-        pearson(&figures, &accuracies).ok()
+        let correlation = pearson(&figures, &accuracies).ok()?;
+        correlation.is_finite().then_some(correlation)
     }
 }
 

@@ -523,6 +523,97 @@ fn participants_fail_together() {
     }
 }
 
+/// What each of three participants gets of its calls.
+fn of_three<T: Send>(rule: impl Fn(usize, GlobalBalance) -> T + Sync) -> Vec<Option<T>> {
+    std::thread::scope(|scope| {
+        let rule = &rule;
+        let threads = Thread::group(3).into_iter().enumerate();
+        let handles: Vec<_> = threads
+            .map(|(i, thread)| scope.spawn(move || rule(i, GlobalBalance::over(Arc::new(thread)))))
+            .collect();
+        let handles = handles.into_iter();
+        handles.map(|handle| handle.join().ok()).collect()
+    })
+}
+
+#[test]
+fn a_participant_that_panics_in_a_step_fails_the_others() {
+    let results = of_three(|i, balance| {
+        let load = Load::of(&by_probabilities(A, 1));
+        balance.loss(&load).unwrap();
+        assert_ne!(i, 1, "on purpose");
+        let second = balance.loss(&load);
+        (
+            matches!(second, Err(MoeError::Reduce(_))),
+            balance.counts().unwrap(),
+        )
+    });
+    let others = Some((true, vec![6.0, 6.0, 0.0, 0.0]));
+    assert_eq!(results, [others.clone(), None, others]);
+}
+
+/// One participant ends its step a call late: the next exchange is of different steps, and fails for all.
+#[test]
+fn participants_at_different_steps_fail_together() {
+    let results = of_three(|i, balance| {
+        let load = || Load::of(&by_probabilities(A, 1));
+        balance.loss(&load()).unwrap();
+        if i != 2 {
+            balance.end_step().unwrap();
+        }
+        let error = balance.loss(&load()).unwrap_err().to_string();
+        assert!(error.contains("end their steps equally often"), "{error}");
+        balance.restart();
+        balance.loss(&load()).is_ok()
+    });
+    assert_eq!(results, [Some(true); 3]);
+}
+
+#[test]
+fn a_participant_that_calls_once_more_ends_in_an_error() {
+    let results = of_three(|i, balance| {
+        let load = || Load::of(&by_probabilities(A, 1));
+        let calls = if i == 0 { 2 } else { 1 };
+        let answers: Vec<bool> = (0..calls).map(|_| balance.loss(&load()).is_ok()).collect();
+        answers
+    });
+    let once = Some(vec![true]);
+    assert_eq!(results, [Some(vec![true, false]), once.clone(), once]);
+}
+
+/// One participant gathers by the same group while the others count.
+#[test]
+fn a_participant_with_another_operation_fails_the_others() {
+    let threads: Vec<Arc<Thread>> = Thread::group(2).into_iter().map(Arc::new).collect();
+    let answers = std::thread::scope(|scope| {
+        let counts = scope.spawn(|| {
+            let balance = GlobalBalance::over(threads[0].clone());
+            let answer = balance.loss(&Load::of(&by_probabilities(A, 1)));
+            answer.unwrap_err().to_string()
+        });
+        let gathers = scope.spawn(|| threads[1].gather(&[1.0]).unwrap_err().to_string());
+        [counts.join().unwrap(), gathers.join().unwrap()]
+    });
+    assert_eq!(answers[0], answers[1]);
+    assert!(answers[0].contains("[sum, gather]"), "{}", answers[0]);
+}
+
+#[test]
+fn the_counts_are_a_part_of_a_checkpoint_also_behind_an_arc() {
+    use regimen_tensor::Part;
+    let shared = Arc::new(GlobalBalance::new());
+    shared.loss(&Load::of(&by_probabilities(A, 1))).unwrap();
+    let saved = Part::save(&&*shared).unwrap();
+    let other = Arc::new(GlobalBalance::new());
+    let replica = other.clone();
+    Part::load(&mut &*other, &saved).unwrap();
+    assert_eq!(replica.counts().unwrap(), [2.0, 2.0, 0.0, 0.0]);
+    for bad in ["{}", r#"{"counts":[-1.0]}"#, r#"{"counts":[1e300]}"#] {
+        assert!(Part::load(&mut &*other, bad.as_bytes()).is_err());
+    }
+    assert_eq!(replica.counts().unwrap(), [2.0, 2.0, 0.0, 0.0]);
+}
+
 #[test]
 fn a_participant_that_gives_up_leaves_nobody_waiting() {
     let results: Vec<bool> = std::thread::scope(|scope| {

@@ -486,3 +486,21 @@ fn every_layer_stands_in_every_model() {
     )
     .unwrap();
 }
+
+/// The layers that a first run on a new device must pass.
+#[test]
+fn smoke() {
+    let mut suite = Suite::smoke();
+    for name in [
+        "Softmax router",
+        "Capacity by gate in each sequence",
+        "Expert choice",
+        "Sigmoid router with bias update",
+        "GlobalBalance",
+    ] {
+        suite.add(&Layer(name));
+    }
+    let table = suite.finish().unwrap();
+    let yes = table.lines().filter(|line| line.ends_with(",yes"));
+    assert_eq!(yes.count(), 10, "{table}");
+}

@@ -10,6 +10,7 @@ use burn::tensor::{DType, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::scalar_log::ScalarLog;
+use crate::checkpoint::{Part, PartError, json};
 use crate::error::{Result, TensorError};
 use crate::param_vector::ParamVector;
 
@@ -137,5 +138,43 @@ impl GradientNorms {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// What a log of norms saves.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    norm: Norm,
+    micro_batches: usize,
+    #[serde(with = "crate::floats")]
+    norms: Vec<f64>,
+}
+
+/// The norms of all updates. Clones restore what they share; a state of another norm, or of another number of micro-batches, is refused.
+impl Part for GradientNorms {
+    fn kind(&self) -> String {
+        "gradient norms 1".into()
+    }
+
+    fn save(&self) -> std::result::Result<Vec<u8>, PartError> {
+        json::save(&Saved {
+            norm: self.norm,
+            micro_batches: self.micro_batches,
+            norms: self.norms()?,
+        })
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> std::result::Result<(), PartError> {
+        let saved: Saved = json::load(bytes)?;
+        if saved.norm != self.norm {
+            let (found, allowed) = (format!("{:?}", saved.norm), format!("{:?}", self.norm));
+            return Err(TensorError::out_of_range("norm", found, allowed).into());
+        }
+        if saved.micro_batches != self.micro_batches {
+            let (found, allowed) = (saved.micro_batches, self.micro_batches);
+            return Err(TensorError::out_of_range("micro_batches", found, allowed).into());
+        }
+        self.log.restart(saved.norms);
+        Ok(())
     }
 }

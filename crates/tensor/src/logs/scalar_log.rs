@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use burn::module::Module;
 use burn::tensor::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::updates::{Stamp, Updates};
+use crate::checkpoint::{Part, PartError, json};
 use crate::error::{Result, TensorError};
 
 /// Values that are read from a device together, so that a long run holds few small tensors.
@@ -148,6 +150,18 @@ impl ScalarLog {
         self.len() == 0
     }
 
+    /// Becomes a log that goes on from these values, for all clones.
+    pub(super) fn restart(&self, values: Vec<f64>) {
+        let mut log = self.lock();
+        // Calls go on, so that a read that is under way finds nothing of its own.
+        let calls = log.calls;
+        *log = Log {
+            resumed: values,
+            calls,
+            ..Log::default()
+        };
+    }
+
     fn lock(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,7 +185,9 @@ impl ScalarLog {
             let mut log = self.lock();
             let log = &mut *log;
             // Another thread may have read some of them meanwhile.
-            let kept = &mut log.devices[device].1;
+            let Some((_, kept)) = log.devices.get_mut(device) else {
+                return Ok(()); // The log was restarted meanwhile.
+            };
             let still: BTreeSet<u64> = kept.iter().map(|one| one.call).collect();
             for (one, value) in pending.iter().zip(values) {
                 if still.contains(&one.call) {
@@ -181,6 +197,31 @@ impl ScalarLog {
             let read: BTreeSet<u64> = pending.iter().map(|one| one.call).collect();
             kept.retain(|one| !read.contains(&one.call));
         }
+        Ok(())
+    }
+}
+
+/// What a log saves.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    #[serde(with = "crate::floats")]
+    values: Vec<f64>,
+}
+
+/// The values of the updates that have ended; what was observed of one that is under way is not saved. Clones restore what they share.
+impl Part for ScalarLog {
+    fn kind(&self) -> String {
+        "scalar log 1".into()
+    }
+
+    fn save(&self) -> std::result::Result<Vec<u8>, PartError> {
+        let values = self.values()?;
+        json::save(&Saved { values })
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> std::result::Result<(), PartError> {
+        let Saved { values } = json::load(bytes)?;
+        self.restart(values);
         Ok(())
     }
 }

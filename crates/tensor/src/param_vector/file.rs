@@ -11,7 +11,7 @@ use crate::error::{Result, TensorError};
 impl ParamVector {
     /// Saves the vector as safetensors (float 32), named by path.
     ///
-    /// The file is written beside its place and then renamed: it is never half written.
+    /// The file is written as a whole or not at all ([`files::write`](crate::files::write())).
     ///
     /// # Errors
     /// [`TensorError::File`] or [`TensorError::Read`].
@@ -32,10 +32,11 @@ impl ParamVector {
         let metadata: HashMap<String, String> = ids
             .map(|entry| (entry.path.clone(), entry.id.val().to_string()))
             .collect();
-        let temporary = path.with_extension("tmp");
-        safetensors::serialize_to_file(views, Some(metadata), &temporary)
-            .map_err(|error| fail(error.to_string()))?;
-        std::fs::rename(&temporary, path).map_err(|error| fail(error.to_string()))
+        let written = crate::files::write_at(path, |temporary| {
+            safetensors::serialize_to_file(views, Some(metadata), temporary)
+                .map_err(std::io::Error::other)
+        });
+        written.map_err(|error| fail(error.to_string()))
     }
 
     /// Loads a vector of the same paths and shapes as `like`, on the same devices.

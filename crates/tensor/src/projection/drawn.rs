@@ -4,6 +4,7 @@ use burn::tensor::{DType, Device, FloatDType, Int, Tensor, TensorData};
 
 use super::entries::Entries;
 use crate::error::{Result, TensorError};
+use crate::watch::Watch;
 
 /// How a projection is cut and kept.
 pub(super) struct Plan {
@@ -24,6 +25,9 @@ pub struct Drawn {
     scalars: usize,
     width: usize,
     chunk: usize,
+    /// Where each fold starts and how many scalars it takes; empty where nothing is folded.
+    step: Option<usize>,
+    /// The first folds.
     folds: Vec<Fold>,
     /// The first blocks of the transposed matrix, `[chunk, dimensions]` each.
     blocks: Vec<Tensor<2>>,
@@ -43,8 +47,17 @@ struct Fold {
 /// Scalars of a vector that are folded at once: it bounds the memory, not the result.
 const FOLDED: usize = 1 << 20;
 
+/// A position and a sign for each scalar.
+const BYTES_OF_FOLD: usize = 12;
+
 impl Drawn {
-    pub(super) fn new(entries: Entries, plan: &Plan, scalars: usize, device: &Device) -> Self {
+    pub(super) fn new(
+        entries: Entries,
+        plan: &Plan,
+        scalars: usize,
+        device: &Device,
+        watch: &Watch,
+    ) -> Self {
         let buckets = plan.buckets.filter(|buckets| *buckets < scalars);
         let width = buckets.unwrap_or(scalars);
         let mut drawn = Self {
@@ -52,25 +65,51 @@ impl Drawn {
             scalars,
             width,
             chunk: plan.chunk,
+            step: buckets.map(|buckets| (FOLDED / buckets).max(1) * buckets),
             folds: Vec::new(),
             blocks: Vec::new(),
             device: device.clone(),
         };
-        if let Some(buckets) = buckets {
-            let step = (FOLDED / buckets).max(1) * buckets;
-            let starts = (0..scalars).step_by(step);
-            drawn.folds = starts
-                .map(|start| drawn.fold(start, step.min(scalars - start)))
-                .collect();
+        let folds = drawn.step.map_or(0, |step| {
+            let kept = plan.memory / step.saturating_mul(BYTES_OF_FOLD);
+            kept.min(scalars.div_ceil(step))
+        });
+        let blocks = plan.memory / (4 * entries.dimensions * plan.chunk).max(1);
+        let blocks = blocks.min(width.div_ceil(plan.chunk));
+        let total = folds + blocks;
+        if total == 0 {
+            return drawn;
         }
-        let kept = plan.memory / (4 * entries.dimensions * plan.chunk).max(1);
-        let starts = (0..width).step_by(plan.chunk).take(kept);
-        drawn.blocks = starts.map(|start| drawn.block(start)).collect();
+        let dimensions = entries.dimensions;
+        let _span = tracing::info_span!("draw a projection", dimensions, scalars).entered();
+        let goes_on = |done| done == 0 || watch.goes_on("draw a projection", done, total);
+        for fold in 0..folds {
+            if !goes_on(fold) {
+                return drawn;
+            }
+            drawn.folds.push(drawn.fold(fold));
+        }
+        for block in 0..blocks {
+            if !goes_on(folds + block) {
+                return drawn;
+            }
+            drawn.blocks.push(drawn.block(block * plan.chunk));
+        }
+        // All is drawn: there is nothing to stop.
+        let _ = watch.goes_on("draw a projection", total, total);
         drawn
     }
 
-    fn fold(&self, start: usize, length: usize) -> Fold {
+    /// The number of folds.
+    fn folds(&self) -> usize {
+        self.step.map_or(0, |step| self.scalars.div_ceil(step))
+    }
+
+    fn fold(&self, place: usize) -> Fold {
         let buckets = self.width;
+        let step = self.step.unwrap_or(self.scalars);
+        let start = place * step;
+        let length = step.min(self.scalars - start);
         let pieces = length.div_ceil(buckets);
         let (mut positions, mut signs) = (Vec::new(), Vec::new());
         for piece in 0..pieces {
@@ -128,9 +167,11 @@ impl Drawn {
     /// The rows in their buckets, `[vectors, width]`.
     fn folded(&self, rows: Tensor<2>) -> Tensor<2> {
         let count = rows.dims()[0];
-        let sums = self.folds.iter().map(|fold| {
+        let sums = (0..self.folds()).map(|place| {
+            let kept = self.folds.get(place).cloned();
+            let fold = kept.unwrap_or_else(|| self.fold(place));
             let part = rows.clone().narrow(1, fold.start, fold.length);
-            let placed = part.select(1, fold.positions.clone()) * fold.signs.clone();
+            let placed = part.select(1, fold.positions) * fold.signs;
             let sum: Tensor<2> = placed
                 .reshape([count, fold.pieces, self.width])
                 .sum_dim(1)

@@ -5,8 +5,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use serde::{Deserialize, Serialize};
 
+use crate::checked::Checked;
+use crate::error::{Result, TensorError};
+
 /// The law of the entries of a projection; each has mean 0 and variance 1 before scaling.
+///
+/// What is read is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub enum Distribution {
     /// Plus or minus one, each with probability 1/2.
@@ -19,6 +25,21 @@ pub enum Distribution {
         s: f64,
     },
 }
+
+impl Checked for Distribution {
+    type Error = TensorError;
+
+    fn check(&self) -> Result<()> {
+        match self {
+            Self::Sparse { s } if !(s.is_finite() && *s >= 1.0) => {
+                Err(TensorError::out_of_range("s", s, "1 or more, finite"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+crate::checked_serde!(Distribution);
 
 /// The positions that share one generator; a chunk that is asked for always starts at a block.
 pub(super) const BLOCK: usize = 1024;

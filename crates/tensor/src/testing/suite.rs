@@ -53,8 +53,25 @@ struct Row {
 #[derive(Debug)]
 pub struct Suite {
     device: Device,
+    extent: Extent,
     rows: Vec<Row>,
     failures: Vec<String>,
+}
+
+/// What [`Suite::add`] and [`Suite::model`] run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    Smoke,
+}
+
+impl Extent {
+    fn conditions(self) -> &'static [Condition] {
+        match self {
+            Self::Whole => &Condition::ALL,
+            Self::Smoke => &[Condition::F32, Condition::Resumed],
+        }
+    }
 }
 
 impl Default for Suite {
@@ -67,8 +84,22 @@ impl Suite {
     /// An empty table, on the default device with autodiff.
     #[must_use]
     pub fn new() -> Self {
+        Self::of(Extent::Whole)
+    }
+
+    /// An empty table of few runs, for devices whose kernels compile slowly: [`add`](Self::add) runs the perceptron alone,
+    /// and conditions are [`Condition::F32`] and [`Condition::Resumed`].
+    ///
+    /// [`finish`](Self::finish) gives the table of these runs, which is not the committed one.
+    #[must_use]
+    pub fn smoke() -> Self {
+        Self::of(Extent::Smoke)
+    }
+
+    fn of(extent: Extent) -> Self {
         Self {
             device: Device::default().autodiff(),
+            extent,
             rows: Vec::new(),
             failures: Vec::new(),
         }
@@ -77,6 +108,9 @@ impl Suite {
     /// Runs a method on every model under every condition.
     pub fn add<T: Method>(&mut self, method: &T) -> &mut Self {
         self.model::<Perceptron>(method);
+        if self.extent == Extent::Smoke {
+            return self;
+        }
         self.model::<Residual>(method);
         self.model::<Transformer>(method);
         self.model::<TiedTransformer>(method);
@@ -87,7 +121,7 @@ impl Suite {
 
     /// Runs a method on one model under every condition.
     pub fn model<M: Reference>(&mut self, method: &impl Method) -> &mut Self {
-        for condition in Condition::ALL {
+        for &condition in self.extent.conditions() {
             let answer = catch_unwind(AssertUnwindSafe(|| {
                 cell::<M>(method, condition, &self.device)
             }));
@@ -139,24 +173,24 @@ fn cell<M: Reference>(
     }
     let case = Case::<M>::new(condition, device, SEED).map_err(|error| error.to_string())?;
     let before = bits(case.original())?;
-    let answer = match condition {
+    let run = match condition {
         Condition::Resumed => match method.resumed(&case) {
             None => return Ok(Cell::Beside),
-            Some(runs) => same_bits(runs),
+            Some(runs) => resumed(runs)?,
         },
         Condition::NotFinite => match method.not_finite(&case) {
             None => return Ok(Cell::Beside),
-            Some(answer) => answer.map_err(|error| error.to_string()),
+            Some(answer) => Run::of(answer),
         },
-        _ => method.run(&case).map_err(|error| error.to_string()),
+        _ => Run::of(method.run(&case)),
     };
     if bits(case.original())? != before {
         return Err("the original is changed".into());
     }
-    let model = match answer {
-        Ok(model) => model,
-        Err(reason) if reason.starts_with(DIFFER) => return Err(reason),
-        Err(reason) => return Ok(Cell::Refused(reason)),
+    let model = match run {
+        Run::Done(model) => model,
+        Run::Differs => return Err("a restored run differs from a straight one".into()),
+        Run::Refused(reason) => return Ok(Cell::Refused(reason)),
     };
     alike(case.original(), &model)?;
     if condition == Condition::Frozen && method.keeps_frozen() {
@@ -165,14 +199,33 @@ fn cell<M: Reference>(
     Ok(Cell::Yes)
 }
 
-const DIFFER: &str = "a restored run differs from a straight one";
+/// How the method's own part of a case ends.
+enum Run<M> {
+    Done(M),
+    /// The method's typed error.
+    Refused(String),
+    /// The bits of a restored run are not those of a straight one.
+    Differs,
+}
 
-fn same_bits<M: Reference>(runs: Answer<(M, M)>) -> Result<M, String> {
-    let (straight, restored) = runs.map_err(|error| error.to_string())?;
-    match bits(&straight)? == bits(&restored)? {
-        true => Ok(restored),
-        false => Err(DIFFER.into()),
+impl<M> Run<M> {
+    fn of(answer: Answer<M>) -> Self {
+        match answer {
+            Ok(model) => Self::Done(model),
+            Err(error) => Self::Refused(error.to_string()),
+        }
     }
+}
+
+fn resumed<M: Reference>(runs: Answer<(M, M)>) -> Result<Run<M>, String> {
+    let (straight, restored) = match runs {
+        Ok(runs) => runs,
+        Err(error) => return Ok(Run::Refused(error.to_string())),
+    };
+    Ok(match bits(&straight)? == bits(&restored)? {
+        true => Run::Done(restored),
+        false => Run::Differs,
+    })
 }
 
 /// Ids, types, devices and shapes of the result are those of the original, and every value is finite.

@@ -267,6 +267,27 @@ fn every_operation_serves_every_model() {
     .unwrap();
 }
 
+/// The operations that a first run on a new device must pass.
+#[test]
+fn smoke() {
+    let mut suite = Suite::smoke();
+    suite.add(&Descent("ParamVector", |gradient: ParamVector| {
+        let norm = f64::from(gradient.l2().into_scalar::<f32>());
+        Ok(gradient.scale(1.0 / (1.0 + norm)))
+    }));
+    suite.add(&Measure("fisher", Fisher));
+    suite.add(&Measure("Projection", Projected));
+    suite.add(&Measure("threshold", Threshold));
+    suite.add(&Logged);
+    let table = suite.finish().unwrap();
+    let answers = table.lines().skip(1);
+    assert!(
+        answers.clone().count() == 10 && answers.clone().all(|line| !line.contains("refused")),
+        "{table}"
+    );
+    assert!(table.contains("GradientNorms,perceptron,resumed,yes"));
+}
+
 /// A method that does one thing wrong.
 enum Wrong {
     Panics,
@@ -276,6 +297,7 @@ enum Wrong {
     MovesFrozen,
     ForgetsState,
     Refuses,
+    RefusesToResume,
 }
 
 impl Method for Wrong {
@@ -304,14 +326,24 @@ impl Method for Wrong {
             }
             Self::MovesFrozen => ParamVector::of(&model).scale(2.0).write_to(model)?,
             Self::Refuses => return Err("no such model".into()),
-            Self::ForgetsState => model,
+            Self::ForgetsState | Self::RefusesToResume => model,
         })
     }
 
     fn resumed<M: Reference>(&self, case: &Case<M>) -> Option<Answer<(M, M)>> {
         let moved = ParamVector::of(case.original()).scale(2.0);
-        let forgets = matches!(self, Self::ForgetsState);
-        forgets.then(|| Ok((case.model(), moved.write_to(case.model())?)))
+        match self {
+            Self::ForgetsState => Some(
+                moved
+                    .write_to(case.model())
+                    .map(|moved| (case.model(), moved))
+                    .map_err(Into::into),
+            ),
+            Self::RefusesToResume => {
+                Some(Err("a restored run differs from what is allowed".into()))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -354,4 +386,6 @@ fn the_suite_finds_each_fault() {
     let table = failures(Wrong::Refuses).unwrap();
     assert!(table.contains("wrong,residual,bf16,refused: no such model"));
     assert!(table.contains("wrong,residual,resumed,-"));
+    let table = failures(Wrong::RefusesToResume).unwrap();
+    assert!(table.contains("resumed,refused: a restored run differs from what is allowed"));
 }
