@@ -1,6 +1,9 @@
 //! Properties of the parameter-space algebra.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "tensor/checkpoint/mod.rs"]
+mod checkpoint;
+
 #[path = "tensor/conformance.rs"]
 mod conformance;
 

@@ -23,6 +23,20 @@ pub trait Part {
     fn load(&mut self, bytes: &[u8]) -> Result<(), PartError>;
 }
 
+impl<P: Part + ?Sized> Part for &mut P {
+    fn kind(&self) -> String {
+        (**self).kind()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        (**self).save()
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        (**self).load(bytes)
+    }
+}
+
 /// States as JSON, for parts that are plain data.
 pub mod json {
     use serde::Serialize;
