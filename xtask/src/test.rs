@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test, and every crate's learner example.
+//! `cargo xtask test`: every test, and every package's learner examples.
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -38,7 +38,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
 fn learners(project: &Project) -> Result<()> {
     let sh = &project.shell;
     let folder = project.target.join("release").join("examples");
-    for package in project.libraries() {
+    for package in &project.packages {
         for example in package
             .examples
             .iter()

@@ -9,6 +9,7 @@ mod licences;
 pub(crate) mod lists;
 pub(crate) mod methods;
 mod pages;
+mod quotes;
 mod region;
 mod support;
 pub(crate) mod systems;
@@ -52,6 +53,7 @@ fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     problems.extend(methods::check(project, fix)?);
     problems.extend(crates::check(project, fix)?);
     problems.extend(support::check(project, fix)?);
+    problems.extend(quotes::check(project, fix)?);
     problems.extend(generated_for_systems(project, fix)?);
     Ok(problems)
 }

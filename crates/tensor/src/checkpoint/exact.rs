@@ -75,6 +75,9 @@ impl<O: ExactState, const D: usize> RecordState for StateOf<O, D> {
         let mut state = O::State::<D>::state_unflatten(prefix, source, device)?;
         for (place, data) in O::tensors(&mut state).into_iter().zip(saved) {
             if let (Some(place), Some(data)) = (place, data) {
+                if data.rank() != D {
+                    return None;
+                }
                 let dtype = data.dtype();
                 *place = Tensor::from_data(data, (device, dtype));
             }

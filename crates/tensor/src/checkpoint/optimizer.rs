@@ -1,5 +1,7 @@
 //! Burn's optimizer as a part.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{DType, Device};
 
@@ -46,9 +48,13 @@ impl Part for ModuleOptimizer {
         let saved = Record::read(WHAT, bytes)?;
         check(&saved)?;
         check_types(&saved)?;
-        let loaded = self
-            .clone()
-            .load_record(OptimizerRecord::from_bytes(own(bytes))?);
+        let record = OptimizerRecord::from_bytes(own(bytes))?;
+        // Burn panics where a tensor has not the rank of its parameter.
+        let loaded = catch_unwind(AssertUnwindSafe(|| self.clone().load_record(record)));
+        let loaded = loaded.map_err(|_| RecordError::Damaged {
+            what: WHAT,
+            problem: "a tensor has not the rank of its parameter".to_owned(),
+        })?;
         // Burn leaves out what it can't use: what came back must be all that was saved.
         let back = loaded.to_record().into_bytes()?;
         let back = Record::read(WHAT, &back)?;

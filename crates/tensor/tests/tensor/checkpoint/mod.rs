@@ -2,7 +2,6 @@
 
 mod damage;
 mod epochs;
-
 mod folders;
 mod kills;
 mod types;

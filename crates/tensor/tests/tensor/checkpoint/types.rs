@@ -233,3 +233,34 @@ fn two_models_and_two_optimizers_have_their_own_names() {
     assert_eq!((first.bits(), second.bits()), (one.bits(), two.bits()));
     assert_ne!(one.bits(), two.bits());
 }
+
+#[test]
+fn a_model_on_a_plain_device_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut run, mut again) = (Run::new(DType::F32), Run::new(DType::F32));
+    (0..3).for_each(|_| run.step());
+    run.net = run.net.valid();
+    again.net = again.net.valid();
+    Checkpoint::new(folder.path())
+        .with_model(&mut run.net)
+        .save(1)
+        .unwrap();
+    Checkpoint::new(folder.path())
+        .with_model(&mut again.net)
+        .restore()
+        .unwrap();
+    assert_eq!(again.bits(), run.bits());
+    assert_ne!(run.bits(), Run::new(DType::F32).bits());
+}
+
+#[test]
+fn a_save_changes_nothing_of_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut saved, mut straight) = (Run::new(DType::F32), Run::new(DType::F32));
+    for step in 1..=6 {
+        straight.step();
+        saved.step();
+        saved.unit(folder.path()).save(step).unwrap();
+    }
+    assert_eq!(saved.bits(), straight.bits());
+}
