@@ -78,11 +78,9 @@ fn launch(folder: &Path) -> (Child, Receiver<String>) {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         for line in lines.map_while(Result::ok) {
-            // The test's own name stands in front of the first line.
-            let words = ["restored ", "saved ", "bits "]
-                .into_iter()
-                .find_map(|word| line.find(word));
-            if words.is_some_and(|at| send.send(line[at..].to_owned()).is_err()) {
+            // The test's own name may stand in front of the first line.
+            let said = line.split_once('@').map(|(_, said)| said.to_owned());
+            if said.is_some_and(|said| send.send(said).is_err()) {
                 break;
             }
         }
@@ -137,7 +135,7 @@ fn is_saving(folder: &Path) -> bool {
 fn a_killed_run_loses_nothing_that_was_saved() {
     if let Some(folder) = std::env::var_os(FOLDER) {
         return program(Path::new(&folder), |line| {
-            println!("{line}");
+            println!("@{line}");
         });
     }
     let kills: usize = std::env::var("REGIMEN_KILLS").map_or(5, |kills| kills.parse().unwrap());
