@@ -16,15 +16,17 @@ use super::burn_record::Record;
 use super::error::{CheckpointError, Result};
 use super::folder::Folder;
 use super::manifest::check_names;
+use super::model::KIND as MODEL;
+use super::optimizer::{KIND as OPTIMIZER, check_types};
 use super::part::Part;
+use super::scheduler::MODULE_KIND as SCHEDULER;
 use super::unit::{KEEP, check_keep, load};
-use super::{model, optimizer, scheduler};
 
 /// What Burn saves of a learner, with its kind: these names are no others' to take.
 const FACES: [(&str, &str); 3] = [
-    ("model", model::KIND),
-    ("optimizer", optimizer::KIND),
-    ("scheduler", scheduler::MODULE_KIND),
+    ("model", MODEL),
+    ("optimizer", OPTIMIZER),
+    ("scheduler", SCHEDULER),
 ];
 
 /// All parts of a run of Burn's `SupervisedTraining`, saved as one at the end of an epoch.
@@ -225,6 +227,7 @@ impl Shared {
     }
 
     fn commit(&self, step: u64, states: Vec<(String, String, Vec<u8>)>) -> Result<()> {
+        let _span = tracing::info_span!("save checkpoint", step, parts = states.len()).entered();
         let mut draft = self.folder.draft(step)?;
         for (name, kind, bytes) in states {
             draft.add(&name, kind, &bytes)?;
@@ -291,7 +294,7 @@ impl<R: TrainRecord> Checkpointer<R> for Face {
             .to_vec();
         let saved = if self.index == 1 {
             let types = Record::read("an optimizer", &bytes)
-                .and_then(|record| optimizer::check_types(&record))
+                .and_then(|record| check_types(&record))
                 .map_err(|error| error.to_string());
             types.and_then(|()| self.shared.take(epoch, self.index, bytes))
         } else {

@@ -350,3 +350,33 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         .and_then(|()| file.sync_all())
         .map_err(at(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_that_the_manifest_names_takes_no_memory() {
+        let path = tempfile::tempdir().unwrap();
+        let folder = Folder::new(path.path());
+        for bytes in [0, 4, u64::from(u32::MAX), u64::MAX] {
+            let saved = Saved {
+                name: "model".to_owned(),
+                kind: "text 1".to_owned(),
+                bytes,
+                sha256: digest(b"abc"),
+            };
+            let file = folder.of(7).join(saved.file());
+            let wanted = [("model".to_owned(), "text 1".to_owned())];
+            let manifest = Manifest::new(7, vec![saved]);
+            let _ = fs::remove_dir_all(folder.of(7));
+            fs::create_dir(folder.of(7)).unwrap();
+            fs::write(&file, "abc").unwrap();
+            fs::write(folder.of(7).join(NAME), manifest.text().unwrap()).unwrap();
+            let error = folder.verify(7, &wanted).unwrap_err();
+            let problem = format!("has 3 bytes, the manifest says {bytes}");
+            assert_eq!(error.to_string(), format!("{}: {problem}", file.display()));
+            assert!(folder.read(7, &manifest.parts[0]).is_err());
+        }
+    }
+}

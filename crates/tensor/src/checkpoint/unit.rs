@@ -175,6 +175,9 @@ impl<'a> Checkpoint<'a> {
     /// than those in the folder, or what the system says. The checkpoints that were there stay.
     pub fn save(&self, step: u64) -> Result<()> {
         self.check()?;
+        #[cfg(feature = "burn")]
+        let _span =
+            tracing::info_span!("save checkpoint", step, parts = self.parts.len()).entered();
         let mut draft = self.folder.draft(step)?;
         for Entry { name, part, .. } in &self.parts {
             let bytes = part.save().map_err(|source| CheckpointError::Save {
@@ -242,6 +245,9 @@ impl<'a> Checkpoint<'a> {
     }
 
     fn load(&mut self, step: u64) -> Result<()> {
+        #[cfg(feature = "burn")]
+        let _span =
+            tracing::info_span!("restore checkpoint", step, parts = self.parts.len()).entered();
         let wanted = self.parts.iter();
         let wanted: Vec<_> = wanted
             .map(|entry| (entry.name.clone(), entry.part.kind()))

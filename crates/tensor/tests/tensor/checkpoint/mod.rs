@@ -177,7 +177,7 @@ impl Run {
     }
 }
 
-/// The error and all its sources, as one text.
+/// What the error says.
 fn text(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
