@@ -219,9 +219,9 @@ impl Trak {
         let of = (model, &drawn, room);
         let mut found = Vec::new();
         let mut margin = |model: &M, (input, label): (I, usize)| {
-            let margin = margin_of(logits(model, input), label);
+            let margin = margin_of(logits(model, input), label)?;
             found.push(margin.clone().detach());
-            margin
+            Ok(margin)
         };
         let parameters = space.len();
         let _span = tracing::info_span!("trak", parameters, dimensions = self.config.dimensions);
@@ -312,7 +312,7 @@ impl Trak {
         let outputs =
             eval.flat_map(|(input, _)| (0..classes).map(move |class| (input.clone(), class)));
         let logit = |model: &M, (input, class): (I, usize)| {
-            logits(model, input).narrow(1, class, 1).reshape([1])
+            Ok(logits(model, input).narrow(1, class, 1).reshape([1]))
         };
         let features = self.features(of, "evaluation", outputs, logit)?;
         let points = features.nrows() / classes;
@@ -326,13 +326,13 @@ impl Trak {
         (model, drawn, room): (&M, &Drawn, usize),
         set: &'static str,
         mut examples: impl Iterator<Item = E>,
-        mut output: impl FnMut(&M, E) -> Tensor<1>,
+        mut output: impl FnMut(&M, E) -> Result<Tensor<1>>,
     ) -> Result<DMatrix<f64>> {
         let (mut done, mut scale) = (Vec::new(), 0.0);
         loop {
             let mut waiting = Vec::new();
             for example in examples.by_ref().take(room) {
-                let grads = gradients(&output(model, example), model)?;
+                let grads = gradients(&output(model, example)?, model)?;
                 let gradient = ParamVector::gradients(model, &grads);
                 scale = (gradient.len() as f64).sqrt().recip();
                 waiting.push(flat(&gradient));
@@ -392,9 +392,11 @@ fn flat(vector: &ParamVector) -> Tensor<1> {
 }
 
 /// The margin `[1]` of one example.
-fn margin_of(logits: Tensor<2>, label: usize) -> Tensor<1> {
+fn margin_of(logits: Tensor<2>, label: usize) -> Result<Tensor<1>> {
+    let good = label < logits.dims()[1];
+    count("label", label, good, "one of the classes")?;
     let label = Tensor::<1, Int>::from_data([label as i64], &logits.device());
-    margins(logits, label)
+    Ok(margins(logits, label))
 }
 
 /// `1 - p` of margins `log(p / (1 - p))`.
@@ -464,7 +466,8 @@ mod tests {
         let x = DMatrix::from_fn(6, 3, |row, column| f64::from(INPUTS[row][column]));
         let hat = &x * (x.tr_mul(&x)).try_inverse().unwrap() * x.transpose();
         for (i, (input, label)) in examples(&device).into_iter().enumerate() {
-            let margin = margin_of(model.forward(input), label).into_scalar::<f32>();
+            let margin = margin_of(model.forward(input), label).unwrap();
+            let margin = margin.into_scalar::<f32>();
             let error = 1.0 / (1.0 + f64::from(margin).exp());
             for eval in 0..2 {
                 let sign = if i % 2 == eval % 2 { 1.0 } else { -1.0 };

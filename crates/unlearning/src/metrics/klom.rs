@@ -148,10 +148,6 @@ impl Klom {
     pub fn points(&self, unlearned: &[Vec<f64>], oracles: &[Vec<f64>]) -> Result<KlomSummary> {
         let count = unlearned.first().map_or(0, Vec::len);
         check("points", count as f64, count > 0, "1 or more")?;
-        let oracle = oracles.first().map_or(0, Vec::len);
-        if oracle == 0 {
-            return Err(UnlearningError::Empty("oracle"));
-        }
         for row in unlearned.iter().chain(oracles) {
             let (length, good) = (row.len(), row.len() == count);
             check("row", length as f64, good, "as long as the first")?;

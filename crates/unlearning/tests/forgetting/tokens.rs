@@ -291,7 +291,7 @@ fn a_frozen_last_layer_passes_its_gradient_on_and_a_frozen_model_has_none() {
     let expected = plain.likelihoods(&padded()).losses().mean();
     let (expected, slopes) = slopes(&plain, expected);
     assert_close(value, expected);
-    assert_eq!(gradient.len(), 1);
+    assert!(gradient[1..].iter().flatten().all(|slope| *slope == 0.0));
     for (a, b) in gradient[0].iter().zip(&slopes[0]) {
         assert!((a - b).abs() < 1e-5, "{a} {b}");
     }
@@ -310,15 +310,17 @@ fn a_last_layer_in_chunks_keeps_half_precision() {
         half(values.sin().reshape(shape)).require_grad()
     };
     let (states, weight) = (random([4, 6], 1.7), random([6, WORDS], 2.3));
-    let projected = Projected {
+    let projected = || Projected {
         hidden: states.clone().reshape([2, 2, 6]),
         weight: weight.clone(),
         bias: None,
         chunk: 3,
     };
     let labels = || Tensor::<1, Int>::from_data([3, 1, -100, 7], &device());
-    let chunked = projected.loss(labels(), Likelihoods::mean_loss).backward();
-    let plain = projected.likelihoods(labels()).mean_loss().backward();
+    let chunked = projected()
+        .loss(labels(), Likelihoods::mean_loss)
+        .backward();
+    let plain = projected().likelihoods(labels()).mean_loss().backward();
     for tensor in [states, weight] {
         let found = tensor.grad(&chunked).unwrap();
         assert_eq!(found.dtype(), tensor.dtype());

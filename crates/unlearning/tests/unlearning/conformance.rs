@@ -282,7 +282,8 @@ impl Tested for Trained {
                     let labels = AmnesiacConfig::new(CLASSES).init()?;
                     let zero = method.mask().clone().scale(0.0);
                     let mut restored = SalUn::from_parts(labels, zero, original)?;
-                    restored.load(&method.save()?)?;
+                    let saved = method.save().map_err(|error| error.to_string())?;
+                    restored.load(&saved).map_err(|error| error.to_string())?;
                     let same = restored.mask().to_host()? == method.mask().to_host()?;
                     assert!(same && !data.forget.0.is_empty());
                     let labels = filed(method.labels())?;

@@ -16,7 +16,7 @@ use regimen_tensor::{ParamVector, TensorError, Watch, fisher, independent};
 use super::layers::{Axes, Layers};
 use super::{Change, Edited};
 use crate::error::{Result, UnlearningError, check};
-use crate::gradients::{trainable, widen};
+use crate::gradients::{finite_model, trainable, widen};
 use crate::watched::watched;
 
 /// How much noise Fisher forgetting adds.
@@ -124,7 +124,7 @@ impl FisherForgetting {
     ///
     /// # Errors
     /// If the Fisher diagonal is empty or not of this model or holds negative or non-finite values, the model has no `head`, or the
-    /// class is not an output of its last layer.
+    /// class is not an output of its last layer, or the result would not be finite.
     pub fn forget<M: Module>(
         &self,
         model: M,
@@ -169,6 +169,9 @@ impl FisherForgetting {
         let change = Change::of(&space, &noisy)?;
         change.warn("Fisher forgetting", "raise `alpha`");
         let model = noisy.write_to(independent(&model))?;
+        if !finite_model(&model) {
+            return Err(UnlearningError::NotFinite("noisy model"));
+        }
         Ok(Edited { model, change })
     }
 
