@@ -13,6 +13,7 @@ mod curriculum;
 mod moe;
 mod pruning;
 mod schedules;
+mod sequences;
 mod sparse;
 mod unlearning;
 
@@ -23,6 +24,6 @@ fn configured() -> Criterion {
 criterion_group! {
     name = benches;
     config = configured();
-    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, moe::layer, moe::peer, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening
+    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, moe::layer, moe::peer, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening, sequences::sequences
 }
 criterion_main!(benches);

@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 
 use crate::likelihoods::Likelihoods;
+use crate::projected::Projected;
 
 /// A classifier, as the methods and the metrics of this crate see it; a language model is one of tokens.
 ///
@@ -51,11 +52,21 @@ pub trait Classifier: Module {
         1
     }
 
-    /// The log-probabilities of the labels. A language model with many words may give them by [`Likelihoods::of_hidden`], which holds the
-    /// logits of a few tokens at a time.
+    /// The log-probabilities of the labels: by the last layer apart, if it is given, which holds the logits of a few tokens at a time.
     fn likelihoods(&self, batch: &Self::Batch) -> Likelihoods {
-        let (logits, labels) = (self.logits(batch), Self::targets(batch));
-        Likelihoods::of_logits(logits, labels, Self::length(batch))
+        let labels = Self::targets(batch);
+        match self.projected(batch) {
+            Some(projected) => projected.likelihoods(labels),
+            None => Likelihoods::of_logits(self.logits(batch), labels, Self::length(batch)),
+        }
+    }
+
+    /// The last layer apart, for language models whose logits `[tokens, words]` take too much memory; none by default.
+    ///
+    /// Where it is given, losses of labels and divergences between two models hold the logits of a few tokens at a time, forward and
+    /// backward; values and gradients are the same up to rounding. [`Projected::logits`] then is all that [`logits`](Self::logits) needs.
+    fn projected(&self, _batch: &Self::Batch) -> Option<Projected> {
+        None
     }
 }
 
@@ -107,5 +118,17 @@ impl<B: Clone + Send + Sync + 'static> DataLoader<B> for Prepared<B> {
 
 /// The mean cross-entropy, `[1]`, of a batch with its own labels, in f32 at least.
 pub(crate) fn mean_loss<M: Classifier>(model: &M, batch: &M::Batch) -> Tensor<1> {
-    model.likelihoods(batch).mean_loss()
+    loss_of(model, batch, Likelihoods::mean_loss)
+}
+
+/// A loss of the log-probabilities of a batch's own labels, `[1]`; `loss` uses the model by its argument alone.
+pub(crate) fn loss_of<M: Classifier>(
+    model: &M,
+    batch: &M::Batch,
+    loss: impl FnOnce(&Likelihoods) -> Tensor<1>,
+) -> Tensor<1> {
+    match model.projected(batch) {
+        Some(projected) => projected.loss(M::targets(batch), loss),
+        None => loss(&model.likelihoods(batch)),
+    }
 }

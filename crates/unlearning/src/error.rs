@@ -75,6 +75,48 @@ pub(crate) fn check(
     })
 }
 
+/// Refuses a count outside of what `allowed` says.
+pub(crate) fn count(
+    field: &'static str,
+    value: usize,
+    good: bool,
+    allowed: &'static str,
+) -> Result<()> {
+    if good {
+        return Ok(());
+    }
+    Err(UnlearningError::OutOfRange {
+        field,
+        value: value.to_string(),
+        allowed,
+    })
+}
+
+/// Refuses a size whose memory can't be had: `factors` multiply to the number of values of type `T`.
+///
+/// The room is asked for and given back: where the system has none, it is an error of `field` instead of an abort.
+pub(crate) fn memory<T>(field: &'static str, value: usize, factors: &[usize]) -> Result<()> {
+    let values = factors
+        .iter()
+        .try_fold(1_usize, |product, factor| product.checked_mul(*factor));
+    let good = values.is_some_and(|values| Vec::<T>::new().try_reserve_exact(values).is_ok());
+    count(field, value, good, "a size that memory can hold")
+}
+
+/// Refuses what is not a share.
+pub(crate) fn share(field: &'static str, value: f64) -> Result<()> {
+    check(field, value, (0.0..=1.0).contains(&value), "0 to 1")
+}
+
+/// Refuses the first value that is not finite.
+pub(crate) fn all_finite<'a>(
+    field: &'static str,
+    values: impl IntoIterator<Item = &'a f64>,
+) -> Result<()> {
+    let bad = values.into_iter().find(|value| !value.is_finite());
+    bad.map_or(Ok(()), |value| check(field, *value, false, "finite"))
+}
+
 /// Refuses two counts that differ.
 pub(crate) fn same(what: &'static str, expected: usize, found: usize) -> Result<()> {
     if expected == found {

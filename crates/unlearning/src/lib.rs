@@ -10,8 +10,10 @@ mod likelihoods;
 pub mod methods;
 pub mod metrics;
 mod predictions;
+mod projected;
 pub mod report;
 pub mod request;
+mod watched;
 
 pub use attribution::{
     Attributed, Datamodel, Matching, MatchingConfig, MatchingLoss, Outputs, Subsets, SubsetsConfig,
@@ -20,9 +22,12 @@ pub use attribution::{
 pub use classifier::{Classifier, Prepared};
 pub use error::{Result, UnlearningError};
 pub use likelihoods::Likelihoods;
-pub use methods::edit::{Dampened, FisherForgetting, FisherForgettingConfig, Ssd, SsdConfig};
+pub use methods::edit::{
+    Change, Dampened, Edited, FisherForgetting, FisherForgettingConfig, Ssd, SsdConfig,
+};
 pub use methods::train::{EpochLog, Method, Order, Unlearn, UnlearnConfig, relabel};
 pub use metrics::{Klom, KlomConfig, KlomSummary, membership_inference};
 pub use predictions::{Predictions, token_log_probabilities};
+pub use projected::Projected;
 pub use report::{Evidence, ForgettingReport, KlomMeans, Models, ReportConfig};
 pub use request::{ForgetRequest, Ledger, Split};

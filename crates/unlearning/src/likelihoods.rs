@@ -56,7 +56,8 @@ impl Likelihoods {
 
     /// From hidden states `[examples, length, width]` and labels `[examples, length]`, with the logits of `chunk` tokens at a time:
     /// `head` gives logits `[tokens, classes]` of states `[tokens, width]`. Without gradients no more than one chunk's logits are held,
-    /// however long the sequences are; with them the graph keeps each chunk's exponentials until the backward pass.
+    /// however long the sequences are; with them the graph keeps each chunk's exponentials until the backward pass: to train without them,
+    /// give the last layer apart ([`Projected`](crate::Projected)).
     #[must_use]
     pub fn of_hidden(
         hidden: Tensor<3>,
@@ -109,7 +110,7 @@ impl Likelihoods {
 }
 
 /// The log-probability of each row's label, and 1 where the label counts; `[rows]` both.
-fn row_log_p(logits: Tensor<2>, labels: Tensor<1, Int>) -> (Tensor<1>, Tensor<1>) {
+pub(crate) fn row_log_p(logits: Tensor<2>, labels: Tensor<1, Int>) -> (Tensor<1>, Tensor<1>) {
     let logits = widen(logits);
     let rows = labels.dims()[0];
     let ignored = labels.clone().lower_elem(0);

@@ -1,5 +1,6 @@
 use burn::data::dataloader::DataLoader;
 use burn::tensor::activation::log_softmax;
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Result, UnlearningError, mismatch, same};
@@ -9,9 +10,43 @@ use crate::{Classifier, Likelihoods};
 
 /// What a model says of a data set, on the host: one row an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Predictions {
+    #[serde(with = "regimen_tensor::floats")]
     log_p: Vec<Vec<f64>>,
     targets: Vec<usize>,
+}
+
+regimen_tensor::checked_serde!(Predictions);
+
+/// What rounding may add to a log-probability of 0.
+const ROUNDING: f64 = 1e-3;
+
+impl Checked for Predictions {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        if self.log_p.is_empty() {
+            return Err(UnlearningError::Empty("evaluation"));
+        }
+        same("number of labels", self.log_p.len(), self.targets.len())?;
+        for (row, target) in self.log_p.iter().zip(&self.targets) {
+            if row.iter().any(|value| value.is_nan()) {
+                return Err(UnlearningError::NotFinite("evaluation"));
+            }
+            if let Some(value) = row.iter().find(|value| **value > ROUNDING) {
+                return Err(UnlearningError::OutOfRange {
+                    field: "log_p",
+                    value: value.to_string(),
+                    allowed: "0 or less",
+                });
+            }
+            if *target >= row.len() {
+                return Err(mismatch("label", format!("below {}", row.len()), target));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Predictions {
@@ -24,6 +59,7 @@ impl Predictions {
     /// # Errors
     /// If the loader fails or is empty, or a prediction is not finite.
     pub fn of<M: Classifier>(model: &M, data: &dyn DataLoader<M::Batch>) -> Result<Self> {
+        let _span = tracing::info_span!("predictions", items = data.num_items()).entered();
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
         let model = reference(model);
         for batch in data.iter() {
@@ -45,21 +81,9 @@ impl Predictions {
     /// From log-probabilities, `[examples][classes]`, and labels.
     ///
     /// # Errors
-    /// If there is no example, a row is NaN, or a label is not one of its row's classes.
+    /// If there is no example, a value is NaN or above 0 (by more than rounding, 1e-3), or a label is not one of its row's classes.
     pub fn new(log_p: Vec<Vec<f64>>, targets: Vec<usize>) -> Result<Self> {
-        if log_p.is_empty() {
-            return Err(UnlearningError::Empty("evaluation"));
-        }
-        same("number of labels", log_p.len(), targets.len())?;
-        for (row, target) in log_p.iter().zip(&targets) {
-            if row.iter().any(|value| value.is_nan()) {
-                return Err(UnlearningError::NotFinite("evaluation"));
-            }
-            if *target >= row.len() {
-                return Err(mismatch("label", format!("below {}", row.len()), target));
-            }
-        }
-        Ok(Self { log_p, targets })
+        Self { log_p, targets }.checked()
     }
 
     /// Number of examples.
@@ -173,6 +197,7 @@ pub fn token_log_probabilities<M: Classifier>(
     model: &M,
     data: &dyn DataLoader<M::Batch>,
 ) -> Result<Vec<Vec<f64>>> {
+    let _span = tracing::info_span!("predictions", items = data.num_items()).entered();
     let (mut found, model) = (Vec::new(), reference(model));
     for batch in data.iter() {
         let Likelihoods { log_p, counted } = model.likelihoods(&batch?);

@@ -1,11 +1,17 @@
 //! Properties of dampening and of the baselines.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "unlearning/bad_input.rs"]
+mod bad_input;
 #[path = "unlearning/conformance.rs"]
 mod conformance;
 mod forgetting;
 mod metric_docs;
 mod released;
+#[path = "unlearning/states.rs"]
+mod states;
+#[path = "unlearning/watched.rs"]
+mod watched;
 
 use std::sync::Arc;
 

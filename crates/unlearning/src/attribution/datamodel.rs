@@ -6,12 +6,13 @@
 //! Zhang's, NeurIPS 2020.
 
 use nalgebra::{DMatrix, DVector};
+use regimen_tensor::checked::Checked;
 use regimen_tensor::linalg::inverse_spd;
 use serde::{Deserialize, Serialize};
 
-use super::outputs::same_length;
+use super::outputs::{same_length, width};
 use super::{Outputs, Subsets};
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, check, count, memory};
 
 /// A linear model of outputs in the presence of training points:
 /// `f_{x,c}(S) = b_{x,c} + sum_{i in S} beta_{x,c,i}`.
@@ -30,6 +31,7 @@ use crate::error::{Result, UnlearningError, check};
 /// # Ok::<(), regimen_unlearning::UnlearningError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Datamodel {
     points: usize,
     classes: usize,
@@ -37,8 +39,31 @@ pub struct Datamodel {
     effects: Vec<f32>,
 }
 
+regimen_tensor::checked_serde!(Datamodel);
+
+impl Checked for Datamodel {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        let width = width(self.points, self.classes)?;
+        let length = self.bias.len();
+        count("bias", length, length == width, "points * classes long")?;
+        let length = self.effects.len();
+        let good = length > 0 && length.is_multiple_of(width);
+        count("effects", length, good, "n_train * points * classes long")?;
+        let mut values = self.bias.iter().chain(&self.effects);
+        if values.any(|value| !value.is_finite()) {
+            return Err(UnlearningError::NotFinite("datamodel"));
+        }
+        Ok(())
+    }
+}
+
 /// Outputs that are solved for at once: it bounds the memory, not the result.
 const BLOCK: usize = 512;
+
+/// Training points of a ridge regression at most.
+const POINTS: usize = 1 << 16;
 
 impl Datamodel {
     /// A datamodel from its parts: `bias`, `[points * classes]`, and `effects`,
@@ -47,25 +72,13 @@ impl Datamodel {
     /// # Errors
     /// If the lengths do not agree or a value is not finite.
     pub fn new(points: usize, classes: usize, bias: Vec<f32>, effects: Vec<f32>) -> Result<Self> {
-        let width = points * classes;
-        let good = width > 0 && bias.len() == width;
-        check("bias", bias.len() as f64, good, "points * classes long")?;
-        let good = !effects.is_empty() && effects.len().is_multiple_of(width);
-        check(
-            "effects",
-            effects.len() as f64,
-            good,
-            "n_train * points * classes long",
-        )?;
-        if bias.iter().chain(&effects).any(|value| !value.is_finite()) {
-            return Err(UnlearningError::NotFinite("datamodel"));
-        }
-        Ok(Self {
+        let datamodel = Self {
             points,
             classes,
             bias,
             effects,
-        })
+        };
+        datamodel.checked()
     }
 
     /// Fits every output by ridge regression on the 0/1 inclusion vectors, with one factorisation:
@@ -75,11 +88,20 @@ impl Datamodel {
     /// to 0.
     ///
     /// # Errors
-    /// If the penalty is negative or not finite, the design and the outputs differ in length, or the penalty is 0
-    /// and the subsets do not determine the effects (always so with fewer subsets than points).
+    /// If the penalty is negative or not finite, the design and the outputs differ in length, the penalty is 0
+    /// and the subsets do not determine the effects (always so with fewer subsets than points), there are more than 65,536 points, the
+    /// memory for three matrices of `points * points` numbers is not to be had, or an effect is not finite.
     pub fn ridge(subsets: &Subsets, outputs: &Outputs, penalty: f64) -> Result<Self> {
         check("penalty", penalty, penalty >= 0.0, "0 or more")?;
         same_length(subsets, outputs)?;
+        let (points, models) = (subsets.points(), subsets.len());
+        let _span = tracing::info_span!("datamodel", points, models).entered();
+        count("points", points, points <= POINTS, "at most 65,536")?;
+        let fewer = penalty == 0.0 && subsets.len() < points;
+        let allowed = "at least the number of points, where the penalty is 0";
+        count("subsets", subsets.len(), !fewer, allowed)?;
+        memory::<f64>("points", points, &[points, 3 * points + 3 * subsets.len()])?;
+        Self::room(subsets, outputs)?;
         let mut design = inclusion(subsets);
         let share = design.row_mean();
         design.row_iter_mut().for_each(|mut row| row -= &share);
@@ -87,15 +109,20 @@ impl Datamodel {
         let identity = DMatrix::identity(gram.nrows(), gram.ncols());
         gram += identity * penalty;
         let solver = inverse_spd(gram)? * design.transpose();
-        Ok(Self::fit(subsets, outputs, |values| &solver * values))
+        Self::fit(subsets, outputs, |values| &solver * values)
     }
 
     /// Feldman and Zhang's estimate: the mean output with a point minus the mean output without it.
     ///
     /// # Errors
-    /// If the design and the outputs differ in length, or a point is in all subsets or in none.
+    /// If the design and the outputs differ in length, a point is in all subsets or in none, or an effect is not finite.
     pub fn difference_in_means(subsets: &Subsets, outputs: &Outputs) -> Result<Self> {
         same_length(subsets, outputs)?;
+        let members = subsets.iter().map(<[usize]>::len).sum::<usize>();
+        let (points, allowed) = (subsets.points(), "at most the members of all subsets");
+        count("points", points, points <= members, allowed)?;
+        memory::<f64>("points", points, &[points, 3 * subsets.len()])?;
+        Self::room(subsets, outputs)?;
         let mut weights = inclusion(subsets).transpose();
         let total = subsets.len() as f64;
         for mut row in weights.row_iter_mut() {
@@ -104,7 +131,13 @@ impl Datamodel {
             check("subsets with a point", with, good, "some, but not all")?;
             row.apply(|inside| *inside = *inside / with - (1.0 - *inside) / (total - with));
         }
-        Ok(Self::fit(subsets, outputs, |values| &weights * values))
+        Self::fit(subsets, outputs, |values| &weights * values)
+    }
+
+    /// That the effects and a block of the fit have room.
+    fn room(subsets: &Subsets, outputs: &Outputs) -> Result<()> {
+        let (points, width) = (subsets.points(), outputs.width());
+        memory::<f32>("points", points, &[points, width + 4 * BLOCK.min(width)])
     }
 
     /// Solves for blocks of outputs, and sets the intercepts so that the mean residual is 0.
@@ -112,7 +145,7 @@ impl Datamodel {
         subsets: &Subsets,
         outputs: &Outputs,
         effects_of: impl Fn(&DMatrix<f64>) -> DMatrix<f64>,
-    ) -> Self {
+    ) -> Result<Self> {
         let (train, width) = (subsets.points(), outputs.width());
         let share = inclusion(subsets).row_mean().transpose();
         let mut effects = vec![0.0; train * width];
@@ -128,12 +161,7 @@ impl Datamodel {
                 }
             }
         }
-        Self {
-            points: outputs.points(),
-            classes: outputs.classes(),
-            bias,
-            effects,
-        }
+        Self::new(outputs.points(), outputs.classes(), bias, effects)
     }
 
     /// The number of training points.
@@ -158,10 +186,8 @@ impl Datamodel {
     /// such point.
     #[must_use]
     pub fn effect(&self, point: usize) -> &[f32] {
-        let width = self.bias.len();
-        self.effects
-            .get(point * width..(point + 1) * width)
-            .unwrap_or(&[])
+        let mut rows = self.effects.chunks(self.bias.len());
+        rows.nth(point).unwrap_or(&[])
     }
 
     /// The effect of a group's presence, the sum of its points' effects, `[n_eval * n_classes]`.
@@ -172,7 +198,7 @@ impl Datamodel {
         let mut sum = vec![0.0_f64; self.bias.len()];
         for point in group {
             let good = *point < self.n_train();
-            check("point", *point as f64, good, "a training point")?;
+            count("point", *point, good, "a training point")?;
             let pairs = sum.iter_mut().zip(self.effect(*point));
             pairs.for_each(|(sum, effect)| *sum += f64::from(*effect));
         }
@@ -190,11 +216,14 @@ impl Datamodel {
 
     /// The same with all effects times `factor`, such as the
     /// [`calibration`](super::datamodel_score::calibration).
-    #[must_use]
-    pub fn scaled(mut self, factor: f64) -> Self {
+    ///
+    /// # Errors
+    /// If an effect would not be finite.
+    pub fn scaled(mut self, factor: f64) -> Result<Self> {
+        check("factor", factor, true, "finite")?;
         let scale = |effect: &mut f32| *effect = (f64::from(*effect) * factor) as f32;
         self.effects.iter_mut().for_each(scale);
-        self
+        self.checked()
     }
 }
 

@@ -131,7 +131,7 @@ mod tests {
             score.iter().all(|score| (score - 1.0).abs() < 1e-9),
             "{score:?}"
         );
-        let flipped = datamodel.scaled(-1.0);
+        let flipped = datamodel.clone().scaled(-1.0).unwrap();
         let score = linear_datamodelling_score(&flipped, &subsets, &outputs).unwrap();
         assert!(score.iter().all(|score| (score + 1.0).abs() < 1e-9));
     }
@@ -139,10 +139,10 @@ mod tests {
     #[test]
     fn calibration_finds_the_scale() {
         let (datamodel, subsets, outputs) = exact();
-        let third = datamodel.clone().scaled(1.0 / 3.0);
+        let third = datamodel.clone().scaled(1.0 / 3.0).unwrap();
         let slope = calibration(&third, &subsets, &outputs).unwrap();
         assert!((slope - 3.0).abs() < 1e-5);
-        let repaired = third.scaled(slope);
+        let repaired = third.scaled(slope).unwrap();
         assert!((calibration(&repaired, &subsets, &outputs).unwrap() - 1.0).abs() < 1e-5);
     }
 
@@ -151,7 +151,7 @@ mod tests {
         let (datamodel, subsets, outputs) = exact();
         let (one, _) = subsets.split_at(1).unwrap();
         assert!(linear_datamodelling_score(&datamodel, &one, &outputs).is_err());
-        let flat = datamodel.scaled(0.0);
+        let flat = datamodel.scaled(0.0).unwrap();
         assert!(calibration(&flat, &subsets, &outputs).is_err());
     }
 }

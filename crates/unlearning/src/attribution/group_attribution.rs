@@ -15,7 +15,7 @@ use crate::error::{Result, UnlearningError, check};
 /// the fit's outputs to get those of the fit without the group.
 ///
 /// # Errors
-/// If shapes do not agree, a value is not finite, `lambda` is negative, a point of the group is not there or there twice,
+/// If shapes do not agree, a value or the result is not finite, `lambda` is negative, a point of the group is not there or there twice,
 /// or the regression with or without the group has no unique solution.
 ///
 /// ```
@@ -57,16 +57,24 @@ pub fn group_effect(
     let residual = y.select_rows(group) - &group_x * weights;
     let spread = &inverse * group_x.transpose();
     let remainder = DMatrix::identity(group.len(), group.len()) - &group_x * &spread;
-    Ok(eval * spread * inverse_spd(remainder)? * residual)
+    finite(eval * spread * inverse_spd(remainder)? * residual)
 }
 
 /// The weights of `min_w ||X w - y||^2 + lambda ||w||^2`, `[d]`.
 ///
 /// # Errors
-/// If shapes do not agree, a value is not finite, `lambda` is negative, or the solution is not unique.
+/// If shapes do not agree, a value or the result is not finite, `lambda` is negative, or the solution is not unique.
 pub fn ridge(x: &DMatrix<f64>, y: &DVector<f64>, lambda: f64) -> Result<DVector<f64>> {
     check_input(x, y, lambda, x)?;
-    Ok(inverse(x, lambda)? * x.tr_mul(y))
+    finite(inverse(x, lambda)? * x.tr_mul(y))
+}
+
+/// Refuses results of numbers that are too large.
+fn finite(values: DVector<f64>) -> Result<DVector<f64>> {
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(values);
+    }
+    Err(UnlearningError::NotFinite("training"))
 }
 
 fn inverse(x: &DMatrix<f64>, lambda: f64) -> Result<DMatrix<f64>> {

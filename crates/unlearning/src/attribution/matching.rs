@@ -13,11 +13,13 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand::seq::{SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
-use regimen_tensor::ParamVector;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checkpoint::{Part, PartError, json};
+use regimen_tensor::{ParamVector, Watch};
 use serde::{Deserialize, Serialize};
 
 use super::Datamodel;
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, check, count, mismatch};
 use crate::gradients::{finite_model, finite_step, gradients, own, widen};
 
 /// What a model trained without the forget set would output: `t(x) = f_0(x) - multiplier * sum_{i in F} beta_{x,.,i}`.
@@ -96,7 +98,7 @@ impl MatchingLoss {
 /// | `learning_rate` | 5e-4 | above 0; Adam's, in the first epoch |
 /// | `rate_decay` | 0.95 | above 0, at most 1: factor of the rate after each epoch |
 /// | `batch_size` | 512 | 1 or more |
-/// | `forget_multiplier` | 1 | 1 or more: how often a forget point occurs in an epoch |
+/// | `forget_multiplier` | 1 | 1 or more, at most 2^28 over the number of forget points: how often a forget point occurs in an epoch |
 /// | `retain_multiplier` | 3 | 0 or more: retain points per forget point |
 /// | `loss` | squared error | see [`MatchingLoss`] |
 /// | `pull` | 0 | 0 or more: weight decay towards the original's weights |
@@ -143,31 +145,37 @@ impl MatchingConfig {
     /// # Errors
     /// If a parameter is out of its range or the forget set is empty.
     pub fn init(&self, forget: &[usize], retain: &[usize]) -> Result<Matching> {
-        check("epochs", self.epochs as f64, self.epochs > 0, "1 or more")?;
-        let rate = self.learning_rate;
-        check("learning_rate", rate, rate > 0.0, "above 0")?;
-        let decay = self.rate_decay;
-        check(
-            "rate_decay",
-            decay,
-            decay > 0.0 && decay <= 1.0,
-            "above 0, at most 1",
-        )?;
-        let batch = self.batch_size;
-        check("batch_size", batch as f64, batch > 0, "1 or more")?;
-        let times = self.forget_multiplier;
-        check("forget_multiplier", times as f64, times > 0, "1 or more")?;
-        check("pull", self.pull, self.pull >= 0.0, "0 or more")?;
+        self.check()?;
         if forget.is_empty() {
             return Err(UnlearningError::Empty("forget"));
         }
-        let count = (self.retain_multiplier * forget.len()).min(retain.len());
+        let times = self.forget_multiplier;
+        let allowed =
+            "so many that there are at most 2^28 forget points with all their occurrences";
+        let good = times.saturating_mul(forget.len()) <= 1 << 28;
+        count("forget_multiplier", times, good, allowed)?;
+        let count = self.retain_multiplier.saturating_mul(forget.len());
+        let count = count.min(retain.len());
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let drawn = index::sample(&mut rng, retain.len(), count);
         let mut points = forget.repeat(times);
         points.extend(drawn.into_iter().map(|place| retain[place]));
         let config = self.clone();
-        Ok(Matching { config, points })
+        Matching { config, points }.checked()
+    }
+
+    fn check(&self) -> Result<()> {
+        count("epochs", self.epochs, self.epochs > 0, "1 or more")?;
+        let rate = self.learning_rate;
+        check("learning_rate", rate, rate > 0.0, "above 0")?;
+        let decay = self.rate_decay;
+        let good = decay > 0.0 && decay <= 1.0;
+        check("rate_decay", decay, good, "above 0, at most 1")?;
+        let batch = self.batch_size;
+        count("batch_size", batch, batch > 0, "1 or more")?;
+        let times = self.forget_multiplier;
+        count("forget_multiplier", times, times > 0, "1 or more")?;
+        check("pull", self.pull, self.pull >= 0.0, "0 or more")
     }
 }
 
@@ -196,9 +204,44 @@ impl MatchingConfig {
 /// # Ok::<(), regimen_unlearning::UnlearningError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Matching {
     config: MatchingConfig,
     points: Vec<usize>,
+}
+
+regimen_tensor::checked_serde!(Matching);
+
+impl Checked for Matching {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        if self.points.is_empty() {
+            return Err(UnlearningError::Empty("forget"));
+        }
+        self.config.check()
+    }
+}
+
+/// The configuration and the fine-tuning set, as JSON; those of another configuration are refused.
+impl Part for Matching {
+    fn kind(&self) -> String {
+        "matching 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let saved: Self = json::load(bytes)?;
+        if saved.config != self.config {
+            let (expected, found) = (self.config.to_string(), saved.config.to_string());
+            return Err(mismatch("configuration", expected, found).into());
+        }
+        *self = saved;
+        Ok(())
+    }
 }
 
 impl Matching {
@@ -227,11 +270,31 @@ impl Matching {
         &self,
         original: &M,
         targets: Tensor<2>,
-        mut logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
+        logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
     ) -> Result<M> {
+        self.forget_watched(original, targets, logits, &Watch::default())
+    }
+
+    /// [`forget`](Self::forget), watched: `"matching"` reports optimizer steps. Where it is stopped, the model after the last one.
+    ///
+    /// # Errors
+    /// As [`forget`](Self::forget).
+    pub fn forget_watched<M: Module>(
+        &self,
+        original: &M,
+        targets: Tensor<2>,
+        mut logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
+        watch: &Watch,
+    ) -> Result<M> {
+        let (epochs, points) = (self.config.epochs, self.points.len());
+        let _span = tracing::info_span!("matching", epochs, points).entered();
         let (mut model, mut optim) = (own(original), self.optimizer());
-        for epoch in 0..self.config.epochs {
-            model = self.epoch(epoch, model, original, &mut optim, &targets, &mut logits)?;
+        for epoch in 0..epochs {
+            let from = (original, &targets);
+            model = self.steps(epoch, model, &mut optim, from, &mut logits, watch)?;
+            if watch.is_stopped() {
+                break;
+            }
         }
         Ok(model)
     }
@@ -250,16 +313,35 @@ impl Matching {
         targets: &Tensor<2>,
         mut logits: impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
     ) -> Result<M> {
+        let (from, watch) = ((original, targets), Watch::default());
+        self.steps(epoch, model, optim, from, &mut logits, &watch)
+    }
+
+    /// The steps of an epoch, up to a stop.
+    fn steps<M: Module>(
+        &self,
+        epoch: usize,
+        model: M,
+        optim: &mut ModuleOptimizer,
+        (original, targets): (&M, &Tensor<2>),
+        logits: &mut impl FnMut(&M, Tensor<1, Int>) -> Tensor<2>,
+        watch: &Watch,
+    ) -> Result<M> {
         let mut model = own(&model);
         let rows = targets.dims()[0];
         let last = self.points.iter().copied().max().unwrap_or(0);
-        check("point", last as f64, last < rows, "a row of the targets")?;
+        count("point", last, last < rows, "a row of the targets")?;
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
-        rng.set_stream(epoch as u64 + 1);
+        rng.set_stream((epoch as u64).wrapping_add(1));
         let mut order = self.points.clone();
         order.shuffle(&mut rng);
-        let rate = self.config.learning_rate * self.config.rate_decay.powi(epoch as i32);
-        for batch in order.chunks(self.config.batch_size) {
+        let turn = i32::try_from(epoch).unwrap_or(i32::MAX);
+        let rate = self.config.learning_rate * self.config.rate_decay.powi(turn);
+        let batches = order.len().div_ceil(self.config.batch_size);
+        let total = self.config.epochs.max(epoch.saturating_add(1));
+        let total = total.saturating_mul(batches);
+        let before = epoch.saturating_mul(batches);
+        for (step, batch) in order.chunks(self.config.batch_size).enumerate() {
             let batch: Vec<i64> = batch.iter().map(|point| *point as i64).collect();
             let shape = [batch.len()];
             let batch =
@@ -272,6 +354,9 @@ impl Matching {
             }
             let grads = self.pulled(&model, original, grads)?;
             model = optim.step(rate, model, grads);
+            if !watch.goes_on("matching", before.saturating_add(step + 1), total) {
+                break;
+            }
         }
         if finite_model(&model) {
             return Ok(model);

@@ -1,15 +1,35 @@
 use nalgebra::DMatrix;
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
 use super::Subsets;
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, count};
 
 /// What the models of a [`Subsets`] design output on evaluation points, `[subsets, points, classes]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Outputs {
     values: Vec<f32>,
     points: usize,
     classes: usize,
+}
+
+regimen_tensor::checked_serde!(Outputs);
+
+impl Checked for Outputs {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        let wanted = width(self.points, self.classes)?;
+        let length = self.values.len();
+        count("rows", length / wanted, length > 0, "1 or more")?;
+        let whole = length.is_multiple_of(wanted);
+        count("values", length, whole, "rows of points * classes")?;
+        if self.values.iter().any(|value| !value.is_finite()) {
+            return Err(UnlearningError::NotFinite("output"));
+        }
+        Ok(())
+    }
 }
 
 impl Outputs {
@@ -18,27 +38,18 @@ impl Outputs {
     /// # Errors
     /// If there is none, a row has another length, or a value is not finite.
     pub fn new(rows: Vec<Vec<f32>>, points: usize, classes: usize) -> Result<Self> {
-        let wanted = points * classes;
-        check("points * classes", wanted as f64, wanted > 0, "1 or more")?;
-        check("rows", 0.0, !rows.is_empty(), "1 or more")?;
+        let wanted = width(points, classes)?;
         for row in &rows {
             let length = row.len();
-            check(
-                "row",
-                length as f64,
-                length == wanted,
-                "points * classes long",
-            )?;
-            if row.iter().any(|value| !value.is_finite()) {
-                return Err(UnlearningError::NotFinite("output"));
-            }
+            count("row", length, length == wanted, "points * classes long")?;
         }
         let values = rows.concat();
-        Ok(Self {
+        let outputs = Self {
             values,
             points,
             classes,
-        })
+        };
+        outputs.checked()
     }
 
     /// The number of subsets.
@@ -68,8 +79,7 @@ impl Outputs {
     /// The outputs of one subset's model, `[points * classes]`; none if there is no such subset.
     #[must_use]
     pub fn row(&self, subset: usize) -> &[f32] {
-        let start = subset * self.width();
-        self.values.get(start..start + self.width()).unwrap_or(&[])
+        self.values.chunks(self.width()).nth(subset).unwrap_or(&[])
     }
 
     /// The first `count` subsets' outputs, and the others'.
@@ -78,12 +88,8 @@ impl Outputs {
     /// If either part would be empty.
     pub fn split_at(&self, count: usize) -> Result<(Self, Self)> {
         let good = count > 0 && count < self.len();
-        check(
-            "count",
-            count as f64,
-            good,
-            "above 0 and below the number of subsets",
-        )?;
+        let allowed = "above 0 and below the number of subsets";
+        crate::error::count("count", count, good, allowed)?;
         let (first, rest) = self.values.split_at(count * self.width());
         let part = |values: &[f32]| Self {
             values: values.to_vec(),
@@ -105,8 +111,16 @@ impl Outputs {
     }
 }
 
+/// `points * classes`, 1 or more.
+pub(super) fn width(points: usize, classes: usize) -> Result<usize> {
+    let width = points.checked_mul(classes).unwrap_or(0);
+    let allowed = "1 or more points of 1 or more classes, no more than memory can hold";
+    count("points * classes", width, width > 0, allowed)?;
+    Ok(width)
+}
+
 /// That there are outputs for each subset.
 pub(super) fn same_length(subsets: &Subsets, outputs: &Outputs) -> Result<()> {
     let (found, good) = (outputs.len(), outputs.len() == subsets.len());
-    check("outputs", found as f64, good, "one row for each subset")
+    count("outputs", found, good, "one row for each subset")
 }

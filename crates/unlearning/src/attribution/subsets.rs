@@ -8,15 +8,16 @@ use burn::config::Config;
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, check};
+use crate::error::{Result, UnlearningError, check, count};
 
 /// How training subsets are drawn.
 ///
 /// | field | default | range |
 /// |---|---|---|
-/// | `subsets` | required | 1 or more |
+/// | `subsets` | required | 1 or more, and `subsets * (members + 8)` at most 2^28: 2 GiB |
 /// | `fraction` | 0.5 | between 0 and 1, both excluded; a subset holds neither nothing nor all |
 /// | `seed` | 0 | any |
 #[derive(Config, Debug, PartialEq)]
@@ -31,6 +32,9 @@ pub struct SubsetsConfig {
     pub seed: u64,
 }
 
+/// Words of 8 bytes that all subsets may take.
+const MOST: usize = 1 << 28;
+
 impl SubsetsConfig {
     /// Draws the subsets of `points` training points, each of `round(fraction * points)`.
     ///
@@ -38,18 +42,19 @@ impl SubsetsConfig {
     /// later keeps those that are there.
     ///
     /// # Errors
-    /// If there is no subset, or a subset would hold nothing or everything.
+    /// If there is no subset, a subset would hold nothing or everything, or all of them would take more than 2 GiB: draw such designs in parts,
+    /// with a seed each, and join them by [`Subsets::from_members`].
     pub fn init(&self, points: usize) -> Result<Subsets> {
         let size = (self.fraction * points as f64).round();
-        check(
-            "subsets",
-            self.subsets as f64,
-            self.subsets > 0,
-            "1 or more",
-        )?;
+        count("subsets", self.subsets, self.subsets > 0, "1 or more")?;
         let proper = size >= 1.0 && size < points as f64;
         let allowed = "such that a subset holds neither nothing nor all";
         check("fraction", self.fraction, proper, allowed)?;
+        let words = self
+            .subsets
+            .saturating_mul((size as usize).saturating_add(8));
+        let allowed = "so many that `subsets * (members + 8)` is at most 2^28";
+        count("subsets", self.subsets, words <= MOST, allowed)?;
         let draw = |subset: usize| {
             let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
             rng.set_stream(subset as u64);
@@ -72,9 +77,29 @@ impl SubsetsConfig {
 /// # Ok::<(), regimen_unlearning::UnlearningError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Subsets {
     points: usize,
     members: Vec<Vec<usize>>,
+}
+
+regimen_tensor::checked_serde!(Subsets);
+
+impl Checked for Subsets {
+    type Error = UnlearningError;
+
+    /// As [`from_members`](Self::from_members); members ascend.
+    fn check(&self) -> Result<()> {
+        count("subsets", 0, !self.members.is_empty(), "1 or more")?;
+        for subset in &self.members {
+            let last = subset.last().copied().unwrap_or(0);
+            let wrong = subset.windows(2).find(|pair| pair[0] >= pair[1]);
+            let good = wrong.is_none() && (subset.is_empty() || last < self.points);
+            let wrong = wrong.map_or(last, |pair| pair[0]);
+            count("member", wrong, good, "below `points`, and only once")?;
+        }
+        Ok(())
+    }
 }
 
 impl Subsets {
@@ -83,21 +108,8 @@ impl Subsets {
     /// # Errors
     /// If there is none, or one names a point twice or one that is not there.
     pub fn from_members(points: usize, mut members: Vec<Vec<usize>>) -> Result<Self> {
-        check("subsets", 0.0, !members.is_empty(), "1 or more")?;
-        for subset in &mut members {
-            subset.sort_unstable();
-            let last = subset.last().copied().unwrap_or(0);
-            let twice = subset.windows(2).find(|pair| pair[0] == pair[1]);
-            let good = twice.is_none() && (subset.is_empty() || last < points);
-            let wrong = twice.map_or(last, |pair| pair[0]);
-            check(
-                "member",
-                wrong as f64,
-                good,
-                "below `points`, and only once",
-            )?;
-        }
-        Ok(Self { points, members })
+        members.iter_mut().for_each(|subset| subset.sort_unstable());
+        Self { points, members }.checked()
     }
 
     /// The number of subsets.

@@ -7,13 +7,16 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{FloatDType, Int, Tensor};
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use regimen_tensor::linalg::{DMatrix, inverse_spd};
-use regimen_tensor::{Drawn, ParamVector, Projection, TensorError};
+use regimen_tensor::{Drawn, ParamVector, Projection, TensorError, Watch};
 use serde::{Deserialize, Serialize};
 
 use super::{Datamodel, margins};
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, all_finite, check, count, memory, mismatch};
 use crate::gradients::{gradients, measured};
+use crate::watched::watched;
 
 /// What of a model's output is attributed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +33,7 @@ pub enum Attributed {
 ///
 /// | field | default | range |
 /// |---|---|---|
-/// | `dimensions` | 2048 | 1 or more; with `lambda` 0 at most the number of training points |
+/// | `dimensions` | 2048 | 1 to 32,768; with `lambda` 0 at most the number of training points |
 /// | `lambda` | 0 | 0 or more, against the scale of `Phi' Phi` |
 /// | `attributed` | margin | see [`Attributed`] |
 /// | `seed` | 0 | any; of the projection |
@@ -56,17 +59,22 @@ impl TrakConfig {
     /// # Errors
     /// If one is out of its range.
     pub fn init(&self) -> Result<Trak> {
-        let dimensions = self.dimensions;
-        check("dimensions", dimensions as f64, dimensions > 0, "1 or more")?;
-        check("lambda", self.lambda, self.lambda >= 0.0, "0 or more")?;
-        Ok(Trak {
+        let trak = Trak {
             config: self.clone(),
             kernel: Vec::new(),
             errors: Vec::new(),
             points: 0,
             classes: 0,
             checkpoints: 0,
-        })
+        };
+        trak.checked()
+    }
+
+    fn check(&self) -> Result<()> {
+        let dimensions = self.dimensions;
+        let good = (1..=1 << 15).contains(&dimensions);
+        count("dimensions", dimensions, good, "1 to 32,768")?;
+        check("lambda", self.lambda, self.lambda >= 0.0, "0 or more")
     }
 }
 
@@ -101,6 +109,7 @@ impl TrakConfig {
 /// # Ok::<(), regimen_unlearning::UnlearningError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Trak {
     config: TrakConfig,
     /// Sum over checkpoints of `Phi (Phi' Phi + lambda I)^-1 phi(x)`, `[outputs, n_train]` column-major.
@@ -110,6 +119,51 @@ pub struct Trak {
     points: usize,
     classes: usize,
     checkpoints: usize,
+}
+
+regimen_tensor::checked_serde!(Trak);
+
+impl Checked for Trak {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        self.config.check()?;
+        let (outputs, train) = (self.points.checked_mul(self.classes), self.errors.len());
+        let values = outputs.and_then(|outputs| outputs.checked_mul(train));
+        let (found, allowed) = (self.kernel.len(), "points * classes * errors long");
+        count("kernel", found, values == Some(found), allowed)?;
+        let (done, allowed) = (
+            self.checkpoints,
+            "0 where nothing was added, else 1 or more",
+        );
+        count("checkpoints", done, (done == 0) == (found == 0), allowed)?;
+        let empty = [self.points, self.classes, train].map(|length| length == 0);
+        let allowed = "0 where `classes` and `errors` are empty, else 1 or more";
+        count("points", self.points, empty == [found == 0; 3], allowed)?;
+        all_finite("kernel", &self.kernel)?;
+        all_finite("errors", &self.errors)
+    }
+}
+
+/// The sums over checkpoints, as JSON; those of another configuration are refused.
+impl Part for Trak {
+    fn kind(&self) -> String {
+        "trak 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let saved: Self = json::load(bytes)?;
+        if saved.config != self.config {
+            let (expected, found) = (self.config.to_string(), saved.config.to_string());
+            return Err(mismatch("configuration", expected, found).into());
+        }
+        *self = saved;
+        Ok(())
+    }
 }
 
 /// Scalars of stacked gradients that are held at once.
@@ -140,27 +194,62 @@ impl Trak {
         model: &M,
         train: impl IntoIterator<Item = (I, usize)>,
         eval: impl IntoIterator<Item = (I, usize)>,
-        mut logits: impl FnMut(&M, I) -> Tensor<2>,
+        logits: impl FnMut(&M, I) -> Tensor<2>,
     ) -> Result<()> {
+        self.add_watched(model, train, eval, logits, &Watch::default())?;
+        Ok(())
+    }
+
+    /// [`add`](Self::add), watched: `"trak training"` and `"trak evaluation"` report examples. Where it is stopped before it is done,
+    /// nothing is added, and the result is false.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_watched<M: Module, I: Clone>(
+        &mut self,
+        model: &M,
+        train: impl IntoIterator<Item = (I, usize)>,
+        eval: impl IntoIterator<Item = (I, usize)>,
+        mut logits: impl FnMut(&M, I) -> Tensor<2>,
+        watch: &Watch,
+    ) -> Result<bool> {
         let model = &measured(model);
         let space = ParamVector::of(model);
         let (room, drawn) = ((SCALARS / space.len().max(1)).max(1), self.drawn(&space)?);
         let of = (model, &drawn, room);
         let mut found = Vec::new();
         let mut margin = |model: &M, (input, label): (I, usize)| {
-            let margin = margin_of(logits(model, input), label);
+            let margin = margin_of(logits(model, input), label)?;
             found.push(margin.clone().detach());
-            margin
+            Ok(margin)
         };
-        let train_features = self.features(of, "training", train.into_iter(), &mut margin)?;
+        let parameters = space.len();
+        let _span = tracing::info_span!("trak", parameters, dimensions = self.config.dimensions);
+        let _span = _span.entered();
+        let train = watched("trak training", train, watch);
+        let train_features = self.features(of, "training", train, &mut margin)?;
+        if watch.is_stopped() {
+            return Ok(false);
+        }
         let errors = margin_errors(found)?;
-        let (eval_features, points, classes) = self.eval(of, eval.into_iter(), logits)?;
+        let eval = watched("trak evaluation", eval, watch);
+        let (eval_features, points, classes) = self.eval(of, eval, logits)?;
+        if watch.is_stopped() {
+            return Ok(false);
+        }
 
         let dimensions = self.config.dimensions;
+        let rows = train_features.nrows();
+        let few = self.config.lambda == 0.0 && dimensions > rows;
+        let allowed = "at most the number of training points, where `lambda` is 0";
+        count("dimensions", dimensions, !few, allowed)?;
+        memory::<f64>("dimensions", dimensions, &[dimensions, 4 * dimensions])?;
+        memory::<f64>("evaluation points", points, &[3 * points, classes, rows])?;
         let ridge = DMatrix::identity(dimensions, dimensions) * self.config.lambda;
         let inverse = inverse_spd(train_features.tr_mul(&train_features) + ridge)?;
         let kernel = eval_features * inverse * train_features.transpose();
-        self.accumulate(kernel.as_slice(), &errors, points, classes)
+        self.accumulate(kernel.as_slice(), &errors, points, classes)?;
+        Ok(true)
     }
 
     /// The projection for gradients in this space: longer ones are folded first.
@@ -181,20 +270,18 @@ impl Trak {
         points: usize,
         classes: usize,
     ) -> Result<()> {
+        all_finite("kernel", kernel)?;
+        all_finite("errors", errors)?;
         if self.checkpoints == 0 {
             (self.points, self.classes) = (points, classes);
             (self.kernel, self.errors) = (vec![0.0; kernel.len()], vec![0.0; errors.len()]);
         }
         let allowed = "as many as at the first checkpoint";
         let count = errors.len();
-        check(
-            "training points",
-            count as f64,
-            count == self.errors.len(),
-            allowed,
-        )?;
+        let good = count == self.errors.len();
+        crate::error::count("training points", count, good, allowed)?;
         let good = (points, classes) == (self.points, self.classes);
-        check("evaluation points", points as f64, good, allowed)?;
+        crate::error::count("evaluation points", points, good, allowed)?;
         let add = |sum: &mut [f64], values: &[f64]| {
             sum.iter_mut()
                 .zip(values)
@@ -202,7 +289,7 @@ impl Trak {
         };
         add(&mut self.kernel, kernel);
         add(&mut self.errors, errors);
-        self.checkpoints += 1;
+        self.checkpoints = self.checkpoints.saturating_add(1);
         Ok(())
     }
 
@@ -225,7 +312,7 @@ impl Trak {
         let outputs =
             eval.flat_map(|(input, _)| (0..classes).map(move |class| (input.clone(), class)));
         let logit = |model: &M, (input, class): (I, usize)| {
-            logits(model, input).narrow(1, class, 1).reshape([1])
+            Ok(logits(model, input).narrow(1, class, 1).reshape([1]))
         };
         let features = self.features(of, "evaluation", outputs, logit)?;
         let points = features.nrows() / classes;
@@ -239,13 +326,13 @@ impl Trak {
         (model, drawn, room): (&M, &Drawn, usize),
         set: &'static str,
         mut examples: impl Iterator<Item = E>,
-        mut output: impl FnMut(&M, E) -> Tensor<1>,
+        mut output: impl FnMut(&M, E) -> Result<Tensor<1>>,
     ) -> Result<DMatrix<f64>> {
         let (mut done, mut scale) = (Vec::new(), 0.0);
         loop {
             let mut waiting = Vec::new();
             for example in examples.by_ref().take(room) {
-                let grads = gradients(&output(model, example), model)?;
+                let grads = gradients(&output(model, example)?, model)?;
                 let gradient = ParamVector::gradients(model, &grads);
                 scale = (gradient.len() as f64).sqrt().recip();
                 waiting.push(flat(&gradient));
@@ -305,9 +392,11 @@ fn flat(vector: &ParamVector) -> Tensor<1> {
 }
 
 /// The margin `[1]` of one example.
-fn margin_of(logits: Tensor<2>, label: usize) -> Tensor<1> {
+fn margin_of(logits: Tensor<2>, label: usize) -> Result<Tensor<1>> {
+    let good = label < logits.dims()[1];
+    count("label", label, good, "one of the classes")?;
     let label = Tensor::<1, Int>::from_data([label as i64], &logits.device());
-    margins(logits, label)
+    Ok(margins(logits, label))
 }
 
 /// `1 - p` of margins `log(p / (1 - p))`.
@@ -377,7 +466,8 @@ mod tests {
         let x = DMatrix::from_fn(6, 3, |row, column| f64::from(INPUTS[row][column]));
         let hat = &x * (x.tr_mul(&x)).try_inverse().unwrap() * x.transpose();
         for (i, (input, label)) in examples(&device).into_iter().enumerate() {
-            let margin = margin_of(model.forward(input), label).into_scalar::<f32>();
+            let margin = margin_of(model.forward(input), label).unwrap();
+            let margin = margin.into_scalar::<f32>();
             let error = 1.0 / (1.0 + f64::from(margin).exp());
             for eval in 0..2 {
                 let sign = if i % 2 == eval % 2 { 1.0 } else { -1.0 };

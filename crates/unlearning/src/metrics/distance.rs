@@ -1,14 +1,16 @@
 use burn::module::Module;
 use regimen_tensor::ParamVector;
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
 use crate::Predictions;
-use crate::error::{Result, mismatch, same};
+use crate::error::{Result, UnlearningError, check, mismatch, same};
 
 /// How far two models' predictions lie apart: lower is better, 0 is perfect, and the retrained reference scores 0 against itself.
 ///
 /// Means over examples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct OutputDistance {
     /// `KL(reference || model)`, nats: lower is better, 0 is perfect, the retrained reference scores 0.
     pub kl: f64,
@@ -16,12 +18,25 @@ pub struct OutputDistance {
     pub l2: f64,
 }
 
+regimen_tensor::checked_serde!(OutputDistance);
+
+impl Checked for OutputDistance {
+    type Error = UnlearningError;
+
+    /// `kl` is 0 or more, and `l2` at most the root of 2, up to rounding.
+    fn check(&self) -> Result<()> {
+        check("kl", self.kl, self.kl >= -1e-2, "0 or more")?;
+        let good = (0.0..=1.42).contains(&self.l2);
+        check("l2", self.l2, good, "0 to the root of 2")
+    }
+}
+
 /// Lower is better, 0 is perfect, and the retrained reference scores 0 against itself; one of another seed is the floor.
 ///
 /// Compares predictions on the same examples in the same order.
 ///
 /// # Errors
-/// If the numbers of examples or classes differ.
+/// If the numbers of examples or classes differ, or a row is far from a distribution.
 pub fn output_distance(model: &Predictions, reference: &Predictions) -> Result<OutputDistance> {
     same("number of examples", reference.len(), model.len())?;
     let (mut kl, mut l2) = (0.0, 0.0);
@@ -39,7 +54,7 @@ pub fn output_distance(model: &Predictions, reference: &Predictions) -> Result<O
     }
     let count = model.len() as f64;
     let (kl, l2) = (kl / count, l2 / count);
-    Ok(OutputDistance { kl, l2 })
+    OutputDistance { kl, l2 }.checked()
 }
 
 /// Lower is better, 0 is perfect, and the retrained reference scores 0 against itself; one of another seed is far away
@@ -48,7 +63,7 @@ pub fn output_distance(model: &Predictions, reference: &Predictions) -> Result<O
 /// `||theta - theta_reference|| / ||theta_reference||`, parameters matched by path.
 ///
 /// # Errors
-/// If a path is missing or has another shape.
+/// If a path is missing or has another shape, or a weight is not finite.
 pub fn weight_distance<M: Module>(model: &M, reference: &M) -> Result<f64> {
     let (model, reference) = (ParamVector::of(model), ParamVector::of(reference));
     same(
@@ -70,7 +85,10 @@ pub fn weight_distance<M: Module>(model: &M, reference: &M) -> Result<f64> {
             norm += f64::from(*b).powi(2);
         }
     }
-    Ok(gap.sqrt() / norm.sqrt().max(f64::MIN_POSITIVE))
+    if !(gap + norm).is_finite() {
+        return Err(UnlearningError::NotFinite("weight"));
+    }
+    Ok((gap.sqrt() / norm.sqrt().max(f64::MIN_POSITIVE)).min(f64::MAX))
 }
 
 #[cfg(test)]

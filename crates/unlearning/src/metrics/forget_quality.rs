@@ -4,17 +4,30 @@
 //!
 //! Source: TOFU, arXiv 2401.06121, section 2.2.2; the exact tail is Hodges's, Arkiv för Matematik 3, 1958.
 
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, UnlearningError};
+use crate::error::{Result, UnlearningError, share};
 
 /// What [`forget_quality`] found: a higher `p_value` is better, 1 is perfect, the retrained reference scores 1 against itself.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ForgetQuality {
     /// Largest distance of the distribution functions: lower is better, 0 is perfect, the retrained reference scores 0.
     pub statistic: f64,
     /// Higher is better, 1 is perfect, the retrained reference scores 1 against itself; above 0.05 the paper calls it forgotten.
     pub p_value: f64,
+}
+
+regimen_tensor::checked_serde!(ForgetQuality);
+
+impl Checked for ForgetQuality {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        share("statistic", self.statistic)?;
+        share("p_value", self.p_value)
+    }
 }
 
 /// A higher p-value is better, 1 is perfect, and the retrained reference scores 1 against itself.

@@ -5,16 +5,17 @@
 //! Source: Georgiev, Rinberg, Park, Garg, Ilyas, Madry and Neel, "Attribute-to-Delete", ICLR 2025, arXiv 2410.23232.
 
 use burn::config::Config;
+use regimen_tensor::checked::Checked;
 use regimen_tensor::stats;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, all_finite, check, count};
 
 /// How KLoM compares margins.
 ///
 /// | field | default | range |
 /// |---|---|---|
-/// | `bins` | 20 | 1 or more |
+/// | `bins` | 20 | 1 to 1,048,576 |
 /// | `clip` | 100 | above 0: margins are clipped to `-clip..=clip` |
 /// | `floor` | 1e-5 | above 0, at most 1: the least probability of a bin under the oracles |
 #[derive(Config, Debug, PartialEq)]
@@ -36,7 +37,8 @@ impl KlomConfig {
     /// # Errors
     /// If one is out of its range.
     pub fn init(&self) -> Result<Klom> {
-        check("bins", self.bins as f64, self.bins > 0, "1 or more")?;
+        let good = (1..=1 << 20).contains(&self.bins);
+        count("bins", self.bins, good, "1 to 1,048,576")?;
         check("clip", self.clip, self.clip > 0.0, "above 0")?;
         let good = self.floor > 0.0 && self.floor <= 1.0;
         check("floor", self.floor, good, "above 0, at most 1")?;
@@ -69,6 +71,7 @@ pub struct Klom {
 /// KLoM over points: lower is better, 0 is perfect, and re-trained models score the floor that
 /// [`Klom::points`] gives for two sets of oracles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct KlomSummary {
     /// One value a point, in nats: lower is better, 0 is perfect, re-trained models score the floor.
     pub points: Vec<f64>,
@@ -76,6 +79,25 @@ pub struct KlomSummary {
     pub mean: f64,
     /// Their 95th percentile, interpolated: lower is better, 0 is perfect, re-trained models score the floor.
     pub percentile_95: f64,
+}
+
+regimen_tensor::checked_serde!(KlomSummary);
+
+impl Checked for KlomSummary {
+    type Error = UnlearningError;
+
+    /// One value a point or more, all finite, with their mean and percentile (to 1e-9).
+    fn check(&self) -> Result<()> {
+        count("points", 0, !self.points.is_empty(), "1 or more")?;
+        all_finite("points", &self.points)?;
+        let near = |found: f64, value: f64| (found - value).abs() <= 1e-9 * (1.0 + value.abs());
+        let good = near(self.mean, stats::mean(&self.points));
+        check("mean", self.mean, good, "the mean of `points`")?;
+        let found = self.percentile_95;
+        let good = near(found, percentile(&self.points, 0.95));
+        let allowed = "the 95th percentile of `points`";
+        check("percentile_95", found, good, allowed)
+    }
 }
 
 impl Klom {

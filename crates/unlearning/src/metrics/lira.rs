@@ -6,17 +6,30 @@
 //! IEEE S&P 2022, arXiv 2112.03570, algorithm 1 and section V.
 
 use burn::config::Config;
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, UnlearningError, check, same};
+use crate::error::{Result, UnlearningError, all_finite, check, same};
 
 /// Margins ([`Predictions::margins`](crate::Predictions::margins)) of one shadow model on the examples under attack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Shadow {
     /// One margin an example.
     pub margins: Vec<f64>,
     /// Whether the example was in this model's training data.
     pub member: Vec<bool>,
+}
+
+regimen_tensor::checked_serde!(Shadow);
+
+impl Checked for Shadow {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        same("number of flags", self.margins.len(), self.member.len())?;
+        all_finite("margins", &self.margins)
+    }
 }
 
 /// Which likelihoods are compared.
@@ -34,9 +47,23 @@ pub struct LiraConfig {
 /// What the attack found: neither direction is better, the retrained reference's own scores are perfect, and they are those of
 /// a model that never saw the examples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Attack {
     /// One score an example; larger means more likely a member.
     pub scores: Vec<f64>,
+}
+
+regimen_tensor::checked_serde!(Attack);
+
+impl Checked for Attack {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        if self.scores.is_empty() {
+            return Err(UnlearningError::Empty("attack"));
+        }
+        all_finite("scores", &self.scores)
+    }
 }
 
 impl Attack {
@@ -47,11 +74,10 @@ impl Attack {
     /// area under the ROC curve.
     ///
     /// # Errors
-    /// If a set is empty.
+    /// If a set is empty or a score is not finite.
     pub fn auc(forget: &Self, others: &Self) -> Result<f64> {
-        if forget.scores.is_empty() || others.scores.is_empty() {
-            return Err(UnlearningError::Empty("attack"));
-        }
+        forget.check()?;
+        others.check()?;
         let mut sorted = others.scores.clone();
         sorted.sort_by(f64::total_cmp);
         let wins = forget.scores.iter().map(|score| {
@@ -68,12 +94,11 @@ impl Attack {
     /// The share of `forget` examples above the threshold that at most a share `rate` of `others` exceeds.
     ///
     /// # Errors
-    /// If a set is empty or `rate` is not in `0..1`.
+    /// If a set is empty, a score is not finite, or `rate` is not in `0..1`.
     pub fn true_positive_rate(forget: &Self, others: &Self, rate: f64) -> Result<f64> {
         check("rate", rate, (0.0..1.0).contains(&rate), "0 to below 1")?;
-        if forget.scores.is_empty() || others.scores.is_empty() {
-            return Err(UnlearningError::Empty("attack"));
-        }
+        forget.check()?;
+        others.check()?;
         let mut sorted = others.scores.clone();
         sorted.sort_by(|a, b| b.total_cmp(a));
         let threshold = sorted[(rate * sorted.len() as f64) as usize];
@@ -86,7 +111,7 @@ impl LiraConfig {
     /// Scores the margins of the model under attack.
     ///
     /// # Errors
-    /// If the shadow models are of other examples, a margin is not finite, or an example lacks two shadow models of a
+    /// If there is no example, the shadow models are of other examples, a margin or score is not finite, or an example lacks two shadow models of a
     /// kind that is needed.
     ///
     /// ```
@@ -99,19 +124,10 @@ impl LiraConfig {
     /// # Ok::<(), regimen_unlearning::UnlearningError>(())
     /// ```
     pub fn attack(&self, margins: &[f64], shadows: &[Shadow]) -> Result<Attack> {
+        all_finite("margins", margins)?;
         for shadow in shadows {
             same("number of margins", margins.len(), shadow.margins.len())?;
-            same("number of flags", margins.len(), shadow.member.len())?;
-        }
-        let own = [margins];
-        let values = shadows.iter().map(|shadow| shadow.margins.as_slice());
-        if own
-            .into_iter()
-            .chain(values)
-            .flatten()
-            .any(|x| !x.is_finite())
-        {
-            return Err(UnlearningError::NotFinite("attack"));
+            shadow.check()?;
         }
         let out = self.fit(margins.len(), shadows, false)?;
         let inside = self.online.then(|| self.fit(margins.len(), shadows, true));
@@ -119,7 +135,7 @@ impl LiraConfig {
             None => offline(margins, &out),
             Some(inside) => online(margins, &inside, &out),
         };
-        Ok(Attack { scores })
+        Attack { scores }.checked()
     }
 
     /// Mean and variance of each example over the shadow models with, or without, it.

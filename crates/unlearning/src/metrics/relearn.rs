@@ -1,11 +1,13 @@
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::optim::SgdConfig;
+use regimen_tensor::Watch;
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
 use crate::Classifier;
 use crate::classifier::mean_loss;
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, check, count};
 use crate::gradients::{finite_step, gradients, own};
 use crate::predictions::accuracy_of;
 
@@ -22,11 +24,28 @@ pub struct RelearnConfig {
 
 /// How long it took: longer is better up to the retrained reference's time, which is perfect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Relearned {
     /// Epochs until the accuracy was back; 0 if it was never lost, `None` if it did not come back in time.
     pub epochs: Option<usize>,
     /// Optimizer steps taken.
     pub steps: usize,
+}
+
+regimen_tensor::checked_serde!(Relearned);
+
+impl Checked for Relearned {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        let good = match self.epochs {
+            None => true,
+            Some(0) => self.steps == 0,
+            Some(epochs) => self.steps >= epochs,
+        };
+        let allowed = "0 where `epochs` is 0, else at least `epochs`";
+        count("steps", self.steps, good, allowed)
+    }
 }
 
 impl RelearnConfig {
@@ -45,15 +64,31 @@ impl RelearnConfig {
         forget: &dyn DataLoader<M::Batch>,
         accuracy: f64,
     ) -> Result<Relearned> {
+        self.run_watched(model, forget, accuracy, &Watch::default())
+    }
+
+    /// [`run`](Self::run), watched: `"relearn"` reports epochs, and a stop is asked for after each batch. Where it is stopped the accuracy
+    /// counts as not back (`epochs` is none), after the steps so far: longer is better, the reference's own time is perfect.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_watched<M: Classifier>(
+        &self,
+        model: &M,
+        forget: &dyn DataLoader<M::Batch>,
+        accuracy: f64,
+        watch: &Watch,
+    ) -> Result<Relearned> {
         let epochs = self.max_epochs;
         check("rate", self.rate, self.rate > 0.0, "above 0")?;
-        check("max_epochs", epochs as f64, epochs > 0, "1 or more")?;
+        count("max_epochs", epochs, epochs > 0, "1 or more")?;
         check(
             "accuracy",
             accuracy,
             (0.0..=1.0).contains(&accuracy),
             "0 to 1",
         )?;
+        let _span = tracing::info_span!("relearn", epochs).entered();
         let (mut model, mut optim) = (own(model), SgdConfig::new().init());
         let mut steps = 0;
         for epoch in 0..=epochs {
@@ -61,7 +96,8 @@ impl RelearnConfig {
                 let epochs = Some(epoch);
                 return Ok(Relearned { epochs, steps });
             }
-            if epoch == epochs {
+            let goes_on = epoch == 0 || watch.goes_on("relearn", epoch, epochs);
+            if epoch == epochs || !goes_on {
                 break;
             }
             for batch in forget.iter() {
@@ -72,6 +108,10 @@ impl RelearnConfig {
                 }
                 model = optim.step(self.rate, model, grads);
                 steps += 1;
+                if watch.is_stopped() {
+                    let epochs = None;
+                    return Ok(Relearned { epochs, steps });
+                }
             }
         }
         let epochs = None;

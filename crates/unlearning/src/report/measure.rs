@@ -2,9 +2,10 @@
 
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
+use regimen_tensor::Watch;
 
 use super::{Attacks, Distances, ForgettingReport, ModelMetrics};
-use crate::error::{Result, check};
+use crate::error::{Result, UnlearningError, share};
 use crate::metrics::{
     Attack, LiraConfig, RelearnConfig, Shadow, attack, output_distance, weight_distance,
 };
@@ -165,19 +166,55 @@ impl ReportConfig {
         models: &Models<'_, M>,
         data: &Evidence<'_, M::Batch>,
     ) -> Result<ForgettingReport> {
+        let report = self.measure_watched(request, method, models, data, &Watch::default())?;
+        report.ok_or(UnlearningError::Empty("report"))
+    }
+
+    /// [`measure`](Self::measure), watched: `"report"` reports models whose predictions were read, and `"relearn"` epochs of relearning.
+    /// Where it is stopped there is no report: half of the metrics are no record.
+    ///
+    /// # Errors
+    /// As [`measure`](Self::measure).
+    pub fn measure_watched<M: Classifier>(
+        &self,
+        request: impl Into<String>,
+        method: impl Into<String>,
+        models: &Models<'_, M>,
+        data: &Evidence<'_, M::Batch>,
+        watch: &Watch,
+    ) -> Result<Option<ForgettingReport>> {
         let tolerance = self.tolerance;
-        check(
-            "tolerance",
-            tolerance,
-            (0.0..=1.0).contains(&tolerance),
-            "0 to 1",
-        )?;
-        let of = |model: &M| Seen::of(model, data);
-        let (before, after) = (of(models.original)?, of(models.unlearned)?);
+        share("tolerance", tolerance)?;
+        let others = [models.retrained, models.untrained];
+        let all = 2 + models.shadows.len() + others.iter().flatten().count();
+        let _span = tracing::info_span!("report", models = all).entered();
+        let mut done = 0;
+        let mut of = |model: &M| -> Result<Option<Seen>> {
+            let seen = Seen::of(model, data)?;
+            done += 1;
+            Ok(watch.goes_on("report", done, all).then_some(seen))
+        };
+        let (Some(before), Some(after)) = (of(models.original)?, of(models.unlearned)?) else {
+            return Ok(None);
+        };
+        let shadows = models.shadows.iter().map(&mut of);
+        let Some(shadows) = shadows.collect::<Result<Option<Vec<Seen>>>>()? else {
+            return Ok(None);
+        };
+        let untrained = models.untrained.map(&mut of).transpose()?.flatten();
+        let reference = models.retrained.map(&mut of).transpose()?.flatten();
+        let lost = [
+            models.untrained.is_some() && untrained.is_none(),
+            models.retrained.is_some() && reference.is_none(),
+        ];
+        if lost.contains(&true) {
+            return Ok(None);
+        }
         let context = References {
             goal: (before.forget.accuracy() - tolerance).max(0.0),
-            shadows: models.shadows.iter().map(of).collect::<Result<_>>()?,
-            untrained: models.untrained.map(of).transpose()?,
+            shadows,
+            untrained,
+            watch,
         };
         let metrics = |model: &M, seen: &Seen| self.metrics(model, seen, data, &context);
         let to_original = weight_distance(models.unlearned, models.original)?;
@@ -192,13 +229,12 @@ impl ReportConfig {
             to_retrained: None,
             klom: None,
         };
-        if let Some(model) = models.retrained {
-            let reference = of(model)?;
+        if let (Some(model), Some(reference)) = (models.retrained, reference) {
             let weights = weight_distance(models.unlearned, model)?;
             report.retrained = Some(metrics(model, &reference)?);
             report.to_retrained = Some(after.distances(&reference, weights)?);
         }
-        Ok(report)
+        Ok((!watch.is_stopped()).then_some(report))
     }
 
     fn metrics<M: Classifier>(
@@ -206,7 +242,7 @@ impl ReportConfig {
         model: &M,
         seen: &Seen,
         data: &Evidence<'_, M::Batch>,
-        references: &References,
+        references: &References<'_>,
     ) -> Result<ModelMetrics> {
         let relearn = RelearnConfig::new()
             .with_rate(self.relearn_rate)
@@ -216,16 +252,17 @@ impl ReportConfig {
             forget_accuracy: seen.forget.accuracy(),
             test_accuracy: seen.test.accuracy(),
             membership: seen.attacks(&references.shadows)?,
-            relearn: relearn.run(model, data.forget, references.goal)?,
+            relearn: relearn.run_watched(model, data.forget, references.goal, references.watch)?,
             zrf: seen.zrf(references.untrained.as_ref())?,
         })
     }
 }
 
 /// What every model is measured against.
-struct References {
+struct References<'a> {
     /// The forget accuracy that counts as back.
     goal: f64,
     shadows: Vec<Seen>,
     untrained: Option<Seen>,
+    watch: &'a Watch,
 }

@@ -5,16 +5,43 @@
 use std::collections::BTreeSet;
 
 use burn::data::dataset::Dataset;
-use serde::{Deserialize, Serialize};
+use regimen_tensor::checked::Checked;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::error::{Result, UnlearningError};
+use crate::error::{Result, UnlearningError, count};
 
 /// A request, resolved to positions in the data set: it can be filed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ForgetRequest {
     /// What was asked, in words.
     pub name: String,
+    #[serde(deserialize_with = "unique")]
     positions: BTreeSet<usize>,
+}
+
+regimen_tensor::checked_serde!(ForgetRequest);
+
+impl Checked for ForgetRequest {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        if self.positions.is_empty() {
+            return Err(UnlearningError::Empty("forget"));
+        }
+        Ok(())
+    }
+}
+
+/// Positions as they are written: each larger than the one before.
+fn unique<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeSet<usize>, D::Error> {
+    let listed = Vec::<usize>::deserialize(from)?;
+    for pair in listed.windows(2) {
+        let allowed = "positions that ascend, each once";
+        let good = pair[0] < pair[1];
+        count("positions", pair[1], good, allowed).map_err(serde::de::Error::custom)?;
+    }
+    Ok(listed.into_iter().collect())
 }
 
 pub(super) type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -28,12 +55,8 @@ impl ForgetRequest {
         name: impl Into<String>,
         positions: impl IntoIterator<Item = usize>,
     ) -> Result<Self> {
-        let positions: BTreeSet<usize> = positions.into_iter().collect();
-        if positions.is_empty() {
-            return Err(UnlearningError::Empty("forget"));
-        }
-        let name = name.into();
-        Ok(Self { name, positions })
+        let (name, positions) = (name.into(), positions.into_iter().collect());
+        Self { name, positions }.checked()
     }
 
     /// All examples of a class.

@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use burn::data::dataset::Dataset;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
 use super::forget_request::Fallible;
 use super::{ForgetRequest, Split};
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, count};
 
 /// All requests against one data set, in their order. What was forgotten once is retained never again.
 ///
@@ -31,9 +33,26 @@ use crate::error::{Result, UnlearningError, check};
 /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Ledger {
     total: usize,
     requests: Vec<ForgetRequest>,
+}
+
+regimen_tensor::checked_serde!(Ledger);
+
+impl Checked for Ledger {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        for request in &self.requests {
+            self.known(request)?;
+        }
+        if !self.requests.is_empty() && self.forgotten().len() >= self.total {
+            return Err(UnlearningError::Empty("retain"));
+        }
+        Ok(())
+    }
 }
 
 impl Ledger {
@@ -49,17 +68,9 @@ impl Ledger {
     /// # Errors
     /// If a position is not in the data, or nothing would stay.
     pub fn add(&mut self, request: ForgetRequest) -> Result<()> {
-        for position in request.positions() {
-            let known = *position < self.total;
-            check(
-                "position",
-                *position as f64,
-                known,
-                "a position of the data set",
-            )?;
-        }
+        self.known(&request)?;
         let all = self.forgotten().union(request.positions()).count();
-        if all == self.total {
+        if all >= self.total {
             return Err(UnlearningError::Empty("retain"));
         }
         self.requests.push(request);
@@ -117,6 +128,13 @@ impl Ledger {
         Ok(Split::from_positions(data, retain, added.collect())?)
     }
 
+    /// Refuses a position that the data set has not.
+    fn known(&self, request: &ForgetRequest) -> Result<()> {
+        let last = request.positions().last().copied().unwrap_or(0);
+        let allowed = "a position of the data set";
+        count("position", last, last < self.total, allowed)
+    }
+
     fn same_length(&self, found: usize) -> Result<()> {
         if found == self.total {
             return Ok(());
@@ -129,12 +147,69 @@ impl Ledger {
     }
 }
 
+/// The ledger as JSON. It is of one data set: a ledger against another number of examples is refused.
+impl Part for Ledger {
+    fn kind(&self) -> String {
+        "ledger 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let saved: Self = json::load(bytes)?;
+        self.same_length(saved.total)?;
+        *self = saved;
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use burn::data::dataset::InMemDataset;
 
     use super::*;
+
+    #[test]
+    fn a_record_with_a_position_that_is_not_in_the_data_is_refused() {
+        let mut ledger = Ledger::new(3);
+        ledger
+            .add(ForgetRequest::examples("ann", [0, 1]).unwrap())
+            .unwrap();
+        let text = serde_json::to_string(&ledger).unwrap();
+        assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);
+        let refused = |from: &str, to: &str| {
+            let text = text.replace(from, to);
+            serde_json::from_str::<Ledger>(&text)
+                .unwrap_err()
+                .to_string()
+        };
+        let unknown = refused("[0,1]", "[0,3]");
+        assert!(unknown.starts_with("`position` is 3: allowed is a position of the data set"));
+        assert!(refused("[0,1]", "[0,1,2]").starts_with("the retain set is empty"));
+        assert!(refused("[0,1]", "[]").starts_with("the forget set is empty"));
+        assert!(refused("[0,1]", "[0,0]").starts_with("`positions` is 0"));
+        assert!(refused(r#""total":3"#, r#""total":2"#).starts_with("the retain set"));
+    }
+
+    #[test]
+    fn a_part_of_another_data_set_changes_nothing() {
+        let mut ledger = Ledger::new(3);
+        ledger
+            .add(ForgetRequest::examples("ann", [0]).unwrap())
+            .unwrap();
+        let saved = ledger.save().unwrap();
+        let mut other = Ledger::new(4);
+        assert!(other.load(&saved).is_err());
+        assert_eq!(other, Ledger::new(4));
+        let mut same = Ledger::new(3);
+        same.load(&saved).unwrap();
+        assert_eq!(same, ledger);
+        assert!(same.load(&saved[1..]).is_err());
+        assert_eq!(same, ledger);
+    }
 
     #[test]
     fn requests_by_example_class_and_owner() {

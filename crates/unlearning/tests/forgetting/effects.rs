@@ -280,7 +280,7 @@ fn a_negated_task_vector_forgets_what_the_task_taught() {
     // Short training leaves something to learn.
     let start = trained_from(&super::untrained(0.0), &points[..60]);
     let tuned = trained_from(&start, &gone);
-    let negated = negate(&start, &tuned, 2.0).unwrap();
+    let negated = negate(&start, &tuned, 2.0).unwrap().model;
     let loss = |model: &Model, points: &[Point]| {
         let losses = Predictions::of(model, &batches(points)).unwrap().losses();
         losses.iter().sum::<f64>() / losses.len() as f64

@@ -267,14 +267,14 @@ fn editing(model: &Normed, data: &Data) -> Vec<(&'static str, Outcome)> {
             "Fisher",
             (|| {
                 let importance = FisherForgetting::importance(model, singles, forward)?;
-                fisher.init()?.forget(model.clone(), &importance, 1)
+                Ok(fisher.init()?.forget(model.clone(), &importance, 1)?.model)
             })(),
         ),
         (
             "task vector",
             (|| {
                 let tuned = by(model, data, FineTune)?;
-                task_vector::negate(model, &tuned, 1.0)
+                Ok(task_vector::negate(model, &tuned, 1.0)?.model)
             })(),
         ),
     ]
@@ -579,7 +579,7 @@ fn noise_of_fisher_forgetting_leaves_variances_positive() {
         .with_alpha(1e-2)
         .init()
         .unwrap();
-    let noisy = method.forget(model.clone(), &fisher, 1).unwrap();
+    let noisy = method.forget(model.clone(), &fisher, 1).unwrap().model;
     assert_eq!(buffers(&noisy), buffers(&model));
     assert!(Predictions::of(&noisy, &data.retain).is_ok());
     // Statistics are no parameters.

@@ -15,7 +15,8 @@ use regimen_unlearning::methods::train::npo::{NpoConfig, SimNpoConfig};
 use regimen_unlearning::methods::train::scrub::{ScrubConfig, rewind};
 use regimen_unlearning::metrics::RelearnConfig;
 use regimen_unlearning::{
-    Classifier, Likelihoods, Method, Predictions, Prepared, UnlearnConfig, token_log_probabilities,
+    Classifier, Likelihoods, Method, Predictions, Prepared, Projected, UnlearnConfig,
+    token_log_probabilities,
 };
 
 const WORDS: usize = 11;
@@ -174,6 +175,157 @@ fn chunks_of_tokens_give_the_same_likelihoods() {
             pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-3),
             "chunk {chunk}"
         );
+    }
+}
+
+/// The same model with its last layer apart.
+#[derive(Module, Debug)]
+struct Apart {
+    inner: Language,
+    #[module(skip)]
+    chunk: usize,
+    #[module(skip)]
+    biased: bool,
+}
+
+impl Classifier for Apart {
+    type Batch = Text;
+
+    fn logits(&self, batch: &Text) -> Tensor<2> {
+        self.projected(batch).unwrap().logits()
+    }
+
+    fn targets(batch: &Text) -> Tensor<1, Int> {
+        Language::targets(batch)
+    }
+
+    fn length(batch: &Text) -> usize {
+        Language::length(batch)
+    }
+
+    fn projected(&self, (tokens, _): &Text) -> Option<Projected> {
+        let bias = self.inner.head.bias.as_ref().map(|bias| bias.val());
+        Some(Projected {
+            hidden: self.inner.table.forward(tokens.clone()),
+            weight: self.inner.head.weight.val(),
+            bias: bias.filter(|_| self.biased),
+            chunk: self.chunk,
+        })
+    }
+}
+
+/// Value and gradient of a loss.
+fn slopes<M: Module>(model: &M, loss: Tensor<1>) -> (f64, Vec<Vec<f32>>) {
+    let grads = GradientsParams::from_grads(loss.backward(), model);
+    let gradient = ParamVector::gradients(model, &grads).to_host().unwrap();
+    (value(loss), gradient)
+}
+
+#[test]
+fn a_last_layer_in_chunks_gives_every_method_the_same_loss_and_gradient() {
+    fn losses<M: Classifier<Batch = Text>>(
+        model: &M,
+        other: &M,
+    ) -> Vec<(&'static str, f64, Vec<Vec<f32>>)> {
+        let mut found = Vec::new();
+        let mut of = |name, method: &mut dyn Method<M>| {
+            for batch in [short(), padded()] {
+                for loss in [method.forget(model, &batch), method.retain(model, &batch)] {
+                    let (value, gradient) = slopes(model, loss);
+                    found.push((name, value, gradient));
+                }
+            }
+        };
+        let npo = NpoConfig::new().with_divergence(0.7);
+        of("NPO", &mut npo.init(other).unwrap());
+        of("SimNPO", &mut SimNpoConfig::new().init().unwrap());
+        of(
+            "ascent",
+            &mut GradientAscentConfig::new(2.4).init().unwrap(),
+        );
+        let difference = GradientDifferenceConfig::new();
+        of("difference", &mut difference.init::<M>().unwrap());
+        of("KL", &mut difference.init_with_original(other).unwrap());
+        of("SCRUB", &mut ScrubConfig::new().init(other).unwrap());
+        of("amnesiac", &mut AmnesiacConfig::new(WORDS).init().unwrap());
+        of("fine-tuning", &mut FineTune);
+        found
+    }
+    let apart = |phase: f32, chunk: usize| Apart {
+        inner: language(phase),
+        chunk,
+        biased: true,
+    };
+    let plain = losses(&language(0.3), &language(0.0));
+    for chunk in [0, 1, 3, 4, 7, 100] {
+        let found = losses(&apart(0.3, chunk), &apart(0.0, chunk));
+        for ((name, value, gradient), (_, expected, slopes)) in found.iter().zip(&plain) {
+            let scale = 1.0 + expected.abs();
+            assert!(
+                (value - expected).abs() < 1e-5 * scale,
+                "{name}, {chunk}: {value} {expected}"
+            );
+            assert_eq!(gradient.len(), slopes.len(), "{name}");
+            for (a, b) in gradient.iter().flatten().zip(slopes.iter().flatten()) {
+                assert!(
+                    (a - b).abs() < 1e-5 * (1.0 + b.abs()),
+                    "{name}, {chunk}: {a} {b}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frozen_last_layer_passes_its_gradient_on_and_a_frozen_model_has_none() {
+    let plain = language(0.3);
+    let mut apart = Apart {
+        inner: plain.clone(),
+        chunk: 3,
+        biased: true,
+    };
+    apart.inner.head = apart.inner.head.freeze();
+    let loss = |model: &Apart| model.projected(&padded()).unwrap();
+    let found = loss(&apart).loss(Apart::targets(&padded()), |found| found.losses().mean());
+    let (value, gradient) = slopes(&apart, found);
+    let expected = plain.likelihoods(&padded()).losses().mean();
+    let (expected, slopes) = slopes(&plain, expected);
+    assert_close(value, expected);
+    assert!(gradient[1..].iter().flatten().all(|slope| *slope == 0.0));
+    for (a, b) in gradient[0].iter().zip(&slopes[0]) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+    let frozen = apart.freeze();
+    let found = loss(&frozen).loss(Apart::targets(&padded()), |found| found.losses().mean());
+    assert!(!found.is_tracked());
+}
+
+/// In half precision the slopes are taken in f32; values lie within the type's own rounding of the plain path's.
+#[test]
+fn a_last_layer_in_chunks_keeps_half_precision() {
+    let half = |tensor: Tensor<2>| tensor.cast(burn::tensor::FloatDType::BF16);
+    let random = |shape: [usize; 2], step: f64| {
+        let count = (shape[0] * shape[1]) as i64;
+        let values = Tensor::<1, Int>::arange(0..count, &device()).float() * step;
+        half(values.sin().reshape(shape)).require_grad()
+    };
+    let (states, weight) = (random([4, 6], 1.7), random([6, WORDS], 2.3));
+    let projected = || Projected {
+        hidden: states.clone().reshape([2, 2, 6]),
+        weight: weight.clone(),
+        bias: None,
+        chunk: 3,
+    };
+    let labels = || Tensor::<1, Int>::from_data([3, 1, -100, 7], &device());
+    let chunked = projected()
+        .loss(labels(), Likelihoods::mean_loss)
+        .backward();
+    let plain = projected().likelihoods(labels()).mean_loss().backward();
+    for tensor in [states, weight] {
+        let found = tensor.grad(&chunked).unwrap();
+        assert_eq!(found.dtype(), tensor.dtype());
+        let gap = (found - tensor.grad(&plain).unwrap()).abs().max();
+        assert!(gap.cast(burn::tensor::FloatDType::F32).into_scalar::<f32>() < 2e-2);
     }
 }
 

@@ -18,7 +18,7 @@ fn the_true_fisher_diagonal_is_that_of_the_released_code() {
 /// What forgetting makes of a model with this seed, with the parameters of the Fisher diagonal.
 fn forgotten(config: &FisherForgettingConfig, net: &Net, fisher: &ParamVector) -> ParamVector {
     let forgetting = config.init().unwrap();
-    ParamVector::of(&forgetting.forget(net.clone(), fisher, 5).unwrap())
+    ParamVector::of(&forgetting.forget(net.clone(), fisher, 5).unwrap().model)
 }
 
 #[test]

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{ModuleOptimizer, SgdConfig};
 use burn::tensor::{Int, Tensor};
+use regimen_tensor::checkpoint::Part;
 use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::testing::Method as Tested;
 use regimen_tensor::testing::{
@@ -276,9 +277,21 @@ impl Tested for Trained {
                     let config = SalUnConfig::new(CLASSES);
                     Ok(config.init(original, data.forget.0.clone())?)
                 },
-                |method: SalUn, original, _| {
+                |method: SalUn, original, data| {
+                    // A mask of no saliency, which the part replaces.
+                    let labels = AmnesiacConfig::new(CLASSES).init()?;
+                    let zero = method.mask().clone().scale(0.0);
+                    let mut restored = SalUn::from_parts(labels, zero, original)?;
+                    let saved = method.save().map_err(|error| error.to_string())?;
+                    restored.load(&saved).map_err(|error| error.to_string())?;
+                    let same = restored.mask().to_host()? == method.mask().to_host()?;
+                    assert!(same && !data.forget.0.is_empty());
                     let labels = filed(method.labels())?;
-                    Ok(SalUn::from_parts(labels, method.mask().clone(), original)?)
+                    Ok(SalUn::from_parts(
+                        labels,
+                        restored.mask().clone(),
+                        original,
+                    )?)
                 },
             ),
             way => resumed(
@@ -422,11 +435,12 @@ impl Edit {
                 let config = FisherForgettingConfig::new()
                     .with_head(head)
                     .with_class(Some(1));
-                config.init()?.forget(original.clone(), &importance, 3)?
+                let edited = config.init()?.forget(original.clone(), &importance, 3)?;
+                edited.model
             }
             Self::TaskVector => {
                 let (tuned, _) = run(case, &mut FineTune, data)?;
-                task_vector::negate(&original, &net(&tuned), 0.5)?
+                task_vector::negate(&original, &net(&tuned), 0.5)?.model
             }
         };
         let moved = ParamVector::of(&edited).sub(&ParamVector::of(&original))?;
@@ -540,6 +554,17 @@ impl Tested for Measured {
     fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
         Some(self.0.measured(case, &Data::of(case).poisoned()))
     }
+}
+
+/// The main methods on the perceptron: what a run on a GPU tries.
+#[test]
+fn smoke() {
+    let mut suite = Suite::smoke();
+    suite.add(&Trained(Way::Npo, "Npo"));
+    suite.add(&Trained(Way::SalUn, "SalUn")).add(&Matched);
+    suite.add(&Edited(Edit::Ssd, "Ssd"));
+    suite.add(&Edited(Edit::TaskVector, "task_vector"));
+    suite.finish().unwrap();
 }
 
 #[test]

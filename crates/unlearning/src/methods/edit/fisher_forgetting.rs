@@ -11,11 +11,13 @@ use burn::tensor::Tensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use regimen_tensor::{ParamVector, TensorError, fisher, independent};
+use regimen_tensor::{ParamVector, TensorError, Watch, fisher, independent};
 
 use super::layers::{Axes, Layers};
+use super::{Change, Edited};
 use crate::error::{Result, UnlearningError, check};
-use crate::gradients::{trainable, widen};
+use crate::gradients::{finite_model, trainable, widen};
+use crate::watched::watched;
 
 /// How much noise Fisher forgetting adds.
 ///
@@ -82,8 +84,23 @@ impl FisherForgetting {
     pub fn importance<M: Module, B: Clone>(
         model: &M,
         retain: impl IntoIterator<Item = B>,
-        mut logits: impl FnMut(&M, B) -> Tensor<2>,
+        logits: impl FnMut(&M, B) -> Tensor<2>,
     ) -> Result<ParamVector> {
+        Self::importance_watched(model, retain, logits, &Watch::default())
+    }
+
+    /// [`importance`](Self::importance), watched: `"fisher"` reports examples. Where it is stopped, the mean over the examples so far.
+    ///
+    /// # Errors
+    /// As [`importance`](Self::importance).
+    pub fn importance_watched<M: Module, B: Clone>(
+        model: &M,
+        retain: impl IntoIterator<Item = B>,
+        mut logits: impl FnMut(&M, B) -> Tensor<2>,
+        watch: &Watch,
+    ) -> Result<ParamVector> {
+        let retain = watched("fisher", retain, watch);
+        let _span = tracing::info_span!("fisher", examples = retain.size_hint().1).entered();
         let model = &trainable(model)?;
         let logits = |model: &M, example| widen(logits(model, example));
         match fisher::true_diagonal(model, retain, logits) {
@@ -102,12 +119,18 @@ impl FisherForgetting {
     /// in the last layer become `N(0, 1e-3)`. The last layer is the last one under `head`: a head of several layers keeps
     /// its others. Noise is drawn on the host from `seed`; sums are taken in f32 at least.
     ///
-    /// Only the parameters that `fisher` holds are touched: filter it ([`ParamVector::filter`]) to leave layers alone.
+    /// Only the parameters that `fisher` holds are touched: filter it ([`ParamVector::filter`]) to leave layers alone. The result says how
+    /// much changed; noise too small to matter is a `tracing` warning.
     ///
     /// # Errors
     /// If the Fisher diagonal is empty or not of this model or holds negative or non-finite values, the model has no `head`, or the
-    /// class is not an output of its last layer.
-    pub fn forget<M: Module>(&self, model: M, fisher: &ParamVector, seed: u64) -> Result<M> {
+    /// class is not an output of its last layer, or the result would not be finite.
+    pub fn forget<M: Module>(
+        &self,
+        model: M,
+        fisher: &ParamVector,
+        seed: u64,
+    ) -> Result<Edited<M>> {
         if fisher.is_empty() {
             return Err(UnlearningError::Empty("retain"));
         }
@@ -142,10 +165,14 @@ impl FisherForgetting {
         }
         let space = weights.widened();
         let (noise, kept) = (space.from_host(noise)?, space.from_host(kept)?);
-        Ok(space
-            .hadamard(&kept)?
-            .add(&noise)?
-            .write_to(independent(&model))?)
+        let noisy = space.clone().hadamard(&kept)?.add(&noise)?;
+        let change = Change::of(&space, &noisy)?;
+        change.warn("Fisher forgetting", "raise `alpha`");
+        let model = noisy.write_to(independent(&model))?;
+        if !finite_model(&model) {
+            return Err(UnlearningError::NotFinite("noisy model"));
+        }
+        Ok(Edited { model, change })
     }
 
     /// The variances before the factor of the last layer and of vectors.
@@ -192,8 +219,9 @@ mod tests {
         let fisher = ParamVector::of(&model).map(|_, v| v.ones_like());
         let method = FisherForgettingConfig::new().init().unwrap();
         let run = |seed| {
-            let model = method.forget(model.clone(), &fisher, seed).unwrap();
-            ParamVector::of(&model).to_host().unwrap()
+            let edited = method.forget(model.clone(), &fisher, seed).unwrap();
+            assert!(!edited.change.is_negligible());
+            ParamVector::of(&edited.model).to_host().unwrap()
         };
         assert_eq!(run(1), run(1));
         assert_ne!(run(1), run(2));
@@ -222,7 +250,7 @@ mod tests {
             .with_head(Some("weight".into()))
             .with_class(Some(1));
         let method = config.init().unwrap();
-        let forgotten = values(&method.forget(model.clone(), &fisher, 3).unwrap());
+        let forgotten = values(&method.forget(model.clone(), &fisher, 3).unwrap().model);
         let spread = |output: usize, center: f32| {
             let own = forgotten[0].iter().skip(output).step_by(3);
             own.map(|value| f64::from(value - center).powi(2))

@@ -6,10 +6,11 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use regimen_tensor::ParamVector;
+use regimen_tensor::{ParamVector, Watch};
 
 use crate::error::Result;
 use crate::gradients::{sum_of_gradients, widen};
+use crate::watched::watched;
 
 /// `E |d ||f(x)||_2^2 / d theta|`: the magnitude of the gradient of the batch's mean squared logit
 /// norm, averaged over batches. `forward` returns logits `[batch, outputs]`.
@@ -22,8 +23,23 @@ use crate::gradients::{sum_of_gradients, widen};
 pub fn importance<M: Module, B>(
     model: &M,
     batches: impl IntoIterator<Item = B>,
-    mut forward: impl FnMut(&M, B) -> Tensor<2>,
+    forward: impl FnMut(&M, B) -> Tensor<2>,
 ) -> Result<ParamVector> {
+    importance_watched(model, batches, forward, &Watch::default())
+}
+
+/// [`importance`], watched: `"importance"` reports batches. Where it is stopped, the mean over the batches so far.
+///
+/// # Errors
+/// As [`importance`].
+pub fn importance_watched<M: Module, B>(
+    model: &M,
+    batches: impl IntoIterator<Item = B>,
+    mut forward: impl FnMut(&M, B) -> Tensor<2>,
+    watch: &Watch,
+) -> Result<ParamVector> {
+    let _span = tracing::info_span!("importance", set = "data, without labels").entered();
+    let batches = watched("importance", batches, watch);
     let loss = |model: &M, batch: B| widen(forward(model, batch)).square().sum_dim(1).mean();
     let (sum, count) = sum_of_gradients("data", model, batches, loss, Tensor::abs)?;
     Ok(sum.scale(1.0 / count as f64))

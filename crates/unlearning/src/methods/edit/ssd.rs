@@ -8,10 +8,12 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use regimen_tensor::{ParamVector, independent};
+use regimen_tensor::{ParamVector, Watch, independent};
 
+use super::Change;
 use crate::error::{Result, UnlearningError, check};
 use crate::gradients::sum_of_gradients;
+use crate::watched::watched;
 
 /// How selective synaptic dampening selects and dampens.
 ///
@@ -23,6 +25,15 @@ use crate::gradients::sum_of_gradients;
 /// With importances of single examples, `I_forget / I_all` can't exceed `|D| / |D_f|`: for one of ten
 /// balanced classes `alpha = 10` selects nothing. Take batches, as the authors do (64 examples), or an
 /// `alpha` of about half of `|D| / |D_f|`. The batch size is thus a parameter of the method.
+///
+/// To choose them, keep both importances and call [`Ssd::dampen`] at several values: an edit takes one pass over the weights.
+///
+/// 1. `alpha` decides how many weights are dampened. Look at [`Dampened::changed_share`]: where it is below half a percent next to nothing
+///    was forgotten ([`Change::is_negligible`]), and `dampen` warns; halve `alpha` until the accuracy on the forget set falls.
+/// 2. `lambda` decides how strongly. At 1 a selected weight is left with as much importance for the forget set as it has for all data,
+///    and with single examples no factor is below `|D_f| / |D|`: where many weights changed and the forget set is still known,
+///    lower `lambda`, to 0.1 say.
+/// 3. Where the accuracy on what is retained falls too, go back: raise `alpha` first, which spares whole weights.
 #[derive(Config, Debug, PartialEq)]
 pub struct SsdConfig {
     /// A parameter is selected if `I_forget > alpha I_all`.
@@ -84,6 +95,8 @@ pub struct Dampened<M> {
     pub edited: usize,
     /// How many scalars were eligible.
     pub total: usize,
+    /// How much that changed: a selected scalar stays as it is where it was 0, or `lambda` is so large that its factor is 1.
+    pub change: Change,
 }
 
 impl<M> Dampened<M> {
@@ -91,6 +104,12 @@ impl<M> Dampened<M> {
     #[must_use]
     pub fn share(&self) -> f64 {
         self.edited as f64 / self.total.max(1) as f64
+    }
+
+    /// The share of scalars that have another value than before, `0..=1`: where it is near 0 nothing was forgotten.
+    #[must_use]
+    pub fn changed_share(&self) -> f64 {
+        self.change.share()
     }
 }
 
@@ -109,11 +128,33 @@ impl Ssd {
         model: M,
         all: impl IntoIterator<Item = B>,
         forget: impl IntoIterator<Item = B>,
-        mut loss: impl FnMut(&M, B) -> Tensor<1>,
+        loss: impl FnMut(&M, B) -> Tensor<1>,
     ) -> Result<Dampened<M>> {
-        let all = importance_of("training", &model, all, &mut loss)?;
-        let forget = importance_of("forget", &model, forget, &mut loss)?;
-        self.dampen(model, &all, &forget)
+        self.forget_watched(model, all, forget, loss, &Watch::default())
+    }
+
+    /// [`forget`](Self::forget), watched: `"importance"` reports the batches of either pass. Where it is stopped before both passes are
+    /// done nothing is edited, and the model comes back as it was, with [`Dampened::edited`] 0.
+    ///
+    /// # Errors
+    /// As [`forget`](Self::forget).
+    pub fn forget_watched<M: Module, B>(
+        &self,
+        model: M,
+        all: impl IntoIterator<Item = B>,
+        forget: impl IntoIterator<Item = B>,
+        mut loss: impl FnMut(&M, B) -> Tensor<1>,
+        watch: &Watch,
+    ) -> Result<Dampened<M>> {
+        let of_all = importance_of("training", &model, all, &mut loss, watch)?;
+        if watch.is_stopped() {
+            return untouched(model);
+        }
+        let of_forget = importance_of("forget", &model, forget, &mut loss, watch)?;
+        if watch.is_stopped() {
+            return untouched(model);
+        }
+        self.dampen(model, &of_all, &of_forget)
     }
 
     /// The mean over batches of the squared gradient of a batch's loss: the importance of each parameter for a set.
@@ -129,13 +170,28 @@ impl Ssd {
         batches: impl IntoIterator<Item = B>,
         loss: impl FnMut(&M, B) -> Tensor<1>,
     ) -> Result<ParamVector> {
-        importance_of("data", model, batches, loss)
+        Self::importance_watched(model, batches, loss, &Watch::default())
+    }
+
+    /// [`importance`](Self::importance), watched: `"importance"` reports batches. Where it is stopped, the mean over the batches
+    /// so far.
+    ///
+    /// # Errors
+    /// As [`importance`](Self::importance).
+    pub fn importance_watched<M: Module, B>(
+        model: &M,
+        batches: impl IntoIterator<Item = B>,
+        loss: impl FnMut(&M, B) -> Tensor<1>,
+        watch: &Watch,
+    ) -> Result<ParamVector> {
+        importance_of("data", model, batches, loss, watch)
     }
 
     /// Multiplies the model's parameters by their [`factors`](Self::factors).
     ///
     /// Only the parameters that the importances hold are touched: filter them
-    /// ([`ParamVector::filter`]) to leave layers alone.
+    /// ([`ParamVector::filter`]) to leave layers alone. An edit that changes next to nothing is a `tracing` warning; the result says
+    /// how much it was ([`Dampened::change`]).
     ///
     /// # Errors
     /// If the importances are of different parameters or not finite, or not of this model.
@@ -145,17 +201,22 @@ impl Ssd {
         all: &ParamVector,
         forget: &ParamVector,
     ) -> Result<Dampened<M>> {
+        let _span = tracing::info_span!("ssd", parameters = forget.len()).entered();
         finite("training", all)?;
         finite("forget", forget)?;
         let factors = self.factors(all, forget)?;
         let edited = self.count_selected(all, forget)?;
         let weights = ParamVector::of(&model);
         let eligible = weights.filter(|entry| factors.get(entry.id).is_some());
-        let model = eligible.hadamard(&factors)?.write_to(independent(&model))?;
+        let dampened = eligible.clone().hadamard(&factors)?;
+        let change = Change::of(&eligible, &dampened)?;
+        change.warn("ssd", "lower `alpha`, or `lambda` where many were selected");
+        let model = dampened.write_to(independent(&model))?;
         Ok(Dampened {
             model,
             edited,
             total: factors.len(),
+            change,
         })
     }
 
@@ -196,9 +257,23 @@ fn importance_of<M: Module, B>(
     model: &M,
     batches: impl IntoIterator<Item = B>,
     loss: impl FnMut(&M, B) -> Tensor<1>,
+    watch: &Watch,
 ) -> Result<ParamVector> {
+    let _span = tracing::info_span!("importance", set).entered();
+    let batches = watched("importance", batches, watch);
     let (sum, count) = sum_of_gradients(set, model, batches, loss, |gradient| gradient.square())?;
     Ok(sum.scale(1.0 / count as f64))
+}
+
+/// A model that was not edited.
+fn untouched<M: Module>(model: M) -> Result<Dampened<M>> {
+    let change = Change::between(&model, &model)?;
+    Ok(Dampened {
+        model,
+        edited: 0,
+        total: change.total,
+        change,
+    })
 }
 
 fn finite(set: &'static str, importance: &ParamVector) -> Result<()> {
@@ -271,6 +346,34 @@ mod tests {
         assert_close(&found, &[1.0, -0.133_333_33, 0.025, 0.0, 1.0]);
         assert_eq!((dampened.edited, dampened.total), (3, 5));
         assert!((dampened.share() - 0.6).abs() < 1e-12);
+        assert!((dampened.changed_share() - 0.6).abs() < 1e-12);
+        let gap = (1.866_666_67_f64.powi(2) + 0.475_f64.powi(2) + 9.0).sqrt();
+        let distance = gap / 15.25_f64.sqrt();
+        assert!((dampened.change.distance - distance).abs() < 1e-6);
+        assert!(!dampened.change.is_negligible());
+    }
+
+    #[test]
+    fn an_edit_that_selects_nothing_or_dampens_by_nothing_says_so() {
+        let model = model();
+        let model = vector(&model, &THETA).write_to(model).unwrap();
+        let (all, forget) = (vector(&model, &ALL), vector(&model, &FORGET));
+        let dampened = |alpha: f64, lambda: f64| {
+            let config = SsdConfig::new().with_alpha(alpha).with_lambda(lambda);
+            let ssd = config.init().unwrap();
+            ssd.dampen(model.clone(), &all, &forget).unwrap()
+        };
+        // One importance is 0, and its ratio infinite: it is selected and dampened at any finite values.
+        let few = dampened(1e30, 1.0);
+        assert_eq!((few.edited, few.change.changed), (1, 1));
+        let none = dampened(1.0, 1e30);
+        assert_eq!((none.edited, none.change.changed), (4, 1));
+        let spared = forget.clone().scale(0.0);
+        let ssd = SsdConfig::new().init().unwrap();
+        let spared = ssd.dampen(model.clone(), &all, &spared).unwrap();
+        assert_eq!((spared.edited, spared.changed_share()), (0, 0.0));
+        assert_eq!(spared.change.distance, 0.0);
+        assert!(spared.change.is_negligible());
     }
 
     #[test]
@@ -317,6 +420,26 @@ mod tests {
         for (forget, all) in forget.iter().zip(&all) {
             assert!(forget / all <= 10.0);
         }
+    }
+
+    #[test]
+    fn dampening_that_is_stopped_edits_nothing() {
+        let model = LinearConfig::new(2, 1).init(&Device::flex().autodiff());
+        let batch = |i: usize| Tensor::<2>::ones([1, 2], &Device::flex().autodiff()) * i as f64;
+        let loss = |model: &Linear, x: Tensor<2>| model.forward(x).mean();
+        let ssd = SsdConfig::new().with_alpha(0.1).init().unwrap();
+        let run = |watch: &Watch| {
+            let (all, forget) = ((1..4).map(batch), (1..3).map(batch));
+            ssd.forget_watched(model.clone(), all, forget, loss, watch)
+                .unwrap()
+        };
+        assert!(run(&Watch::default()).edited > 0);
+        let stopped = run(&Watch::new().until(|| true));
+        assert_eq!((stopped.edited, stopped.change.changed), (0, 0));
+        let one = Ssd::importance(&model, [batch(1)], loss).unwrap();
+        let (batches, watch) = ((1..4).map(batch), Watch::new().until(|| true));
+        let some = Ssd::importance_watched(&model, batches, loss, &watch).unwrap();
+        assert_eq!(some.to_host().unwrap(), one.to_host().unwrap());
     }
 
     #[test]

@@ -9,17 +9,19 @@ use burn::config::Config;
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
 use super::{Method, Order};
 use crate::classifier::mean_loss;
-use crate::error::{Result, check};
+use crate::error::{Result, UnlearningError, count, mismatch};
 use crate::{Classifier, Likelihoods};
 
 /// Draws of wrong labels.
 #[derive(Config, Debug, PartialEq)]
 pub struct AmnesiacConfig {
-    /// Number of classes, 2 or more.
+    /// Number of classes, 2 to 2^30: labels and shifts are added in 32 bits.
     pub classes: usize,
     /// Seed of the labels.
     #[config(default = 0)]
@@ -30,16 +32,10 @@ impl AmnesiacConfig {
     /// Checks the number of classes.
     ///
     /// # Errors
-    /// If there are fewer than two classes.
+    /// If there are fewer than two classes, or more than 2^30.
     pub fn init(&self) -> Result<Amnesiac> {
-        check(
-            "classes",
-            self.classes as f64,
-            self.classes >= 2,
-            "2 or more",
-        )?;
         let (config, batches) = (self.clone(), 0);
-        Ok(Amnesiac { config, batches })
+        Amnesiac { config, batches }.checked()
     }
 }
 
@@ -50,10 +46,23 @@ impl AmnesiacConfig {
 /// It holds its position in the draw of labels: save it (serde) beside [`Unlearn`](super::Unlearn), and a run that goes
 /// on draws what the straight one would have drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Amnesiac {
     config: AmnesiacConfig,
     /// Forget batches that have got labels.
     batches: u64,
+}
+
+regimen_tensor::checked_serde!(Amnesiac);
+
+impl Checked for Amnesiac {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        let classes = self.config.classes;
+        let good = (2..=1 << 30).contains(&classes);
+        count("classes", classes, good, "2 to 2^30")
+    }
 }
 
 impl Amnesiac {
@@ -63,7 +72,7 @@ impl Amnesiac {
         let classes = self.config.classes as i64;
         let mut rng = ChaCha8Rng::seed_from_u64(self.config.seed);
         rng.set_stream(self.batches);
-        self.batches += 1;
+        self.batches = self.batches.wrapping_add(1);
         let shifts: Vec<i64> = (0..batch).map(|_| rng.random_range(1..classes)).collect();
         let shifts = Tensor::<1, Int>::from_data(
             TensorData::new(shifts, [batch]),
@@ -74,6 +83,27 @@ impl Amnesiac {
     }
 }
 
+/// The position in the draw of labels, as JSON; another number of classes or seed is refused.
+impl Part for Amnesiac {
+    fn kind(&self) -> String {
+        "amnesiac 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let saved: Self = json::load(bytes)?;
+        if saved.config != self.config {
+            let (expected, found) = (self.config.to_string(), saved.config.to_string());
+            return Err(mismatch("configuration", expected, found).into());
+        }
+        *self = saved;
+        Ok(())
+    }
+}
+
 impl<M: Classifier> Method<M> for Amnesiac {
     fn order(&self, _epoch: usize) -> Order {
         Order::Mixed
@@ -81,7 +111,10 @@ impl<M: Classifier> Method<M> for Amnesiac {
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
         let wrong = self.wrong(M::targets(batch));
-        Likelihoods::of_logits(model.logits(batch), wrong, 1).mean_loss()
+        match model.projected(batch) {
+            Some(projected) => projected.loss(wrong, Likelihoods::mean_loss),
+            None => Likelihoods::of_logits(model.logits(batch), wrong, 1).mean_loss(),
+        }
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
@@ -104,6 +137,23 @@ mod tests {
         assert!(wrong.iter().all(|label| (0..3).contains(label)));
         assert!((0..3).all(|class| wrong.contains(&class)));
         assert!(AmnesiacConfig::new(1).init().is_err());
+    }
+
+    #[test]
+    fn a_record_of_no_class_or_of_another_draw_is_refused() {
+        for classes in ["0", "1", "18446744073709551615"] {
+            let text = format!(r#"{{"config":{{"classes":{classes},"seed":0}},"batches":0}}"#);
+            let error = serde_json::from_str::<Amnesiac>(&text).unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .starts_with(&format!("`classes` is {classes}"))
+            );
+        }
+        let saved = AmnesiacConfig::new(4).init().unwrap().save().unwrap();
+        let mut other = AmnesiacConfig::new(4).with_seed(1).init().unwrap();
+        assert!(other.load(&saved).is_err());
+        assert!(AmnesiacConfig::new(4).init().unwrap().load(&saved).is_ok());
     }
 
     #[test]

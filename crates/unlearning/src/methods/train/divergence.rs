@@ -21,8 +21,12 @@ pub(super) fn between<M: Classifier>(
     batch: &M::Batch,
     temperature: f64,
 ) -> Tensor<1> {
+    let labels = M::targets(batch);
+    if let (Some(student), Some(teacher)) = (student.projected(batch), teacher.projected(batch)) {
+        return student.divergence(&teacher, &labels, temperature);
+    }
     let rows = rows(student.logits(batch), teacher.logits(batch), temperature);
-    mean_of_counted(rows, &M::targets(batch))
+    mean_of_counted(rows, &labels)
 }
 
 /// `T^2 KL` of each row.

@@ -9,7 +9,7 @@ use burn::config::Config;
 use burn::tensor::Tensor;
 
 use super::{EpochLog, Method, Order};
-use crate::classifier::mean_loss;
+use crate::classifier::{loss_of, mean_loss};
 use crate::error::{Result, check};
 use crate::{Classifier, Likelihoods};
 
@@ -67,7 +67,7 @@ impl<M: Classifier> Method<M> for GradientAscent {
     }
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        bounded(&model.likelihoods(batch), self.bound)
+        loss_of(model, batch, |found| bounded(found, self.bound))
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {

@@ -13,7 +13,7 @@ use super::divergence::between;
 use super::gradient_ascent::bounded;
 use super::{EpochLog, Method, Order};
 use crate::Classifier;
-use crate::classifier::mean_loss;
+use crate::classifier::{loss_of, mean_loss};
 use crate::error::{Result, check};
 use crate::gradients::reference;
 
@@ -69,7 +69,8 @@ impl<M: Classifier> Method<M> for GradientDifference<M> {
     }
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        bounded(&model.likelihoods(batch), self.config.bound) * self.config.gamma
+        let bound = self.config.bound;
+        loss_of(model, batch, |found| bounded(found, bound)) * self.config.gamma
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {

@@ -12,10 +12,10 @@ use burn::tensor::activation::softplus;
 
 use super::divergence::between;
 use super::{Method, Order};
-use crate::Classifier;
-use crate::classifier::mean_loss;
+use crate::classifier::{loss_of, mean_loss};
 use crate::error::{Result, check};
 use crate::gradients::reference as frozen;
+use crate::{Classifier, Likelihoods};
 
 /// `(2 / beta) mean log(1 + (p / p_ref)^beta)`, `[1]`, from log-probabilities `[batch]` of the labels (of a
 /// sequence: their sum). `beta -> 0` is gradient ascent.
@@ -90,8 +90,9 @@ impl<M: Classifier> Method<M> for Npo<M> {
     }
 
     fn forget(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
-        let (own, reference) = (model.likelihoods(batch), self.reference.likelihoods(batch));
-        loss(own.sums(), reference.sums(), self.config.beta)
+        let reference = self.reference.likelihoods(batch).sums();
+        let beta = self.config.beta;
+        loss_of(model, batch, |own| loss(own.sums(), reference, beta))
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
@@ -148,7 +149,8 @@ impl<M: Classifier> Method<M> for SimNpo {
             margin,
             weight,
         } = self.config;
-        simple_loss(model.likelihoods(batch).losses(), beta, margin) * weight
+        let loss = |own: &Likelihoods| simple_loss(own.losses(), beta, margin) * weight;
+        loss_of(model, batch, loss)
     }
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {

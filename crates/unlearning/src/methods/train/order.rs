@@ -46,7 +46,7 @@ impl Order {
 /// ```
 #[must_use]
 pub fn mixed_sizes(batch: usize, forget: usize, retain: usize) -> [usize; 2] {
-    let share = forget as f64 / (forget + retain).max(1) as f64;
+    let share = forget as f64 / forget.saturating_add(retain).max(1) as f64;
     let most = batch.saturating_sub(1).max(1);
     let forget = ((share * batch as f64).round() as usize).clamp(1, most);
     [forget, batch.saturating_sub(forget).max(1)]

@@ -8,15 +8,18 @@
 use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use regimen_tensor::ParamVector;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use regimen_tensor::threshold::{Scope, keep_largest};
+use regimen_tensor::{ParamVector, Watch};
+use serde::{Deserialize, Serialize};
 
 use super::amnesiac::{Amnesiac, AmnesiacConfig};
 use super::{Method, Order};
 use crate::Classifier;
 use crate::classifier::mean_loss;
-use crate::error::{Result, check};
+use crate::error::{Result, mismatch, share};
 use crate::gradients::sum_of_gradients;
+use crate::watched::watched;
 
 /// How SalUn selects weights and draws labels.
 #[derive(Config, Debug, PartialEq)]
@@ -41,16 +44,25 @@ impl SalUnConfig {
         model: &M,
         forget: impl IntoIterator<Item = M::Batch>,
     ) -> Result<SalUn> {
-        check(
-            "share",
-            self.share,
-            (0.0..=1.0).contains(&self.share),
-            "0 to 1",
-        )?;
+        self.init_watched(model, forget, &Watch::default())
+    }
+
+    /// [`init`](Self::init), watched: `"saliency"` reports batches. Where it is stopped, weights are selected by the batches so far.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init).
+    pub fn init_watched<M: Classifier>(
+        &self,
+        model: &M,
+        forget: impl IntoIterator<Item = M::Batch>,
+        watch: &Watch,
+    ) -> Result<SalUn> {
+        share("share", self.share)?;
         let labels = AmnesiacConfig::new(self.classes)
             .with_seed(self.seed)
             .init()?;
-        let mask = keep_largest(&saliency(model, forget)?, self.share, &Scope::Global)?;
+        let saliency = saliency_watched(model, forget, watch)?;
+        let mask = keep_largest(&saliency, self.share, &Scope::Global)?;
         SalUn::from_parts(labels, mask, model)
     }
 }
@@ -66,6 +78,20 @@ pub fn saliency<M: Classifier>(
     model: &M,
     forget: impl IntoIterator<Item = M::Batch>,
 ) -> Result<ParamVector> {
+    saliency_watched(model, forget, &Watch::default())
+}
+
+/// [`saliency`], watched: `"saliency"` reports batches. Where it is stopped, the sum over the batches so far.
+///
+/// # Errors
+/// As [`saliency`].
+pub fn saliency_watched<M: Classifier>(
+    model: &M,
+    forget: impl IntoIterator<Item = M::Batch>,
+    watch: &Watch,
+) -> Result<ParamVector> {
+    let _span = tracing::info_span!("saliency").entered();
+    let forget = watched("saliency", forget, watch);
     let loss = |model: &M, batch| mean_loss(model, &batch);
     let (sum, _) = sum_of_gradients("forget", model, forget, loss, |gradient| gradient)?;
     Ok(sum.map(|_, gradient| gradient.abs()))
@@ -79,7 +105,8 @@ pub fn saliency<M: Classifier>(
 /// batch norm normalises each by its own statistics.
 ///
 /// A run that is to go on elsewhere saves [`mask`](Self::mask) ([`ParamVector::save`]) and
-/// [`labels`](Self::labels) (serde), and begins again by [`from_parts`](Self::from_parts).
+/// [`labels`](Self::labels) (serde), and begins again by [`from_parts`](Self::from_parts); or it keeps both as one [`Part`] of a
+/// checkpoint, and begins again by loading that into a SalUn of the same original.
 #[derive(Clone, Debug)]
 pub struct SalUn {
     labels: Amnesiac,
@@ -117,6 +144,56 @@ impl SalUn {
             mask,
             original,
         })
+    }
+}
+
+/// Draw and mask: `labels` as JSON, the lengths of the mask's parameters, and one bit a weight, 1 where it may move.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    labels: Amnesiac,
+    lengths: Vec<usize>,
+    bits: Vec<u64>,
+}
+
+/// The draw of labels and the mask. It is loaded into a SalUn of the same original model, number of classes and seed.
+impl Part for SalUn {
+    fn kind(&self) -> String {
+        "salun 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        let mask = self.mask.to_host()?;
+        let mut bits = vec![0_u64; self.mask.len().div_ceil(64)];
+        for (place, value) in mask.iter().flatten().enumerate() {
+            bits[place / 64] |= u64::from(*value != 0.0) << (place % 64);
+        }
+        json::save(&Saved {
+            labels: self.labels.clone(),
+            lengths: mask.iter().map(Vec::len).collect(),
+            bits,
+        })
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let saved: Saved = json::load(bytes)?;
+        let own = self.mask.entries().iter().map(|entry| entry.len());
+        let own: Vec<usize> = own.collect();
+        let same = saved.lengths == own && saved.bits.len() == self.mask.len().div_ceil(64);
+        if !same {
+            let (expected, found) = (format!("{own:?}"), format!("{:?}", saved.lengths));
+            return Err(mismatch("weights of the mask", expected, found).into());
+        }
+        let mut labels = self.labels.clone();
+        labels.load(&json::save(&saved.labels)?)?;
+        let mut places = 0..self.mask.len();
+        let bit =
+            |place: usize| f32::from(u8::from(saved.bits[place / 64] >> (place % 64) & 1 == 1));
+        let values = own
+            .iter()
+            .map(|length| places.by_ref().take(*length).map(bit).collect());
+        self.mask = self.mask.from_host(values.collect())?;
+        self.labels = labels;
+        Ok(())
     }
 }
 

@@ -9,15 +9,18 @@ use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Tensor;
+use regimen_tensor::Watch;
+use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
 use super::divergence::between;
 use super::{Method, Order};
 use crate::Classifier;
 use crate::classifier::mean_loss;
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, check, count, share};
 use crate::gradients::reference;
 use crate::predictions::accuracy_of;
+use crate::watched::watched;
 
 /// Weights of SCRUB. Released runs: 3 to 10 epochs, rate 5e-4, batches of 32 to forget and 128 to retain.
 #[derive(Config, Debug, PartialEq)]
@@ -97,6 +100,7 @@ impl<M: Classifier> Method<M> for Scrub<M> {
 
 /// Which checkpoint of a run [`rewind`] chose, and why.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Rewound {
     /// Position of the chosen checkpoint.
     pub checkpoint: usize,
@@ -104,6 +108,20 @@ pub struct Rewound {
     pub reference: f64,
     /// Error on the forget set of every checkpoint.
     pub forget_errors: Vec<f64>,
+}
+
+regimen_tensor::checked_serde!(Rewound);
+
+impl Checked for Rewound {
+    type Error = UnlearningError;
+
+    fn check(&self) -> Result<()> {
+        let (place, known) = (self.checkpoint, self.forget_errors.len());
+        count("checkpoint", place, place < known, "one of the checkpoints")?;
+        share("reference", self.reference)?;
+        let mut errors = self.forget_errors.iter();
+        errors.try_for_each(|error| share("forget_errors", *error))
+    }
 }
 
 /// SCRUB+R: goes back to the checkpoint whose error on the forget set is nearest to the last one's on `validation`; of
@@ -148,6 +166,21 @@ pub fn rewind<M: Classifier>(
     forget: &dyn DataLoader<M::Batch>,
     validation: &dyn DataLoader<M::Batch>,
 ) -> Result<Rewound> {
+    rewind_watched(checkpoints, forget, validation, &Watch::default())
+}
+
+/// [`rewind`], watched: `"rewind"` reports checkpoints, from the first on. Where it is stopped, the choice is among those measured so far,
+/// which `forget_errors` holds.
+///
+/// # Errors
+/// As [`rewind`].
+pub fn rewind_watched<M: Classifier>(
+    checkpoints: &[M],
+    forget: &dyn DataLoader<M::Batch>,
+    validation: &dyn DataLoader<M::Batch>,
+    watch: &Watch,
+) -> Result<Rewound> {
+    let _span = tracing::info_span!("rewind", checkpoints = checkpoints.len()).entered();
     let error = |model: &M, data: &dyn DataLoader<M::Batch>| -> Result<f64> {
         Ok(1.0 - accuracy_of(model, data)?)
     };
@@ -155,7 +188,8 @@ pub fn rewind<M: Classifier>(
         .last()
         .ok_or(UnlearningError::Empty("checkpoint"))?;
     let reference = error(last, validation)?;
-    let errors = checkpoints.iter().map(|model| error(model, forget));
+    let measured = watched("rewind", checkpoints, watch);
+    let errors = measured.map(|model| error(model, forget));
     let forget_errors = errors.collect::<Result<Vec<f64>>>()?;
     Ok(Rewound {
         checkpoint: nearest(&forget_errors, reference),

@@ -9,13 +9,15 @@ use burn::data::dataloader::DataLoader;
 use burn::lr_scheduler::LrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
-use regimen_tensor::{ParamVector, independent};
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checkpoint::{Part, PartError, json};
+use regimen_tensor::{ParamVector, Watch, independent};
 use serde::{Deserialize, Serialize};
 
 use super::order::{Order, Step, walk};
 use super::window::Window;
 use crate::Classifier;
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, count, mismatch};
 use crate::gradients::{finite_model, finite_step, gradients, own, widen};
 
 /// A method: its loss on both sets, the order in which it wants them, and its stopping rule.
@@ -75,10 +77,15 @@ pub struct EpochLog {
     /// Batches (or pairs of them) that were left out because a loss or a gradient was not finite; they count in no mean.
     #[serde(default)]
     pub skipped: usize,
-    /// Mean of [`Method::forget`]; `None` if no forget batch was seen.
+    /// Mean of [`Method::forget`]; `None` if no forget batch was seen. Not finite where the sum of finite losses is not.
+    #[serde(with = "regimen_tensor::floats", default)]
     pub forget: Option<f64>,
-    /// Mean of [`Method::retain`]; `None` if no retain batch was seen.
+    /// Mean of [`Method::retain`]; `None` if no retain batch was seen. Not finite where the sum of finite losses is not.
+    #[serde(with = "regimen_tensor::floats", default)]
     pub retain: Option<f64>,
+    /// Whether the epoch was stopped before its end ([`Unlearn::run_watched`]).
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 /// How long the loop runs.
@@ -98,16 +105,14 @@ impl UnlearnConfig {
     /// # Errors
     /// If `epochs` or `accumulation` is 0.
     pub fn init(&self) -> Result<Unlearn> {
-        check("epochs", self.epochs as f64, self.epochs > 0, "1 or more")?;
-        let batches = self.accumulation;
-        check("accumulation", batches as f64, batches > 0, "1 or more")?;
         let config = self.clone();
         let (log, stopped) = (Vec::new(), false);
-        Ok(Unlearn {
+        let run = Unlearn {
             config,
             log,
             stopped,
-        })
+        };
+        run.checked()
     }
 }
 
@@ -139,10 +144,50 @@ impl UnlearnConfig {
 /// # Ok::<(), regimen_unlearning::UnlearningError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Unlearn {
     config: UnlearnConfig,
     log: Vec<EpochLog>,
     stopped: bool,
+}
+
+regimen_tensor::checked_serde!(Unlearn);
+
+impl Checked for Unlearn {
+    type Error = UnlearningError;
+
+    /// As [`UnlearnConfig::init`]; the log has one record an epoch, in their order.
+    fn check(&self) -> Result<()> {
+        let (epochs, batches) = (self.config.epochs, self.config.accumulation);
+        count("epochs", epochs, epochs > 0, "1 or more")?;
+        count("accumulation", batches, batches > 0, "1 or more")?;
+        for (position, EpochLog { epoch, .. }) in self.log.iter().enumerate() {
+            let allowed = "the epoch's position in the log";
+            count("epoch", *epoch, *epoch == position, allowed)?;
+        }
+        Ok(())
+    }
+}
+
+/// The position of a run and its log, as JSON; a run of another configuration is refused.
+impl Part for Unlearn {
+    fn kind(&self) -> String {
+        "unlearn 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let saved: Self = json::load(bytes)?;
+        if saved.config != self.config {
+            let (expected, found) = (self.config.to_string(), saved.config.to_string());
+            return Err(mismatch("configuration", expected, found).into());
+        }
+        *self = saved;
+        Ok(())
+    }
 }
 
 impl Unlearn {
@@ -155,13 +200,15 @@ impl Unlearn {
     /// Optimizer steps so far.
     #[must_use]
     pub fn steps(&self) -> usize {
-        self.log.iter().map(|epoch| epoch.steps).sum()
+        let steps = self.log.iter().map(|epoch| epoch.steps);
+        steps.fold(0, usize::saturating_add)
     }
 
     /// Batches so far that were left out because a loss or a gradient was not finite.
     #[must_use]
     pub fn skipped(&self) -> usize {
-        self.log.iter().map(|epoch| epoch.skipped).sum()
+        let skipped = self.log.iter().map(|epoch| epoch.skipped);
+        skipped.fold(0, usize::saturating_add)
     }
 
     /// Whether the last epoch is done, or the method's stopping rule has spoken.
@@ -186,14 +233,42 @@ impl Unlearn {
         forget: &dyn DataLoader<M::Batch>,
         retain: &dyn DataLoader<M::Batch>,
     ) -> Result<M> {
+        let watch = Watch::default();
+        self.run_watched(model, method, optim, rate, forget, retain, &watch)
+    }
+
+    /// [`run`](Self::run), watched: `"unlearn"` reports epochs, and a stop is asked for after each batch.
+    ///
+    /// Where it is stopped, the result is the model after the last optimizer step, and the epoch counts as done, with
+    /// [`EpochLog::stopped`]: what was left of it is not made up for. A later `run` with the same method, optimizer and rate goes on with
+    /// the next epoch.
+    ///
+    /// # Errors
+    /// As [`epoch`](Self::epoch).
+    #[expect(clippy::too_many_arguments, reason = "those of `run`, and the watch")]
+    pub fn run_watched<M: Classifier>(
+        &mut self,
+        model: &M,
+        method: &mut impl Method<M>,
+        optim: &mut ModuleOptimizer,
+        rate: &mut impl LrScheduler,
+        forget: &dyn DataLoader<M::Batch>,
+        retain: &dyn DataLoader<M::Batch>,
+        watch: &Watch,
+    ) -> Result<M> {
+        let epochs = self.config.epochs;
+        let _span = tracing::info_span!("unlearn", epochs).entered();
         let (start, mut model) = (self.clone(), own(model));
         while !self.finished() {
-            match self.epoch(model, method, optim, rate, forget, retain) {
+            match self.epoch_watched(model, method, optim, rate, forget, retain, watch) {
                 Ok(next) => model = next,
                 Err(error) => {
                     *self = start;
                     return Err(error);
                 }
+            }
+            if !watch.goes_on("unlearn", self.log.len(), epochs) {
+                break;
             }
         }
         Ok(model)
@@ -217,15 +292,42 @@ impl Unlearn {
         forget: &dyn DataLoader<M::Batch>,
         retain: &dyn DataLoader<M::Batch>,
     ) -> Result<M> {
+        let watch = Watch::default();
+        self.epoch_watched(model, method, optim, rate, forget, retain, &watch)
+    }
+
+    /// [`epoch`](Self::epoch), watched: a stop is asked for after each batch, and ends the epoch there, as
+    /// [`run_watched`](Self::run_watched) says. Nothing is reported.
+    ///
+    /// # Errors
+    /// As [`epoch`](Self::epoch).
+    #[expect(clippy::too_many_arguments, reason = "those of `epoch`, and the watch")]
+    pub fn epoch_watched<M: Classifier>(
+        &mut self,
+        model: M,
+        method: &mut impl Method<M>,
+        optim: &mut ModuleOptimizer,
+        rate: &mut impl LrScheduler,
+        forget: &dyn DataLoader<M::Batch>,
+        retain: &dyn DataLoader<M::Batch>,
+        watch: &Watch,
+    ) -> Result<M> {
         let epoch = self.log.len();
+        let _span = tracing::info_span!("epoch", epoch).entered();
         let order = method.order(epoch);
         let mut model = own(&model);
         let moving = !ParamVector::buffers(&model).entries().is_empty();
         let (mut forgotten, mut retained) = (Mean::default(), Mean::default());
-        let (mut steps, mut skipped) = (0, 0);
+        let (mut steps, mut skipped, mut seen) = (0, 0, 0_usize);
+        let mut stopped = false;
         let mut window = Window::new();
         for step in walk(order, forget, retain)? {
             let Step { forget, retain } = step?;
+            stopped = seen > 0 && watch.is_stopped();
+            if stopped {
+                break;
+            }
+            seen += 1;
             let [f, r] = order.weights(examples::<M>(&forget), examples::<M>(&retain));
             // A forward pass moves running statistics.
             let before = moving.then(|| independent(&model));
@@ -268,8 +370,9 @@ impl Unlearn {
             skipped,
             forget: forgotten.read(),
             retain: retained.read(),
+            stopped,
         };
-        self.stopped = method.done(&log);
+        self.stopped = !stopped && method.done(&log);
         tracing::debug!(epoch, steps, skipped, "unlearning epoch");
         self.log.push(log);
         Ok(model)

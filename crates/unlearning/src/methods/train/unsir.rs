@@ -13,12 +13,13 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use regimen_tensor::Watch;
 use regimen_tensor::per_example::cross_entropy;
 
 use super::{Method, Order};
 use crate::Classifier;
 use crate::classifier::mean_loss;
-use crate::error::{Result, UnlearningError, check};
+use crate::error::{Result, UnlearningError, check, count};
 use crate::gradients::{finite_step, gradients, widen};
 
 /// How the noise is learned.
@@ -59,12 +60,27 @@ impl NoiseConfig {
         &self,
         like: &Tensor<2>,
         class: usize,
-        mut logits: impl FnMut(Tensor<2>) -> Tensor<2>,
+        logits: impl FnMut(Tensor<2>) -> Tensor<2>,
     ) -> Result<Tensor<2>> {
-        check("steps", self.steps as f64, self.steps > 0, "1 or more")?;
+        self.learn_watched(like, class, logits, &Watch::default())
+    }
+
+    /// [`learn`](Self::learn), watched: `"noise"` reports Adam steps. Where it is stopped, the noise as it is.
+    ///
+    /// # Errors
+    /// As [`learn`](Self::learn).
+    pub fn learn_watched(
+        &self,
+        like: &Tensor<2>,
+        class: usize,
+        mut logits: impl FnMut(Tensor<2>) -> Tensor<2>,
+        watch: &Watch,
+    ) -> Result<Tensor<2>> {
+        count("steps", self.steps, self.steps > 0, "1 or more")?;
         check("rate", self.rate, self.rate > 0.0, "above 0")?;
         check("penalty", self.penalty, self.penalty >= 0.0, "0 or more")?;
         let [images, features] = like.dims();
+        let _span = tracing::info_span!("noise", images, features, steps = self.steps).entered();
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let start: Vec<f32> = (0..images * features)
             .map(|_| StandardNormal.sample(&mut rng))
@@ -74,7 +90,7 @@ impl NoiseConfig {
         let start = Tensor::<2>::from_data(start, (&like.device(), DType::F32));
         let mut noise = Param::from_tensor(start);
         let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
-        for _ in 0..self.steps {
+        for step in 1..=self.steps {
             let outputs = logits(noise.val().cast(like.dtype()));
             if !outputs.is_tracked() {
                 return Err(UnlearningError::NoGradient);
@@ -85,6 +101,9 @@ impl NoiseConfig {
                 return Err(UnlearningError::Diverged("noise"));
             }
             noise = adam.step(self.rate, noise, grads);
+            if !watch.goes_on("noise", step, self.steps) {
+                break;
+            }
         }
         Ok(noise.val().detach().cast(like.dtype()))
     }
