@@ -18,15 +18,23 @@ pub enum PruningError {
         /// What may be given.
         allowed: String,
     },
-    /// A mask that belongs to another model.
-    #[error("mask of `{path}`: {found} where {expected} was expected")]
+    /// A mask of another model, or values of another size.
+    #[error("`{path}`: {found} where {expected} was expected")]
     Mismatch {
-        /// The parameter's path.
+        /// The parameter's path, or what the values are; `*` for all masked parameters.
         path: String,
         /// What the mask needs.
         expected: String,
         /// What the model has.
         found: String,
+    },
+    /// A mask that fits several parameters of a model.
+    #[error("mask of `{path}`: it fits {} alike: make the masks of one of them", found.join(" and "))]
+    Ambiguous {
+        /// The mask's path.
+        path: String,
+        /// The paths that it fits.
+        found: Vec<String>,
     },
     /// Nothing that could be masked.
     #[error(
@@ -36,6 +44,19 @@ pub enum PruningError {
     /// The optimizer's state could not be rewritten.
     #[error("optimizer state: {0}")]
     Record(String),
+    /// An optimizer's state that Burn would load in another float type: it stays as it is, and is not zeroed where weights
+    /// are off or new.
+    #[error(
+        "the optimizer's state of `{path}` is {found}, and Burn loads a state as {loaded}: it is kept, and not zeroed where weights are off or new; make {found} the default float type of the default device (`Device::configure`) before its first tensor"
+    )]
+    StateType {
+        /// The first masked parameter with such a state.
+        path: String,
+        /// The state's type.
+        found: String,
+        /// The type in which Burn loads it, that of the default device.
+        loaded: String,
+    },
     /// A gradient that is not finite: the step is left out.
     #[error(
         "step {step}: the gradient of `{path}` is NaN or infinite: the step is left out, weights and masks stay"
@@ -121,6 +142,23 @@ pub(crate) fn fraction(field: &'static str, value: f64, closed: bool) -> Result<
         "0 up to, not including, 1"
     };
     Err(PruningError::range(field, value, allowed))
+}
+
+/// A counter that can be counted on.
+pub(crate) fn counter(field: &'static str, value: usize) -> Result<()> {
+    at_most(field, value, "half of what a counter holds", usize::MAX / 2)
+}
+
+/// `value` at most that of another field.
+pub(crate) fn at_most(field: &'static str, value: usize, other: &str, most: usize) -> Result<()> {
+    if value > most {
+        return Err(PruningError::range(
+            field,
+            value,
+            &format!("0 to {other}, {most}"),
+        ));
+    }
+    Ok(())
 }
 
 /// `value` at least one.

@@ -8,6 +8,7 @@ pub mod during;
 mod error;
 mod floats;
 pub mod mask;
+mod part;
 pub mod rules;
 pub mod shrink;
 pub mod tasks;
@@ -20,7 +21,7 @@ pub use during::{
 pub use error::{PruningError, Result};
 pub use mask::{Exploration, Layout, Mask, Masks};
 pub use rules::{
-    CubicSparsity, DropRule, Event, GrowthRule, Layer, Rounding, Timing, prune_uniform,
+    CubicSparsity, DeviceLayer, DropRule, Event, GrowthRule, Layer, Rounding, Timing, prune_uniform,
 };
 pub use shrink::SparseLinear;
 pub use tasks::{AccuracyMatrix, PerTask, PerTaskConfig, PerTaskState, Topology};

@@ -17,6 +17,8 @@ use regimen_pruning::mask::{self, density};
 use regimen_pruning::*;
 use regimen_tensor::ParamVector;
 
+#[path = "pruning/bad_input.rs"]
+mod bad_input;
 #[path = "pruning/before.rs"]
 mod before;
 #[path = "pruning/conformance.rs"]
@@ -25,6 +27,8 @@ mod conformance;
 mod conformance_after;
 #[path = "pruning/exact.rs"]
 mod exact;
+#[path = "pruning/failure.rs"]
+mod failure;
 #[path = "pruning/golden.rs"]
 mod golden;
 #[path = "pruning/leaving.rs"]
@@ -35,14 +39,20 @@ mod movement;
 mod not_finite;
 #[path = "pruning/per_task.rs"]
 mod per_task;
+#[path = "pruning/portable.rs"]
+mod portable;
 #[path = "pruning/prunable.rs"]
 mod prunable;
 #[path = "pruning/reached.rs"]
 mod reached;
 #[path = "pruning/released/mod.rs"]
 mod released;
+#[path = "pruning/states.rs"]
+mod states;
 #[path = "pruning/top_kast.rs"]
 mod top_kast;
+#[path = "pruning/watched.rs"]
+mod watched;
 
 #[derive(Module, Debug)]
 struct Net {

@@ -243,7 +243,7 @@ fn learn(context: &Context, trial: &mut Trial, arm: &Arm, all: &[Task]) -> Resul
         tasks: tasks.clone(),
         task: 0,
     };
-    let mut matrix = AccuracyMatrix::new(all.len());
+    let mut matrix = AccuracyMatrix::new(all.len())?;
     let mut used = vec![(0.0, 0.0)];
     for (task, [train, _]) in all.iter().enumerate() {
         model.task = task;

@@ -2,7 +2,7 @@
 
 use burn::module::Module;
 use burn::tensor::{Bool, Tensor, TensorData};
-use regimen_tensor::{ParamEntry, threshold};
+use regimen_tensor::{ParamEntry, Watch, threshold};
 
 use crate::mask::Mask;
 use crate::{Masks, Result};
@@ -21,12 +21,19 @@ pub(super) fn in_each<M: Module>(
     module: &M,
     mut masks: Masks,
     keep: impl Fn(usize) -> usize,
+    watch: &Watch,
 ) -> Result<Masks> {
     let vector = masks.weights(module)?;
+    let mut flags: Vec<Vec<bool>> = masks.layers().iter().map(|m| m.active.clone()).collect();
     let pairs = vector.entries().iter().zip(masks.layers());
-    let kept = pairs.map(|pair| select(vec![pair], keep(pair.1.active.len())));
-    let kept = kept.collect::<Result<Vec<_>>>()?.concat();
-    masks.set(kept)?;
+    for (index, pair) in pairs.enumerate() {
+        let kept = select(vec![pair], keep(pair.1.active.len()))?;
+        flags[index] = kept.concat();
+        if !watch.goes_on("magnitude", index + 1, masks.layers().len()) {
+            break;
+        }
+    }
+    masks.set(flags)?;
     Ok(masks)
 }
 

@@ -6,11 +6,14 @@
 //! Frankle et al., "Stabilizing the Lottery Ticket Hypothesis" (arXiv 1903.01611).
 
 use burn::module::Module;
-use regimen_tensor::{independent, threshold};
+use regimen_tensor::{Watch, independent, threshold};
 
 use super::largest;
 use crate::error::fraction;
-use crate::{Masks, Result};
+use crate::{Masks, PruningError, Result};
+
+/// Rounds at most.
+const ROUNDS: usize = 1000;
 
 /// Density after some rounds, `(1 - share)^rounds`.
 #[must_use]
@@ -31,7 +34,7 @@ pub fn rewind<M: Module>(trained: &M, early: M, masks: Masks, share: f64) -> Res
     Ok((masks.apply(independent(&early))?, masks))
 }
 
-/// Iterative magnitude pruning over `rounds`: trains, prunes the `share` in [0, 1) of what is left, rewinds to `early`.
+/// Iterative magnitude pruning over `rounds`, at most 1000: trains, prunes the `share` in [0, 1) of what is left, rewinds to `early`.
 ///
 /// `early` is the model at initialisation or at an early step (.1 to 7 % of training), `masks` what is to be pruned, and
 /// `train` trains the model that it gets under the masks that it gets, for example with [`Fixed`](crate::Fixed). Returns the
@@ -54,15 +57,42 @@ pub fn rewind<M: Module>(trained: &M, early: M, masks: Masks, share: f64) -> Res
 /// What `train` returns; or if `share` is out of range, the masks are of another model or a weight is not finite.
 pub fn find<M: Module>(
     early: M,
+    masks: Masks,
+    share: f64,
+    rounds: usize,
+    train: impl FnMut(M, &Masks) -> Result<M>,
+) -> Result<(M, Masks)> {
+    find_watched(early, masks, share, rounds, train, &Watch::default())
+}
+
+/// As [`find`], watched: a step is a round. Stopped, it returns the ticket and the masks of the rounds that are done.
+///
+/// # Errors
+/// As [`find`].
+pub fn find_watched<M: Module>(
+    early: M,
     mut masks: Masks,
     share: f64,
     rounds: usize,
     mut train: impl FnMut(M, &Masks) -> Result<M>,
+    watch: &Watch,
 ) -> Result<(M, Masks)> {
+    let _span = tracing::info_span!("lottery", rounds, weights = masks.total()).entered();
+    fraction("share", share, false)?;
+    if rounds > ROUNDS {
+        return Err(PruningError::range(
+            "rounds",
+            rounds,
+            &format!("0 to {ROUNDS}"),
+        ));
+    }
     let mut ticket = masks.apply(independent(&early))?;
-    for _ in 0..rounds {
+    for round in 1..=rounds {
         let trained = train(ticket, &masks)?;
         (ticket, masks) = rewind(&trained, early.clone(), masks, share)?;
+        if !watch.goes_on("lottery", round, rounds) {
+            break;
+        }
     }
     Ok((ticket, masks))
 }

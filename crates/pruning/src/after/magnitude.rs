@@ -5,6 +5,7 @@
 //! Source: Han et al., "Learning both Weights and Connections for Efficient Neural Networks" (arXiv 1506.02626).
 
 use burn::module::Module;
+use regimen_tensor::Watch;
 
 use super::largest;
 use crate::error::fraction;
@@ -17,6 +18,7 @@ use crate::{Masks, Result};
 /// # Errors
 /// If `sparsity` is not in [0, 1], the masks are of another model or a weight is not finite.
 pub fn magnitude<M: Module>(module: &M, masks: Masks, sparsity: f64) -> Result<Masks> {
+    let _span = tracing::info_span!("magnitude", weights = masks.total()).entered();
     fraction("sparsity", sparsity, true)?;
     let keep = keep(masks.total(), sparsity);
     largest::over_all(module, masks, keep)
@@ -27,8 +29,24 @@ pub fn magnitude<M: Module>(module: &M, masks: Masks, sparsity: f64) -> Result<M
 /// # Errors
 /// As [`magnitude`].
 pub fn magnitude_per_layer<M: Module>(module: &M, masks: Masks, sparsity: f64) -> Result<Masks> {
+    magnitude_per_layer_watched(module, masks, sparsity, &Watch::default())
+}
+
+/// As [`magnitude_per_layer`], watched: a step is a layer. Stopped, it returns masks of which the layers that were not reached
+/// are as they were given.
+///
+/// # Errors
+/// As [`magnitude`].
+pub fn magnitude_per_layer_watched<M: Module>(
+    module: &M,
+    masks: Masks,
+    sparsity: f64,
+    watch: &Watch,
+) -> Result<Masks> {
+    let (layers, weights) = (masks.layers().len(), masks.total());
+    let _span = tracing::info_span!("magnitude", layers, weights).entered();
     fraction("sparsity", sparsity, true)?;
-    largest::in_each(module, masks, |size| keep(size, sparsity))
+    largest::in_each(module, masks, |size| keep(size, sparsity), watch)
 }
 
 #[cfg(test)]

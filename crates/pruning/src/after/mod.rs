@@ -13,8 +13,8 @@ pub mod sparsegpt;
 pub mod wanda;
 
 pub use calibration::Calibration;
-pub use magnitude::{magnitude, magnitude_per_layer};
-pub use oneshot::{prune, prune_layer};
+pub use magnitude::{magnitude, magnitude_per_layer, magnitude_per_layer_watched};
+pub use oneshot::{prune, prune_layer, prune_watched};
 pub use pattern::Pattern;
-pub use recorder::{Recorder, prune_on};
+pub use recorder::{Recorder, prune_on, prune_on_watched};
 pub use rule::Rule;

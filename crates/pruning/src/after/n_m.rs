@@ -7,6 +7,7 @@
 use burn::tensor::{Bool, Tensor};
 use regimen_tensor::threshold;
 
+use crate::error::positive;
 use crate::{PruningError, Result};
 
 /// Which weights stay, by the largest scores (`|w|`, or Wanda's) of each group of `m` along the input axis,
@@ -43,8 +44,9 @@ pub fn keep(scores: Tensor<2>, n: usize, m: usize) -> Result<Tensor<2, Bool>> {
 
 /// `n` of `m` is possible.
 pub(crate) fn check(n: usize, m: usize) -> Result<()> {
-    if n > m || m == 0 {
-        let allowed = format!("0 to m, {m}, which is at least 1");
+    positive("m", m)?;
+    if n > m {
+        let allowed = format!("0 to m, {m}");
         return Err(PruningError::range("n", n, &allowed));
     }
     Ok(())
@@ -52,8 +54,9 @@ pub(crate) fn check(n: usize, m: usize) -> Result<()> {
 
 /// A layer's inputs fall into groups of `m`.
 pub(crate) fn fits(inputs: usize, m: usize) -> Result<()> {
-    if m == 0 || !inputs.is_multiple_of(m) {
-        let allowed = format!("a multiple of m, {m}, which is at least 1");
+    positive("m", m)?;
+    if !inputs.is_multiple_of(m) {
+        let allowed = format!("a multiple of m, {m}");
         return Err(PruningError::range("inputs", inputs, &allowed));
     }
     Ok(())

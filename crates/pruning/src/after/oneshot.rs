@@ -8,7 +8,7 @@
 use burn::module::Module;
 use burn::tensor::{Bool, Tensor, TensorData};
 use regimen_tensor::linalg::DMatrix;
-use regimen_tensor::{ParamVector, independent, threshold};
+use regimen_tensor::{ParamVector, Watch, independent, threshold};
 
 use super::calibration::{Calibration, damped, wide};
 use super::pattern::Pattern;
@@ -50,16 +50,37 @@ use crate::{Masks, PruningError, Result};
 /// If a masked weight is of rank 1, the inputs do not fit it, an argument is out of range or a value is not finite.
 pub fn prune<M: Module>(
     module: M,
+    masks: Masks,
+    rule: Rule,
+    pattern: Pattern,
+    inputs: impl FnMut(&M, &str) -> Tensor<2>,
+) -> Result<(M, Masks)> {
+    prune_watched(module, masks, rule, pattern, inputs, &Watch::default())
+}
+
+/// As [`prune`], watched: a step is a layer. Stopped, it returns a module and masks of which the layers that were not reached
+/// are as they were given.
+///
+/// # Errors
+/// As [`prune`].
+pub fn prune_watched<M: Module>(
+    module: M,
     mut masks: Masks,
     rule: Rule,
     pattern: Pattern,
     mut inputs: impl FnMut(&M, &str) -> Tensor<2>,
+    watch: &Watch,
 ) -> Result<(M, Masks)> {
+    let (layers, weights) = (masks.layers().len(), masks.total());
+    let _span = tracing::info_span!("prune", ?rule, layers, weights).entered();
     let mut module = independent(&module);
-    for index in 0..masks.layers().len() {
+    for index in 0..layers {
         let mut calibration = Calibration::new(rule);
         calibration.add(inputs(&module, &masks.layers()[index].path))?;
         (module, masks) = prune_one(module, masks, index, &calibration, rule, pattern)?;
+        if !watch.goes_on("prune", index + 1, layers) {
+            break;
+        }
     }
     Ok((module, masks))
 }

@@ -1,10 +1,17 @@
 //! How many weights go, and where.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use regimen_tensor::threshold::share_of;
 use serde::{Deserialize, Serialize};
 
+use super::n_m;
+use crate::error::fraction;
+use crate::{PruningError, Result};
+
 /// How many weights go, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub enum Pattern {
     /// A share, in [0, 1], of each row (Wanda, magnitude by layer) or block of columns (SparseGPT).
     Share(f64),
@@ -16,6 +23,18 @@ pub enum Pattern {
         m: usize,
     },
 }
+
+impl Checked for Pattern {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        match *self {
+            Self::Share(share) => fraction("share", share, true),
+            Self::NOfM { n, m } => n_m::check(n, m),
+        }
+    }
+}
+checked_serde!(Pattern);
 
 impl Pattern {
     /// Weights that go from `rows` times `columns` of them.

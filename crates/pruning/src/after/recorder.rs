@@ -12,7 +12,7 @@ use burn::nn::attention::{MhaInput, MhaOutput, MultiHeadAttention};
 use burn::nn::conv::{Conv1d, Conv2d};
 use burn::nn::transformer::PositionWiseFeedForward;
 use burn::tensor::Tensor;
-use regimen_tensor::independent;
+use regimen_tensor::{Watch, independent};
 
 use super::calibration::Calibration;
 use super::oneshot::prune_one;
@@ -223,12 +223,33 @@ fn ungrouped(groups: usize, width: usize) -> Result<usize> {
 /// grouped, an argument is out of range or a value is not finite.
 pub fn prune_on<M: Module, B>(
     module: M,
+    masks: Masks,
+    rule: Rule,
+    pattern: Pattern,
+    batches: &[B],
+    forward: impl FnMut(&M, &B, &mut Recorder),
+) -> Result<(M, Masks)> {
+    let watch = Watch::default();
+    prune_on_watched(module, masks, rule, pattern, batches, forward, &watch)
+}
+
+/// As [`prune_on`], watched: a step is a layer. Stopped, it returns a module and masks of which the layers that were not
+/// reached are as they were given.
+///
+/// # Errors
+/// As [`prune_on`].
+pub fn prune_on_watched<M: Module, B>(
+    module: M,
     mut masks: Masks,
     rule: Rule,
     pattern: Pattern,
     batches: &[B],
     mut forward: impl FnMut(&M, &B, &mut Recorder),
+    watch: &Watch,
 ) -> Result<(M, Masks)> {
+    let (layers, weights) = (masks.layers().len(), masks.total());
+    let _span = tracing::info_span!("prune", ?rule, layers, weights).entered();
+    let mut done = 0;
     masks.check(&module)?;
     let mut module = independent(&module);
     let Some(first) = batches.first() else {
@@ -262,7 +283,11 @@ pub fn prune_on<M: Module, B>(
             return Err(replaced());
         };
         (module, masks) = prune_one(module, masks, index, &calibration, rule, pattern)?;
+        done += 1;
         tracing::debug!(layer = %masks.layers()[index].path, rows = calibration.rows(), "layer pruned");
+        if !watch.goes_on("prune", done, layers) {
+            break;
+        }
     }
     Ok((module, masks))
 }

@@ -1,9 +1,15 @@
 //! How a layer's weights are chosen.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
+
+use crate::error::{fraction, positive};
+use crate::{PruningError, Result};
 
 /// How a layer's weights are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub enum Rule {
     /// The smallest `|w|`, output by output.
@@ -18,6 +24,21 @@ pub enum Rule {
         block: usize,
     },
 }
+
+impl Checked for Rule {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        match *self {
+            Self::SparseGpt { damping, block } => {
+                fraction("damping", damping, true)?;
+                positive("block", block)
+            }
+            Self::Magnitude | Self::Wanda => Ok(()),
+        }
+    }
+}
+checked_serde!(Rule);
 
 impl Rule {
     /// SparseGPT with the paper's damping and block.

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use burn::module::{Module, ParamId};
 use burn::tensor::DType;
 use regimen_tensor::directional::hessian_vector;
-use regimen_tensor::{ParamVector, independent};
+use regimen_tensor::{ParamVector, Watch, independent};
 
 use crate::error::fraction;
 use crate::{Masks, PruningError, Result};
@@ -32,8 +32,24 @@ pub fn grasp<M: Module>(
     module: &M,
     masks: Masks,
     density: f64,
-    mut gradient: impl FnMut(&M) -> regimen_tensor::Result<ParamVector>,
+    gradient: impl FnMut(&M) -> regimen_tensor::Result<ParamVector>,
 ) -> Result<Masks> {
+    grasp_watched(module, masks, density, gradient, &Watch::default())
+}
+
+/// As [`grasp`], watched: the first step is the gradient, the second its product with the Hessian, which takes two gradients.
+/// Stopped after the first, it returns the masks as they were given.
+///
+/// # Errors
+/// As [`grasp`].
+pub fn grasp_watched<M: Module>(
+    module: &M,
+    masks: Masks,
+    density: f64,
+    mut gradient: impl FnMut(&M) -> regimen_tensor::Result<ParamVector>,
+    watch: &Watch,
+) -> Result<Masks> {
+    let _span = tracing::info_span!("grasp", weights = masks.total()).entered();
     fraction("density", density, true)?;
     let weights = masks.weights(module)?;
     let half = |dtype: DType| matches!(dtype, DType::F16 | DType::BF16);
@@ -52,9 +68,14 @@ pub fn grasp<M: Module>(
             values.zeros_like()
         }
     });
+    if !watch.goes_on("grasp", 1, 2) {
+        return Ok(masks);
+    }
     let hg = masks.select(&hessian_vector(&copy, &g, gradient)?)?;
     let kept = hg.hadamard(&weights)?.to_host()?;
-    masks.keep_top(&kept, density)
+    let masks = masks.keep_top(&kept, density)?;
+    let _ = watch.goes_on("grasp", 2, 2);
+    Ok(masks)
 }
 
 /// `-w (H g)`: prune the largest.

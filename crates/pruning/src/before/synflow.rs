@@ -6,12 +6,15 @@
 //! (arXiv 2006.05467), algorithm 1.
 
 use burn::module::{Flag, Module, ModuleMapper, Param};
-use regimen_tensor::{ParamVector, independent};
+use regimen_tensor::{ParamVector, Watch, independent};
 
 use crate::error::{fraction, positive};
-use crate::{Masks, Result};
+use crate::{Masks, PruningError, Result};
 
-/// Prunes to `density` in (0, 1] over `rounds` (100 in the paper), at `density^(round / rounds)`. `flow` gives
+/// Rounds at most.
+const ROUNDS: usize = 10_000;
+
+/// Prunes to `density` in [0, 1] over `rounds` (100 in the paper, at most 10,000), at `density^(round / rounds)`. `flow` gives
 /// the gradient of `R`, the sum of the outputs for inputs of one, of the module it gets.
 ///
 /// That module is the linearised copy of the released code: every parameter and every running statistic is replaced by its
@@ -23,13 +26,37 @@ use crate::{Masks, Result};
 /// beyond the range of their type.
 pub fn synflow<M: Module>(
     module: &M,
+    masks: Masks,
+    density: f64,
+    rounds: usize,
+    flow: impl FnMut(&M) -> regimen_tensor::Result<ParamVector>,
+) -> Result<Masks> {
+    synflow_watched(module, masks, density, rounds, flow, &Watch::default())
+}
+
+/// As [`synflow`], watched: a step is a round. Stopped after round `r`, it returns the masks of that round, of density
+/// `density^(r / rounds)`.
+///
+/// # Errors
+/// As [`synflow`].
+pub fn synflow_watched<M: Module>(
+    module: &M,
     mut masks: Masks,
     density: f64,
     rounds: usize,
     mut flow: impl FnMut(&M) -> regimen_tensor::Result<ParamVector>,
+    watch: &Watch,
 ) -> Result<Masks> {
+    let _span = tracing::info_span!("synflow", rounds, weights = masks.total()).entered();
     fraction("density", density, true)?;
     positive("rounds", rounds)?;
+    if rounds > ROUNDS {
+        return Err(PruningError::range(
+            "rounds",
+            rounds,
+            &format!("1 to {ROUNDS}"),
+        ));
+    }
     masks.check(module)?;
     let positive = linearise(module)?;
     for round in 1..=rounds {
@@ -39,6 +66,9 @@ pub fn synflow<M: Module>(
         let scores = weights.iter().zip(&gradient).map(|(w, g)| scores(w, g));
         let scores: Vec<Vec<f32>> = scores.collect();
         masks = masks.keep_top(&scores, density.powf(round as f64 / rounds as f64))?;
+        if !watch.goes_on("synflow", round, rounds) {
+            break;
+        }
     }
     Ok(masks)
 }

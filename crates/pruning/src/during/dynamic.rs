@@ -13,7 +13,8 @@ use super::{Pruner, SparseMethod};
 use crate::error::{fraction, positive};
 use crate::mask::density::{self, Layout, floor};
 use crate::rules::{
-    DropRule, Event, GrowthRule, Layer, Rounding, Timing, prune_global, prune_uniform,
+    DeviceLayer, DropRule, Event, GrowthRule, Layer, Rounding, Timing, prune_global,
+    prune_global_on_device, prune_uniform, prune_uniform_on_device,
 };
 use crate::{Masks, PruningError, Result};
 
@@ -292,6 +293,25 @@ impl SparseMethod for DynamicSparse {
         let swap = |layer: &mut Layer| layer.swap(drop, share, rounding, growth, &mut rng);
         layers.iter_mut().map(swap).sum()
     }
+
+    fn update_on_device(&self, event: &Event, layers: &mut [DeviceLayer]) -> Result<usize> {
+        if self.rises {
+            let sparsity = self.sparsity(event.step);
+            if self.config.uniform {
+                prune_uniform_on_device(layers, sparsity)?;
+            } else {
+                let total = layers.iter().map(|layer| layer.flags.active.len()).sum();
+                prune_global_on_device(layers, density::keep(total, sparsity))?;
+            }
+        }
+        if !self.swaps {
+            return Ok(0);
+        }
+        let (share, mut rng) = (self.swap_fraction(event.step), event.generator());
+        let (drop, rounding, growth) = (self.config.drop, self.config.rounding, self.config.growth);
+        let swap = |layer: &mut DeviceLayer| layer.swap(drop, share, rounding, growth, &mut rng);
+        layers.iter_mut().map(swap).sum()
+    }
 }
 
 #[cfg(test)]
@@ -333,6 +353,14 @@ mod tests {
         assert_eq!(layers[0].count(), 4);
         let kept = [1, 1, 0, 0, 0, 0, 0, 0].map(|f| f == 1);
         assert_eq!(layers[0].kept, kept);
+        let weights = burn::tensor::Tensor::<1>::from_floats(
+            [0.9, -0.8, 0.7, -0.6, 0.1, -0.2, 0.3, -0.4],
+            &burn::tensor::Device::flex(),
+        );
+        let mut on_device = [DeviceLayer::new(weights, None, vec![true; 8])];
+        assert_eq!(method.update_on_device(&event, &mut on_device).unwrap(), 2);
+        assert_eq!(on_device[0].flags.active, layers[0].active);
+        assert_eq!(on_device[0].flags.kept, kept);
     }
 
     #[test]

@@ -47,9 +47,22 @@ impl Gradients {
         }
     }
 
-    /// The gradients of the masked weights on the host, summed over devices.
-    pub(crate) fn dense<M: Module>(&self, model: &M, masks: &Masks) -> Result<Vec<Vec<f32>>> {
-        Ok(self.masked(model, masks)?.to_host()?)
+    /// The gradients of the masked weights for a decision, flat, one a layer; none of each if nothing looks at them.
+    pub(crate) fn dense<M: Module>(
+        &self,
+        model: &M,
+        masks: &Masks,
+        wanted: bool,
+    ) -> Result<Vec<Option<Tensor<1>>>> {
+        if !wanted {
+            return Ok(vec![None; masks.layers().len()]);
+        }
+        let masked = self.masked(model, masks)?;
+        let values = masked
+            .entries()
+            .iter()
+            .map(|entry| Some(entry.values.clone()));
+        Ok(values.collect())
     }
 
     /// The path of the first parameter whose gradient, on any device, is NaN or infinite. A finite sum has finite terms, so

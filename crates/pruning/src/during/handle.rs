@@ -100,18 +100,30 @@ struct Inner<S> {
     /// The first value that was not finite, and how many steps or decisions were left out.
     skip: Option<Arc<PruningError>>,
     skipped: usize,
+    /// Why the optimizer's state is not cleared.
+    notice: Option<Arc<PruningError>>,
+    on_failure: Option<OnFailure>,
     replicas: Replicas<Device>,
 }
 
+/// What is called at the first failure.
+type OnFailure = Box<dyn FnOnce(&PruningError) + Send>;
+
 impl<S> Inner<S> {
-    fn note(&mut self, error: PruningError) {
-        let first = if error.is_skip() {
+    /// Keeps an error, and returns what is to be called without the lock.
+    #[must_use]
+    fn note(&mut self, error: PruningError) -> Option<(OnFailure, Arc<PruningError>)> {
+        if matches!(error, PruningError::StateType { .. }) {
+            self.notice.get_or_insert_with(|| Arc::new(error));
+            return None;
+        }
+        if error.is_skip() {
             self.skipped += 1;
-            &mut self.skip
-        } else {
-            &mut self.failure
-        };
-        first.get_or_insert_with(|| Arc::new(error));
+            self.skip.get_or_insert_with(|| Arc::new(error));
+            return None;
+        }
+        let first = self.failure.get_or_insert_with(|| Arc::new(error)).clone();
+        self.on_failure.take().map(|call| (call, first))
     }
 }
 
@@ -128,6 +140,8 @@ impl<S> Handle<S> {
             failure: None,
             skip: None,
             skipped: 0,
+            notice: None,
+            on_failure: None,
             replicas: Replicas::default(),
         })))
     }
@@ -146,6 +160,7 @@ impl<S> Handle<S> {
         let mut inner = self.lock();
         f(&mut inner.stepper)?;
         (inner.failure, inner.skip, inner.skipped) = (None, None, 0);
+        inner.notice = None;
         inner.replicas = Replicas::default();
         Ok(())
     }
@@ -160,6 +175,23 @@ impl<S> Handle<S> {
     /// The first error of a step that was not skipped.
     pub(crate) fn failure(&self) -> std::result::Result<(), Arc<PruningError>> {
         self.lock().failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Why the optimizer's state is not cleared at decisions, if it is not.
+    pub(crate) fn notice(&self) -> Option<Arc<PruningError>> {
+        self.lock().notice.clone()
+    }
+
+    /// Has `call` called once: at the first failure, or now if there was one.
+    pub(crate) fn on_failure(&self, call: impl FnOnce(&PruningError) + Send + 'static) {
+        let mut inner = self.lock();
+        match inner.failure.clone() {
+            Some(failure) => {
+                drop(inner);
+                call(&failure);
+            }
+            None => inner.on_failure = Some(Box::new(call)),
+        }
     }
 
     /// Steps and decisions that were left out because a value was not finite.
@@ -190,7 +222,12 @@ impl<S: Stepper> Handle<S> {
         };
         if let Err(error) = result {
             tracing::warn!(%error, "step of sparse training");
-            inner.note(error);
+            let call = inner.note(error);
+            drop(inner);
+            // Not under the lock: what is called may ask for the status.
+            if let Some((call, failure)) = call {
+                call(&failure);
+            }
         }
         model
     }

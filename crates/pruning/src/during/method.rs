@@ -3,9 +3,9 @@
 use std::fmt::Debug;
 
 use crate::Result;
-use crate::rules::{Event, Layer, Timing};
+use crate::rules::{DeviceLayer, Event, Layer, Timing};
 
-/// A method that changes masks: decisions over plain slices.
+/// A method that changes masks: decisions over plain slices, or over tensors on their device.
 pub trait SparseMethod: Debug + Send {
     /// Whether step `step` (the first is 1) is an event.
     fn timing(&self, step: usize) -> Timing;
@@ -28,4 +28,20 @@ pub trait SparseMethod: Debug + Send {
     /// # Errors
     /// If a weight or gradient is not finite.
     fn update(&self, event: &Event, layers: &mut [Layer]) -> Result<usize>;
+
+    /// As [`update`](Self::update), over weights that stay on their device: what training calls. It must decide the same.
+    ///
+    /// A method that does not have its own gets copies of all values on the host, and `update` decides.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update); or if the device can't be read.
+    fn update_on_device(&self, event: &Event, layers: &mut [DeviceLayer]) -> Result<usize> {
+        let host = layers.iter().map(DeviceLayer::to_host);
+        let mut host = host.collect::<Result<Vec<Layer>>>()?;
+        let grown = self.update(event, &mut host)?;
+        for (layer, host) in layers.iter_mut().zip(host) {
+            (layer.flags.active, layer.flags.kept) = (host.active, host.kept);
+        }
+        Ok(grown)
+    }
 }

@@ -5,6 +5,7 @@ mod fixed;
 pub(crate) mod gradients;
 mod granet;
 pub(crate) mod handle;
+pub(crate) mod layers;
 mod magnitude;
 mod method;
 mod movement;
@@ -12,7 +13,7 @@ pub(crate) mod optimizer_state;
 mod pruner;
 mod rigl;
 mod set;
-mod stored;
+pub(crate) mod stored;
 mod top_kast;
 mod training;
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use burn::module::ParamId;
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
-use burn::tensor::{Device, TensorData};
-use burn_pack::{Bytes, Reader};
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_pack::{Bytes, Header, Reader, aligned_data_section_start};
 use rayon::prelude::*;
 
 use crate::Masks;
@@ -16,33 +16,26 @@ use crate::{PruningError, Result};
 /// Zeroes, in every state tensor that has the size of its masked parameter, what the masks switch off:
 /// momenta and second moments of any optimizer. Scalars, paths and other tensors stay as they are.
 ///
-/// One pass through the optimizer's record, so through the host: call it at decision events only.
-///
-/// Burn loads a record's state in the default float type of the default device. A state of another type, as that
-/// of half precision weights on a device whose default is single precision, would come back as one that no
-/// longer fits its weights: it stays as it is, and a warning says so.
+/// One pass through the optimizer's record, so through the host: call it at decision events only. The record is the one copy
+/// of the state that is made; it is changed in place, and the old state goes before it is loaded.
 ///
 /// # Errors
-/// If the record can't be read or written.
+/// [`PruningError::StateType`] if a state is of another float type than Burn loads it in, the default one of the default
+/// device, as that of half precision weights where single precision is the default: loaded, it would no longer fit its
+/// weights. The state stays as it is. [`PruningError::Record`] if the record can't be read or written.
 pub fn mask_optimizer(optim: &mut ModuleOptimizer, masks: &Masks) -> Result<()> {
+    if masks.layers().iter().all(|mask| !has_off(mask)) {
+        return Ok(());
+    }
     let record = optim.to_record();
     if record.is_empty() {
         return Ok(());
     }
-    let bytes = record.into_bytes().map_err(failed)?.shared();
-    let mut places = Vec::new();
-    let loaded = burn::tensor::Tensor::<1>::zeros([1], &Device::default()).dtype();
-    for tensor in Reader::from_bytes(bytes.clone())
-        .and_then(Reader::into_tensors)
-        .map_err(failed)?
-    {
-        if tensor.dtype.is_float() && tensor.dtype != loaded {
-            tracing::warn!(dtype = ?tensor.dtype, "optimizer state not reset: records load as {loaded:?}");
-            return Ok(());
-        }
-        places.extend(place(tensor, &bytes, masks)?);
+    let mut bytes = record.into_bytes().map_err(failed)?;
+    let places = places(&bytes, masks)?;
+    if places.is_empty() {
+        return Ok(());
     }
-    let mut bytes = bytes;
     for (mask, place, size) in places {
         zero(&mut bytes[place], &mask.active, size);
     }
@@ -53,26 +46,51 @@ pub fn mask_optimizer(optim: &mut ModuleOptimizer, masks: &Masks) -> Result<()> 
     Ok(())
 }
 
-/// The mask of a state tensor that has the size of its parameter, where the tensor lies in the record's bytes, and the
-/// bytes of a value.
-fn place<'a>(
-    tensor: burn_pack::Tensor,
-    record: &Bytes,
-    masks: &'a Masks,
-) -> Result<Option<(&'a Mask, Range<usize>, usize)>> {
-    let mut layers = masks.layers().iter();
-    let mask = layers.find(|mask| Some(mask.id.val()) == tensor.param_id);
-    let elements = tensor.shape.num_elements();
-    let Some(mask) = mask.filter(|mask| mask.active.len() == elements) else {
-        return Ok(None);
-    };
-    let (_, dtype, _, _, view) = tensor.into_parts().map_err(failed)?;
-    // The tensor is a view into the record: its place is where it starts.
-    let start = view.as_ptr().addr().checked_sub(record.as_ptr().addr());
-    let place = start.map(|start| start..start + view.len());
-    match place.filter(|place| place.end <= record.len()) {
-        Some(place) => Ok(Some((mask, place, dtype.size()))),
-        None => Err(failed("a tensor lies outside of its record")),
+fn has_off(mask: &Mask) -> bool {
+    mask.active.par_iter().any(|active| !active)
+}
+
+/// The masks of the state tensors that have the size of their parameter, where each tensor lies in the record's bytes, and
+/// the bytes of a value.
+fn places<'a>(record: &[u8], masks: &'a Masks) -> Result<Vec<(&'a Mask, Range<usize>, usize)>> {
+    // A reader takes its bytes, and what is shared with it can't be changed in place: it gets the table of contents alone,
+    // before as many bytes of nothing, which are never touched and so take no memory.
+    let header = Header::from_bytes(record).map_err(failed)?;
+    let start = aligned_data_section_start(header.metadata_size as usize).min(record.len());
+    let mut table = vec![0_u8; record.len()];
+    table[..start].copy_from_slice(&record[..start]);
+    let table = Bytes::from_bytes_vec(table).shared();
+    let tensors = Reader::from_bytes(table.clone()).and_then(Reader::into_tensors);
+    let loaded = Tensor::<1>::zeros([1], &Device::default()).dtype();
+    let (mut places, mut other) = (Vec::new(), None);
+    for tensor in tensors.map_err(failed)? {
+        let mut layers = masks.layers().iter();
+        let mask = layers.find(|mask| Some(mask.id.val()) == tensor.param_id);
+        let (_, dtype, shape, _, view) = tensor.into_parts().map_err(failed)?;
+        if dtype.is_float() && dtype != loaded {
+            let path = mask.map_or("*", |mask| &mask.path);
+            other.get_or_insert_with(|| PruningError::StateType {
+                path: path.to_owned(),
+                found: format!("{dtype:?}"),
+                loaded: format!("{loaded:?}"),
+            });
+        }
+        let Some(mask) = mask.filter(|mask| mask.active.len() == shape.num_elements()) else {
+            continue;
+        };
+        // The tensor is a view into the record: its place is where it starts.
+        let start = view.as_ptr().addr().checked_sub(table.as_ptr().addr());
+        let place = start.map(|start| start..start + view.len());
+        let Some(place) = place.filter(|place| place.end <= record.len()) else {
+            return Err(failed("a tensor lies outside of its record"));
+        };
+        if has_off(mask) {
+            places.push((mask, place, dtype.size()));
+        }
+    }
+    match other {
+        Some(error) if !places.is_empty() => Err(error),
+        _ => Ok(places),
     }
 }
 

@@ -71,6 +71,10 @@ impl Pruner {
         Self(Handle::new(SparseTraining::new(method, masks, seed)))
     }
 
+    pub(crate) fn kind(&self) -> String {
+        self.0.with(|training| training.kind())
+    }
+
     fn look<T>(&self, f: impl FnOnce(&SparseState) -> T) -> T {
         self.0.with(|training| f(training.state()))
     }
@@ -81,7 +85,10 @@ impl Pruner {
     /// # Errors
     /// If the masks are of another model.
     pub fn mask<M: Module>(&self, model: M) -> Result<M> {
-        self.look(|state| state.masks.apply(model))
+        self.0.with(|training| {
+            training.bind(&model)?;
+            training.state().masks.apply(model)
+        })
     }
 
     /// The optimizer's step and the masks; see [`SparseTraining::optimize`]. What happens on an error: see [`Pruner`].
@@ -120,6 +127,34 @@ impl Pruner {
         self.0.status()
     }
 
+    /// Has `call` called once, with the first step that fails: at that step, or now if there was one. A step or decision that is
+    /// left out because a value is not finite is no failure.
+    ///
+    /// [`optimize`](Self::optimize) can return no error, so that training would go on without masks; this is how a failure
+    /// stops it, with Burn's `Interrupter`, of which the learner has a clone:
+    ///
+    /// ```
+    /// # use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn::train::Interrupter;
+    /// # use regimen_pruning::{Fixed, Masks, MovementConfig, PerTaskConfig, TopKastConfig};
+    ///
+    /// # let model = LinearConfig::new(8, 4).init(&Device::default().autodiff());
+    /// # let pruner = Fixed::init(Masks::dense(&model)?);
+    /// let interrupter = Interrupter::new(); // `SupervisedTraining::with_interrupter(interrupter.clone())`
+    /// pruner.on_failure(move |error| interrupter.stop(Some(&error.to_string())));
+    /// # Ok::<(), regimen_pruning::PruningError>(())
+    /// ```
+    pub fn on_failure(&self, call: impl FnOnce(&PruningError) + Send + 'static) {
+        self.0.on_failure(call);
+    }
+
+    /// Why the optimizer's state is not zeroed where weights are off or new, if it is not: [`PruningError::StateType`]. Masks
+    /// change nevertheless, and the state stays as it is.
+    #[must_use]
+    pub fn notice(&self) -> Option<Arc<PruningError>> {
+        self.0.notice()
+    }
+
     /// How many steps, and events, were left out because a gradient or a weight was not finite.
     #[must_use]
     pub fn skipped(&self) -> usize {
@@ -132,10 +167,10 @@ impl Pruner {
         self.look(Clone::clone)
     }
 
-    /// Goes on from a saved state.
+    /// Goes on from a saved state; see [`SparseTraining::restore`].
     ///
     /// # Errors
-    /// If its masks are of other parameters (paths or shapes).
+    /// If its masks are of other parameters (paths or shapes), or its fields do not fit together.
     pub fn restore(&self, state: SparseState) -> Result<()> {
         self.0.restore(|training| training.restore(state))
     }

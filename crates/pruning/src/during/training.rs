@@ -1,6 +1,6 @@
 //! # SparseTraining
 //!
-//! Trains with masks: optimizer step, mask, and at a method's events its decision on the host.
+//! Trains with masks: optimizer step, mask, and at a method's events its decision, on the weights' device.
 //!
 //! Source: Liu et al. (arXiv 2106.10404), algorithm 1, for the order of the parts.
 
@@ -8,19 +8,22 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::Tensor;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::SparseMethod;
 use super::gradients::Gradients;
 use super::handle::{Stepper, guarded};
-use super::optimizer_state::{mask_optimizer, momenta_but};
-use crate::error::read;
-use crate::mask::frozen;
-use crate::rules::{Event, Layer, Timing, finite};
-use crate::{Exploration, Masks, Result};
+use super::layers::{Needs, cleared, device_layers};
+use super::optimizer_state::mask_optimizer;
+use crate::error::{at_most, counter};
+use crate::rules::{Event, Timing};
+use crate::{Exploration, Masks, PruningError, Result};
 
 /// All that a run needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SparseState {
     /// Training steps so far.
     pub step: usize,
@@ -40,6 +43,25 @@ pub struct SparseState {
     pub explored: Exploration,
 }
 
+impl Checked for SparseState {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        counter("step", self.step)?;
+        counter("grown", self.grown)?;
+        at_most("events", self.events, "step", self.step)?;
+        at_most(
+            "put_off",
+            self.put_off.unwrap_or_default(),
+            "step",
+            self.step,
+        )?;
+        Checked::check(&self.masks)?;
+        self.explored.check_of(&self.masks)
+    }
+}
+checked_serde!(SparseState);
+
 /// A method with its masks and position.
 #[derive(Debug)]
 pub struct SparseTraining {
@@ -47,6 +69,8 @@ pub struct SparseTraining {
     state: SparseState,
     /// The last event: its step, its timing and the masks of what kept its value.
     last: Option<(usize, Timing, Masks)>,
+    /// The state was restored, and has not met the model yet.
+    unbound: bool,
 }
 
 impl SparseTraining {
@@ -66,7 +90,15 @@ impl SparseTraining {
             method: Box::new(method),
             state,
             last: None,
+            unbound: false,
         }
+    }
+
+    /// What a checkpoint of this state is: the method's name is part of it.
+    pub(crate) fn kind(&self) -> String {
+        let method = format!("{:?}", self.method);
+        let name = method.split(|c: char| !c.is_alphanumeric()).next();
+        format!("sparse training by {} 1", name.unwrap_or_default())
     }
 
     /// Masks, counters and seed.
@@ -75,14 +107,17 @@ impl SparseTraining {
         &self.state
     }
 
-    /// Goes on from a saved state.
+    /// Goes on from a saved state. Its masks hold for the first model that comes after it: by the ids of its parameters, as
+    /// Burn's records keep them, or else by their paths ([`Masks::rebind`]).
     ///
     /// # Errors
-    /// If its masks are of other parameters (paths or shapes) than the present ones.
+    /// If its masks are of other parameters (paths or shapes) than the present ones, or its fields do not fit together.
     pub fn restore(&mut self, state: SparseState) -> Result<()> {
         self.state.masks.same_layers(&state.masks)?;
+        Checked::check(&state)?;
         self.state = state;
         self.last = None;
+        self.unbound = true;
         if !self.state.explored.fits(&self.state.masks) {
             self.state.explored = Exploration::of(&self.state.masks);
         }
@@ -94,7 +129,8 @@ impl SparseTraining {
     ///
     /// # Errors
     /// The second value: if a gradient is not finite, and the step was left out; if a weight is not finite at an event or the
-    /// method fails, and the masks stay; if the masks are of another model, which took the optimizer's step alone.
+    /// method fails, and the masks stay; if the masks are of another model, which took the optimizer's step alone; or, with
+    /// everything else done, [`PruningError::StateType`](crate::PruningError::StateType) if the optimizer's state could not be cleared.
     pub fn optimize<M: Module>(
         &mut self,
         model: M,
@@ -107,80 +143,43 @@ impl SparseTraining {
         guarded(self, broken, model, optim, lr.into(), grads)
     }
 
-    /// The gradients of the masked weights, on their device; none if the method needs none.
-    fn dense_gradients<M: Module>(
-        &self,
-        model: &M,
-        grads: &Gradients,
-    ) -> Result<Option<Vec<Tensor<1>>>> {
-        if !self.method.needs_gradients() {
-            return Ok(None);
+    /// Has a restored state's masks name the parameters of this model.
+    pub(crate) fn bind<M: Module>(&mut self, model: &M) -> Result<()> {
+        if self.unbound {
+            self.state.masks.bind(model)?;
+            self.unbound = false;
         }
-        let masked = grads.masked(model, &self.state.masks)?;
-        let values = masked.entries().iter().map(|entry| entry.values.clone());
-        Ok(Some(values.collect()))
-    }
-
-    /// The layers as the method wants to see them.
-    fn layers<M: Module>(
-        &self,
-        model: &M,
-        optim: &ModuleOptimizer,
-        dense: Option<Vec<Tensor<1>>>,
-    ) -> Result<Vec<Layer>> {
-        let masks = &self.state.masks;
-        let weights = masks.weights(model)?.to_host()?;
-        finite(self.state.step, masks, &weights)?;
-        // The optimizer has dropped its own: on a host backend these are taken, not copied.
-        let dense = match dense {
-            Some(dense) => {
-                let values = dense.into_iter().map(|values| read("gradient", values));
-                values.collect::<Result<Vec<_>>>()?
-            }
-            None => vec![Vec::new(); masks.layers().len()],
-        };
-        let parts = weights.into_iter().zip(dense).zip(masks.layers());
-        let mut layers: Vec<Layer> = parts
-            .map(|((weights, gradient), mask)| Layer::new(weights, gradient, mask.active.clone()))
-            .collect();
-        let frozen = frozen(model);
-        let pairs = layers.iter_mut().zip(masks.layers());
-        pairs.for_each(|(layer, mask)| layer.frozen = frozen.contains(&mask.id));
-        if self.method.needs_momentum() {
-            let momenta = momenta_but(optim, masks, &frozen)?;
-            let pairs = layers.iter_mut().zip(momenta);
-            pairs.for_each(|(layer, momentum)| layer.momentum = momentum);
-        }
-        if self.method.needs_history() {
-            let each = layers.iter_mut().enumerate();
-            each.for_each(|(i, layer)| layer.explored = self.state.explored.flags(i));
-        }
-        Ok(layers)
+        Ok(())
     }
 
     /// Lets the method decide, puts the new masks in place, clears the optimizer's state, and returns the
-    /// masks of what keeps its value.
+    /// masks of what keeps its value, and why the optimizer's state could not be cleared.
     fn decide<M: Module>(
         &mut self,
         model: &M,
         optim: &mut ModuleOptimizer,
-        dense: Option<Vec<Tensor<1>>>,
-    ) -> Result<Masks> {
-        let mut layers = self.layers(model, optim, dense)?;
+        dense: Vec<Option<Tensor<1>>>,
+    ) -> Result<(Masks, Result<()>)> {
         let state = &mut self.state;
+        let method = &self.method;
+        let needs = Needs {
+            momentum: method.needs_momentum(),
+            history: method.needs_history().then_some(&state.explored),
+        };
+        let mut layers = device_layers(model, optim, &state.masks, state.step, dense, &needs)?;
         let event = Event {
             step: state.step,
             index: state.events,
             seed: state.seed,
         };
-        let grown = self.method.update(&event, &mut layers)?;
+        let grown = method.update_on_device(&event, &mut layers)?;
         let (active, flags): (Vec<_>, Vec<_>) = layers
             .into_iter()
-            .map(|layer| (layer.active, layer.kept))
+            .map(|layer| (layer.flags.active, layer.flags.kept))
             .unzip();
         let mut kept = state.masks.clone();
         kept.set(flags)?;
-        mask_optimizer(optim, &kept)?;
+        let cleared = cleared(mask_optimizer(optim, &kept))?;
         state.masks.set(active)?;
         state.explored.record(&state.masks);
         state.events += 1;
@@ -191,7 +190,7 @@ impl SparseTraining {
             sparsity = state.masks.sparsity(),
             "masks updated"
         );
-        Ok(kept)
+        Ok((kept, cleared))
     }
 }
 
@@ -213,7 +212,10 @@ impl Stepper for SparseTraining {
         grads: Gradients,
     ) -> (M, Result<()>) {
         let step = self.state.step + 1;
-        if let Err(error) = self.state.masks.check(&model) {
+        let known = self
+            .bind(&model)
+            .and_then(|()| self.state.masks.check(&model));
+        if let Err(error) = known {
             return (grads.step(model, optim, lr), Err(error));
         }
         let timing = match (self.method.timing(step), self.state.put_off.take()) {
@@ -221,8 +223,8 @@ impl Stepper for SparseTraining {
             (timing, _) => timing,
         };
         let dense = match timing {
-            Timing::None => Ok(None),
-            _ => self.dense_gradients(&model, &grads),
+            Timing::None => Ok(Vec::new()),
+            _ => grads.dense(&model, &self.state.masks, self.method.needs_gradients()),
         };
         let model = match timing {
             Timing::Instead => model,
@@ -234,10 +236,10 @@ impl Stepper for SparseTraining {
             return (model, Ok(()));
         }
         match dense.and_then(|dense| self.decide(&model, optim, dense)) {
-            Ok(kept) => {
+            Ok((kept, cleared)) => {
                 let model = kept.multiply(model);
                 self.last = Some((step, timing, kept));
-                (model, Ok(()))
+                (model, cleared)
             }
             Err(error) => (model, Err(error)),
         }

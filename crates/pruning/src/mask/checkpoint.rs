@@ -4,6 +4,7 @@
 //!
 //! Source: `burn-store` for the tensors; masks as bits, by path, because safetensors keep no parameter ids.
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -11,6 +12,7 @@ use burn_store::{
     BurnToPyTorchAdapter, ModuleSnapshot, PyTorchToBurnAdapter, SafetensorsStore,
     SafetensorsStoreError,
 };
+use regimen_tensor::files;
 use serde::{Deserialize, Serialize};
 
 use crate::{Masks, PruningError, Result};
@@ -32,31 +34,29 @@ pub fn masks_path(model: &Path) -> PathBuf {
     name.into()
 }
 
-/// Writes the model to `path`, a safetensors file, and its masks to [`masks_path`].
+/// Writes the model to `path`, a safetensors file, and its masks to [`masks_path`], with the paths that the masked parameters
+/// have in this model: masks that were made of a part of it come back for the whole.
 ///
-/// Each is written beside its place and then renamed, the masks first: no file is ever half written. A call that is killed
+/// Each file is written as a whole or not at all ([`files`](regimen_tensor::files)), the masks first. A call that is killed
 /// between the two leaves new masks beside the old model.
 ///
 /// # Errors
 /// If the masks are of another model, or a file can't be written.
 pub fn save<M: Module>(model: &M, masks: &Masks, path: &Path, framework: Framework) -> Result<()> {
-    masks.check(model)?;
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let folder = tempfile::tempdir_in(parent.unwrap_or(Path::new("."))).map_err(at(path))?;
-    let file = folder.path().join("model.safetensors");
-    let store = SafetensorsStore::from_file(&file);
-    let mut store = match framework {
-        Framework::Burn => store,
-        Framework::PyTorch => store.with_to_adapter(BurnToPyTorchAdapter),
+    let masks = masks.named_in(model)?;
+    let beside = masks_path(path);
+    let text = serde_json::to_vec(&masks).map_err(at(&beside))?;
+    files::write(&beside, |file| file.write_all(&text)).map_err(at(&beside))?;
+    let write = |temporary: &Path| {
+        let store = SafetensorsStore::from_file(temporary).overwrite(true);
+        let mut store = match framework {
+            Framework::Burn => store,
+            Framework::PyTorch => store.with_to_adapter(BurnToPyTorchAdapter),
+        };
+        let saved = model.save_into(&mut store);
+        saved.map_err(|reason| io::Error::other(reason.to_string()))
     };
-    model.save_into(&mut store).map_err(at(path))?;
-    let text = serde_json::to_vec(masks).map_err(at(path))?;
-    let beside = folder.path().join("masks.json");
-    std::fs::write(&beside, text).map_err(at(path))?;
-    std::fs::rename(&beside, masks_path(path)).map_err(at(path))?;
-    std::fs::rename(&file, path).map_err(at(path))
+    files::write_at(path, write).map_err(at(path))
 }
 
 /// Reads a model's weights from a safetensors file, whoever wrote it; `model` gives its shape and device.

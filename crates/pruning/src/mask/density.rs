@@ -53,8 +53,8 @@ impl Layout {
 /// If `density` is out of range or there is no weight.
 pub fn erdos_renyi_kernel(shapes: &[Vec<usize>], density: f64) -> Result<Vec<f64>> {
     let raw = shapes.iter().map(|shape| {
-        let sum: usize = shape.iter().sum();
-        sum as f64 / size(shape) as f64
+        let sum: f64 = shape.iter().map(|side| *side as f64).sum();
+        sum / size(shape) as f64
     });
     balance(shapes, raw.collect(), density)
 }
@@ -111,7 +111,10 @@ pub fn counts(shapes: &[Vec<usize>], densities: &[f64]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..counts.len()).collect();
     let fraction = |layer: usize| exact[layer] - counts[layer] as f64;
     order.sort_by(|a, b| fraction(*b).total_cmp(&fraction(*a)));
-    let mut left = total.saturating_sub(counts.iter().sum());
+    let given = counts
+        .iter()
+        .fold(0_usize, |sum, count| sum.saturating_add(*count));
+    let mut left = total.saturating_sub(given);
     for layer in order {
         if left > 0 && counts[layer] < sizes[layer] {
             counts[layer] += 1;
@@ -139,7 +142,10 @@ pub fn random(sizes: &[usize], counts: &[usize], seed: u64) -> Result<Vec<Vec<bo
                 &format!("0 to {size}"),
             ));
         }
-        let mut mask = vec![false; *size];
+        let mut mask = Vec::new();
+        mask.try_reserve_exact(*size)
+            .map_err(|_| PruningError::range("sizes", size, "as many flags as fit in memory"))?;
+        mask.resize(*size, false);
         for index in sample(&mut rng, *size, *count) {
             mask[index] = true;
         }
@@ -163,7 +169,9 @@ pub(crate) fn ceil(x: f64) -> usize {
 }
 
 fn size(shape: &[usize]) -> usize {
-    shape.iter().product()
+    shape
+        .iter()
+        .fold(1, |size, side| size.saturating_mul(*side))
 }
 
 fn ends(shape: &[usize]) -> f64 {
@@ -173,8 +181,20 @@ fn ends(shape: &[usize]) -> f64 {
 }
 
 fn check(shapes: &[Vec<usize>]) -> Result<()> {
-    if shapes.is_empty() || shapes.iter().any(|shape| size(shape) == 0) {
-        return Err(PruningError::NoWeights);
+    let sizes = shapes.iter().map(|shape| {
+        let size = shape
+            .iter()
+            .try_fold(1_usize, |n, side| n.checked_mul(*side));
+        size.filter(|size| *size > 0)
+    });
+    let total = sizes.reduce(|sum, size| sum?.checked_add(size?)).flatten();
+    if total.is_none() {
+        let allowed = "at least one shape, each of at least 1 weight, that fit in memory together";
+        return Err(PruningError::range(
+            "shapes",
+            format!("{shapes:?}"),
+            allowed,
+        ));
     }
     Ok(())
 }

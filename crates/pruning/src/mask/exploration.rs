@@ -5,10 +5,13 @@
 //! Source: Liu et al., "Do We Actually Need Dense Over-Parameterization? In-Time Over-Parameterization in Sparse
 //! Training" (arXiv 2102.02887), section 3.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::Masks;
 use super::bits::{pack, unpack};
+use crate::{PruningError, Result};
 
 /// The union of all masks so far, a bit a weight.
 ///
@@ -31,10 +34,30 @@ pub struct Exploration {
 
 /// One layer's union.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 struct Seen {
     size: usize,
     words: Vec<u64>,
 }
+
+impl Checked for Seen {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        let (found, allowed) = (self.words.len(), self.size.div_ceil(64));
+        if self.size == 0 || found != allowed {
+            let allowed = format!("{allowed}, and at least 1, for a size of {}", self.size);
+            return Err(PruningError::range("words.len()", found, &allowed));
+        }
+        let past = self.words.last().zip(self.size.checked_rem(64));
+        if past.is_some_and(|(word, used)| used > 0 && word >> used != 0) {
+            let allowed = format!("no flag past the {}th", self.size);
+            return Err(PruningError::range("words", "longer", &allowed));
+        }
+        Ok(())
+    }
+}
+checked_serde!(Seen);
 
 impl Seen {
     fn count(&self) -> usize {
@@ -87,6 +110,18 @@ impl Exploration {
         self.layers
             .get(layer)
             .map_or_else(Vec::new, |seen| unpack(&seen.words, seen.size))
+    }
+
+    /// That there is none yet, or one of these masks.
+    pub(crate) fn check_of(&self, masks: &Masks) -> Result<()> {
+        if self.layers.is_empty() || self.fits(masks) {
+            return Ok(());
+        }
+        Err(PruningError::Mismatch {
+            path: "*".into(),
+            expected: "an exploration of the sizes of the masks".into(),
+            found: "others".into(),
+        })
     }
 
     /// Whether the layers have the sizes of these masks.

@@ -5,12 +5,16 @@
 //! Source: two operations a weight and output position, as Evci et al. (arXiv 1911.11134, appendix H) count them;
 //! agreement as the Jaccard index of the active weights.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
+use crate::error::fraction;
 use crate::{Masks, PruningError, Result};
 
 /// One masked layer's size and cost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct LayerReport {
     /// Path of the weight in its module.
     pub path: String,
@@ -26,6 +30,7 @@ pub struct LayerReport {
 
 /// All masked layers, and their sums.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Report {
     /// The layers, in module order.
     pub layers: Vec<LayerReport>,
@@ -35,6 +40,44 @@ pub struct Report {
     pub dense_flops: f64,
     /// Sum of the active weights' operations.
     pub sparse_flops: f64,
+}
+
+impl Checked for LayerReport {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        figures(self.density, self.dense_flops, self.sparse_flops)
+    }
+}
+
+impl Checked for Report {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        figures(self.density, self.dense_flops, self.sparse_flops)
+    }
+}
+
+impl Checked for Agreement {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        fraction("overall", self.overall, true)?;
+        let mut layers = self.layers.iter();
+        layers.try_for_each(|(_, share)| fraction("layers", *share, true))
+    }
+}
+checked_serde!(LayerReport, Report, Agreement);
+
+/// That a density is one, and operations can be counted.
+fn figures(density: f64, dense: f64, sparse: f64) -> Result<()> {
+    fraction("density", density, true)?;
+    for (field, value) in [("dense_flops", dense), ("sparse_flops", sparse)] {
+        if !(value.is_finite() && value >= 0.0) {
+            return Err(PruningError::range(field, value, "finite and 0 or more"));
+        }
+    }
+    Ok(())
 }
 
 /// Densities and operations. `positions` says, for a layer's path, at how many places of an example's output its
@@ -82,14 +125,19 @@ pub fn output_side(
     padding: usize,
     dilation: usize,
 ) -> usize {
-    let reach = dilation * kernel.saturating_sub(1) + 1;
-    let room = (input + 2 * padding).checked_sub(reach);
+    let reach = dilation
+        .saturating_mul(kernel.saturating_sub(1))
+        .saturating_add(1);
+    let room = input
+        .saturating_add(padding.saturating_mul(2))
+        .checked_sub(reach);
     room.and_then(|room| room.checked_div(stride))
-        .map_or(0, |steps| steps + 1)
+        .map_or(0, |steps| steps.saturating_add(1))
 }
 
 /// How alike two masks of one model are.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Agreement {
     /// Path of each layer, with the weights active in both over those active in either, in 0..=1; 1 if both are empty.
     pub layers: Vec<(String, f64)>,

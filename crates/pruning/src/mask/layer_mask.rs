@@ -33,6 +33,32 @@ impl Mask {
     pub fn density(&self) -> f64 {
         self.count() as f64 / self.active.len() as f64
     }
+
+    /// That there is a flag for each weight, and a weight.
+    pub(super) fn check(&self) -> Result<()> {
+        let size = size(&self.path, &self.shape)?;
+        if self.active.len() == size {
+            return Ok(());
+        }
+        Err(PruningError::Mismatch {
+            path: self.path.clone(),
+            expected: format!("{size} flags for {:?}", self.shape),
+            found: self.active.len().to_string(),
+        })
+    }
+}
+
+/// The number of weights of a shape.
+fn size(path: &str, shape: &[usize]) -> Result<usize> {
+    let size = shape
+        .iter()
+        .try_fold(1_usize, |n, side| n.checked_mul(*side));
+    size.filter(|size| *size > 0 && !shape.is_empty())
+        .ok_or_else(|| PruningError::Mismatch {
+            path: path.to_owned(),
+            expected: "a shape of at least 1 weight that fits in memory".into(),
+            found: format!("{shape:?}"),
+        })
 }
 
 /// A mask as it is saved: 64 flags a word.
@@ -59,11 +85,7 @@ impl TryFrom<Packed> for Mask {
     type Error = PruningError;
 
     fn try_from(packed: Packed) -> Result<Self> {
-        let count = packed
-            .shape
-            .iter()
-            .try_fold(1_usize, |n, d| n.checked_mul(*d));
-        let count = count.unwrap_or(usize::MAX);
+        let count = size(&packed.path, &packed.shape)?;
         if packed.words.len() != count.div_ceil(64) {
             return Err(PruningError::Mismatch {
                 path: packed.path,

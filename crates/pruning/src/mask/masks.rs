@@ -11,7 +11,8 @@ use std::sync::{Mutex, PoisonError};
 use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
 use burn::tensor::{Bool, Tensor, TensorData};
 use rayon::prelude::*;
-use regimen_tensor::{ParamEntry, ParamVector};
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{ParamEntry, ParamVector, checked_serde};
 use serde::{Deserialize, Serialize};
 
 use super::Mask;
@@ -24,6 +25,7 @@ use crate::{PruningError, Result};
 /// Plain data; the flags that act on the weights are made on each device of the weights when they are first
 /// needed and kept there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Masks {
     layers: Vec<Mask>,
     #[serde(skip)]
@@ -45,6 +47,29 @@ impl std::fmt::Debug for Tensors {
         f.write_str("Tensors")
     }
 }
+
+impl Checked for Masks {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        if self.layers.is_empty() {
+            return Err(PruningError::NoWeights);
+        }
+        let (mut paths, mut ids) = (HashSet::new(), HashSet::new());
+        for mask in &self.layers {
+            mask.check()?;
+            if !paths.insert(&mask.path) {
+                return Err(PruningError::range("path", &mask.path, "each path once"));
+            }
+            if !ids.insert(mask.id) {
+                let id = format!("{}, of `{}`,", mask.id.val(), mask.path);
+                return Err(PruningError::range("id", id, "each id once"));
+            }
+        }
+        Ok(())
+    }
+}
+checked_serde!(Masks);
 
 impl PartialEq for Masks {
     fn eq(&self, other: &Self) -> bool {
@@ -169,6 +194,16 @@ impl Masks {
     /// If `density` is out of range, a score is not finite or their numbers differ.
     pub fn keep_top(mut self, scores: &[Vec<f32>], density: f64) -> Result<Self> {
         crate::error::fraction("density", density, true)?;
+        let sizes = self.layers.iter().map(|mask| mask.active.len());
+        if !sizes.clone().eq(scores.iter().map(Vec::len)) {
+            let found: Vec<usize> = scores.iter().map(Vec::len).collect();
+            let allowed = format!("{:?}, one score a weight", sizes.collect::<Vec<_>>());
+            return Err(PruningError::range(
+                "scores",
+                format!("{found:?} values"),
+                &allowed,
+            ));
+        }
         let keep = density::keep(self.total(), 1.0 - density);
         let scores: Vec<&[f32]> = scores.iter().map(Vec::as_slice).collect();
         self.set(regimen_tensor::threshold::top_k_masks(&scores, None, keep)?)?;
@@ -304,26 +339,39 @@ impl Masks {
     }
 
     /// Attaches the masks to a model whose parameters have other ids, by path and shape: after loading a
-    /// checkpoint that keeps no ids.
+    /// checkpoint that keeps no ids. The masks keep their paths.
+    ///
+    /// Masks of a network also fit a model that holds it, where `first.weight` is `net.first.weight`, and masks of that model
+    /// fit the network, if there is one place where all of them fit.
     ///
     /// # Errors
-    /// If a path is missing or a shape differs.
+    /// [`PruningError::Mismatch`] if a path is missing or a shape differs, [`PruningError::Ambiguous`] if there are several
+    /// places.
     pub fn rebind<M: Module>(mut self, module: &M) -> Result<Self> {
-        let vector = ParamVector::of(module);
-        for mask in &mut self.layers {
-            match vector.by_path(&mask.path) {
-                Some(entry) if entry.shape == mask.shape => mask.id = entry.id,
-                found => {
-                    return Err(PruningError::Mismatch {
-                        path: mask.path.clone(),
-                        expected: format!("{:?}", mask.shape),
-                        found: format!("{:?}", found.map(|e| &e.shape)),
-                    });
-                }
-            }
+        let ids = super::bind::ids(&self.layers, &ParamVector::of(module))?;
+        for (mask, id) in self.layers.iter_mut().zip(ids) {
+            mask.id = id;
         }
         self.tensors = Tensors::default();
         Ok(self)
+    }
+
+    /// [`rebind`](Self::rebind), where the model has not the parameters that the masks name.
+    pub(crate) fn bind<M: Module>(&mut self, module: &M) -> Result<()> {
+        if self.check(module).is_err() {
+            *self = self.clone().rebind(module)?;
+        }
+        Ok(())
+    }
+
+    /// The masks with the paths that their parameters have in this model.
+    pub(crate) fn named_in<M: Module>(&self, module: &M) -> Result<Self> {
+        let vector = self.weights(module)?;
+        let mut named = self.clone();
+        for (mask, entry) in named.layers.iter_mut().zip(vector.entries()) {
+            mask.path.clone_from(&entry.path);
+        }
+        Ok(named)
     }
 
     /// [`Masks::apply`] for a model that was checked.

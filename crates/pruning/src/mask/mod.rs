@@ -1,5 +1,6 @@
 //! Which weights are on: masks, how many a layer keeps, what a mask looks like, and masks in files.
 
+mod bind;
 mod bits;
 pub mod checkpoint;
 pub mod density;

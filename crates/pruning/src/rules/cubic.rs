@@ -5,6 +5,8 @@
 //! Source: Zhu and Gupta, "To prune, or not to prune" (arXiv 1710.01878), equation 1.
 
 use regimen_schedules::{Between, Curve, Schedule};
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use crate::error::fraction;
@@ -23,6 +25,7 @@ use crate::{PruningError, Result};
 /// # Ok::<(), regimen_pruning::PruningError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct CubicSparsity(Between);
 
 impl CubicSparsity {
@@ -48,6 +51,22 @@ impl CubicSparsity {
         Ok(Self(rise))
     }
 }
+
+impl Checked for CubicSparsity {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        let (first, last) = (self.at(0), self.at(usize::MAX));
+        fraction("final_sparsity", last, false)?;
+        fraction("initial_sparsity", first, false)?;
+        if first > last {
+            let allowed = format!("0 to final_sparsity, {last}");
+            return Err(PruningError::range("initial_sparsity", first, &allowed));
+        }
+        Ok(())
+    }
+}
+checked_serde!(CubicSparsity);
 
 impl Schedule for CubicSparsity {
     fn at(&self, step: usize) -> f64 {

@@ -77,16 +77,11 @@ impl DropRule {
                     count,
                 )?)
             }
-            Self::NextToZero => {
-                let signs = Signs::of(layer);
-                let of = |flags: &[bool]| rounding.of(share, count_of(flags));
-                signs.take(layer, of(&signs.positive), of(&signs.negative))
-            }
-            Self::Halves => {
-                let signs = Signs::of(layer);
-                let (most, least) = (count_of(&signs.positive), count_of(&signs.negative));
-                let negative = (count / 2).min(least).max(count.saturating_sub(most));
-                signs.take(layer, count - negative, negative)
+            Self::NextToZero | Self::Halves => {
+                let below = layer.weights.par_iter().map(|w| *w < 0.0).collect();
+                let signs = Signs::of(&layer.active, below);
+                let (positive, negative) = signs.shares(self, share, rounding);
+                signs.take(layer, positive, negative)
             }
             Self::Taylor => {
                 if layer.gradient.len() != layer.weights.len() {
@@ -107,23 +102,31 @@ impl DropRule {
 }
 
 /// The active weights of each sign; zero counts as positive.
-struct Signs {
-    positive: Vec<bool>,
-    negative: Vec<bool>,
+pub(super) struct Signs {
+    pub(super) positive: Vec<bool>,
+    pub(super) negative: Vec<bool>,
 }
 
 impl Signs {
-    fn of(layer: &Layer) -> Self {
-        let sign = |negative: bool| -> Vec<bool> {
-            let pairs = layer.weights.par_iter().zip(&layer.active);
-            pairs
-                .map(|(w, active)| *active && (*w < 0.0) == negative)
-                .collect()
-        };
-        Self {
-            positive: sign(false),
-            negative: sign(true),
+    /// Of the active weights and of the weights below zero.
+    pub(super) fn of(active: &[bool], below: Vec<bool>) -> Self {
+        let pairs = active.par_iter().zip(&below);
+        let positive = pairs.map(|(active, below)| *active && !below).collect();
+        let mut negative = below;
+        let pairs = negative.par_iter_mut().zip(active);
+        pairs.for_each(|(below, active)| *below &= active);
+        Self { positive, negative }
+    }
+
+    /// How many of each sign go by a rule that looks at signs.
+    pub(super) fn shares(&self, rule: DropRule, share: f64, rounding: Rounding) -> (usize, usize) {
+        let (most, least) = (count_of(&self.positive), count_of(&self.negative));
+        if rule == DropRule::NextToZero {
+            return (rounding.of(share, most), rounding.of(share, least));
         }
+        let count = rounding.of(share, most + least);
+        let negative = (count / 2).min(least).max(count.saturating_sub(most));
+        (count - negative, negative)
     }
 
     /// The smallest positive and the largest negative ones.

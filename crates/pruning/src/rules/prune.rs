@@ -37,6 +37,14 @@ pub fn prune_global(layers: &mut [Layer], keep: usize) -> Result<()> {
 /// # Errors
 /// If a weight is not finite, or `sparsity` is outside of [0, 1].
 pub fn prune_uniform(layers: &mut [Layer], sparsity: f64) -> Result<()> {
+    for (layer, keep) in uniform_keeps(layers, sparsity)?.into_iter().enumerate() {
+        prune_global(&mut layers[layer..=layer], keep)?;
+    }
+    Ok(())
+}
+
+/// How many weights of each layer [`prune_uniform`] leaves.
+pub(super) fn uniform_keeps(layers: &[Layer], sparsity: f64) -> Result<Vec<usize>> {
     fraction("sparsity", sparsity, true)?;
     let sizes: Vec<usize> = layers.iter().map(|layer| layer.active.len()).collect();
     let mut counts = uniform_counts(&sizes, sparsity);
@@ -53,10 +61,7 @@ pub fn prune_uniform(layers: &mut [Layer], sparsity: f64) -> Result<()> {
             (*count, left) = (*count + 1, left - 1);
         }
     }
-    for (layer, keep) in layers.iter_mut().zip(counts) {
-        prune_global(std::slice::from_mut(layer), keep)?;
-    }
-    Ok(())
+    Ok(counts)
 }
 
 fn uniform_counts(sizes: &[usize], sparsity: f64) -> Vec<usize> {

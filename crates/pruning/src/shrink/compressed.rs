@@ -174,6 +174,17 @@ fn index(value: usize) -> Result<u32> {
     u32::try_from(value).map_err(wrong)
 }
 
+/// That a dense layer of this shape can be: its weights are counted in 32 bits.
+pub(super) fn check_shape(outputs: usize, inputs: usize) -> Result<()> {
+    const SIDE: usize = 1 << 26;
+    for (field, side) in [("outputs", outputs), ("inputs", inputs)] {
+        if side > SIDE {
+            return Err(PruningError::range(field, side, &format!("0 to {SIDE}")));
+        }
+    }
+    index(inputs.saturating_mul(outputs)).map(|_| ())
+}
+
 /// The layer as it is saved.
 #[derive(Serialize, Deserialize)]
 struct Parts {
@@ -203,6 +214,7 @@ impl TryFrom<Parts> for Compressed {
 
     fn try_from(parts: Parts) -> Result<Self> {
         let rows = parts.shape.0;
+        check_shape(rows, parts.shape.1)?;
         if parts.bias.as_ref().is_some_and(|bias| bias.len() != rows) {
             let expected = format!("{rows} rows, another number of biases");
             return Err(PruningError::Sparse(expected));

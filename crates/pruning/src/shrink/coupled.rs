@@ -7,6 +7,7 @@
 
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, Embedding, LayerNorm, Linear};
+use regimen_tensor::Watch;
 
 use super::structured::{
     Units, channel_norms, keep_channels, keep_embeddings, keep_features, keep_input_channels,
@@ -55,7 +56,7 @@ impl Coupled<'_> {
             Self::Outputs(layer) => Smaller::Linear(keep_outputs(layer, units)?),
             Self::Inputs(layer) => Smaller::Linear(keep_inputs(layer, units)?),
             Self::Flattened(layer, places) => {
-                Smaller::Linear(keep_inputs(layer, &units.flattened(*places))?)
+                Smaller::Linear(keep_inputs(layer, &units.flattened(*places)?)?)
             }
             Self::OutputChannels(conv) => {
                 Smaller::Conv(Box::new(keep_output_channels(conv, units)?))
@@ -161,11 +162,31 @@ pub fn group_norms(group: &[Coupled<'_>]) -> Result<Vec<f32>> {
 /// # Errors
 /// If a layer has another number of units or is a grouped convolution: then every layer is as it was.
 pub fn keep_together(group: Vec<Coupled<'_>>, units: &Units) -> Result<()> {
-    let smaller = group.iter().map(|layer| layer.smaller(units));
-    let smaller = smaller.collect::<Result<Vec<_>>>()?;
+    keep_together_watched(group, units, &Watch::default()).map(|_| ())
+}
+
+/// As [`keep_together`], watched: a step is a layer. Whether the group was cut: stopped before its last layer, every layer is
+/// as it was.
+///
+/// # Errors
+/// As [`keep_together`].
+pub fn keep_together_watched(
+    group: Vec<Coupled<'_>>,
+    units: &Units,
+    watch: &Watch,
+) -> Result<bool> {
+    let (layers, kept) = (group.len(), units.kept().len());
+    let _span = tracing::info_span!("keep_together", layers, units = units.total(), kept).entered();
+    let mut smaller = Vec::with_capacity(layers);
+    for layer in &group {
+        smaller.push(layer.smaller(units)?);
+        if !watch.goes_on("keep_together", smaller.len(), layers) && smaller.len() < layers {
+            return Ok(false);
+        }
+    }
     let pairs = group.into_iter().zip(smaller);
     pairs.for_each(|(layer, by)| layer.replace(by));
-    Ok(())
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -105,8 +105,8 @@ pub fn head_norms(attention: &MultiHeadAttention) -> Result<Vec<f32>> {
 /// # Errors
 /// If it has another number of heads.
 pub fn keep_heads(attention: &MultiHeadAttention, heads: &Units) -> Result<Heads> {
-    heads.check("attention, heads", attention.n_heads)?;
-    let units = heads.flattened(attention.d_k);
+    heads.check_layer("attention, heads", attention.n_heads)?;
+    let units = heads.flattened(attention.d_k)?;
     Ok(Heads {
         query: keep_outputs(&attention.query, &units)?,
         key: keep_outputs(&attention.key, &units)?,

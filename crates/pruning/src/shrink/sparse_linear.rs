@@ -76,7 +76,7 @@ impl SparseLinear {
     /// A layer with `count` stored weights, all zero: to load a record into.
     ///
     /// # Errors
-    /// If `count` exceeds the weights.
+    /// If there are more than 2^32 - 1 weights or 2^26 inputs or outputs, or `count` exceeds the weights.
     pub fn with_count(
         inputs: usize,
         outputs: usize,
@@ -84,8 +84,9 @@ impl SparseLinear {
         bias: bool,
         device: &Device,
     ) -> Result<Self> {
-        if count > inputs.saturating_mul(outputs) {
-            let allowed = format!("0 to {}", inputs.saturating_mul(outputs));
+        super::compressed::check_shape(outputs, inputs)?;
+        if count > inputs * outputs {
+            let allowed = format!("0 to {}", inputs * outputs);
             return Err(PruningError::range("count", count, &allowed));
         }
         let place = |i: usize| {

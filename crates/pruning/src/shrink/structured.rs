@@ -9,7 +9,8 @@ use burn::module::Param;
 use burn::nn::conv::Conv2d;
 use burn::nn::{BatchNorm, BatchNormConfig, Embedding, LayerNorm, Linear};
 use burn::tensor::{Int, Tensor, TensorData};
-use regimen_tensor::threshold;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{checked_serde, threshold};
 use serde::{Deserialize, Serialize};
 
 use crate::error::read;
@@ -17,10 +18,29 @@ use crate::{PruningError, Result};
 
 /// Which units of a layer stay, in ascending order: plain data to save, to rebuild the smaller network from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Units {
     total: usize,
     kept: Vec<usize>,
 }
+
+impl Checked for Units {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        let allowed = || format!("units below {}, in ascending order, at least 1", self.total);
+        let ascend = self.kept.windows(2).all(|pair| pair[0] < pair[1]);
+        match self.kept.last() {
+            Some(last) if ascend && *last < self.total => Ok(()),
+            _ => Err(PruningError::range(
+                "kept",
+                format!("{:?}", self.kept),
+                &allowed(),
+            )),
+        }
+    }
+}
+checked_serde!(Units);
 
 impl Units {
     /// The `keep` units, 1 or more, with the largest scores; ties by low index.
@@ -36,7 +56,7 @@ impl Units {
     /// # Errors
     /// If `keep` is 0 or exceeds the units, or a score is not finite.
     pub fn largest(scores: &[f32], keep: usize) -> Result<Self> {
-        if keep == 0 {
+        if keep == 0 || keep > scores.len() {
             let allowed = format!("1 to {}", scores.len());
             return Err(PruningError::range("keep", keep, &allowed));
         }
@@ -60,16 +80,24 @@ impl Units {
     }
 
     /// The inputs of a linear layer behind a flattened convolution: `places` for each channel.
-    #[must_use]
-    pub fn flattened(&self, places: usize) -> Self {
+    ///
+    /// # Errors
+    /// If `places` is 0, or there would be more than 2^32 - 1 inputs.
+    pub fn flattened(&self, places: usize) -> Result<Self> {
+        let total = self.total.checked_mul(places);
+        let total = total.filter(|total| (1..=u32::MAX as usize).contains(total));
+        let total = total.ok_or_else(|| {
+            let allowed = format!("1 to {}", u32::MAX as usize / self.total.max(1));
+            PruningError::range("places", places, &allowed)
+        })?;
         let of = |unit: &usize| unit * places..(unit + 1) * places;
-        Self {
-            total: self.total * places,
+        Ok(Self {
+            total,
             kept: self.kept.iter().flat_map(of).collect(),
-        }
+        })
     }
 
-    pub(super) fn check(&self, layer: &'static str, found: usize) -> Result<()> {
+    pub(super) fn check_layer(&self, layer: &'static str, found: usize) -> Result<()> {
         if self.total == found && self.kept.iter().all(|unit| *unit < found) {
             return Ok(());
         }
@@ -128,7 +156,7 @@ pub fn channel_norms(conv: &Conv2d) -> Result<Vec<f32>> {
 /// # Errors
 /// If the layer has another number of outputs.
 pub fn keep_outputs(linear: &Linear, units: &Units) -> Result<Linear> {
-    units.check("linear, outputs", linear.weight.val().dims()[1])?;
+    units.check_layer("linear, outputs", linear.weight.val().dims()[1])?;
     Ok(Linear {
         weight: units.select(&linear.weight, 1),
         bias: linear.bias.as_ref().map(|bias| units.select(bias, 0)),
@@ -140,7 +168,7 @@ pub fn keep_outputs(linear: &Linear, units: &Units) -> Result<Linear> {
 /// # Errors
 /// If the layer has another number of inputs.
 pub fn keep_inputs(linear: &Linear, units: &Units) -> Result<Linear> {
-    units.check("linear, inputs", linear.weight.val().dims()[0])?;
+    units.check_layer("linear, inputs", linear.weight.val().dims()[0])?;
     Ok(Linear {
         weight: units.select(&linear.weight, 0),
         bias: linear.bias.clone(),
@@ -153,7 +181,7 @@ pub fn keep_inputs(linear: &Linear, units: &Units) -> Result<Linear> {
 /// If it has another number of output channels, or groups.
 pub fn keep_output_channels(conv: &Conv2d, units: &Units) -> Result<Conv2d> {
     ungrouped(conv)?;
-    units.check("convolution, output channels", conv.weight.val().dims()[0])?;
+    units.check_layer("convolution, output channels", conv.weight.val().dims()[0])?;
     Ok(Conv2d {
         weight: units.select(&conv.weight, 0),
         bias: conv.bias.as_ref().map(|bias| units.select(bias, 0)),
@@ -167,7 +195,7 @@ pub fn keep_output_channels(conv: &Conv2d, units: &Units) -> Result<Conv2d> {
 /// If it has another number of input channels, or groups.
 pub fn keep_input_channels(conv: &Conv2d, units: &Units) -> Result<Conv2d> {
     ungrouped(conv)?;
-    units.check("convolution, input channels", conv.weight.val().dims()[1])?;
+    units.check_layer("convolution, input channels", conv.weight.val().dims()[1])?;
     Ok(Conv2d {
         weight: units.select(&conv.weight, 1),
         ..conv.clone()
@@ -187,7 +215,7 @@ fn ungrouped(conv: &Conv2d) -> Result<()> {
 /// If it has another number of channels.
 pub fn keep_channels(norm: &BatchNorm, units: &Units) -> Result<BatchNorm> {
     let gamma = norm.gamma.val();
-    units.check("batch norm", gamma.dims()[0])?;
+    units.check_layer("batch norm", gamma.dims()[0])?;
     let mut smaller = BatchNormConfig::new(units.kept.len())
         .with_epsilon(norm.epsilon)
         .with_momentum(norm.momentum)
@@ -207,7 +235,7 @@ pub fn keep_channels(norm: &BatchNorm, units: &Units) -> Result<BatchNorm> {
 /// # Errors
 /// If it has another number of features.
 pub fn keep_features(norm: &LayerNorm, units: &Units) -> Result<LayerNorm> {
-    units.check("layer norm", norm.gamma.val().dims()[0])?;
+    units.check_layer("layer norm", norm.gamma.val().dims()[0])?;
     let mut smaller = norm.clone();
     smaller.gamma = units.select(&norm.gamma, 0);
     smaller.beta = norm.beta.as_ref().map(|beta| units.select(beta, 0));
@@ -219,7 +247,7 @@ pub fn keep_features(norm: &LayerNorm, units: &Units) -> Result<LayerNorm> {
 /// # Errors
 /// If it looks up another number.
 pub fn keep_embeddings(table: &Embedding, units: &Units) -> Result<Embedding> {
-    units.check("embedding", table.weight.val().dims()[1])?;
+    units.check_layer("embedding", table.weight.val().dims()[1])?;
     Ok(Embedding {
         weight: units.select(&table.weight, 1),
     })
@@ -309,7 +337,7 @@ mod tests {
             keep_channels(&norm, &channels).unwrap(),
             keep_output_channels(&keep_input_channels(&second, &channels).unwrap(), &outputs)
                 .unwrap(),
-            keep_inputs(&head, &outputs.flattened(16)).unwrap(),
+            keep_inputs(&head, &outputs.flattened(16).unwrap()).unwrap(),
         );
         assert_eq!(small.2.weight.val().dims(), [3, 4, 3, 3]);
         let whole = run(&first, &norm, &second, &head);

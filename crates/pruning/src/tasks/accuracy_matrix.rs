@@ -15,7 +15,7 @@ use crate::{PruningError, Result};
 /// ```
 /// use regimen_pruning::AccuracyMatrix;
 ///
-/// let mut a = AccuracyMatrix::new(2);
+/// let mut a = AccuracyMatrix::new(2)?;
 /// for (after, on, accuracy) in [(0, 0, 0.9), (0, 1, 0.5), (1, 0, 0.7), (1, 1, 0.8)] {
 ///     a.set(after, on, accuracy)?;
 /// }
@@ -29,6 +29,9 @@ use crate::{PruningError, Result};
 pub struct AccuracyMatrix {
     rows: Vec<Vec<f64>>,
 }
+
+/// Tasks at most: an accuracy for each pair is kept.
+const MOST: usize = 4096;
 
 /// A matrix as it is saved.
 #[derive(Serialize, Deserialize)]
@@ -57,6 +60,10 @@ impl TryFrom<Saved> for AccuracyMatrix {
             let allowed = format!("{tasks}, as many as there are rows");
             return Err(PruningError::range("row.len()", row.len(), &allowed));
         }
+        let mut all = saved.rows.iter().flatten().flatten();
+        if let Some(value) = all.find(|value| !value.is_finite()) {
+            return Err(PruningError::range("accuracy", value, "finite"));
+        }
         let value = |value: Option<f64>| value.unwrap_or(f64::NAN);
         let rows = saved.rows.into_iter();
         Ok(Self {
@@ -78,12 +85,18 @@ impl PartialEq for AccuracyMatrix {
 }
 
 impl AccuracyMatrix {
-    /// For `tasks` tasks, with nothing measured yet: NaN.
-    #[must_use]
-    pub fn new(tasks: usize) -> Self {
-        Self {
-            rows: vec![vec![f64::NAN; tasks]; tasks],
+    /// For `tasks` tasks, at most 4096, with nothing measured yet: NaN.
+    ///
+    /// # Errors
+    /// If `tasks` is above 4096.
+    pub fn new(tasks: usize) -> Result<Self> {
+        if tasks > MOST {
+            let allowed = format!("0 to {MOST}");
+            return Err(PruningError::range("tasks", tasks, &allowed));
         }
+        Ok(Self {
+            rows: vec![vec![f64::NAN; tasks]; tasks],
+        })
     }
 
     /// Notes the accuracy on task `on` after task `after`, tasks counted from 0.
@@ -147,7 +160,7 @@ mod tests {
 
     #[test]
     fn three_tasks_by_hand() {
-        let mut a = AccuracyMatrix::new(3);
+        let mut a = AccuracyMatrix::new(3).unwrap();
         let values = [[0.9, 0.4, 0.6], [0.8, 0.7, 0.5], [0.6, 0.9, 1.0]];
         for (t, row) in values.iter().enumerate() {
             for (j, value) in row.iter().enumerate() {
@@ -169,12 +182,12 @@ mod tests {
         );
         assert!(a.set(3, 0, 1.0).is_err() && a.set(0, 3, 1.0).is_err());
         assert!(a.set(0, 0, f64::NAN).is_err() && a.set(0, 0, f64::INFINITY).is_err());
-        assert!(AccuracyMatrix::new(0).average().is_nan());
+        assert!(AccuracyMatrix::new(0).unwrap().average().is_nan());
     }
 
     #[test]
     fn a_matrix_is_read_back_in_the_middle_of_a_run() {
-        let mut a = AccuracyMatrix::new(3);
+        let mut a = AccuracyMatrix::new(3).unwrap();
         a.set(0, 0, 0.9).unwrap();
         a.set(0, 1, 0.1 + 0.2).unwrap();
         let text = serde_json::to_string(&a).unwrap();

@@ -5,19 +5,22 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{FloatDType, Tensor};
 use regimen_schedules::Schedule;
-use regimen_tensor::{ParamVector, threshold};
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{ParamVector, checked_serde, threshold};
 use serde::{Deserialize, Serialize};
 
 use super::config::MovementConfig;
 use crate::during::gradients::Gradients;
 use crate::during::handle::Stepper;
 use crate::during::stored::{Stored, on_device, same_sizes};
+use crate::error::counter;
 use crate::mask::density;
 use crate::rules::finite;
-use crate::{CubicSparsity, Masks, Result};
+use crate::{CubicSparsity, Masks, PruningError, Result};
 
 /// All that movement pruning needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct MovementState {
     step: usize,
     /// A selection is to be made up for, because the step's gradient was not finite.
@@ -31,6 +34,18 @@ pub struct MovementState {
     scores: Vec<Vec<f32>>,
 }
 
+impl Checked for MovementState {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        counter("step", self.step)?;
+        Checked::check(&self.masks)?;
+        same_sizes(&self.masks, &self.theta)?;
+        same_sizes(&self.masks, &self.scores)
+    }
+}
+checked_serde!(MovementState);
+
 /// Stored weights and scores on the weights' device.
 struct Acting {
     stored: Stored,
@@ -42,6 +57,8 @@ pub(super) struct Run {
     sparsity: CubicSparsity,
     state: MovementState,
     acting: Option<Acting>,
+    /// The state was restored, and has not met the model yet.
+    unbound: bool,
 }
 
 impl Run {
@@ -65,6 +82,7 @@ impl Run {
             sparsity,
             state,
             acting: None,
+            unbound: false,
         })
     }
 
@@ -91,15 +109,19 @@ impl Run {
     pub(super) fn restore(&mut self, state: MovementState) -> Result<()> {
         let own = &self.state.masks;
         own.same_layers(&state.masks)?;
-        same_sizes(own, &state.theta)?;
-        same_sizes(own, &state.scores)?;
+        Checked::check(&state)?;
         self.state = state;
         self.acting = None;
+        self.unbound = true;
         Ok(())
     }
 
     /// Takes the tensors, or makes them, and adds this step's movement to the scores.
     fn observe<M: Module>(&mut self, model: &M, grads: &Gradients) -> Result<Acting> {
+        if self.unbound {
+            self.state.masks.bind(model)?;
+            self.unbound = false;
+        }
         let state = &self.state;
         let gradients = grads.masked(model, &state.masks)?;
         let mut acting = match self.acting.take() {

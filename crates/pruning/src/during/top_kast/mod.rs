@@ -90,7 +90,10 @@ impl TopKast {
     /// # Errors
     /// If the model is another one.
     pub fn mask<M: Module>(&self, model: M) -> Result<M> {
-        self.0.with(|run| run.masks().0.apply(model))
+        self.0.with(|run| {
+            run.bind(&model)?;
+            run.masks().0.apply(model)
+        })
     }
 
     /// One training step on the stored weights; the model comes back under the forward set. A
@@ -129,6 +132,27 @@ impl TopKast {
         self.0.status()
     }
 
+    /// Has `call` called once, with the first step that fails: at that step, or now if there was one. A step or decision that is
+    /// left out because a value is not finite is no failure.
+    ///
+    /// [`optimize`](Self::optimize) can return no error, so that training would go on without masks; this is how a failure
+    /// stops it, with Burn's `Interrupter`, of which the learner has a clone:
+    ///
+    /// ```
+    /// # use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn::train::Interrupter;
+    /// # use regimen_pruning::{Fixed, Masks, MovementConfig, PerTaskConfig, TopKastConfig};
+    ///
+    /// # let model = LinearConfig::new(8, 4).init(&Device::default().autodiff());
+    /// # let kast = TopKastConfig::new(0.5, 0.6).init(&model)?;
+    /// let interrupter = Interrupter::new(); // `SupervisedTraining::with_interrupter(interrupter.clone())`
+    /// kast.on_failure(move |error| interrupter.stop(Some(&error.to_string())));
+    /// # Ok::<(), regimen_pruning::PruningError>(())
+    /// ```
+    pub fn on_failure(&self, call: impl FnOnce(&PruningError) + Send + 'static) {
+        self.0.on_failure(call);
+    }
+
     /// How many steps, and selections, were left out because a value was not finite.
     #[must_use]
     pub fn skipped(&self) -> usize {
@@ -162,10 +186,11 @@ impl TopKast {
         self.0.with(|run| run.state())
     }
 
-    /// Goes on from a saved state.
+    /// Goes on from a saved state, which holds for the first model that comes after it: by the ids of its parameters, as Burn's
+    /// records keep them, or else by their paths ([`Masks::rebind`]).
     ///
     /// # Errors
-    /// If it is of other parameters (paths or shapes).
+    /// If it is of other parameters (paths or shapes), or its fields do not fit together.
     pub fn restore(&self, state: TopKastState) -> Result<()> {
         self.0.restore(|run| run.restore(state))
     }

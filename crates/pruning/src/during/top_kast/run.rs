@@ -6,19 +6,22 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::{Module, ParamId};
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Tensor, TensorData};
-use regimen_tensor::{ParamVector, threshold};
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{ParamVector, checked_serde, threshold};
 use serde::{Deserialize, Serialize};
 
 use super::config::TopKastConfig;
 use crate::during::gradients::Gradients;
 use crate::during::handle::Stepper;
 use crate::during::stored::{Stored, same_sizes};
+use crate::error::counter;
 use crate::mask::density;
-use crate::rules::finite;
-use crate::{Exploration, Masks, Result};
+use crate::rules::finite_on_device;
+use crate::{Exploration, Masks, PruningError, Result};
 
 /// All that Top-KAST needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct TopKastState {
     step: usize,
     /// A selection is to be made up for, because the step's gradient was not finite.
@@ -32,6 +35,31 @@ pub struct TopKastState {
     theta: Vec<Vec<f32>>,
 }
 
+impl Checked for TopKastState {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        counter("step", self.step)?;
+        Checked::check(&self.forward)?;
+        Checked::check(&self.backward)?;
+        self.forward.same_layers(&self.backward)?;
+        same_sizes(&self.forward, &self.theta)?;
+        let sets = self.forward.layers().iter().zip(self.backward.layers());
+        for (forward, backward) in sets {
+            let mut pairs = forward.active.iter().zip(&backward.active);
+            if pairs.any(|(inner, outer)| *inner && !outer) {
+                return Err(PruningError::Mismatch {
+                    path: forward.path.clone(),
+                    expected: "a forward set inside of the backward set".into(),
+                    found: "a weight outside of it".into(),
+                });
+            }
+        }
+        self.explored.check_of(&self.forward)
+    }
+}
+checked_serde!(TopKastState);
+
 /// What acts on the model: the stored weights and the penalty's factor of each.
 struct Acting {
     stored: Stored,
@@ -42,12 +70,15 @@ pub(super) struct Run {
     config: TopKastConfig,
     state: TopKastState,
     acting: Option<Acting>,
+    /// The state was restored, and has not met the model yet.
+    unbound: bool,
 }
 
 impl Run {
     pub(super) fn new<M: Module>(config: TopKastConfig, model: &M, masks: Masks) -> Result<Self> {
-        let theta = masks.weights(model)?.to_host()?;
-        finite(0, &masks, &theta)?;
+        let weights = masks.weights(model)?;
+        finite_on_device(0, &masks, &weights)?;
+        let theta = weights.to_host()?;
         let mut state = TopKastState {
             step: 0,
             put_off: false,
@@ -56,12 +87,13 @@ impl Run {
             explored: Exploration::default(),
             theta,
         };
-        state.select(&config)?;
+        state.select(&config, &weights)?;
         state.explored = Exploration::of(&state.forward);
         Ok(Self {
             config,
             state,
             acting: None,
+            unbound: false,
         })
     }
 
@@ -84,17 +116,28 @@ impl Run {
     pub(super) fn restore(&mut self, state: TopKastState) -> Result<()> {
         let own = &self.state.forward;
         own.same_layers(&state.forward)?;
-        own.same_layers(&state.backward)?;
-        same_sizes(own, &state.theta)?;
+        Checked::check(&state)?;
         self.state = state;
         if !self.state.explored.fits(&self.state.forward) {
             self.state.explored = Exploration::of(&self.state.forward);
         }
         self.acting = None;
+        self.unbound = true;
+        Ok(())
+    }
+
+    /// Has a restored state's sets name the parameters of this model.
+    pub(super) fn bind<M: Module>(&mut self, model: &M) -> Result<()> {
+        if self.unbound {
+            self.state.forward.bind(model)?;
+            self.state.backward.bind(model)?;
+            self.unbound = false;
+        }
         Ok(())
     }
 
     fn acting<M: Module>(&mut self, model: &M) -> Result<Acting> {
+        self.bind(model)?;
         self.state.forward.check(model)?;
         if let Some(acting) = self.acting.take() {
             return Ok(acting);
@@ -114,10 +157,9 @@ impl Run {
     /// Counts the step, and selects anew when it is time.
     fn settle(&mut self, acting: &mut Acting) -> Result<()> {
         if self.count() {
-            let theta = acting.stored.theta.to_host()?;
-            finite(self.state.step, &self.state.forward, &theta)?;
-            self.state.theta = theta;
-            self.state.select(&self.config)?;
+            let theta = &acting.stored.theta;
+            finite_on_device(self.state.step, &self.state.forward, theta)?;
+            self.state.select(&self.config, theta)?;
             self.state.explored.record(&self.state.forward);
             acting.stored.learn_only(&self.state.backward);
             acting.pull = self.pull(&acting.stored.theta);
@@ -185,16 +227,19 @@ impl Acting {
 }
 
 impl TopKastState {
-    /// Selects both sets by the stored magnitudes, layer by layer.
-    fn select(&mut self, config: &TopKastConfig) -> Result<()> {
+    /// Selects both sets by the stored magnitudes, layer by layer, on the weights' device.
+    fn select(&mut self, config: &TopKastConfig, theta: &ParamVector) -> Result<()> {
         let shapes = self.forward.shapes();
         let counts = |share: f64| density::counts(&shapes, &vec![share; shapes.len()]);
         let (forward, backward) = (counts(config.forward), counts(config.backward));
         let (mut inner, mut outer) = (Vec::new(), Vec::new());
-        for ((theta, a), b) in self.theta.iter().zip(forward).zip(backward) {
-            let size: Vec<f32> = theta.iter().map(|w| w.abs()).collect();
-            inner.push(threshold::top_k(&size, a)?);
-            outer.push(threshold::top_k(&size, b.max(a))?);
+        let largest = |theta: &Tensor<1>, keep: usize| -> Result<Vec<bool>> {
+            let mut kept = threshold::largest(vec![theta.clone().abs()], keep)?;
+            Ok(threshold::flags(kept.swap_remove(0))?)
+        };
+        for ((entry, a), b) in theta.entries().iter().zip(forward).zip(backward) {
+            inner.push(largest(&entry.values, a)?);
+            outer.push(largest(&entry.values, b.max(a))?);
         }
         self.forward.set(inner)?;
         self.backward.set(outer)

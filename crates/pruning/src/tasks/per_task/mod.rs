@@ -134,7 +134,10 @@ impl PerTask {
     /// # Errors
     /// If no task is under way, a value of the model is not finite or the model is another one.
     pub fn remember<M: Module>(&self, model: &M) -> Result<()> {
-        self.0.with(|run| run.remember(model))
+        self.0.with(|run| {
+            run.bind(model)?;
+            run.remember(model)
+        })
     }
 
     /// Ends the task with this model, or the remembered one: its weights go to the store, its mask to the used
@@ -145,7 +148,10 @@ impl PerTask {
     /// model is another one.
     pub fn finish<M: Module>(&self, model: &M) -> Result<()> {
         self.0.failure().map_err(PruningError::Failed)?;
-        self.0.with(|run| run.finish(model))
+        self.0.with(|run| {
+            run.bind(model)?;
+            run.finish(model)
+        })
     }
 
     /// The model as finished task `task` left it: the store under its mask, with its unmasked parameters and its running
@@ -154,7 +160,10 @@ impl PerTask {
     /// # Errors
     /// If the task is not finished or the model is another one.
     pub fn model_of<M: Module>(&self, task: usize, model: M) -> Result<M> {
-        self.0.with(|run| run.model_of(task, model))
+        self.0.with(|run| {
+            run.bind(&model)?;
+            run.model_of(task, model)
+        })
     }
 
     /// That no step failed or was left out so far.
@@ -163,6 +172,34 @@ impl PerTask {
     /// The first error of an optimize call; else the first value that was not finite.
     pub fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
         self.0.status()
+    }
+
+    /// Has `call` called once, with the first step that fails: at that step, or now if there was one. A step or decision that is
+    /// left out because a value is not finite is no failure.
+    ///
+    /// [`optimize`](Self::optimize) can return no error, so that training would go on without masks; this is how a failure
+    /// stops it, with Burn's `Interrupter`, of which the learner has a clone:
+    ///
+    /// ```
+    /// # use burn::{nn::LinearConfig, tensor::Device};
+    /// use burn::train::Interrupter;
+    /// # use regimen_pruning::{Fixed, Masks, MovementConfig, PerTaskConfig, TopKastConfig};
+    ///
+    /// # let model = LinearConfig::new(8, 4).init(&Device::default().autodiff());
+    /// # let tasks = PerTaskConfig::new(0.5).init(&model)?;
+    /// let interrupter = Interrupter::new(); // `SupervisedTraining::with_interrupter(interrupter.clone())`
+    /// tasks.on_failure(move |error| interrupter.stop(Some(&error.to_string())));
+    /// # Ok::<(), regimen_pruning::PruningError>(())
+    /// ```
+    pub fn on_failure(&self, call: impl FnOnce(&PruningError) + Send + 'static) {
+        self.0.on_failure(call);
+    }
+
+    /// Why the optimizer's state is not zeroed where weights are off or new, if it is not: [`PruningError::StateType`]. Masks
+    /// change nevertheless, and the state stays as it is.
+    #[must_use]
+    pub fn notice(&self) -> Option<Arc<PruningError>> {
+        self.0.notice()
     }
 
     /// How many steps, and updates, were left out because a value was not finite.
@@ -177,10 +214,11 @@ impl PerTask {
         self.0.with(|run| run.state().clone())
     }
 
-    /// Goes on from a saved state.
+    /// Goes on from a saved state, which holds for the first model that comes after it: by the ids of its parameters, as Burn's
+    /// records keep them, or else by their paths ([`Masks::rebind`]).
     ///
     /// # Errors
-    /// If it is of other parameters (paths or shapes).
+    /// If it is of other parameters (paths or shapes), or its fields do not fit together.
     pub fn restore(&self, state: PerTaskState) -> Result<()> {
         self.0.restore(|run| run.restore(state))
     }

@@ -3,19 +3,21 @@
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
+use burn::tensor::Tensor;
 use regimen_schedules::{Between, Curve, Schedule};
 use regimen_tensor::ParamVector;
+use regimen_tensor::checked::Checked;
 
 use super::config::PerTaskConfig;
 use super::held::{Held, write};
 use super::state::{PerTaskState, Present, Snapshot, Topology};
 use crate::during::gradients::Gradients;
 use crate::during::handle::Stepper;
-use crate::during::optimizer_state::{mask_optimizer, momenta_but};
-use crate::error::positive;
+use crate::during::layers::{Needs, cleared, device_layers};
+use crate::during::optimizer_state::mask_optimizer;
+use crate::error::{counter, positive};
 use crate::mask::density::floor;
-use crate::mask::frozen;
-use crate::rules::{Event, Layer, Rounding, finite};
+use crate::rules::{Event, Rounding, finite};
 use crate::{Exploration, Masks, PruningError, Result};
 
 /// A sequence of tasks with the tensors of the present one.
@@ -23,6 +25,8 @@ pub(super) struct Run {
     config: PerTaskConfig,
     state: PerTaskState,
     held: Option<Held>,
+    /// The state was restored, and has not met the model yet.
+    unbound: bool,
 }
 
 impl Run {
@@ -31,6 +35,7 @@ impl Run {
             config,
             state,
             held: None,
+            unbound: false,
         }
     }
 
@@ -39,14 +44,27 @@ impl Run {
     }
 
     pub(super) fn restore(&mut self, state: PerTaskState) -> Result<()> {
-        self.state.check(&state)?;
+        Checked::check(&state)?;
+        self.state.check_other(&state)?;
         self.state = state;
         self.held = None;
+        self.unbound = true;
+        Ok(())
+    }
+
+    /// Has a restored state's masks name the parameters of this model.
+    pub(super) fn bind<M: Module>(&mut self, model: &M) -> Result<()> {
+        if self.unbound {
+            self.state.bind(model)?;
+            self.unbound = false;
+        }
         Ok(())
     }
 
     pub(super) fn begin<M: Module>(&mut self, model: M, steps: usize) -> Result<M> {
         positive("steps", steps)?;
+        counter("steps", steps)?;
+        self.bind(&model)?;
         let (state, config) = (&mut self.state, &self.config);
         let task = state.tasks.len();
         if state.present.is_some() {
@@ -73,17 +91,17 @@ impl Run {
         &mut self,
         model: &M,
         grads: &Gradients,
-    ) -> Result<Option<Vec<Vec<f32>>>> {
+    ) -> Result<Option<Vec<Option<Tensor<1>>>>> {
+        self.bind(model)?;
         let present = self.state.present()?;
         let step = present.step + 1;
         let update = due(&self.config, present, step) || present.put_off;
         let reads = self.config.growth.needs_gradients() || self.config.drop.needs_gradients();
         let masks = &present.masks;
         masks.check(model)?;
-        let dense = match (update, reads) {
-            (false, _) => None,
-            (true, false) => Some(vec![Vec::new(); masks.layers().len()]),
-            (true, true) => Some(grads.dense(model, masks)?),
+        let dense = match update {
+            false => None,
+            true => Some(grads.dense(model, masks, reads)?),
         };
         (present.step, present.put_off) = (step, false);
         self.hold(model)?;
@@ -117,19 +135,21 @@ impl Run {
     }
 
     /// Changes the topology, clears the optimizer's state of what is off or new, and returns the masks of what
-    /// keeps its value. Where an earlier task uses a grown weight, its stored value comes back.
+    /// keeps its value, and why the optimizer's state could not be cleared. Where an earlier task uses a grown weight, its stored value comes back.
     fn update<M: Module>(
         &mut self,
         model: &M,
         optim: &mut ModuleOptimizer,
-        dense: Vec<Vec<f32>>,
-    ) -> Result<Masks> {
-        let mut layers = self.layers(model, optim, dense)?;
+        dense: Vec<Option<Tensor<1>>>,
+    ) -> Result<(Masks, Result<()>)> {
         let (config, state) = (&self.config, &mut self.state);
-        let (step, steps) = {
-            let present = state.present()?;
-            (present.step, present.steps)
+        let present = state.present()?;
+        let (step, steps) = (present.step, present.steps);
+        let needs = Needs {
+            momentum: config.growth.needs_momentum(),
+            history: config.growth.needs_history().then_some(&present.fired),
         };
+        let mut layers = device_layers(model, optim, &present.masks, step, dense, &needs)?;
         let (start, end) = (config.swap_start, config.swap_end);
         let share = Between::new(start, end, 0, steps, Curve::Cosine)?.at(step);
         let event = Event {
@@ -144,49 +164,17 @@ impl Run {
         state.events += 1;
         let (active, kept): (Vec<_>, Vec<_>) = layers
             .into_iter()
-            .map(|layer| (layer.active, layer.kept))
+            .map(|layer| (layer.flags.active, layer.flags.kept))
             .unzip();
         let present = state.present()?;
         let mut keeping = present.masks.clone();
         keeping.set(kept)?;
-        mask_optimizer(optim, &keeping)?;
+        let cleared = cleared(mask_optimizer(optim, &keeping))?;
         present.masks.set(active)?;
         present.fired.record(&present.masks);
         self.held = None;
         self.hold(model)?;
-        Ok(keeping)
-    }
-
-    fn layers<M: Module>(
-        &self,
-        model: &M,
-        optim: &ModuleOptimizer,
-        dense: Vec<Vec<f32>>,
-    ) -> Result<Vec<Layer>> {
-        let Some(present) = &self.state.present else {
-            return Ok(Vec::new());
-        };
-        let weights = present.masks.weights(model)?.to_host()?;
-        finite(present.step, &present.masks, &weights)?;
-        let parts = weights.into_iter().zip(dense);
-        let parts = parts.zip(present.masks.layers()).enumerate();
-        let layer = |(i, ((weights, gradient), mask)): (usize, ((_, _), &crate::Mask))| {
-            let mut layer = Layer::new(weights, gradient, mask.active.clone());
-            if self.config.growth.needs_history() {
-                layer.explored = present.fired.flags(i);
-            }
-            layer
-        };
-        let mut layers: Vec<Layer> = parts.map(layer).collect();
-        let frozen = frozen(model);
-        let pairs = layers.iter_mut().zip(present.masks.layers());
-        pairs.for_each(|(layer, mask)| layer.frozen = frozen.contains(&mask.id));
-        if self.config.growth.needs_momentum() {
-            let momenta = momenta_but(optim, &present.masks, &frozen)?;
-            let pairs = layers.iter_mut().zip(momenta);
-            pairs.for_each(|(layer, momentum)| layer.momentum = momentum);
-        }
-        Ok(layers)
+        Ok((keeping, cleared))
     }
 
     pub(super) fn remember<M: Module>(&mut self, model: &M) -> Result<()> {
@@ -281,7 +269,7 @@ impl Stepper for Run {
         match dense {
             None => (model, Ok(())),
             Some(dense) => match self.update(&model, optim, dense) {
-                Ok(kept) => (self.constrain(kept.multiply(model)), Ok(())),
+                Ok((kept, cleared)) => (self.constrain(kept.multiply(model)), cleared),
                 Err(error) => (model, Err(error)),
             },
         }

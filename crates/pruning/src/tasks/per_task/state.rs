@@ -1,9 +1,12 @@
 //! What a sequence of tasks has so far: plain data.
 
 use burn::module::Module;
-use regimen_tensor::ParamVector;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{ParamVector, checked_serde};
 use serde::{Deserialize, Serialize};
 
+use crate::during::stored::same_sizes;
+use crate::error::{counter, positive};
 use crate::rules::finite;
 use crate::{Exploration, Masks, PruningError, Result};
 
@@ -43,6 +46,7 @@ pub(super) struct Snapshot {
 
 /// All that a sequence of tasks needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PerTaskState {
     pub(super) seed: u64,
     /// Updates of the topology so far, over all tasks.
@@ -59,6 +63,24 @@ pub struct PerTaskState {
     pub(super) tasks: Vec<Topology>,
     pub(super) present: Option<Present>,
 }
+
+impl Checked for PerTaskState {
+    type Error = PruningError;
+
+    fn check(&self) -> Result<()> {
+        counter("events", self.events)?;
+        Checked::check(&self.frame)?;
+        same_sizes(&self.frame, &self.store)?;
+        if let Some(present) = &self.present {
+            counter("steps", present.steps)?;
+            positive("steps", present.steps)?;
+            // A task may train longer than it was said to.
+            counter("step", present.step)?;
+        }
+        self.check_other(self)
+    }
+}
+checked_serde!(PerTaskState);
 
 impl PerTaskState {
     pub(super) fn new<M: Module>(model: &M, mut frame: Masks, seed: u64) -> Result<Self> {
@@ -102,8 +124,23 @@ impl PerTaskState {
         self.present.as_mut().ok_or_else(none)
     }
 
+    /// Has all masks name the parameters of this model.
+    pub(super) fn bind<M: Module>(&mut self, model: &M) -> Result<()> {
+        self.frame.bind(model)?;
+        for task in &mut self.tasks {
+            task.masks.bind(model)?;
+        }
+        if let Some(present) = &mut self.present {
+            present.masks.bind(model)?;
+            if let Some(best) = &mut present.best {
+                best.topology.masks.bind(model)?;
+            }
+        }
+        Ok(())
+    }
+
     /// That another state is of the same parameters, and whole.
-    pub(super) fn check(&self, other: &Self) -> Result<()> {
+    pub(super) fn check_other(&self, other: &Self) -> Result<()> {
         self.frame.same_layers(&other.frame)?;
         let sizes = |values: &[Vec<f32>]| -> Vec<usize> { values.iter().map(Vec::len).collect() };
         let rest = sizes(&self.rest);
