@@ -88,9 +88,38 @@ pub enum CurriculumError {
         /// Epochs that the others began before it.
         epochs: usize,
     },
-    /// A thread that reads ahead has made no batch.
-    #[error("a worker of the loader made no batch: its batcher or data set panicked")]
-    Worker,
+    /// A batch could not be made, here or on a thread that reads ahead.
+    #[error("a batch could not be made: its batcher, data set or batch size panicked: {message}")]
+    Worker {
+        /// What the panic said.
+        message: String,
+    },
+    /// An epoch without a batch, which a loop over steps would wait for without end.
+    #[error(
+        "an epoch without a batch: it has {examples} examples to deliver, allowed is {needed} or more"
+    )]
+    EmptyEpoch {
+        /// Examples that it has.
+        examples: usize,
+        /// Examples of its first batch over all slices, if what is less is left out; else 1.
+        needed: usize,
+    },
+    /// An example that a plan holds more than once.
+    #[error("example {id} is more than once in a plan: allowed is once")]
+    Repeated {
+        /// The example.
+        id: usize,
+    },
+    /// A state of a sampler or a batch that was made otherwise than the one it is loaded into.
+    #[error("the state's `{field}` is {saved}: allowed is {own}, as of what loads it")]
+    OtherState {
+        /// What differs.
+        field: &'static str,
+        /// In the state.
+        saved: String,
+        /// In what loads it.
+        own: String,
+    },
     /// The device could not return losses.
     #[error("reading losses from the device: {0}")]
     Read(String),
@@ -116,9 +145,54 @@ pub(crate) fn check(
     })
 }
 
-/// Refuses an empty data set.
+/// The most examples of a data set, 2^28: an epoch's plan is a list of them in memory.
+pub(crate) const MOST_EXAMPLES: usize = 1 << 28;
+
+/// The most epochs, steps or batches that a state may have counted, 2^48: counting on does not overflow.
+const MOST_COUNTED: usize = 1 << 48;
+
+/// Refuses an empty data set, and one whose plans do not fit into memory.
 pub(crate) fn check_examples(examples: usize) -> Result<()> {
-    check("examples", examples as f64, examples > 0, "1 or more")
+    let good = (1..=MOST_EXAMPLES).contains(&examples);
+    count("examples", examples, good, "1 to 268435456 (2^28)")
+}
+
+/// [`check`] of a whole number, which is shown exactly.
+pub(crate) fn count(
+    field: &'static str,
+    value: usize,
+    good: bool,
+    allowed: &'static str,
+) -> Result<()> {
+    if good {
+        return Ok(());
+    }
+    Err(CurriculumError::OutOfRange {
+        field,
+        value: value.to_string(),
+        allowed,
+    })
+}
+
+/// Refuses a count of a state that no run reaches.
+pub(crate) fn counted(field: &'static str, value: usize) -> Result<()> {
+    count(field, value, value <= MOST_COUNTED, "up to 2^48")
+}
+
+/// Refuses a state whose field is another than that of what loads it.
+pub(crate) fn same<T: PartialEq + std::fmt::Debug>(
+    field: &'static str,
+    own: &T,
+    saved: &T,
+) -> Result<()> {
+    if own == saved {
+        return Ok(());
+    }
+    Err(CurriculumError::OtherState {
+        field,
+        saved: format!("{saved:?}"),
+        own: format!("{own:?}"),
+    })
 }
 
 /// Refuses no values, and values of which one is not finite.

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod checked;
 mod error;
 
 pub mod sampler;
@@ -29,7 +28,7 @@ pub use batches::multigrid::{SubBatchNorm, SubBatchNormConfig, merge_groups};
 pub use batches::{BatchSizes, LiveBatchSize, Replay};
 pub use error::{CurriculumError, Result};
 #[cfg(feature = "burn")]
-pub use loader::{CurriculumLoader, Feedback, LoaderState, Rejected, Sample};
+pub use loader::{CurriculumLoader, Feedback, LoaderState, NotedLosses, Rejected, Sample};
 pub use sampler::{EpochPlan, Sampler};
 pub use select::{
     DynamicRandom, InfoBatch, InfoBatchConfig, Seta, SetaConfig, StaticSubset, Uniform,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use regimen_schedules::Schedule;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 
 use crate::error::{Result, check};
 
@@ -100,7 +101,8 @@ impl fmt::Debug for BatchSizes {
 /// A batch size that a run may change: the next batch has it. Clones are the same size.
 ///
 /// Give one clone to the loader and keep another where the size is decided, in the model (`#[module(skip)]`) or in the
-/// loop. It is no state of its own: whatever decides the size is saved, and a resumed run makes a new one from that.
+/// loop. Where something that is saved decides the size, a resumed run makes a new one from that; where nothing does, it is a part of a
+/// checkpoint itself.
 #[derive(Clone)]
 pub struct LiveBatchSize(Arc<AtomicUsize>);
 
@@ -129,6 +131,21 @@ impl LiveBatchSize {
         check("batch_size", size as f64, size > 0, "1 or more")?;
         self.0.store(size, Ordering::Release);
         Ok(())
+    }
+}
+
+/// All clones have the size that is loaded.
+impl Part for LiveBatchSize {
+    fn kind(&self) -> String {
+        "live batch size 1".into()
+    }
+
+    fn save(&self) -> std::result::Result<Vec<u8>, PartError> {
+        json::save(&self.get())
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> std::result::Result<(), PartError> {
+        Ok(self.set(json::load(bytes)?)?)
     }
 }
 

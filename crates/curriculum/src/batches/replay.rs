@@ -5,10 +5,11 @@
 //! Source: Ibrahim et al., "Simple and Scalable Strategies to Continually Pre-train Large Language
 //! Models", arXiv 2403.08763, compute-equivalent replay.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check};
+use crate::error::{CurriculumError, Result, check};
 
 /// How many samples of each batch are drawn from old data, the rest from new.
 ///
@@ -80,6 +81,8 @@ impl Replay {
 }
 
 impl Checked for Replay {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
         let (fraction, batch) = (self.fraction, self.batch);
         check(

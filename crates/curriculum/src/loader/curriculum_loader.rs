@@ -15,13 +15,13 @@ use super::cuts::Place;
 use super::feed::{Failed, Feed};
 use super::feedback::Feedback;
 use super::position::{Share, Slice};
-use super::sample::{LoaderState, Rejected, Sample};
-use super::shared::{Shared, check_plan};
+use super::sample::{LoaderState, NotedLosses, Rejected, Sample};
+use super::shared::Shared;
 use crate::batches::BatchSizes;
 use crate::error::{CurriculumError, Result};
 use crate::sampler::Sampler;
 
-/// A [`DataLoader`] whose epochs a [`Sampler`] plans.
+/// A [`DataLoader`] whose epochs a [`Sampler`] plans. Clones are the same loader.
 ///
 /// Each call of `iter` is an epoch: the sampler first learns the losses that [`Feedback`] gathered, then plans. A second training
 /// with the same loader goes on with the next epoch. Batches come in the plan's order for any number of workers. Their size is
@@ -76,7 +76,7 @@ where
     /// A loader without worker threads.
     ///
     /// # Errors
-    /// If the first batch size is 0, or the sampler is for a data set of another size.
+    /// If the first batch size is 0, the data set is empty, or the sampler is for one of another size.
     pub fn new(
         sampler: S,
         dataset: Arc<dyn Dataset<I>>,
@@ -90,6 +90,8 @@ where
             delivered: 0,
             batches: 0,
             rejected: Rejected::default(),
+            later: Vec::new(),
+            noted: NotedLosses::default(),
         };
         Self::resume(state, dataset, batcher, batch_size, device)
     }
@@ -98,8 +100,8 @@ where
     /// of the epoch that was running.
     ///
     /// # Errors
-    /// As [`new`](Self::new), or if the state's plan has ids that the data set lacks, or weights that are not one finite number for
-    /// each id.
+    /// As [`new`](Self::new), or if the state's plan has ids that come again or that the data set lacks, or weights that are not one
+    /// finite number for each id, or its position is past the end of its plan.
     pub fn resume(
         state: LoaderState<S>,
         dataset: Arc<dyn Dataset<I>>,
@@ -109,15 +111,7 @@ where
     ) -> Result<Self> {
         let sizes = batch_size.into();
         sizes.at(state.batches)?;
-        let (sampler, examples) = (state.sampler.examples(), dataset.len());
-        if sampler != examples {
-            let dataset = examples;
-            return Err(CurriculumError::OtherData { sampler, dataset });
-        }
-        state
-            .plan
-            .iter()
-            .try_for_each(|plan| check_plan(plan, examples))?;
+        state.check_for(dataset.len())?;
         Ok(Self {
             shared: Arc::new(Shared::new(state)),
             feed: Feed::new(dataset, batcher, sizes, device),
@@ -126,7 +120,7 @@ where
     }
 
     /// Reads and batches ahead on this many threads for each epoch that is running; the batches and their order stay the same. The
-    /// threads stay for the epochs and trainings that follow. A [live](crate::LiveBatchSize) size may change before any batch,
+    /// threads stay for the epochs and trainings that follow. No more than 256 are started. A [live](crate::LiveBatchSize) size may change before any batch,
     /// so nothing is read ahead with it.
     #[must_use]
     pub fn with_workers(mut self, workers: usize) -> Self {
@@ -135,7 +129,7 @@ where
     }
 
     /// Leaves out the last batch of an epoch where fewer examples are left than its size, as PyTorch's `drop_last`: an update over a
-    /// few examples has a noise of its own. An epoch shorter than a batch has none then. Slices drop what is less than a batch of each of
+    /// few examples has a noise of its own. An epoch shorter than a batch would have none: its first item is an error then. Slices drop what is less than a batch of each of
     /// them. With a [live](crate::LiveBatchSize) size, it is the size at the batch before that counts.
     #[must_use]
     pub fn with_drop_last(mut self, drop_last: bool) -> Self {
@@ -149,16 +143,44 @@ where
         Feedback::new(self.shared.clone())
     }
 
-    /// What a run that is stopped now needs to go on; reads pending losses from the device.
+    /// What a run that is stopped now needs to go on; reads pending losses from the device. The run itself is not changed by it.
     ///
     /// Take it between two steps: the batches that the iterator has handed out count as trained. Slices that make up the whole
-    /// have a common position, what all of them have handed out; with others, the epoch that is running starts again.
+    /// have a common position, what all of them have handed out; with others, the epoch that is running starts again. The losses of
+    /// an epoch that is running are kept beside the sampler, which learns them with the rest of it, as it would have; the losses of one
+    /// that is done with are learned.
     ///
     /// # Errors
-    /// If a pending batch of losses has an unknown id or other lengths, or the device fails. A loss that is not finite is no
-    /// error here: it is counted in the state.
+    /// If a batch of losses had an unknown id or another length (it is told once, and was left out), the device fails, or a slice is
+    /// more than 8 epochs behind the others. A loss that is not finite is no error here: it is kept and counted.
     pub fn state(&self) -> Result<LoaderState<S>> {
         self.shared.state()
+    }
+
+    /// Calls `call` at the first failure of feedback or of a plan, once: losses that are NaN or infinite or of no example, a device that
+    /// returns none, a plan that can't be delivered. Losses are looked at when an epoch ends, the last one too, and when the next is planned.
+    ///
+    /// All slices and clones of the loader, and its feedback, share the call; another call takes its place. A failed plan
+    /// is also the first item of its epoch, of every slice, which ends a training of Burn; a loss that is not finite ends none, unless the
+    /// call does:
+    ///
+    /// ```text
+    /// let training = SupervisedTraining::new(folder, loader.clone(), valid);
+    /// let interrupter = training.interrupter();
+    /// loader.on_failure(move |error| interrupter.stop(Some(&error.to_string())));
+    /// let result = training.launch(learner);   // `result.interrupted` says why
+    /// ```
+    pub fn on_failure(&self, call: impl FnOnce(&CurriculumError) + Send + 'static) {
+        self.shared.alarm().set(call);
+    }
+
+    /// Refuses a state of another sampler or data set; else goes on from it.
+    pub(super) fn restore(&self, state: LoaderState<S>) -> Result<()> {
+        self.shared.accepts(&state)?;
+        self.feed.check_size(state.batches)?;
+        state.check_for(self.feed.examples())?;
+        self.shared.restore(state);
+        Ok(())
     }
 
     fn on(&self, device: &Device, slice: Option<Arc<Slice>>) -> Self {
@@ -173,6 +195,16 @@ where
     fn part(&self) -> (usize, usize) {
         let whole = (0, self.feed.examples());
         self.slice.as_ref().map_or(whole, |slice| slice.part)
+    }
+}
+
+impl<S, I, O> Clone for CurriculumLoader<S, I, O> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            feed: self.feed.on(self.feed.device()),
+            slice: self.slice.clone(),
+        }
     }
 }
 
@@ -192,24 +224,35 @@ where
                 self.shared.plan_slice(slice),
             ),
         };
-        let (plan, skip) = match planned {
+        let planned = match planned {
             Ok(planned) => planned,
             Err(error) => return failed(DatasetError::new(error)),
         };
+        let (count, skip) = (planned.plan.ids.len(), planned.start.delivered);
         let (range, place) = match share {
-            Share::InStep(place) => (skip..plan.ids.len(), place),
+            Share::InStep(place) => (skip..count, place),
             Share::Part => {
                 let examples = self.feed.examples().max(1);
-                let at = |part: usize| plan.ids.len() * part / examples;
+                // As 128 bits: the product of two lengths.
+                let at = |part: usize| (count as u128 * part as u128 / examples as u128) as usize;
                 let (start, end) = self.part();
-                (at(start).max(skip)..at(end), Place::WHOLE)
+                // At least one example of a short plan.
+                let first = at(start).min(count.saturating_sub(1));
+                let last = at(end).max(first + 1);
+                (first.max(skip)..last.max(skip), Place::WHOLE)
             }
         };
         let position = self.slice.as_ref().map(|slice| slice.position.clone());
         let position = position.unwrap_or_else(|| self.shared.whole());
-        match self.feed.iterate(plan, range, place, position) {
+        let shared = self.shared.clone();
+        // So that what is wrong with the losses of the last epoch is told too.
+        let ended = Box::new(move || shared.settle());
+        match self.feed.iterate(planned, range, place, position, ended) {
             Ok(batches) => Box::new(batches),
-            Err(error) => failed(error),
+            Err(error) => {
+                self.shared.alarm().ring(&error);
+                failed(DatasetError::new(error))
+            }
         }
     }
 

@@ -1,10 +1,13 @@
 //! Where a plan is cut into batches, alone or in step with other slices.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::data::dataset::DatasetError;
 
+use super::workers::panicked;
 use crate::batches::BatchSizes;
+use crate::error::{CurriculumError, Result};
 
 /// A batch's number in the run and its positions in the plan.
 #[derive(Debug, PartialEq)]
@@ -75,6 +78,25 @@ impl Cuts {
         self.end = self.next;
     }
 
+    /// The size of the next batch; a plan of sizes is a function of the user's.
+    fn size(&self) -> Result<usize> {
+        let size = catch_unwind(AssertUnwindSafe(|| self.sizes.at(self.batch)));
+        size.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    }
+
+    /// Why there is no batch at all.
+    pub(super) fn empty(&self) -> CurriculumError {
+        let size = self.size().unwrap_or(1);
+        CurriculumError::EmptyEpoch {
+            examples: self.last - self.next,
+            needed: if self.drop_last {
+                size.saturating_mul(self.place.of)
+            } else {
+                1
+            },
+        }
+    }
+
     /// The position up to which the plan is done with by all slices that are in step.
     pub(super) fn delivered(&self) -> usize {
         if self.is_done() { self.last } else { self.next }
@@ -93,7 +115,7 @@ impl Cuts {
             return;
         }
         // A size that is none is an error of the next batch.
-        let step = self.sizes.at(self.batch).unwrap_or(0);
+        let step = self.size().unwrap_or(0);
         if step.saturating_mul(self.place.of) > self.end - self.next {
             self.stop();
         }
@@ -118,13 +140,13 @@ impl Cuts {
 }
 
 impl Iterator for Cuts {
-    type Item = Result<Cut, DatasetError>;
+    type Item = std::result::Result<Cut, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.is_done() {
             return None;
         }
-        let size = match self.sizes.at(self.batch) {
+        let size = match self.size() {
             Ok(size) => size,
             Err(error) => {
                 self.next = self.last;

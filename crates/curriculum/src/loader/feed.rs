@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -11,9 +12,9 @@ use burn::data::dataset::{Dataset, DatasetError};
 use burn::tensor::Device;
 
 use super::cuts::{Cut, Cuts, Place};
-use super::position::Position;
+use super::position::{At, Planned, Position};
 use super::sample::Sample;
-use super::workers::{Crew, Workers};
+use super::workers::{Crew, Workers, panicked};
 use crate::batches::BatchSizes;
 use crate::error::CurriculumError;
 use crate::sampler::EpochPlan;
@@ -48,11 +49,23 @@ impl<I, O> Clone for Source<I, O> {
 }
 
 impl<I, O> Source<I, O> {
-    /// The batch of a plan's positions.
+    /// The batch of a plan's positions. A panic of the data set or the batcher is an error too, here and on other threads.
     fn batch(&self, plan: &EpochPlan, cut: Cut) -> Result<O, DatasetError> {
+        let made = catch_unwind(AssertUnwindSafe(|| self.make(plan, cut)));
+        made.unwrap_or_else(|panic| Err(DatasetError::new(panicked(&*panic))))
+    }
+
+    fn make(&self, plan: &EpochPlan, cut: Cut) -> Result<O, DatasetError> {
         let Cut { batch, positions } = cut;
         let ids = plan.ids[positions.clone()].to_vec();
         let items = self.dataset.get_many(ids.clone())?;
+        if items.len() != ids.len() {
+            return Err(DatasetError::new(CurriculumError::TooFew {
+                field: "items of a batch",
+                found: items.len(),
+                needed: ids.len(),
+            }));
+        }
         let samples = positions.zip(ids).zip(items);
         let samples = samples.map(|((position, id), item)| Sample {
             id,
@@ -105,6 +118,11 @@ impl<I, O> Feed<I, O> {
         self.source.dataset.len()
     }
 
+    /// Refuses a number of a batch that has no size.
+    pub(super) fn check_size(&self, batch: usize) -> Result<(), CurriculumError> {
+        self.sizes.at(batch).map(drop)
+    }
+
     pub(super) fn set_threads(&mut self, threads: usize) {
         self.threads = threads;
         self.workers = Workers::default();
@@ -112,35 +130,50 @@ impl<I, O> Feed<I, O> {
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Feed<I, O> {
-    /// Batches over a part of a plan, numbered on from what was delivered; the position is told of each.
+    /// Batches over a part of a plan; the position is told of each, and `ended` is called once no batch follows.
+    ///
+    /// # Errors
+    /// If no batch is to be delivered, or the system starts no thread.
     pub(super) fn iterate(
         &self,
-        plan: Arc<EpochPlan>,
+        planned: Planned,
         range: Range<usize>,
         place: Place,
         position: Arc<Position>,
-    ) -> Result<Batches<I, O>, DatasetError> {
+        ended: Ended,
+    ) -> Result<Batches<I, O>, CurriculumError> {
+        let Planned { plan, start } = planned;
         let sizes = self.sizes.clone();
-        let cuts = Cuts::new(sizes, place, self.drop_last, position.batches(), range);
+        let cuts = Cuts::new(sizes, place, self.drop_last, start.batches, range);
+        // Of an epoch that goes on, the rest may be dropped.
+        if cuts.is_done() && start.delivered == 0 {
+            return Err(cuts.empty());
+        }
         // A size that the next step may change can't be read ahead.
-        let ahead = if self.threads > 0 && self.sizes.is_planned() {
+        let ahead = if self.threads > 0 && self.sizes.is_planned() && !cuts.is_done() {
             let crew = self.workers.crew(self.threads)?;
             Some(Ahead::new(&self.source, &plan, &cuts, crew))
         } else {
             None
         };
-        position.deliver(cuts.delivered(), cuts.batch);
-        Ok(Batches {
+        let batches = Batches {
             source: self.source.clone(),
             done: 0,
             total: cuts.examples(),
             cuts,
             plan,
+            epoch: start.epoch,
             position,
             ahead,
-        })
+            ended: Some(ended),
+        };
+        batches.tell();
+        Ok(batches)
     }
 }
+
+/// What is called at the end of an epoch.
+pub(super) type Ended = Box<dyn FnOnce() + Send>;
 
 /// An epoch whose batches a crew makes.
 struct Ahead<O> {
@@ -166,8 +199,9 @@ impl<O: Send + 'static> Ahead<O> {
             crew.give(thread, move || {
                 for cut in own {
                     let batch = cut.and_then(|cut| source.batch(&plan, cut));
+                    let failed = batch.is_err();
                     // Nobody listens any more: the epoch was given up.
-                    if sender.send(batch).is_err() {
+                    if sender.send(batch).is_err() || failed {
                         break;
                     }
                 }
@@ -184,7 +218,10 @@ impl<O: Send + 'static> Ahead<O> {
     fn take(&self, batch: usize) -> Result<O, DatasetError> {
         let thread = (batch - self.first) % self.receivers.len().max(1);
         let made = self.receivers.get(thread).and_then(|own| own.recv().ok());
-        made.unwrap_or_else(|| Err(DatasetError::new(CurriculumError::Worker)))
+        made.unwrap_or_else(|| {
+            let message = "a thread that reads ahead is gone".into();
+            Err(DatasetError::new(CurriculumError::Worker { message }))
+        })
     }
 }
 
@@ -196,15 +233,34 @@ pub(super) struct Batches<I, O> {
     /// Examples delivered, and all that are.
     done: usize,
     total: usize,
+    epoch: usize,
     position: Arc<Position>,
     ahead: Option<Ahead<O>>,
+    ended: Option<Ended>,
+}
+
+impl<I, O> Batches<I, O> {
+    /// Tells the position how far it came.
+    fn tell(&self) {
+        self.position.deliver(At {
+            epoch: self.epoch,
+            delivered: self.cuts.delivered(),
+            batches: self.cuts.batch,
+        });
+    }
 }
 
 impl<I: Send + Sync + 'static, O: Send + 'static> Iterator for Batches<I, O> {
     type Item = Result<O, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let cut = self.cuts.next()?;
+        let Some(cut) = self.cuts.next() else {
+            self.ahead = None;
+            if let Some(ended) = self.ended.take() {
+                ended();
+            }
+            return None;
+        };
         let made = cut.and_then(|cut| {
             let examples = cut.positions.len();
             let batch = match &self.ahead {
@@ -216,12 +272,12 @@ impl<I: Send + Sync + 'static, O: Send + 'static> Iterator for Batches<I, O> {
         Some(match made {
             Ok((batch, examples)) => {
                 self.done += examples;
-                let (delivered, batches) = (self.cuts.delivered(), self.cuts.batch);
-                self.position.deliver(delivered, batches);
+                self.tell();
                 Ok(batch)
             }
             Err(error) => {
                 self.cuts.stop();
+                self.ahead = None;
                 Err(error)
             }
         })

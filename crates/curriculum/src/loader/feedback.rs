@@ -44,7 +44,8 @@ impl<S: Sampler + Clone> Feedback<S> {
     /// Notes the unweighted losses, `[batch]`, of the examples of a batch. They are taken off the tape.
     ///
     /// Losses for another number of examples, or of an example that the data set does not have, are left out, and reported by the next
-    /// epoch's first batch or by [`flush`](Self::flush).
+    /// epoch's first batch or by [`flush`](Self::flush), and at once to whoever waits for a
+    /// [failure](crate::CurriculumLoader::on_failure).
     pub fn observe(&self, ids: Vec<usize>, losses: Tensor<1>) {
         self.shared.note(ids, losses.inner());
     }
@@ -58,7 +59,7 @@ impl<S: Sampler + Clone> Feedback<S> {
         self.shared.flush()
     }
 
-    /// The losses that were NaN or infinite, among those that were read: at the start of each epoch, and by [`flush`](Self::flush).
+    /// The losses that were NaN or infinite, of all that were noted. It reads those that are still on a device.
     #[must_use]
     pub fn rejected(&self) -> Rejected {
         self.shared.rejected()

@@ -1,9 +1,11 @@
 //! From a sampler to Burn's batches, and from their losses back to the sampler.
 
+mod alarm;
 mod curriculum_loader;
 mod cuts;
 mod feed;
 mod feedback;
+mod part;
 mod pending;
 mod position;
 mod sample;
@@ -12,4 +14,4 @@ mod workers;
 
 pub use curriculum_loader::CurriculumLoader;
 pub use feedback::Feedback;
-pub use sample::{LoaderState, Rejected, Sample};
+pub use sample::{LoaderState, NotedLosses, Rejected, Sample};

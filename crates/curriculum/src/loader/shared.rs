@@ -1,11 +1,13 @@
 //! What the slices of a loader and its feedback share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use burn::tensor::Tensor;
 
+use super::alarm::Alarm;
 use super::pending::Pending;
-use super::position::{Group, Planned, Position, Slice};
+use super::position::{At, Group, Planned, Position, Slice};
 use super::sample::{LoaderState, Rejected};
 use crate::error::{CurriculumError, Result};
 use crate::sampler::{EpochPlan, Sampler};
@@ -14,51 +16,90 @@ pub(super) struct Shared<S> {
     core: Mutex<Core<S>>,
     /// Held while losses are read and an epoch is planned, so that one thread does it and feedback never waits for a device.
     planning: Mutex<()>,
+    /// The position of the loader that is no slice.
     whole: Arc<Position>,
+    alarm: Alarm,
 }
 
 struct Core<S> {
     sampler: S,
-    /// The plan of a stopped run with what it had delivered, before it goes on.
-    resumed: Option<(EpochPlan, usize)>,
-    /// The epoch that is running, and the slices that deliver it, if it is not the whole.
-    running: Option<(Planned, Option<Arc<Group>>)>,
-    /// The slices that were made since the last epoch began.
+    /// Plans of a stopped run with what each had delivered, before it goes on.
+    resumed: VecDeque<(EpochPlan, usize)>,
+    /// What delivers the epoch that is running.
+    running: Option<Running>,
+    /// Epochs that were begun, and batches before the one that is running.
+    epochs: usize,
+    batches: usize,
+    /// The slices that were made since the last epoch began, and all groups of slices.
     next_slices: Option<Arc<Group>>,
+    groups: Vec<Weak<Group>>,
     pending: Pending,
     rejected: Rejected,
+}
+
+enum Running {
+    Whole(Planned),
+    Slices(Arc<Group>),
 }
 
 impl<S> Core<S> {
     /// Batches that were delivered over all epochs.
     fn batches(&self, whole: &Position) -> usize {
-        let slices = self
-            .running
-            .as_ref()
-            .and_then(|(_, slices)| slices.as_ref());
-        let of_slices = slices.and_then(|slices| slices.batches());
-        of_slices.unwrap_or_else(|| whole.batches())
+        match &self.running {
+            None => self.batches,
+            Some(Running::Whole(_)) => whole.at().batches,
+            Some(Running::Slices(group)) => group.batches().max(self.batches),
+        }
+    }
+
+    /// Goes on from a state; returns the position then.
+    fn set(&mut self, state: LoaderState<S>) -> At {
+        let started = state.plan.map(|plan| (plan, state.delivered));
+        let later = state.later.into_iter().map(|plan| (plan, 0));
+        let all = started.into_iter().chain(later);
+        self.resumed = all
+            .filter(|(plan, delivered)| *delivered < plan.ids.len())
+            .collect();
+        self.sampler = state.sampler;
+        self.running = None;
+        // No iterator of before has this number.
+        self.epochs += 1;
+        self.batches = state.batches;
+        self.next_slices = None;
+        self.pending = state.noted.into();
+        self.rejected = state.rejected;
+        At {
+            epoch: self.epochs,
+            delivered: 0,
+            batches: state.batches,
+        }
+    }
+}
+
+impl<S: Clone> Shared<S> {
+    pub(super) fn new(state: LoaderState<S>) -> Self {
+        let mut core = Core {
+            sampler: state.sampler.clone(),
+            resumed: VecDeque::new(),
+            running: None,
+            epochs: 0,
+            batches: 0,
+            next_slices: None,
+            groups: Vec::new(),
+            pending: Pending::default(),
+            rejected: Rejected::default(),
+        };
+        core.set(state);
+        Self {
+            core: Mutex::new(core),
+            planning: Mutex::default(),
+            whole: Arc::default(),
+            alarm: Alarm::default(),
+        }
     }
 }
 
 impl<S> Shared<S> {
-    pub(super) fn new(state: LoaderState<S>) -> Self {
-        let unfinished = state.plan.filter(|plan| state.delivered < plan.ids.len());
-        let resumed = unfinished.map(|plan| (plan, state.delivered));
-        Self {
-            core: Mutex::new(Core {
-                sampler: state.sampler,
-                resumed,
-                running: None,
-                next_slices: None,
-                pending: Pending::default(),
-                rejected: state.rejected,
-            }),
-            planning: Mutex::default(),
-            whole: Arc::new(Position::new(state.batches)),
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Core<S>> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,9 +108,12 @@ impl<S> Shared<S> {
         self.planning.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The position of the loader that is no slice.
     pub(super) fn whole(&self) -> Arc<Position> {
         self.whole.clone()
+    }
+
+    pub(super) fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     /// A slice of the training that begins next.
@@ -77,129 +121,256 @@ impl<S> Shared<S> {
         let mut core = self.lock();
         let batches = core.batches(&self.whole);
         let open = core.next_slices.take().filter(|group| !group.has_begun());
-        let group = open.unwrap_or_default();
+        let group = open.unwrap_or_else(|| {
+            let group = Arc::<Group>::default();
+            core.groups.retain(|group| group.strong_count() > 0);
+            core.groups.push(Arc::downgrade(&group));
+            group
+        });
         core.next_slices = Some(group.clone());
         Slice::new(part, &group, batches)
     }
 
-    pub(super) fn note(&self, ids: Vec<usize>, losses: Tensor<1>) {
-        self.lock().pending.note(ids, losses);
+    /// Reads what is pending on devices. The planning lock is held.
+    fn read(&self) -> Option<CurriculumError> {
+        let unread = self.lock().pending.take_unread();
+        if unread.is_empty() {
+            return None;
+        }
+        let (read, failed) = tracing::info_span!("read losses").in_scope(|| unread.read());
+        let rejected = read.rejected();
+        if let Some(example) = rejected.last {
+            let losses = rejected.losses;
+            tracing::warn!(losses, example, "losses that are not finite are left out");
+        }
+        let heard = failed.clone().or(rejected.error());
+        self.lock().pending.put(read, failed);
+        heard
+    }
+
+    /// Reads what is pending on devices, so that what is wrong is known; what is sound is learned with the next epoch.
+    pub(super) fn settle(&self) {
+        let heard = {
+            let _one = self.lock_planning();
+            self.read()
+        };
+        heard.iter().for_each(|error| self.alarm.ring(error));
     }
 
     pub(super) fn rejected(&self) -> Rejected {
-        self.lock().rejected
+        self.settle();
+        let core = self.lock();
+        core.rejected.and(core.pending.read().rejected())
     }
 }
 
 impl<S: Sampler + Clone> Shared<S> {
-    /// A new epoch for the whole, and how much of it was delivered before.
+    pub(super) fn note(&self, ids: Vec<usize>, losses: Tensor<1>) {
+        let noted = {
+            let mut core = self.lock();
+            let examples = core.sampler.examples();
+            core.pending.note(examples, ids, losses)
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a batch of losses is left out");
+            self.alarm.ring(&error);
+        }
+    }
+
+    /// A new epoch for the whole.
     pub(super) fn plan(&self) -> Result<Planned> {
-        let _one = self.lock_planning();
-        let planned = self.next_plan()?;
-        let mut core = self.lock();
-        let batches = core.batches(&self.whole);
-        self.whole.deliver(planned.1, batches);
-        core.running = Some((planned.clone(), None));
-        Ok(planned)
+        let (planned, heard) = {
+            let _one = self.lock_planning();
+            let (planned, heard) = self.next_plan();
+            if let Ok(planned) = &planned {
+                self.whole.deliver(planned.start);
+                self.lock().running = Some(Running::Whole(planned.clone()));
+            }
+            (planned, heard)
+        };
+        self.ring(&planned, heard);
+        planned
     }
 
     /// The next epoch of a slice, made by whichever of its group asks first.
     pub(super) fn plan_slice(&self, slice: &Slice) -> Result<Planned> {
-        let _one = self.lock_planning();
-        if let Some(planned) = slice.next_plan()? {
-            return Ok(planned);
-        }
-        let planned = self.next_plan()?;
-        let mut core = self.lock();
-        slice.planned(&planned, core.batches(&self.whole));
-        core.running = Some((planned.clone(), Some(slice.group().clone())));
-        Ok(planned)
-    }
-
-    fn next_plan(&self) -> Result<Planned> {
-        let resumed = self.lock().resumed.take();
-        if let Some((plan, delivered)) = resumed {
-            return Ok((Arc::new(plan), delivered));
-        }
-        self.teach()?;
-        let mut core = self.lock();
-        let plan = core.sampler.plan();
-        tracing::debug!(examples = plan.ids.len(), "planned an epoch");
-        check_plan(&plan, core.sampler.examples())?;
-        Ok((Arc::new(plan), 0))
-    }
-
-    /// Reads all pending losses and gives them to the sampler.
-    fn teach(&self) -> Result<()> {
-        let (pending, examples) = {
-            let mut core = self.lock();
-            (std::mem::take(&mut core.pending), core.sampler.examples())
+        let (planned, heard) = {
+            let _one = self.lock_planning();
+            match slice.next_plan() {
+                Some(planned) => (planned, None),
+                None => {
+                    let (planned, heard) = self.next_plan();
+                    if planned.is_ok() {
+                        let mut core = self.lock();
+                        core.batches = core.batches(&self.whole);
+                        core.running = Some(Running::Slices(slice.group().clone()));
+                    }
+                    (slice.planned(planned), heard)
+                }
+            }
         };
-        let losses = pending.read(examples);
-        let Core {
-            sampler, rejected, ..
-        } = &mut *self.lock();
-        losses.teach(sampler, rejected)
+        self.ring(&planned, heard);
+        planned
+    }
+
+    fn ring(&self, planned: &Result<Planned>, heard: Option<CurriculumError>) {
+        let failed = planned.as_ref().err().cloned();
+        if let Some(error) = heard.or(failed) {
+            self.alarm.ring(&error);
+        }
+    }
+
+    /// The plan that is next, and what was wrong with losses. The planning lock is held.
+    fn next_plan(&self) -> (Result<Planned>, Option<CurriculumError>) {
+        let mut heard = None;
+        let resumed = self.lock().resumed.pop_front();
+        let next = match resumed {
+            Some(resumed) => Ok(resumed),
+            None => {
+                heard = self.read();
+                self.teach()
+                    .and_then(|()| self.lock().plan())
+                    .map(|plan| (plan, 0))
+            }
+        };
+        let planned = next.map(|(plan, delivered)| {
+            let mut core = self.lock();
+            core.epochs += 1;
+            Planned {
+                start: At {
+                    epoch: core.epochs,
+                    delivered,
+                    batches: core.batches(&self.whole),
+                },
+                plan: Arc::new(plan),
+            }
+        });
+        (planned, heard)
+    }
+
+    /// Gives the sampler what was read. The planning lock is held.
+    fn teach(&self) -> Result<()> {
+        let mut core = self.lock();
+        let read = core.pending.take_read();
+        let failed = core.pending.failure();
+        core.rejected = core.rejected.and(read.rejected());
+        let losses = read.ids.len();
+        let span = tracing::info_span!("learn losses", losses);
+        let taught = span.in_scope(|| read.teach(&mut core.sampler));
+        taught.and(failed.map_or(Ok(()), Err))
     }
 
     pub(super) fn flush(&self) -> Result<()> {
-        let _one = self.lock_planning();
-        let before = self.rejected().losses;
-        self.teach()?;
-        let Rejected { losses, last } = self.rejected();
-        match last {
-            Some(last) if losses > before => Err(CurriculumError::Rejected {
-                losses: losses - before,
-                last,
-            }),
-            _ => Ok(()),
+        let (flushed, heard) = {
+            let _one = self.lock_planning();
+            let heard = self.read();
+            let rejected = self.lock().pending.read().rejected();
+            let taught = self.teach();
+            (taught.and(rejected.error().map_or(Ok(()), Err)), heard)
+        };
+        let failed = flushed.as_ref().err().cloned();
+        if let Some(error) = heard.or(failed) {
+            self.alarm.ring(&error);
         }
+        flushed
     }
 
     pub(super) fn state(&self) -> Result<LoaderState<S>> {
-        let _one = self.lock_planning();
-        self.teach()?;
-        let core = self.lock();
-        let (plan, delivered) = match (&core.resumed, &core.running) {
-            (Some((plan, delivered)), _) => (Some(plan.clone()), *delivered),
-            (None, Some(((plan, skipped), slices))) => {
-                let delivered = match slices {
-                    Some(slices) => slices.delivered(*skipped),
-                    None => self.whole.delivered(),
-                };
-                (Some(plan.as_ref().clone()), delivered)
-            }
-            (None, None) => (None, 0),
+        let (state, heard) = {
+            let _one = self.lock_planning();
+            let heard = self.read();
+            (self.read_state(), heard)
         };
+        heard.iter().for_each(|error| self.alarm.ring(error));
+        state
+    }
+
+    /// The state once nothing is pending on devices. The planning lock is held.
+    fn read_state(&self) -> Result<LoaderState<S>> {
+        if let Some(error) = self.lock().pending.failure() {
+            return Err(error);
+        }
+        let standing = self.standing()?;
+        let (plan, at, later) = standing;
+        if later.is_empty()
+            && plan
+                .as_ref()
+                .is_none_or(|plan| at.delivered >= plan.ids.len())
+        {
+            // The epoch is done with: so are its losses.
+            self.teach()?;
+        }
+        let core = self.lock();
         Ok(LoaderState {
             sampler: core.sampler.clone(),
             plan,
-            delivered,
-            batches: core.batches(&self.whole),
+            delivered: at.delivered,
+            batches: at.batches,
             rejected: core.rejected,
+            later,
+            noted: core.pending.read().clone(),
         })
+    }
+
+    /// The plan that is running, how far it came, and those that follow.
+    fn standing(&self) -> Result<(Option<EpochPlan>, At, Vec<EpochPlan>)> {
+        let core = self.lock();
+        let running = match &core.running {
+            None => None,
+            Some(Running::Whole(planned)) => Some((planned.clone(), self.whole.at(), Vec::new())),
+            Some(Running::Slices(group)) => group.standing()?,
+        };
+        let resumed = core.resumed.iter();
+        match running {
+            Some((running, at, later)) => {
+                let later = later.iter().map(|planned| planned.plan.as_ref().clone());
+                let later = later.chain(resumed.map(|(plan, _)| plan.clone())).collect();
+                Ok((Some(running.plan.as_ref().clone()), at, later))
+            }
+            None => {
+                let mut resumed = resumed.cloned();
+                let first = resumed.next();
+                let at = At {
+                    delivered: first.as_ref().map_or(0, |(_, delivered)| *delivered),
+                    batches: core.batches,
+                    ..At::default()
+                };
+                let later = resumed.map(|(plan, _)| plan).collect();
+                Ok((first.map(|(plan, _)| plan), at, later))
+            }
+        }
+    }
+
+    /// Refuses a state that is not one of this loader's sampler.
+    pub(super) fn accepts(&self, state: &LoaderState<S>) -> Result<()> {
+        self.lock().sampler.accepts(&state.sampler)
+    }
+
+    /// Goes on from a state; what is running has no say any more.
+    pub(super) fn restore(&self, state: LoaderState<S>) {
+        let _one = self.lock_planning();
+        let mut core = self.lock();
+        let at = core.set(state);
+        self.whole.deliver(at);
+        for group in core.groups.iter().filter_map(Weak::upgrade) {
+            group.restart(at);
+        }
     }
 }
 
-/// Refuses a plan that can't be delivered.
-pub(super) fn check_plan(plan: &EpochPlan, examples: usize) -> Result<()> {
-    if let Some(id) = plan.ids.iter().copied().find(|id| *id >= examples) {
-        return Err(CurriculumError::UnknownExample { id, examples });
-    }
-    let Some(weights) = &plan.weights else {
-        return Ok(());
-    };
-    let ids = plan.ids.len();
-    let bad = weights.iter().position(|weight| !weight.is_finite());
-    let position = bad.or((weights.len() != ids).then_some(weights.len().min(ids)));
-    match position {
-        None => Ok(()),
-        Some(position) => Err(CurriculumError::Weight {
-            position,
-            weight: weights
-                .get(position)
-                .map_or("missing".into(), f32::to_string),
-            ids,
-        }),
+impl<S: Sampler> Core<S> {
+    /// The sampler's next plan, which can be delivered.
+    fn plan(&mut self) -> Result<EpochPlan> {
+        let examples = self.sampler.examples();
+        let span = tracing::info_span!("plan epoch", examples, planned = tracing::field::Empty);
+        let _span = span.enter();
+        let plan = self.sampler.plan();
+        span.record("planned", plan.ids.len());
+        if plan.ids.is_empty() {
+            let (examples, needed) = (0, 1);
+            return Err(CurriculumError::EmptyEpoch { examples, needed });
+        }
+        plan.check_for(examples)?;
+        Ok(plan)
     }
 }

@@ -1,10 +1,14 @@
 //! Threads that read ahead, kept from epoch to epoch.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use burn::data::dataset::DatasetError;
+use crate::error::CurriculumError;
+
+/// The most threads of a crew.
+const MOST_THREADS: usize = 256;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -25,14 +29,16 @@ impl Workers {
     ///
     /// # Errors
     /// If the system starts no thread.
-    pub(super) fn crew(&self, threads: usize) -> Result<Crew, DatasetError> {
+    pub(super) fn crew(&self, threads: usize) -> Result<Crew, CurriculumError> {
         let idle = self.lock().pop();
         let senders = match idle {
             Some(senders) => senders,
-            None => (0..threads)
+            None => (0..threads.min(MOST_THREADS))
                 .map(start)
                 .collect::<Result<_, _>>()
-                .map_err(DatasetError::new)?,
+                .map_err(|error| CurriculumError::Worker {
+                    message: error.to_string(),
+                })?,
         };
         let workers = self.clone();
         Ok(Crew { senders, workers })
@@ -65,13 +71,21 @@ impl Drop for Crew {
     }
 }
 
+/// What a panic of a batcher, a data set or a plan of batch sizes said, as an error.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> CurriculumError {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    let message = text.unwrap_or("it left no message").into();
+    CurriculumError::Worker { message }
+}
+
 /// A thread that lives as long as its sender.
 fn start(number: usize) -> std::io::Result<Sender<Job>> {
     let (sender, receiver) = channel::<Job>();
     let name = format!("curriculum-{number}");
     std::thread::Builder::new().name(name).spawn(move || {
         while let Ok(job) = receiver.recv() {
-            // A panic of a batcher or a data set drops the channel of its epoch, which reports it; the thread goes on.
+            // Panics of batchers and data sets are errors of their batches; whatever else a job does, the thread goes on.
             let _ = catch_unwind(AssertUnwindSafe(job));
         }
     })?;

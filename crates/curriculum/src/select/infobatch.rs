@@ -5,12 +5,14 @@
 //! Source: Qin et al., "InfoBatch: Lossless Training Speed Up by Unbiased Dynamic Data Pruning", ICLR 2024,
 //! arXiv 2303.04947.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::draw::{count, generator};
+use super::part::part;
 use super::scores::Scores;
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_examples};
+use crate::error::{CurriculumError, Result, check, check_examples, counted, same};
 use crate::sampler::{EpochPlan, Sampler};
 
 /// How InfoBatch prunes.
@@ -22,6 +24,7 @@ use crate::sampler::{EpochPlan, Sampler};
 /// | `delta` | 0.875 | `0..=1`: the part of the run that prunes |
 /// | `seed` | 0 | any |
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct InfoBatchConfig {
     /// The length of the run.
     pub epochs: usize,
@@ -32,6 +35,7 @@ pub struct InfoBatchConfig {
     /// Seed of the draws.
     pub seed: u64,
 }
+checked_serde!(InfoBatchConfig);
 
 impl InfoBatchConfig {
     /// The authors' defaults for a run of `epochs`.
@@ -69,7 +73,7 @@ impl InfoBatchConfig {
     /// A sampler for a data set.
     ///
     /// # Errors
-    /// If a parameter is out of its range or there is no example.
+    /// If a parameter is out of its range, or there is no example or more than 2^28.
     pub fn init(&self, examples: usize) -> Result<InfoBatch> {
         check_examples(examples)?;
         self.check()?;
@@ -79,6 +83,14 @@ impl InfoBatchConfig {
             epoch: 0,
         })
     }
+
+    fn keep(&self) -> f64 {
+        (1.0 - self.prune_ratio).clamp(0.1, 1.0)
+    }
+}
+
+impl Checked for InfoBatchConfig {
+    type Error = CurriculumError;
 
     fn check(&self) -> Result<()> {
         check("epochs", self.epochs as f64, self.epochs > 0, "1 or more")?;
@@ -90,10 +102,6 @@ impl InfoBatchConfig {
             "0 to below 1",
         )?;
         check("delta", delta, (0.0..=1.0).contains(&delta), "0 to 1")
-    }
-
-    fn keep(&self) -> f64 {
-        (1.0 - self.prune_ratio).clamp(0.1, 1.0)
     }
 }
 
@@ -119,7 +127,7 @@ impl InfoBatchConfig {
 /// # Ok::<(), regimen_curriculum::CurriculumError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct InfoBatch {
     config: InfoBatchConfig,
     scores: Scores,
@@ -128,11 +136,16 @@ pub struct InfoBatch {
 checked_serde!(InfoBatch);
 
 impl Checked for InfoBatch {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
         self.config.check()?;
-        self.scores.check()
+        self.scores.check()?;
+        counted("epoch", self.epoch)
     }
 }
+
+part!(InfoBatch, "infobatch 1");
 
 impl Sampler for InfoBatch {
     fn examples(&self) -> usize {
@@ -141,6 +154,8 @@ impl Sampler for InfoBatch {
 
     fn plan(&mut self) -> EpochPlan {
         use rand::seq::SliceRandom;
+        let span = tracing::info_span!("infobatch plan", examples = self.examples());
+        let _span = span.enter();
         self.epoch += 1;
         let mut rng = generator(self.config.seed, self.epoch);
         let scores = self.scores.values();
@@ -179,6 +194,11 @@ impl Sampler for InfoBatch {
 
     fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()> {
         self.scores.observe(ids, losses)
+    }
+
+    fn accepts(&self, saved: &Self) -> Result<()> {
+        same("examples", &self.examples(), &saved.examples())?;
+        same("config", &self.config, &saved.config)
     }
 }
 

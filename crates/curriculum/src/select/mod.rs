@@ -3,6 +3,7 @@
 mod draw;
 pub mod infobatch;
 pub mod kmeans;
+mod part;
 pub mod random;
 mod scores;
 pub mod seta;

@@ -4,17 +4,19 @@
 //!
 //! Source: plain shuffling; the dynamic and static baselines of arXiv 2503.13385.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::draw::{count, generator, shuffled, subset};
+use super::part::part;
 use super::scores;
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_examples};
+use crate::error::{CurriculumError, Result, check, check_examples, counted, same};
 use crate::sampler::{EpochPlan, Sampler};
 
 /// All examples in a new random order each epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Uniform {
     examples: usize,
     seed: u64,
@@ -24,16 +26,23 @@ pub struct Uniform {
 checked_serde!(Uniform);
 
 impl Checked for Uniform {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
-        check_examples(self.examples)
+        check_examples(self.examples)?;
+        counted("epoch", self.epoch)
     }
 }
 
+part!(Uniform, "uniform 1");
+part!(DynamicRandom, "dynamic random 1");
+part!(StaticSubset, "static subset 1");
+
 impl Uniform {
-    /// For a data set of `examples`, 1 or more.
+    /// For a data set of `examples`, 1 to 2^28.
     ///
     /// # Errors
-    /// If there is no example.
+    /// If there is no example, or more than 2^28.
     pub fn new(examples: usize, seed: u64) -> Result<Self> {
         check_examples(examples)?;
         let epoch = 0;
@@ -59,11 +68,16 @@ impl Sampler for Uniform {
     fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()> {
         scores::check(self.examples, ids, losses)
     }
+
+    fn accepts(&self, saved: &Self) -> Result<()> {
+        same("examples", &self.examples, &saved.examples)?;
+        same("seed", &self.seed, &saved.seed)
+    }
 }
 
 /// A new random share of the examples each epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct DynamicRandom {
     all: Uniform,
     keep: f64,
@@ -72,6 +86,8 @@ pub struct DynamicRandom {
 checked_serde!(DynamicRandom);
 
 impl Checked for DynamicRandom {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
         check_keep(self.keep)
     }
@@ -85,7 +101,7 @@ impl DynamicRandom {
     /// Keeps `floor(keep * examples)` an epoch, at least one, `keep` above 0 and up to 1.
     ///
     /// # Errors
-    /// If there is no example, or `keep` is out of range.
+    /// If there is no example or more than 2^28, or `keep` is out of range.
     pub fn new(examples: usize, keep: f64, seed: u64) -> Result<Self> {
         check_keep(keep)?;
         let all = Uniform::new(examples, seed)?;
@@ -108,11 +124,16 @@ impl Sampler for DynamicRandom {
     fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()> {
         self.all.observe(ids, losses)
     }
+
+    fn accepts(&self, saved: &Self) -> Result<()> {
+        self.all.accepts(&saved.all)?;
+        same("keep", &self.keep, &saved.keep)
+    }
 }
 
 /// The first share of the examples for ever, in a new random order each epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct StaticSubset {
     all: Uniform,
     keep: f64,
@@ -121,6 +142,8 @@ pub struct StaticSubset {
 checked_serde!(StaticSubset);
 
 impl Checked for StaticSubset {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
         check_keep(self.keep)
     }
@@ -130,7 +153,7 @@ impl StaticSubset {
     /// Keeps the first `floor(keep * examples)`, at least one, `keep` above 0 and up to 1.
     ///
     /// # Errors
-    /// If there is no example, or `keep` is out of range.
+    /// If there is no example or more than 2^28, or `keep` is out of range.
     pub fn new(examples: usize, keep: f64, seed: u64) -> Result<Self> {
         let DynamicRandom { all, keep } = DynamicRandom::new(examples, keep, seed)?;
         Ok(Self { all, keep })
@@ -152,5 +175,10 @@ impl Sampler for StaticSubset {
 
     fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()> {
         self.all.observe(ids, losses)
+    }
+
+    fn accepts(&self, saved: &Self) -> Result<()> {
+        self.all.accepts(&saved.all)?;
+        same("keep", &self.keep, &saved.keep)
     }
 }

@@ -9,13 +9,15 @@ use std::ops::Range;
 
 use rand::{Rng, RngExt};
 use rayon::prelude::*;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::draw::{generator, shuffled, subset};
 use super::kmeans::{cluster, cuts};
+use super::part::part;
 use super::scores::Scores;
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_examples};
+use crate::error::{CurriculumError, Result, check, check_examples, count, counted, same};
 use crate::sampler::{EpochPlan, Sampler};
 
 /// How SeTa selects.
@@ -24,7 +26,7 @@ use crate::sampler::{EpochPlan, Sampler};
 /// |---|---|---|
 /// | `epochs` | required | 1 or more: the length of the run |
 /// | `prune_ratio` | 0 | `0..1`: random share dropped each epoch; at least a tenth is kept |
-/// | `groups` | 10 | 1 or more: loss groups |
+/// | `groups` | 10 | 1 to 1024: loss groups |
 /// | `window_scale` | 0.5 | above 0, up to 1: window over groups; `groups * window_scale` must round to 1 or more |
 /// | `delta` | 0.875 | `0..=1`: the part of the run that slides; a random share of all data follows |
 /// | `seed` | 0 | any |
@@ -32,6 +34,7 @@ use crate::sampler::{EpochPlan, Sampler};
 /// The authors recommend 0.1, 5, 0.9 for CIFAR and 0, 5, 0.6 for ImageNet. With `window_scale` 1 nothing
 /// is windowed; with 1 group it is dynamic random pruning.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct SetaConfig {
     /// The length of the run.
     pub epochs: usize,
@@ -46,6 +49,7 @@ pub struct SetaConfig {
     /// Seed of the draws.
     pub seed: u64,
 }
+checked_serde!(SetaConfig);
 
 impl SetaConfig {
     /// The authors' defaults for a run of `epochs`.
@@ -99,7 +103,7 @@ impl SetaConfig {
     /// A sampler for a data set.
     ///
     /// # Errors
-    /// If a parameter is out of its range or there is no example.
+    /// If a parameter is out of its range, or there is no example or more than 2^28.
     pub fn init(&self, examples: usize) -> Result<Seta> {
         check_examples(examples)?;
         self.check()?;
@@ -111,6 +115,14 @@ impl SetaConfig {
         })
     }
 
+    fn keep(&self) -> f64 {
+        (1.0 - self.prune_ratio).clamp(0.1, 1.0)
+    }
+}
+
+impl Checked for SetaConfig {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
         let (ratio, alpha, delta) = (self.prune_ratio, self.window_scale, self.delta);
         check("epochs", self.epochs as f64, self.epochs > 0, "1 or more")?;
@@ -120,7 +132,8 @@ impl SetaConfig {
             (0.0..1.0).contains(&ratio),
             "0 to below 1",
         )?;
-        check("groups", self.groups as f64, self.groups > 0, "1 or more")?;
+        let good = (1..=MOST_GROUPS).contains(&self.groups);
+        count("groups", self.groups, good, "1 to 1024")?;
         check(
             "window_scale",
             alpha,
@@ -136,11 +149,10 @@ impl SetaConfig {
         )?;
         check("delta", delta, (0.0..=1.0).contains(&delta), "0 to 1")
     }
-
-    fn keep(&self) -> f64 {
-        (1.0 - self.prune_ratio).clamp(0.1, 1.0)
-    }
 }
+
+/// The most groups: each is one more layer of the search for the best cuts.
+const MOST_GROUPS: usize = 1024;
 
 /// Groups in the window, `groups * window_scale` rounded half to even as in the released code.
 fn window_width(groups: usize, window_scale: f64) -> usize {
@@ -191,7 +203,7 @@ pub fn window(t: usize, groups: usize, window_scale: f64) -> Range<usize> {
 /// # Ok::<(), regimen_curriculum::CurriculumError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Seta {
     config: SetaConfig,
     scores: Scores,
@@ -201,11 +213,20 @@ pub struct Seta {
 checked_serde!(Seta);
 
 impl Checked for Seta {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
         self.config.check()?;
-        self.scores.check()
+        self.scores.check()?;
+        counted("epoch", self.epoch)?;
+        let windows = (self.config.delta * self.config.epochs as f64).floor() as usize;
+        let good = self.pruned == self.epoch.min(windows);
+        let allowed = "`epoch`, up to `delta` of the epochs";
+        count("pruned", self.pruned, good, allowed)
     }
 }
+
+part!(Seta, "seta 1");
 
 impl Seta {
     /// The last known loss of every example; 3 before it was trained on.
@@ -282,6 +303,8 @@ impl Sampler for Seta {
         let annealing = self.is_annealing();
         self.epoch += 1;
         let examples = self.examples();
+        let span = tracing::info_span!("seta plan", examples, groups = self.config.groups);
+        let _span = span.enter();
         let mut rng = generator(self.config.seed, self.epoch);
         let drawn = subset(self.config.keep(), examples, &mut rng);
         let mut ids = if annealing {
@@ -299,6 +322,11 @@ impl Sampler for Seta {
 
     fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()> {
         self.scores.observe(ids, losses)
+    }
+
+    fn accepts(&self, saved: &Self) -> Result<()> {
+        same("examples", &self.examples(), &saved.examples())?;
+        same("config", &self.config, &saved.config)
     }
 }
 

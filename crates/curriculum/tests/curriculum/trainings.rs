@@ -24,15 +24,15 @@ use serde::{Deserialize, Serialize};
 
 /// All examples each epoch; counts what it was told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Watched {
+pub(super) struct Watched {
     all: Uniform,
-    plans: usize,
-    observed: Vec<usize>,
-    last: Vec<f32>,
+    pub(super) plans: usize,
+    pub(super) observed: Vec<usize>,
+    pub(super) last: Vec<f32>,
 }
 
 impl Watched {
-    fn new(examples: usize) -> Self {
+    pub(super) fn new(examples: usize) -> Self {
         Self {
             all: Uniform::new(examples, 5).unwrap(),
             plans: 0,
@@ -63,13 +63,13 @@ impl Sampler for Watched {
 }
 
 #[derive(Clone, Debug)]
-struct Batch {
-    ids: Vec<usize>,
-    x: Tensor<2>,
+pub(super) struct Batch {
+    pub(super) ids: Vec<usize>,
+    pub(super) x: Tensor<2>,
 }
 
 /// Items are their own ids; the type of the tensors is given.
-struct Stack(DType);
+pub(super) struct Stack(pub(super) DType);
 
 impl Batcher<Sample<usize>, Batch> for Stack {
     fn batch(&self, samples: Vec<Sample<usize>>, device: &Device) -> Batch {
@@ -83,18 +83,18 @@ impl Batcher<Sample<usize>, Batch> for Stack {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Log {
-    batches: Arc<Mutex<Vec<Vec<usize>>>>,
-    updates: Arc<AtomicUsize>,
+pub(super) struct Log {
+    pub(super) batches: Arc<Mutex<Vec<Vec<usize>>>>,
+    pub(super) updates: Arc<AtomicUsize>,
 }
 
 #[derive(Module, Debug)]
-struct Model {
-    layer: Linear,
+pub(super) struct Model {
+    pub(super) layer: Linear,
     #[module(skip)]
-    feedback: Feedback<Watched>,
+    pub(super) feedback: Feedback<Watched>,
     #[module(skip)]
-    log: Log,
+    pub(super) log: Log,
 }
 
 impl Model {
@@ -148,13 +148,13 @@ impl ModuleMapper for Cast {
     }
 }
 
-type Loader = CurriculumLoader<Watched, usize, Batch>;
+pub(super) type Loader = CurriculumLoader<Watched, usize, Batch>;
 
-fn items(examples: usize) -> Arc<InMemDataset<usize>> {
+pub(super) fn items(examples: usize) -> Arc<InMemDataset<usize>> {
     Arc::new(InMemDataset::new((0..examples).collect()))
 }
 
-fn loader(examples: usize, sizes: impl Into<BatchSizes>, dtype: DType) -> Loader {
+pub(super) fn loader(examples: usize, sizes: impl Into<BatchSizes>, dtype: DType) -> Loader {
     let device = Device::flex().autodiff();
     let stack = Arc::new(Stack(dtype));
     CurriculumLoader::new(
@@ -201,7 +201,7 @@ fn train(
     log
 }
 
-fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
+pub(super) fn sorted(batches: &[Vec<usize>]) -> Vec<usize> {
     let mut ids = batches.concat();
     ids.sort_unstable();
     ids
@@ -277,7 +277,7 @@ fn half_precision_two_devices_and_accumulation_in_two_trainings() {
     }
 }
 
-fn ids(loader: &dyn DataLoader<Batch>) -> Vec<Vec<usize>> {
+pub(super) fn ids(loader: &dyn DataLoader<Batch>) -> Vec<Vec<usize>> {
     loader.iter().map(|batch| batch.unwrap().ids).collect()
 }
 
@@ -409,7 +409,10 @@ fn a_batcher_that_panics_is_an_error_of_its_epoch() {
     let mut batches = loader.iter();
     assert!(batches.next().unwrap().is_ok());
     let error = batches.next().unwrap().unwrap_err().to_string();
-    assert!(error.contains("panicked"), "{error}");
+    assert!(
+        error.contains("panicked: a batch that can't be made"),
+        "{error}"
+    );
     assert!(batches.next().is_none());
 }
 
@@ -493,9 +496,14 @@ fn plans_that_cannot_be_delivered_are_refused() {
         })
     };
     assert_eq!(first(vec![2, 1, 0], None).unwrap(), "[2, 1]");
-    assert_eq!(first(vec![], None), None);
+    let empty = first(vec![], None).unwrap();
+    assert!(
+        empty.contains("an epoch without a batch: it has 0 examples"),
+        "{empty}"
+    );
     let error = |ids, weights| first(ids, weights).unwrap();
     assert!(error(vec![1, 4], None).contains("example 4 of 4"));
+    assert!(error(vec![1, 2, 1], None).contains("example 1 is more than once"));
     assert!(error(vec![1, 2], Some(vec![1.0])).contains("weight 1 is missing"));
     assert!(error(vec![1], Some(vec![f32::NAN])).contains("weight 0 is NaN"));
     assert!(error(vec![1], Some(vec![1.0, 2.0])).contains("1 examples"));
@@ -526,6 +534,11 @@ proptest! {
         let part = |i: usize| examples * i / devices;
         let slices: Vec<_> = (0..devices).map(|i| whole.slice(part(i), part(i + 1))).collect();
         for slice in &slices {
+            if drop_last && examples < size * devices {
+                let error = slice.iter().next().unwrap().unwrap_err().to_string();
+                prop_assert!(error.contains("an epoch without a batch"), "{}", error);
+                continue;
+            }
             let count = ids(slice.as_ref()).len();
             let mut batches = slice.iter();
             for batch in 1..=count {

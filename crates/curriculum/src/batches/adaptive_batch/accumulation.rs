@@ -2,12 +2,15 @@
 
 use std::ops::Range;
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{CurriculumError, Result, check};
+use crate::error::{CurriculumError, Result, check, count};
 
 /// How a batch is accumulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct MicroBatches {
     /// Examples of one device's micro-batch.
     pub size: usize,
@@ -16,6 +19,25 @@ pub struct MicroBatches {
     /// Examples of the update, `size * steps * devices`: the wanted batch, rounded up to a multiple of the devices, and of whole
     /// micro-batches on all of them if it is larger than one each.
     pub batch: usize,
+}
+checked_serde!(MicroBatches);
+
+impl Checked for MicroBatches {
+    type Error = CurriculumError;
+
+    fn check(&self) -> Result<()> {
+        let Self { size, steps, batch } = *self;
+        count("size", size, size > 0, "1 or more")?;
+        count("steps", steps, steps > 0, "1 or more")?;
+        let each = whole("steps", size.checked_mul(steps))?;
+        let good = batch > 0 && batch.is_multiple_of(each);
+        count(
+            "batch",
+            batch,
+            good,
+            "`size` times `steps` on one or more devices",
+        )
+    }
 }
 
 impl MicroBatches {
@@ -90,6 +112,7 @@ fn whole(field: &'static str, product: Option<usize>) -> Result<usize> {
 pub fn split(examples: usize, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let parts = parts.min(examples);
     // `examples i / parts`, without a product that may overflow.
-    let start = move |i: usize| examples / parts * i + examples % parts * i / parts;
+    let more = move |i: usize| (examples % parts) as u128 * i as u128 / parts as u128;
+    let start = move |i: usize| examples / parts * i + more(i) as usize;
     (0..parts).map(move |i| start(i)..start(i + 1))
 }

@@ -6,13 +6,15 @@
 //! Source: Lau, Liu and Kolar, "AdAdaGrad: Adaptive Batch Size Schemes for Adaptive Gradient Methods", arXiv 2402.11215;
 //! the tests after Byrd et al. 2012 and Bollapragada, Byrd and Nocedal, arXiv 1710.11258.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
 use super::accumulation::MicroBatches;
 use super::batch_test::BatchTest;
 use super::statistics::GradientStatistics;
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check};
+use crate::error::{CurriculumError, Result, check, count, counted, same};
 
 /// How a batch grows.
 ///
@@ -35,6 +37,7 @@ use crate::error::{Result, check};
 /// # Ok::<(), regimen_curriculum::CurriculumError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct AdaptiveBatchConfig {
     /// The test.
     pub test: BatchTest,
@@ -47,6 +50,7 @@ pub struct AdaptiveBatchConfig {
     /// The micro-batch of one device, and the devices.
     pub micro_batch: Option<(usize, usize)>,
 }
+checked_serde!(AdaptiveBatchConfig);
 
 impl AdaptiveBatchConfig {
     /// A test at each step, without a limit on memory.
@@ -108,11 +112,13 @@ impl AdaptiveBatchConfig {
             None => Ok(self.largest),
         }
     }
+}
+
+impl Checked for AdaptiveBatchConfig {
+    type Error = CurriculumError;
 
     fn check(&self) -> Result<()> {
-        for (name, value) in self.test.constants() {
-            check(name, value, value > 0.0, "above 0")?;
-        }
+        self.test.check()?;
         let grows = self.largest > self.initial;
         let least = if grows { 2 } else { 1 };
         let initial = self.initial;
@@ -149,7 +155,7 @@ impl AdaptiveBatchConfig {
 /// Learning rates that follow the run should follow [`samples`](Self::samples) instead of steps, as `LrBySamples` does:
 /// growing batches then do not stretch the schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct AdaptiveBatch {
     config: AdaptiveBatchConfig,
     batch_size: usize,
@@ -159,16 +165,52 @@ pub struct AdaptiveBatch {
 checked_serde!(AdaptiveBatch);
 
 impl Checked for AdaptiveBatch {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
         self.config.check()?;
         let range = self.config.initial..=self.config.largest;
         let whole = self.config.rounded_up(self.batch_size)? == self.batch_size;
-        check(
+        count(
             "batch_size",
-            self.batch_size as f64,
+            self.batch_size,
             range.contains(&self.batch_size) && whole,
             "`initial` to `largest`, in whole micro-batches",
+        )?;
+        counted("steps", self.steps)?;
+        let first = self.config.rounded_up(self.config.initial)?;
+        let begun = self.steps > 0;
+        let good = begun || self.batch_size == first;
+        count(
+            "batch_size",
+            self.batch_size,
+            good,
+            "the first before a step",
+        )?;
+        count(
+            "samples",
+            self.samples,
+            begun || self.samples == 0,
+            "0 before a step",
         )
+    }
+}
+
+/// A state of another configuration is refused.
+impl Part for AdaptiveBatch {
+    fn kind(&self) -> String {
+        "adaptive batch 1".into()
+    }
+
+    fn save(&self) -> std::result::Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> std::result::Result<(), PartError> {
+        let saved: Self = json::load(bytes)?;
+        same("config", &self.config, &saved.config)?;
+        *self = saved;
+        Ok(())
     }
 }
 
@@ -200,7 +242,7 @@ impl AdaptiveBatch {
             let size = (wanted as usize).clamp(self.batch_size, largest);
             self.batch_size = self.config.rounded_up(size)?;
         }
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         self.samples = self.samples.saturating_add(examples);
         Ok(self.batch_size)
     }

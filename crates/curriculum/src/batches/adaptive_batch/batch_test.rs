@@ -1,9 +1,11 @@
 //! The tests that ask for larger batches.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::statistics::GradientStatistics;
-use crate::error::Result;
+use crate::error::{CurriculumError, Result, check};
 
 /// When a batch is too small, over the whole parameter vector.
 ///
@@ -11,7 +13,12 @@ use crate::error::Result;
 /// when `b` is at least the size it asks for; a smaller constant asks for more, about `1 / eta^2`. The sizes do not change
 /// when all gradients are scaled.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "test")]
+#[serde(
+    remote = "Self",
+    rename_all = "snake_case",
+    tag = "test",
+    deny_unknown_fields
+)]
 #[non_exhaustive]
 pub enum BatchTest {
     /// `sum_j Var(g_j) / (eta^2 |g|^2)`.
@@ -39,6 +46,18 @@ pub enum BatchTest {
     },
 }
 
+checked_serde!(BatchTest);
+
+impl Checked for BatchTest {
+    type Error = CurriculumError;
+
+    fn check(&self) -> Result<()> {
+        let constants = self.constants();
+        let mut constants = constants.iter();
+        constants.try_for_each(|(name, value)| check(name, *value, *value > 0.0, "above 0"))
+    }
+}
+
 impl BatchTest {
     /// Whether it needs the variance of the inner products, [`GradientStatistics::inner_product_variance`].
     #[must_use]
@@ -58,21 +77,22 @@ impl BatchTest {
     /// ```
     ///
     /// # Errors
-    /// If the statistics are not finite, or lack the inner products that the test needs.
+    /// If a constant is not above 0, or the statistics are not finite or lack the inner products that the test needs.
     pub fn wanted(&self, statistics: &GradientStatistics) -> Result<f64> {
+        self.check()?;
         statistics.check()?;
         let g2 = statistics.squared_norm;
         if g2 == 0.0 {
             return Ok(f64::INFINITY);
         }
         Ok(match *self {
-            Self::Norm { eta } => statistics.variance / (eta * eta * g2),
+            Self::Norm { eta } => relative(statistics.variance, eta, g2),
             Self::InnerProduct { theta } => inner(statistics, theta)?,
             Self::Augmented { theta, nu } => {
                 let along = inner(statistics, theta)?;
-                along.max(statistics.orthogonal_variance()? / (nu * nu * g2))
+                along.max(relative(statistics.orthogonal_variance()?, nu, g2))
             }
-            Self::CoordinateWise { eta } => statistics.largest_ratio / (eta * eta),
+            Self::CoordinateWise { eta } => relative(statistics.largest_ratio, eta, 1.0),
         })
     }
 
@@ -87,6 +107,22 @@ impl BatchTest {
 
 /// The size that the inner-product test asks for; the squared norm is above 0.
 fn inner(statistics: &GradientStatistics, theta: f64) -> Result<f64> {
-    let relative = statistics.inner_products()? / statistics.squared_norm;
-    Ok(relative / (theta * theta * statistics.squared_norm))
+    let g2 = statistics.squared_norm;
+    let along = statistics.inner_products()? / g2;
+    if along.is_infinite() {
+        // Beyond the largest number, whatever the constant.
+        return Ok(f64::INFINITY);
+    }
+    Ok(relative(along, theta, g2))
+}
+
+/// `variance / (constant^2 square)`, all of them 0 or more and `square` above 0. Where the divisor leaves the range of numbers, factor by
+/// factor: never NaN.
+fn relative(variance: f64, constant: f64, square: f64) -> f64 {
+    let divisor = constant * constant * square;
+    if divisor.is_normal() {
+        variance / divisor
+    } else {
+        variance / square / constant / constant
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
 use regimen_schedules::Schedule;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 
 /// A [`Schedule`] of the number of examples so far, as an [`LrScheduler`]: growing batches do not stretch it.
 ///
@@ -44,7 +45,10 @@ impl<S: Schedule> LrBySamples<S> {
 
     /// Counts the examples of an update.
     pub fn advance(&self, examples: usize) {
-        self.samples.fetch_add(examples as u64, Ordering::AcqRel);
+        let more = |samples: u64| Some(samples.saturating_add(examples as u64));
+        let _ = self
+            .samples
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
     }
 
     /// Examples so far.
@@ -66,5 +70,21 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrBySamples<S>
     fn load_record(&mut self, record: LrSchedulerRecord) {
         let samples = record.scalar::<u64>("samples").unwrap_or(0);
         self.samples.store(samples, Ordering::Release);
+    }
+}
+
+/// The clock: all clones have what is loaded. The schedule is not part of it.
+impl<S> Part for LrBySamples<S> {
+    fn kind(&self) -> String {
+        "lr by samples 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(&self.samples.load(Ordering::Acquire))
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        self.samples.store(json::load(bytes)?, Ordering::Release);
+        Ok(())
     }
 }

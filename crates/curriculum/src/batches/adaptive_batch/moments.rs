@@ -96,15 +96,21 @@ impl GradientMoments {
     /// Adds the gradient of the mean loss of some examples. An empty part changes nothing.
     ///
     /// # Errors
-    /// If it is that of another module than the others.
+    /// If it is that of another module than the others, or the examples do not fit into a machine word.
     pub fn add(&mut self, gradient: ParamVector, examples: usize) -> Result<()> {
         if examples == 0 {
             return Ok(());
         }
+        let sum = self.examples.checked_add(examples);
+        let sum = sum.ok_or_else(|| CurriculumError::OutOfRange {
+            field: "examples",
+            value: examples.to_string(),
+            allowed: "within a machine word, with those of before",
+        })?;
         let types = gradient.entries().iter().map(|entry| entry.values.dtype());
         let types: Vec<DType> = types.collect();
         let gradient = gradient.widened();
-        let (before, after) = (self.examples as f64, (self.examples + examples) as f64);
+        let (before, after) = (self.examples as f64, sum as f64);
         let moments = match self.moments.take() {
             None => Moments {
                 squares: gradient.zeros_like(),
@@ -123,7 +129,7 @@ impl GradientMoments {
         if self.parts == 0 {
             self.types = types;
         }
-        self.examples += examples;
+        self.examples = sum;
         self.parts += 1;
         if let Some(kept) = &mut self.kept {
             kept.push((gradient, examples));
@@ -144,7 +150,7 @@ impl GradientMoments {
         };
         let kept = self.kept.into_iter().chain(other.kept);
         Ok(Self {
-            examples: self.examples + other.examples,
+            examples: self.examples.saturating_add(other.examples),
             parts: self.parts + other.parts,
             moments,
             types: if self.parts > 0 {

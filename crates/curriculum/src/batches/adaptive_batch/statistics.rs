@@ -1,5 +1,7 @@
 //! What the tests need to know of a batch's gradients.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CurriculumError, Result, check, finite};
@@ -8,6 +10,7 @@ use crate::error::{CurriculumError, Result, check, finite};
 ///
 /// All variances are over examples and unbiased; they are not divided by the batch size.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct GradientStatistics {
     /// `|g|^2` of the mean gradient `g`.
     pub squared_norm: f64,
@@ -19,12 +22,28 @@ pub struct GradientStatistics {
     /// ratio beyond the largest number is the largest number.
     pub largest_ratio: f64,
 }
+checked_serde!(GradientStatistics);
+
+impl Checked for GradientStatistics {
+    type Error = CurriculumError;
+
+    fn check(&self) -> Result<()> {
+        let good = |name, value: f64| check(name, value, value >= 0.0, "0 or more");
+        good("squared_norm", self.squared_norm)?;
+        good("variance", self.variance)?;
+        good(
+            "inner_product_variance",
+            self.inner_product_variance.unwrap_or(0.0),
+        )?;
+        good("largest_ratio", self.largest_ratio)
+    }
+}
 
 impl GradientStatistics {
     /// From the gradients of single examples on the host, `[examples][parameters]`.
     ///
     /// # Errors
-    /// If there are fewer than two, their lengths differ, or a value is not finite.
+    /// If there are fewer than two, their lengths differ, or a value or a sum of squares is not finite.
     pub fn of<G: AsRef<[f64]>>(gradients: &[G]) -> Result<Self> {
         if gradients.len() < 2 {
             return Err(CurriculumError::TooFew {
@@ -49,14 +68,15 @@ impl GradientStatistics {
             .iter()
             .map(|(mean, variance)| (mean * mean, variance));
         let ratios = ratios.filter(|(square, _)| *square != 0.0);
-        Ok(Self {
+        let statistics = Self {
             squared_norm: moments.iter().map(|(mean, _)| mean * mean).sum(),
             variance: moments.iter().map(|(_, variance)| variance).sum(),
             inner_product_variance: Some(mean_and_variance(gradients.iter().map(dot)).1),
             largest_ratio: ratios
                 .map(|(m2, v)| (v / m2).min(f64::MAX))
                 .fold(0.0, f64::max),
-        })
+        };
+        statistics.checked()
     }
 
     /// `sum_j Var(o_j)` of the gradients' parts orthogonal to the mean, over the whole parameter vector:
@@ -79,17 +99,6 @@ impl GradientStatistics {
             found: 0,
             needed: 1,
         })
-    }
-
-    pub(super) fn check(&self) -> Result<()> {
-        let good = |name, value: f64| check(name, value, value >= 0.0, "0 or more");
-        good("squared_norm", self.squared_norm)?;
-        good("variance", self.variance)?;
-        good(
-            "inner_product_variance",
-            self.inner_product_variance.unwrap_or(0.0),
-        )?;
-        good("largest_ratio", self.largest_ratio)
     }
 }
 
@@ -115,7 +124,7 @@ fn mean_and_variance(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
 /// ```
 ///
 /// # Errors
-/// If there is no chunk, the lengths differ, or a value is not finite.
+/// If there is no chunk, the lengths differ, or a value or a variance over all chunks is not finite.
 pub fn combined_variance<G: AsRef<[f64]>>(within: &[G], means: &[G]) -> Result<Vec<f64>> {
     let chunks = within.len();
     check("within", chunks as f64, chunks > 0, "one or more chunks")?;
@@ -137,7 +146,9 @@ pub fn combined_variance<G: AsRef<[f64]>>(within: &[G], means: &[G]) -> Result<V
         let between = average(&|c| (means[c].as_ref()[j] - mean).powi(2));
         average(&|c| within[c].as_ref()[j]) + between
     };
-    Ok((0..width).map(total).collect())
+    let total: Vec<f64> = (0..width).map(total).collect();
+    finite("combined variance", &total)?;
+    Ok(total)
 }
 
 #[cfg(test)]

@@ -2,18 +2,38 @@
 
 #[cfg(feature = "burn")]
 use burn::tensor::Tensor;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
-use crate::error::{CurriculumError, Result, check, finite};
+use crate::error::{CurriculumError, Result, check, count, finite};
 
 /// How a batch norm takes its statistics, so that they are always over about as many inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct BatchNormGroups {
     /// Parts of a device's batch that are normalised separately: shared gain and bias, statistics of their own.
     pub splits: usize,
     /// Devices that normalise together.
     pub synchronised: usize,
+}
+checked_serde!(BatchNormGroups);
+
+impl Checked for BatchNormGroups {
+    type Error = CurriculumError;
+
+    /// Where a batch is split, a group is no larger than a device's batch: no devices are joined then.
+    fn check(&self) -> Result<()> {
+        let (splits, devices) = (self.splits, self.synchronised);
+        count("splits", splits, splits > 0, "1 or more")?;
+        let good = devices > 0 && (devices == 1 || splits == 1);
+        count(
+            "synchronised",
+            devices,
+            good,
+            "1 or more, and 1 with `splits` above 1",
+        )
+    }
 }
 
 impl BatchNormGroups {
@@ -54,7 +74,7 @@ impl BatchNormGroups {
 
 /// The running statistics of one batch norm: for each group a mean and a variance of each channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self")]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct BatchNormStatistics {
     means: Vec<Vec<f64>>,
     variances: Vec<Vec<f64>>,
@@ -62,6 +82,8 @@ pub struct BatchNormStatistics {
 checked_serde!(BatchNormStatistics);
 
 impl Checked for BatchNormStatistics {
+    type Error = CurriculumError;
+
     fn check(&self) -> Result<()> {
         let groups = self.means.len();
         let channels = self.means.first().map_or(0, Vec::len);
@@ -76,8 +98,11 @@ impl Checked for BatchNormStatistics {
         }
         all.clone()
             .try_for_each(|group| finite("statistics", group))?;
+        let mut means = self.means.iter().flatten();
+        means.try_for_each(|mean| check("mean", *mean, mean.abs() <= 1e140, "up to 1e140"))?;
         let mut variances = self.variances.iter().flatten();
-        variances.try_for_each(|v| check("variance", *v, *v >= 0.0, "0 or more"))
+        let good = |v: f64| (0.0..=1e290).contains(&v);
+        variances.try_for_each(|v| check("variance", *v, good(*v), "0 to 1e290"))
     }
 }
 
@@ -85,7 +110,8 @@ impl BatchNormStatistics {
     /// Means and variances, `[groups][channels]`.
     ///
     /// # Errors
-    /// If there is no group, the lengths differ, a value is not finite, or a variance is negative.
+    /// If there is no group, the lengths differ, a value is not finite, a mean is above 1e140, or a variance is negative or above 1e290: what
+    /// is merged is finite then.
     pub fn new(means: Vec<Vec<f64>>, variances: Vec<Vec<f64>>) -> Result<Self> {
         Self { means, variances }.checked()
     }
@@ -118,9 +144,9 @@ impl BatchNormStatistics {
     /// The statistics for another number of groups: each starts from the merged ones. The same number changes nothing.
     ///
     /// # Errors
-    /// If `groups` is 0.
+    /// If `groups` is 0 or above 65536.
     pub fn regrouped(&self, groups: usize) -> Result<Self> {
-        check("groups", groups as f64, groups > 0, "1 or more")?;
+        check_groups(groups)?;
         if groups == self.means.len() {
             return Ok(self.clone());
         }
@@ -142,6 +168,15 @@ impl BatchNormStatistics {
     pub fn variances(&self) -> &[Vec<f64>] {
         &self.variances
     }
+}
+
+/// The most groups of a batch norm.
+const MOST_GROUPS: usize = 1 << 16;
+
+/// Refuses a number of groups that no batch is split into.
+pub(super) fn check_groups(groups: usize) -> Result<()> {
+    let good = (1..=MOST_GROUPS).contains(&groups);
+    count("groups", groups, good, "1 to 65536")
 }
 
 fn average(values: impl ExactSizeIterator<Item = f64>) -> f64 {

@@ -6,12 +6,15 @@
 //! Source: Wu, Girshick, He, Feichtenhofer and Krähenbühl, "A Multigrid Method for Efficiently Training Video Models",
 //! CVPR 2020, arXiv 1912.00998.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{CurriculumError, Result, check};
+use crate::error::{CurriculumError, Result, check, count};
 
 /// A dimension of an input whose size may change during training.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Dimension {
     /// Its name, such as `frames` or `side`.
     pub name: String,
@@ -20,14 +23,39 @@ pub struct Dimension {
     /// The power of the size in the cost of an input: 1 for frames, 2 for the side of a square, 1 for a text's length.
     pub power: u32,
 }
+checked_serde!(Dimension);
+
+impl Checked for Dimension {
+    type Error = CurriculumError;
+
+    fn check(&self) -> Result<()> {
+        count("size", self.size, self.size > 0, "1 or more")?;
+        count("power", self.power as usize, self.power <= 64, "up to 64")
+    }
+}
 
 /// A size that changes from iteration to iteration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct ShortCycle {
     /// The dimension's name.
     pub dimension: String,
     /// Factors of its full size, taken in turn; after them comes the size of the long cycle.
     pub factors: Vec<f64>,
+}
+checked_serde!(ShortCycle);
+
+impl Checked for ShortCycle {
+    type Error = CurriculumError;
+
+    fn check(&self) -> Result<()> {
+        self.factors.iter().copied().try_for_each(check_factor)
+    }
+}
+
+fn check_factor(factor: f64) -> Result<()> {
+    let good = factor > 0.0 && factor <= 1.0;
+    check("factor", factor, good, "above 0, up to 1")
 }
 
 /// What a multigrid schedule is made from.
@@ -57,6 +85,7 @@ pub struct ShortCycle {
 /// # Ok::<(), regimen_curriculum::CurriculumError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct MultigridConfig {
     /// Batch at full size.
     pub batch: usize,
@@ -74,6 +103,56 @@ pub struct MultigridConfig {
     pub epoch_factor: f64,
     /// Factor of the rate from stage to stage.
     pub gamma: f64,
+}
+
+checked_serde!(MultigridConfig);
+
+impl Checked for MultigridConfig {
+    type Error = CurriculumError;
+
+    fn check(&self) -> Result<()> {
+        count("batch", self.batch, self.batch > 0, "1 or more")?;
+        check(
+            "epoch_factor",
+            self.epoch_factor,
+            self.epoch_factor > 0.0,
+            "above 0",
+        )?;
+        let epochs = self.epochs as f64 * self.epoch_factor;
+        let allowed = "up to 2^40, times `epoch_factor`";
+        check("epochs", epochs, epochs <= (1_u64 << 40) as f64, allowed)?;
+        check("gamma", self.gamma, self.gamma > 0.0, "above 0")?;
+        let rising = self.stages.windows(2).all(|pair| pair[0] < pair[1]);
+        if self.stages.first() != Some(&0) || !rising {
+            return refuse(
+                "stages",
+                format!("{:?}", self.stages),
+                "0 first, then rising",
+            );
+        }
+        let last = self.stages.last().copied().unwrap_or(0);
+        check(
+            "epochs",
+            self.epochs as f64,
+            self.epochs > last,
+            "more than the last stage's start",
+        )?;
+        self.check_dimensions()?;
+        self.short_cycle.iter().try_for_each(Checked::check)?;
+        let mut factors = self.long_cycle.iter().flatten().copied();
+        factors.try_for_each(check_factor)?;
+        let fits = |shape: &Vec<f64>| shape.len() == self.dimensions.len();
+        let full = |shape: &Vec<f64>| shape.iter().all(|factor| *factor == 1.0);
+        if !self.long_cycle.iter().all(fits) || !self.long_cycle.last().is_none_or(full) {
+            let value = format!("{:?}", self.long_cycle);
+            return refuse(
+                "long_cycle",
+                value,
+                "one factor a dimension, the last shape all 1",
+            );
+        }
+        Ok(())
+    }
 }
 
 impl MultigridConfig {
@@ -164,70 +243,12 @@ impl MultigridConfig {
         self
     }
 
-    pub(super) fn check(&self) -> Result<()> {
-        check("batch", self.batch as f64, self.batch > 0, "1 or more")?;
-        check(
-            "epoch_factor",
-            self.epoch_factor,
-            self.epoch_factor > 0.0,
-            "above 0",
-        )?;
-        let epochs = self.epochs as f64 * self.epoch_factor;
-        let allowed = "up to 2^40, times `epoch_factor`";
-        check("epochs", epochs, epochs <= (1_u64 << 40) as f64, allowed)?;
-        check("gamma", self.gamma, self.gamma > 0.0, "above 0")?;
-        let rising = self.stages.windows(2).all(|pair| pair[0] < pair[1]);
-        if self.stages.first() != Some(&0) || !rising {
-            return refuse(
-                "stages",
-                format!("{:?}", self.stages),
-                "0 first, then rising",
-            );
-        }
-        let last = self.stages.last().copied().unwrap_or(0);
-        check(
-            "epochs",
-            self.epochs as f64,
-            self.epochs > last,
-            "more than the last stage's start",
-        )?;
-        self.check_dimensions()?;
-        let factors = self.long_cycle.iter().flatten();
-        let short = self.short_cycle.iter().flat_map(|short| &short.factors);
-        for factor in factors.chain(short) {
-            check(
-                "factor",
-                *factor,
-                *factor > 0.0 && *factor <= 1.0,
-                "above 0, up to 1",
-            )?;
-        }
-        let fits = |shape: &Vec<f64>| shape.len() == self.dimensions.len();
-        let full = |shape: &Vec<f64>| shape.iter().all(|factor| *factor == 1.0);
-        if !self.long_cycle.iter().all(fits) || !self.long_cycle.last().is_none_or(full) {
-            let value = format!("{:?}", self.long_cycle);
-            return refuse(
-                "long_cycle",
-                value,
-                "one factor a dimension, the last shape all 1",
-            );
-        }
-        Ok(())
-    }
-
     fn check_dimensions(&self) -> Result<()> {
         if self.dimensions.is_empty() {
             return refuse("dimensions", "[]".into(), "one or more");
         }
         for (i, dimension) in self.dimensions.iter().enumerate() {
-            check(
-                "size",
-                dimension.size as f64,
-                dimension.size > 0,
-                "1 or more",
-            )?;
-            let power = dimension.power;
-            check("power", f64::from(power), power <= 64, "up to 64")?;
+            dimension.check()?;
             let before = &self.dimensions[..i];
             if before.iter().any(|other| other.name == dimension.name) {
                 return refuse("dimensions", dimension.name.clone(), "different names");

@@ -1,5 +1,6 @@
 //! The construction: which shape in which epochs, at which rate.
 
+use regimen_tensor::checked::Checked;
 use serde::Serialize;
 
 use super::config::MultigridConfig;
@@ -181,8 +182,13 @@ impl Multigrid {
         let epochs = entries[entries.len() - 1].end_epoch;
         let enough = "enough for one epoch";
         check("epoch_factor", config.epoch_factor, epochs > 0, enough)?;
+        let rate_changes = rate_changes(&entries, config.gamma, levels.len() > 1);
+        for (_, rate) in &rate_changes {
+            let allowed = "such that the rate of every stage is finite";
+            check("gamma", config.gamma, rate.is_finite(), allowed)?;
+        }
         Ok(Self {
-            rate_changes: rate_changes(&entries, config.gamma, levels.len() > 1),
+            rate_changes,
             mean_multipliers: levels.iter().map(|level| level.mean).collect(),
             entries,
             iteration_saving: saving,

@@ -9,15 +9,15 @@ use burn::module::{Content, DisplaySettings, Flag, Module, ModuleDisplay, Param,
 use burn::tensor::module::{batch_norm, batch_norm_train};
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use super::batch_norm::merged;
-use crate::error::{CurriculumError, Result, check};
+use super::batch_norm::{check_groups, merged};
+use crate::error::{CurriculumError, Result, check, count};
 
 /// How a [`SubBatchNorm`] is made.
 ///
 /// | field | default | range |
 /// |---|---|---|
-/// | `num_features` | required | channels, 1 or more |
-/// | `groups` | required | parts of a batch with statistics of their own, 1 or more: `BatchNormGroups::splits` |
+/// | `num_features` | required | channels, 1 or more; up to 2^24 times `groups` |
+/// | `groups` | required | parts of a batch with statistics of their own, 1 to 65536: `BatchNormGroups::splits` |
 /// | `epsilon` | 1e-5 | finite, above 0; added to variances |
 /// | `momentum` | 0.1 | `0..=1`: the share of a batch's statistics in the running ones |
 #[derive(Config, Debug)]
@@ -41,8 +41,11 @@ impl SubBatchNormConfig {
     /// If a field is out of its range.
     pub fn init(&self, device: &Device) -> Result<SubBatchNorm> {
         let (channels, groups) = (self.num_features, self.groups);
-        check("num_features", channels as f64, channels > 0, "1 or more")?;
         check_groups(groups)?;
+        let all = channels.saturating_mul(groups);
+        let good = channels > 0 && all <= MOST_STATISTICS;
+        let allowed = "1 or more, up to 2^24 with those of all groups";
+        count("num_features", channels, good, allowed)?;
         check("epsilon", self.epsilon, self.epsilon > 0.0, "above 0")?;
         let share = (0.0..=1.0).contains(&self.momentum);
         check("momentum", self.momentum, share, "0 to 1")?;
@@ -58,9 +61,8 @@ impl SubBatchNormConfig {
     }
 }
 
-fn check_groups(groups: usize) -> Result<()> {
-    check("groups", groups as f64, groups > 0, "1 or more")
-}
+/// The most statistics, groups times channels.
+const MOST_STATISTICS: usize = 1 << 24;
 
 /// Batch norm over groups of a batch, for inputs `[batch, channels, ...]` of any rank from 2 on.
 ///
@@ -267,7 +269,7 @@ impl SubBatchNorm {
     /// The statistics are its own: those of clones of the layer as it was stay as they are.
     ///
     /// # Errors
-    /// If `groups` is 0.
+    /// If `groups` is 0 or above 65536.
     pub fn regrouped(self, groups: usize) -> Result<Self> {
         check_groups(groups)?;
         let (means, vars) = (

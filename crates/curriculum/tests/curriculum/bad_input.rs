@@ -1,0 +1,321 @@
+//! Absurd arguments for every public constructor, configuration and function.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use burn::nn::LinearConfig;
+use burn::tensor::{DType, Device, Tensor};
+use regimen_curriculum::select::kmeans::{cluster, cuts};
+use regimen_curriculum::select::seta::window;
+use regimen_curriculum::{
+    AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes, BatchTest,
+    CurriculumLoader, DynamicRandom, GradientMoments, GradientStatistics, InfoBatchConfig,
+    LiveBatchSize, LrBySamples, MicroBatches, MultigridConfig, Replay, Sampler, SetaConfig,
+    StaticSubset, SubBatchNormConfig, Uniform, combined_variance, jitter_range, merge_groups,
+    split, temporal_strides,
+};
+use regimen_schedules::{Lambda, Linear};
+use regimen_tensor::ParamVector;
+use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
+
+use super::states::run;
+use super::trainings::{Batch, Stack, Watched, items};
+
+/// Two epochs, where memory allows.
+fn planned<E>(sampler: Result<impl Sampler, E>) -> Result<(), E> {
+    let mut sampler = sampler?;
+    for _ in 0..2 {
+        let ids = sampler.plan().ids;
+        assert!(!ids.is_empty());
+        assert!(sampler.observe(&ids, &vec![1.0; ids.len()]).is_ok());
+    }
+    assert!(sampler.observe(&[usize::MAX], &[1.0]).is_err());
+    assert!(sampler.observe(&[0], &[f32::NAN]).is_err());
+    Ok(())
+}
+
+#[test]
+fn samplers() {
+    let mut hostile = Hostile::new("curriculum samplers");
+    for n in COUNTS {
+        hostile.input(format!("Uniform {n}"), || {
+            planned(Uniform::new(n, u64::MAX))
+        });
+        for share in NUMBERS {
+            let name = format!("{n} examples, share {share}");
+            hostile.input(&name, || planned(DynamicRandom::new(n, share, 0)));
+            hostile.input(&name, || planned(StaticSubset::new(n, share, 0)));
+        }
+        for m in COUNTS {
+            let name = format!("{n} examples or groups, {m} epochs");
+            hostile.input(&name, || planned(SetaConfig::new(m).init(n)));
+            hostile.input(&name, || {
+                planned(SetaConfig::new(m).with_groups(n).init(40))
+            });
+            hostile.input(&name, || planned(InfoBatchConfig::new(m).init(n)));
+        }
+    }
+    for a in NUMBERS {
+        for b in NUMBERS {
+            let seta = SetaConfig::new(3).with_window_scale(a).with_delta(b);
+            hostile.input(format!("{seta:?}"), || planned(seta.init(9)));
+            let seta = seta.with_prune_ratio(b);
+            hostile.input(format!("{seta:?}"), || planned(seta.init(9)));
+            let infobatch = InfoBatchConfig::new(3).with_prune_ratio(a).with_delta(b);
+            hostile.input(format!("{infobatch:?}"), || planned(infobatch.init(9)));
+        }
+    }
+    hostile.finish();
+}
+
+#[test]
+fn windows_and_clusters() {
+    let mut hostile = Hostile::new("curriculum clusters");
+    let many: Vec<f32> = (0..6000_u16).map(f32::from).collect();
+    for n in COUNTS {
+        for m in COUNTS {
+            for scale in NUMBERS {
+                hostile.input(format!("window {n} {m} {scale}"), || {
+                    let window = window(n, m, scale);
+                    assert!(window.start <= window.end && window.end <= m.max(window.start));
+                    Ok::<_, String>(())
+                });
+            }
+        }
+        hostile.input(format!("{n} clusters"), || {
+            let few = cuts(&[1.0, 2.0, f32::MAX, f32::MIN, f32::NAN, -0.0, 0.0], n);
+            assert!(few.len() < 5 && cluster(&few, f32::NAN) <= few.len());
+            assert!(cuts(&many, n).len() < many.len());
+            assert!(cuts(&[], n).is_empty());
+            Ok::<_, String>(())
+        });
+    }
+    hostile.finish();
+}
+
+#[test]
+fn sizes_and_loaders() {
+    let mut hostile = Hostile::new("curriculum sizes");
+    let device = Device::flex();
+    let deliver = |sizes: BatchSizes, drop_last: bool, workers: usize| {
+        use burn::data::dataloader::DataLoader;
+        let stack = Arc::new(Stack(DType::F32));
+        let loader =
+            CurriculumLoader::<_, _, Batch>::new(Watched::new(5), items(5), stack, sizes, &device);
+        let loader = loader.map_err(|error| error.to_string())?;
+        let loader = loader.with_drop_last(drop_last).with_workers(workers);
+        for slice in [loader.slice(0, 2), loader.slice(2, usize::MAX)] {
+            for batch in slice.iter() {
+                batch.map_err(|error| error.to_string())?;
+            }
+        }
+        loader.slice(usize::MAX, 0).num_items();
+        for batch in loader.iter() {
+            batch.map_err(|error| error.to_string())?;
+        }
+        Ok::<_, String>(())
+    };
+    for n in COUNTS {
+        for drop_last in [false, true] {
+            let name = format!("batches of {n}, {drop_last}");
+            hostile.input(&name, || deliver(n.into(), drop_last, 0));
+            hostile.input(&name, || {
+                deliver(BatchSizes::planned(move |_| n), drop_last, 2)
+            });
+            hostile.input(&name, || {
+                let live = LiveBatchSize::new(n).map_err(|error| error.to_string())?;
+                deliver(live.into(), drop_last, 2)
+            });
+        }
+        hostile.input(format!("size {n}"), || BatchSizes::from(n).at(usize::MAX));
+        for x in NUMBERS {
+            hostile.input(format!("Replay {x} {n}"), || {
+                let replay = Replay::new(x, n)?;
+                for step in COUNTS {
+                    let (old, fresh) = (replay.old(step), replay.fresh(step));
+                    assert!(old <= n + 1 && fresh <= n, "{old} {fresh}");
+                    replay.fresh_in(step);
+                }
+                Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
+        }
+        for m in COUNTS {
+            hostile.input(format!("split {n} {m}"), || {
+                let mut parts = split(n, m);
+                let first = parts.next();
+                assert_eq!(first.is_none(), n == 0 || m == 0);
+                let far = parts.nth((m.min(n) / 2).min(10_000_000)).unwrap_or(0..0);
+                assert!(far.start <= far.end && far.end <= n);
+                Ok::<_, String>(())
+            });
+            for k in COUNTS {
+                let name = format!("{n} {m} {k}");
+                hostile.input(&name, || MicroBatches::new(n, m, k));
+                hostile.input(&name, || BatchNormGroups::new(n, m, k));
+                hostile.input(&name, || temporal_strides(n, m, k));
+                hostile.input(&name, || jitter_range(RangeInclusive::new(n, m), k, n));
+                hostile.input(&name, || jitter_range(RangeInclusive::new(n, m), k, k));
+            }
+        }
+    }
+    for x in NUMBERS {
+        let sizes = move || BatchSizes::schedule(Lambda(move |_: usize| x));
+        hostile.input(format!("a schedule of {x}"), || deliver(sizes(), true, 2));
+    }
+    hostile.input("LrBySamples", || {
+        use burn::lr_scheduler::LrScheduler;
+        let mut rate = LrBySamples::new(Linear::new(1.0, 10)?);
+        COUNTS.iter().for_each(|count| rate.advance(*count));
+        assert_eq!(rate.step(), 0.0);
+        Ok::<_, regimen_schedules::Error>(())
+    });
+    hostile.finish();
+}
+
+#[test]
+fn adaptive_batches() {
+    let mut hostile = Hostile::new("curriculum adaptive batches");
+    for a in NUMBERS {
+        for b in NUMBERS {
+            let statistics = GradientStatistics {
+                squared_norm: a,
+                variance: b,
+                inner_product_variance: Some(b),
+                largest_ratio: a,
+            };
+            for c in NUMBERS {
+                let (eta, theta, nu) = (c, c, c);
+                for test in [
+                    BatchTest::Norm { eta },
+                    BatchTest::CoordinateWise { eta },
+                    BatchTest::InnerProduct { theta },
+                    BatchTest::Augmented { theta, nu },
+                ] {
+                    hostile.input(format!("{test:?} {statistics:?}"), || {
+                        let mut batch = AdaptiveBatchConfig::new(test, 2, usize::MAX).init()?;
+                        assert!(!test.wanted(&statistics)?.is_nan());
+                        batch.step(usize::MAX, Some(&statistics))?;
+                        batch.step(usize::MAX, Some(&statistics))
+                    });
+                }
+            }
+            hostile.input(format!("gradients of {a} and {b}"), || {
+                let statistics = GradientStatistics::of(&[[a, b], [b, a]])?;
+                assert!(statistics.variance.is_finite() && statistics.squared_norm.is_finite());
+                statistics.orthogonal_variance()
+            });
+            hostile.input(format!("chunks of {a} and {b}"), || {
+                let all = combined_variance(&[[a], [b]], &[[b], [a]])?;
+                assert!(all[0].is_finite());
+                Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
+            hostile.input(format!("norms of {a} and {b}"), || {
+                let norms = BatchNormStatistics::new(vec![vec![a], vec![b]], vec![vec![b]; 2])?;
+                let (mean, variance) = norms.merged();
+                assert!(mean[0].is_finite() && variance[0].is_finite());
+                norms.regrouped(usize::MAX)
+            });
+        }
+    }
+    let test = BatchTest::Norm { eta: 0.5 };
+    for n in COUNTS {
+        for m in COUNTS {
+            for k in COUNTS {
+                let config = AdaptiveBatchConfig::new(test, n, m).with_test_interval(k);
+                hostile.input(format!("{config:?}"), || config.init());
+                let config = config.with_micro_batch(k, m).with_test_interval(1);
+                hostile.input(format!("{config:?}"), || {
+                    let batch = config.init()?;
+                    assert!(batch.batch_size() <= m);
+                    batch.micro_batches();
+                    Ok::<_, regimen_curriculum::CurriculumError>(())
+                });
+            }
+        }
+    }
+    hostile.input("no gradients", || GradientStatistics::of::<[f64; 0]>(&[]));
+    hostile.input("empty gradients", || {
+        GradientStatistics::of(&[[0.0_f64; 0]; 2])
+    });
+    hostile.input("examples beyond a machine word", || {
+        let layer = LinearConfig::new(2, 1).init(&Device::flex());
+        let mut moments = GradientMoments::new();
+        moments.add(ParamVector::of(&layer), usize::MAX)?;
+        let mut more = GradientMoments::new();
+        more.add(ParamVector::of(&layer), usize::MAX)?;
+        assert_eq!(moments.clone().merge(more)?.examples(), usize::MAX);
+        moments.add(ParamVector::of(&layer), 1)
+    });
+    hostile.finish();
+}
+
+#[test]
+fn multigrids() {
+    let mut hostile = Hostile::new("curriculum multigrid");
+    let images = || MultigridConfig::images(4, 16, vec![0, 3, 5], 8);
+    for n in COUNTS {
+        for m in COUNTS {
+            for config in [
+                MultigridConfig::images(n, m, vec![0, 3], 8),
+                MultigridConfig::images(n, 16, vec![0, m], 8),
+                MultigridConfig::video(4, n, m, vec![0], 8),
+                MultigridConfig::images(4, m, vec![0, n], n.saturating_add(1)),
+                MultigridConfig::images(4, 16, vec![m, n], n),
+                images().with_dimension("depth", n, m as u32),
+            ] {
+                hostile.input(format!("{config:?}"), || run(&config));
+            }
+        }
+        hostile.input(format!("{n} examples"), || {
+            let run = images().init()?.run(n)?;
+            run.shape(usize::MAX);
+            run.warmed_up_rate(1.0, n, 0.0)
+        });
+        hostile.input(format!("{n} features"), || {
+            SubBatchNormConfig::new(n, 3).init(&Device::flex())
+        });
+        hostile.input(format!("{n} groups"), || {
+            SubBatchNormConfig::new(3, n).init(&Device::flex())
+        });
+        hostile.input(format!("regrouped {n}"), || {
+            let norm = SubBatchNormConfig::new(3, 1).init(&Device::flex())?;
+            norm.regrouped(n)
+        });
+    }
+    for x in NUMBERS {
+        for y in NUMBERS {
+            for config in [
+                images().with_epoch_factor(x).with_gamma(y),
+                images().with_long_cycle(vec![vec![x], vec![y], vec![1.0]]),
+                images().with_short_cycle("side", vec![x, y]),
+                images()
+                    .with_short_cycle("side", vec![x])
+                    .with_epoch_factor(y),
+            ] {
+                hostile.input(format!("{config:?}"), || run(&config));
+            }
+            hostile.input(format!("rate {x} from {y}"), || {
+                let run = images().init().unwrap().run(100).unwrap();
+                run.warmed_up_rate(x, 1, y)
+            });
+            let norm = SubBatchNormConfig::new(2, 2)
+                .with_epsilon(x)
+                .with_momentum(y);
+            hostile.input(format!("{norm:?}"), || {
+                let device = Device::flex().autodiff();
+                let norm = norm.init(&device)?;
+                norm.forward(Tensor::<3>::ones([0, 2, 2], &device))?;
+                norm.forward(Tensor::<3>::ones([3, 2, 2], &device) * x)
+            });
+        }
+    }
+    hostile.input("no rank", || {
+        let norm = SubBatchNormConfig::new(2, 2).init(&Device::flex())?;
+        norm.forward(Tensor::<1>::ones([2], &Device::flex()))
+    });
+    hostile.input("other groups", || {
+        let zeros = |groups| Tensor::<2>::zeros([groups, 2], &Device::flex());
+        merge_groups(zeros(1), zeros(2)).map(drop)
+    });
+    hostile.finish();
+}

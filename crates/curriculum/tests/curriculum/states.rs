@@ -1,0 +1,327 @@
+//! Damaged states of every type that is read from a file.
+
+use std::sync::Arc;
+
+use burn::tensor::{DType, Device, Tensor};
+use regimen_curriculum::{
+    AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchTest,
+    CurriculumLoader, Dimension, DynamicRandom, EpochPlan, GradientStatistics, InfoBatch,
+    InfoBatchConfig, LiveBatchSize, LoaderState, MicroBatches, MultigridConfig, NotedLosses,
+    Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle, StaticSubset, SubBatchNormConfig,
+    Uniform,
+};
+use regimen_tensor::Part;
+use regimen_tensor::testing::Hostile;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::trainings::{Batch, Stack, items};
+
+/// A state: its name, valid JSON of it, and what reads it and uses what it read.
+pub(super) type State = (
+    &'static str,
+    String,
+    Box<dyn Fn(&str) -> Result<(), String>>,
+);
+
+fn state<T: Serialize + DeserializeOwned>(
+    name: &'static str,
+    sample: &T,
+    exercise: impl Fn(T) -> Result<(), String> + 'static,
+) -> State {
+    let read = move |text: &str| exercise(serde_json::from_str(text).map_err(text_of)?);
+    (name, serde_json::to_string(sample).unwrap(), Box::new(read))
+}
+
+fn text_of(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+const EXAMPLES: usize = 9;
+
+fn losses(ids: &[usize]) -> Vec<f32> {
+    ids.iter().map(|id| (id * 7 % 5) as f32).collect()
+}
+
+/// Plans, learns, and is saved and read again.
+fn sampled<S: Sampler + Serialize + DeserializeOwned>(mut sampler: S) -> Result<(), String> {
+    for _ in 0..3 {
+        let plan = sampler.plan();
+        assert!(!plan.ids.is_empty() && plan.ids.iter().all(|id| *id < sampler.examples()));
+        sampler
+            .observe(&plan.ids, &losses(&plan.ids))
+            .map_err(text_of)?;
+    }
+    let text = serde_json::to_string(&sampler).map_err(text_of)?;
+    let again = serde_json::from_str::<S>(&text).map(drop);
+    again.map_err(|error| panic!("what was saved is refused: {error}"))
+}
+
+fn loaded<S>(state: LoaderState<S>) -> Result<(), String>
+where
+    S: Sampler + Clone + Sync + Serialize + DeserializeOwned + 'static,
+{
+    use burn::data::dataloader::DataLoader;
+    let (stack, device) = (Arc::new(Stack(DType::F32)), Device::flex());
+    let loader: CurriculumLoader<S, usize, Batch> =
+        CurriculumLoader::resume(state, items(EXAMPLES), stack, 2, &device).map_err(text_of)?;
+    let feedback = loader.feedback();
+    for _ in 0..2 {
+        for batch in loader.iter() {
+            let ids = batch.map_err(text_of)?.ids;
+            let losses = losses(&ids);
+            feedback.observe(ids, Tensor::from_floats(losses.as_slice(), &device));
+        }
+    }
+    let mut handle = loader.clone();
+    let bytes = loader.save().map_err(text_of)?;
+    handle.load(&bytes).map_err(|error| panic!("{error}"))
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Live(usize);
+
+/// Every type of this crate that is read from a file.
+pub(super) fn states() -> Vec<State> {
+    let mut seta = SetaConfig::new(6).with_groups(3).init(EXAMPLES).unwrap();
+    let mut infobatch = InfoBatchConfig::new(6).init(EXAMPLES).unwrap();
+    for _ in 0..2 {
+        let plan = seta.plan();
+        seta.observe(&plan.ids, &losses(&plan.ids)).unwrap();
+        let plan = infobatch.plan();
+        infobatch.observe(&plan.ids, &losses(&plan.ids)).unwrap();
+    }
+    let (seta_config, infobatch_config) = (SetaConfig::new(6), InfoBatchConfig::new(6));
+    let plan = infobatch.clone().plan();
+    let rejected = Rejected {
+        losses: 2,
+        last: Some(3),
+    };
+    let noted = NotedLosses {
+        ids: vec![1, 2, 1],
+        losses: vec![0.5, f32::NAN, f32::NEG_INFINITY],
+    };
+    let loader = |sampler: Seta| LoaderState {
+        sampler,
+        plan: Some(plan.clone()),
+        delivered: 2,
+        batches: 7,
+        rejected,
+        later: vec![EpochPlan::new(vec![3, 1, 2])],
+        noted: noted.clone(),
+    };
+    let multigrid = MultigridConfig::video(4, 8, 16, vec![0, 3, 5], 8);
+    let adaptive = AdaptiveBatchConfig::new(BatchTest::Norm { eta: 0.5 }, 4, 100);
+    let adaptive = adaptive.with_micro_batch(2, 2);
+    let mut grown = adaptive.init().unwrap();
+    let statistics = GradientStatistics {
+        squared_norm: 1.0,
+        variance: 5.0,
+        inner_product_variance: Some(2.0),
+        largest_ratio: 3.0,
+    };
+    grown.step(4, Some(&statistics)).unwrap();
+    let norms = BatchNormStatistics::new(vec![vec![0.0, 1.0]; 2], vec![vec![1.0, 0.5]; 2]);
+    vec![
+        state("Uniform", &Uniform::new(EXAMPLES, 1).unwrap(), sampled),
+        state(
+            "DynamicRandom",
+            &DynamicRandom::new(EXAMPLES, 0.5, 1).unwrap(),
+            sampled,
+        ),
+        state(
+            "StaticSubset",
+            &StaticSubset::new(EXAMPLES, 0.5, 1).unwrap(),
+            sampled,
+        ),
+        state("Seta", &seta, sampled),
+        state("InfoBatch", &infobatch, sampled::<InfoBatch>),
+        state("SetaConfig", &seta_config, |config| {
+            sampled(config.init(EXAMPLES).map_err(text_of)?)
+        }),
+        state("InfoBatchConfig", &infobatch_config, |config| {
+            sampled(config.init(EXAMPLES).map_err(text_of)?)
+        }),
+        state("EpochPlan", &plan, |plan| {
+            let weights = (0..plan.ids.len()).map(|position| plan.weight(position));
+            assert!(weights.sum::<f32>().is_finite() && plan.weight(usize::MAX) == 1.0);
+            Ok(())
+        }),
+        state("LoaderState<Seta>", &loader(seta), loaded),
+        state("Rejected", &rejected, |_| Ok(())),
+        state("NotedLosses", &noted, |noted| {
+            assert_eq!(noted.ids.len(), noted.losses.len());
+            Ok(())
+        }),
+        state("Replay", &Replay::new(0.25, 8).unwrap(), |replay| {
+            for step in [0, 1, 1000, usize::MAX - 1, usize::MAX] {
+                let all = (replay.old(step), replay.fresh(step));
+                assert!(replay.old_in(step) <= usize::MAX && all.0.checked_add(all.1).is_some());
+                replay.fresh_in(step);
+            }
+            Ok(())
+        }),
+        state(
+            "MicroBatches",
+            &MicroBatches::new(100, 16, 2).unwrap(),
+            |micro| {
+                assert!(micro.batch / micro.size / micro.steps >= 1);
+                Ok(())
+            },
+        ),
+        state(
+            "BatchTest",
+            &BatchTest::Augmented {
+                theta: 0.5,
+                nu: 5.0,
+            },
+            move |test| {
+                assert!(!test.wanted(&statistics).map_err(text_of)?.is_nan());
+                Ok(())
+            },
+        ),
+        state(
+            "GradientStatistics",
+            &statistics,
+            |statistics: GradientStatistics| {
+                let eta = 0.1;
+                let (theta, nu) = (0.1, 0.1);
+                for test in [
+                    BatchTest::Norm { eta },
+                    BatchTest::CoordinateWise { eta },
+                    BatchTest::InnerProduct { theta },
+                    BatchTest::Augmented { theta, nu },
+                ] {
+                    assert!(!test.wanted(&statistics).map_err(text_of)?.is_nan());
+                }
+                Ok(())
+            },
+        ),
+        state("AdaptiveBatchConfig", &adaptive, move |config| {
+            adapted(config.init().map_err(text_of)?, statistics)
+        }),
+        state("AdaptiveBatch", &grown, move |batch| {
+            adapted(batch, statistics)
+        }),
+        state(
+            "BatchNormGroups",
+            &BatchNormGroups::new(512, 8, 8).unwrap(),
+            |groups| {
+                assert!(groups.splits > 0 && groups.synchronised > 0);
+                Ok(())
+            },
+        ),
+        state(
+            "BatchNormStatistics",
+            &norms.unwrap(),
+            |norms: BatchNormStatistics| {
+                let (mean, variance) = norms.merged();
+                assert!(mean.iter().chain(&variance).all(|value| value.is_finite()));
+                norms.regrouped(3).map(drop).map_err(text_of)
+            },
+        ),
+        state(
+            "Dimension",
+            &multigrid.dimensions[1].clone(),
+            |dimension: Dimension| {
+                let config = MultigridConfig::new(4, vec![0, 2], 4);
+                let Dimension { name, size, power } = dimension;
+                run(&config.with_dimension(&name, size, power))
+            },
+        ),
+        state(
+            "ShortCycle",
+            multigrid.short_cycle.as_ref().unwrap(),
+            |short: ShortCycle| {
+                let config = MultigridConfig::images(4, 16, vec![0, 2], 4);
+                run(&config.with_short_cycle(&short.dimension, short.factors))
+            },
+        ),
+        state("MultigridConfig", &multigrid, |config| run(&config)),
+        state(
+            "SubBatchNormConfig",
+            &SubBatchNormConfig::new(2, 2),
+            |config: SubBatchNormConfig| {
+                let device = Device::flex().autodiff();
+                let norm = config.init(&device).map_err(text_of)?;
+                norm.forward(Tensor::<2>::ones([4, 2], &device))
+                    .map(drop)
+                    .map_err(text_of)
+            },
+        ),
+        state("LiveBatchSize", &Live(5), |Live(size)| {
+            let mut live = LiveBatchSize::new(1).map_err(text_of)?;
+            live.load(size.to_string().as_bytes()).map_err(text_of)?;
+            assert!(live.get() > 0);
+            Ok(())
+        }),
+    ]
+}
+
+fn adapted(mut batch: AdaptiveBatch, statistics: GradientStatistics) -> Result<(), String> {
+    for _ in 0..3 {
+        let before = batch.batch_size();
+        let after = batch.step(before, Some(&statistics)).map_err(text_of)?;
+        assert!(before <= after && after <= batch.config().largest);
+        batch.micro_batches();
+    }
+    Ok(())
+}
+
+/// All that a schedule answers.
+pub(super) fn run(config: &MultigridConfig) -> Result<(), String> {
+    use regimen_schedules::Schedule;
+    let plan = config.init().map_err(text_of)?;
+    assert!(plan.iteration_saving().is_finite() && plan.scale().is_finite());
+    let epochs = plan.epochs();
+    for epoch in [0, 1, epochs / 2, epochs, usize::MAX] {
+        plan.entry_at(epoch).mean_batch();
+        plan.evaluates_after(epoch, usize::MAX);
+        plan.evaluates_after(epoch, 0);
+    }
+    let run = plan.run(100).map_err(text_of)?;
+    for iteration in [0, 1, run.iterations(), usize::MAX] {
+        assert!(run.at(iteration) >= 1.0);
+        run.epoch(iteration);
+    }
+    let rate = run.warmed_up_rate(0.1, 0, 0.0).map_err(text_of)?;
+    assert!(rate.at(usize::MAX).is_finite());
+    Ok(())
+}
+
+#[test]
+fn damaged_states_are_errors_or_work() {
+    let mut hostile = Hostile::new("curriculum states");
+    for (name, sample, read) in states() {
+        hostile.state(name, &sample, read);
+    }
+    hostile.finish();
+}
+
+#[test]
+fn what_no_loader_can_deliver_is_named() {
+    let refused = |from: &str, to: &str| {
+        let (_, sample, read) = states().remove(8);
+        assert!(sample.contains(from), "{from} in {sample}");
+        read(&sample.replacen(from, to, 1)).unwrap_err()
+    };
+    let message = refused("[3,1,2]", "[3,1,3]");
+    assert!(message.contains("example 3 is more than once"), "{message}");
+    assert!(refused("[3,1,2]", "[3,9]").contains("example 9 of 9"));
+    assert!(refused("\"delivered\":2", "\"delivered\":90").contains("`delivered` is 90"));
+    assert!(refused("\"batches\":7", "\"batches\":18446744073709551615").contains("`batches`"));
+    assert!(refused("\"last\":3", "\"last\":null").contains("`losses` is 2"));
+    assert!(refused("\"ids\":[1,2,1]", "\"ids\":[1,2]").contains("3 losses for 2 examples"));
+    assert!(refused("\"ids\":[1,2,1]", "\"ids\":[1,2,77]").contains("example 77 of 9"));
+    assert!(refused("\"pruned\":2", "\"pruned\":1").contains("`pruned` is 1"));
+    assert!(refused("\"weights\":[", "\"weights\":[1.0,").contains("the plan's weight"));
+    // A loss that is not a number goes round in JSON.
+    let noted: NotedLosses =
+        serde_json::from_str(r#"{"ids":[1,2],"losses":["NaN","-inf"]}"#).unwrap();
+    assert!(noted.losses[0].is_nan() && noted.losses[1] == f32::NEG_INFINITY);
+    assert_eq!(
+        serde_json::to_string(&noted).unwrap(),
+        r#"{"ids":[1,2],"losses":["NaN","-inf"]}"#
+    );
+}
