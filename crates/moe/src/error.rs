@@ -89,6 +89,10 @@ impl MoeError {
         }
     }
 
+    pub(crate) fn stopped(work: &'static str, done: usize, total: usize) -> Self {
+        Self::Stopped { work, done, total }
+    }
+
     pub(crate) fn shape(name: &'static str, found: &[usize], expected: impl ToString) -> Self {
         Self::Shape {
             name,
@@ -112,6 +116,15 @@ const MOST_EXPERTS: usize = 1 << 16;
 /// `value` within what a layer may have.
 pub(crate) fn most_experts(value: usize) -> Result<()> {
     at_most("experts", value, MOST_EXPERTS)
+}
+
+/// Width of a token.
+const WIDEST: usize = 1 << 24;
+
+/// A width of tokens that a layer may have.
+pub(crate) fn check_width(d_model: usize) -> Result<()> {
+    positive("d_model", d_model)?;
+    at_most("d_model", d_model, WIDEST)
 }
 
 /// `value` no more than a bound that keeps memory finite.

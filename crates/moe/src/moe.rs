@@ -11,7 +11,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Bool, DType, Device, Int, Tensor};
 
 use crate::dispatch::Dispatch;
-use crate::error::MoeError;
+use crate::error::{MoeError, check_width};
 use crate::experts::{Body, Experts};
 use crate::kernel::{self, Dispatched};
 use crate::routers::{Router, RouterConfig, RouterInput, single};
@@ -95,12 +95,15 @@ impl MoeConfig {
     /// Draws the weights from the device's generator.
     ///
     /// # Errors
-    /// Names the field that is out of range.
+    /// Names the field that is out of range. A layer has at most 65,536 experts; tokens are at most 2^24 wide, and an expert, or the shared ones
+    /// together, has at most 2^28 hidden units.
     pub fn init(&self, device: &Device) -> Result<Moe> {
         self.dispatch.check()?;
+        check_width(self.d_model)?;
         let body = self.body();
         let shared = Body {
-            d_hidden: self.shared * self.d_hidden,
+            // What is too wide then is refused as such.
+            d_hidden: self.shared.saturating_mul(self.d_hidden),
             ..body
         };
         let gate = self.shared > 0 && self.shared_gate;
@@ -139,7 +142,7 @@ impl Moe {
     /// A hash router goes by the tokens' positions in their sequences here; give it identities by [`Self::forward_with`].
     ///
     /// # Panics
-    /// As Burn's own layers do, if the tokens have another width.
+    /// As Burn's own layers do, if the tokens have another width, or parameters were replaced by some that do not fit.
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> (Tensor<3>, Routing) {
         self.run(x, Tokens::default())
@@ -148,8 +151,9 @@ impl Moe {
     /// The same with padding, or with the tokens' identities.
     ///
     /// # Errors
-    /// If a shape does not fit.
+    /// If a shape does not fit, of the tokens or of parameters that were replaced.
     pub fn forward_with(&self, x: Tensor<3>, tokens: Tokens) -> Result<(Tensor<3>, Routing)> {
+        self.fit()?;
         let [batch, seq, width] = x.dims();
         if width != self.experts.d_model() {
             let expected = format!("[batch, seq, {}]", self.experts.d_model());
@@ -164,6 +168,29 @@ impl Moe {
         check("padding", tokens.padding.as_ref().map(Tensor::dims))?;
         check("ids", tokens.ids.as_ref().map(Tensor::dims))?;
         Ok(self.run(x, tokens))
+    }
+
+    /// Whether router, experts and shared experts fit each other: their parameters may have been replaced.
+    pub(crate) fn fit(&self) -> Result<()> {
+        self.experts.fit()?;
+        let (model, experts) = (self.experts.d_model(), self.experts.count());
+        self.router.check(model, experts)?;
+        if let Some(shared) = &self.shared {
+            shared.fit()?;
+            if (shared.count(), shared.d_model()) != (1, model) {
+                let found = [shared.count(), shared.d_model(), shared.d_hidden()];
+                let expected = format!("[1, {model}, columns]");
+                return Err(MoeError::shape("shared", &found, expected));
+            }
+        }
+        match self.shared_gate.as_ref().map(|gate| gate.val().dims()) {
+            Some(found) if found != [model, 1] => Err(MoeError::shape(
+                "shared_gate",
+                &found,
+                format!("[{model}, 1]"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn run(&self, x: Tensor<3>, tokens: Tokens) -> (Tensor<3>, Routing) {

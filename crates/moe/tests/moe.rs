@@ -1,6 +1,8 @@
 //! Mixtures against dense references, balance, padding, bad input, and kill-and-resume.
 #![allow(clippy::unwrap_used, clippy::excessive_precision, missing_docs)]
 
+#[path = "moe/bad_input.rs"]
+mod bad_input;
 #[path = "moe/balance.rs"]
 mod balance;
 #[path = "moe/conformance.rs"]
@@ -17,5 +19,7 @@ mod layer;
 mod pathways;
 #[path = "moe/routers.rs"]
 mod routers;
+#[path = "moe/states.rs"]
+mod states;
 #[path = "moe/types.rs"]
 mod types;

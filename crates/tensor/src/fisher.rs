@@ -15,6 +15,7 @@ use burn::tensor::{Int, Tensor};
 
 use crate::error::{Result, TensorError};
 use crate::param_vector::{ParamVector, independent, widen};
+use crate::watch::Watch;
 
 /// The mean over batches of the squared gradient of the batch's loss.
 ///
@@ -47,7 +48,20 @@ pub fn batch_diagonal<M: Module, B>(
     batches: impl IntoIterator<Item = B>,
     loss: impl FnMut(&M, B) -> Tensor<1>,
 ) -> Result<ParamVector> {
-    mean_of_gradients(module, batches, loss, |gradient| gradient.square())
+    batch_diagonal_watched(module, batches, loss, &Watch::default())
+}
+
+/// As [`batch_diagonal`]; `watch` hears of each batch. Where it stops the work, the mean is that over the batches so far.
+///
+/// # Errors
+/// As for [`batch_diagonal`].
+pub fn batch_diagonal_watched<M: Module, B>(
+    module: &M,
+    batches: impl IntoIterator<Item = B>,
+    loss: impl FnMut(&M, B) -> Tensor<1>,
+    watch: &Watch,
+) -> Result<ParamVector> {
+    mean_of_gradients(module, batches, loss, |gradient| gradient.square(), watch)
 }
 
 /// The mean over batches of the magnitude of the gradient of the batch's loss.
@@ -61,7 +75,20 @@ pub fn batch_absolute<M: Module, B>(
     batches: impl IntoIterator<Item = B>,
     loss: impl FnMut(&M, B) -> Tensor<1>,
 ) -> Result<ParamVector> {
-    mean_of_gradients(module, batches, loss, Tensor::abs)
+    batch_absolute_watched(module, batches, loss, &Watch::default())
+}
+
+/// As [`batch_absolute`], watched as [`batch_diagonal_watched`] is.
+///
+/// # Errors
+/// As for [`batch_absolute`].
+pub fn batch_absolute_watched<M: Module, B>(
+    module: &M,
+    batches: impl IntoIterator<Item = B>,
+    loss: impl FnMut(&M, B) -> Tensor<1>,
+    watch: &Watch,
+) -> Result<ParamVector> {
+    mean_of_gradients(module, batches, loss, Tensor::abs, watch)
 }
 
 /// The **true Fisher** diagonal of a classifier: the expectation over the model's own labels.
@@ -74,8 +101,24 @@ pub fn batch_absolute<M: Module, B>(
 pub fn true_diagonal<M: Module, B: Clone>(
     module: &M,
     examples: impl IntoIterator<Item = B>,
-    mut logits: impl FnMut(&M, B) -> Tensor<2>,
+    logits: impl FnMut(&M, B) -> Tensor<2>,
 ) -> Result<ParamVector> {
+    true_diagonal_watched(module, examples, logits, &Watch::default())
+}
+
+/// As [`true_diagonal`]; `watch` hears of each example. Where it stops the work, the mean is that over the examples so far.
+///
+/// # Errors
+/// As for [`true_diagonal`].
+pub fn true_diagonal_watched<M: Module, B: Clone>(
+    module: &M,
+    examples: impl IntoIterator<Item = B>,
+    mut logits: impl FnMut(&M, B) -> Tensor<2>,
+    watch: &Watch,
+) -> Result<ParamVector> {
+    let examples = examples.into_iter();
+    let total = total(&examples);
+    let _span = tracing::info_span!("fisher", examples = total).entered();
     let module = &independent(module);
     let mut mean = Mean::new(module);
     for example in examples {
@@ -97,8 +140,16 @@ pub fn true_diagonal<M: Module, B: Clone>(
             sum = sum.add(&squares)?;
         }
         mean.push(sum)?;
+        if !watch.goes_on("fisher", mean.count, total.max(mean.count)) {
+            break;
+        }
     }
     mean.finish()
+}
+
+/// How many come at least, as the iterator knows it: 0 where it does not know.
+fn total(batches: &impl Iterator) -> usize {
+    batches.size_hint().0
 }
 
 /// The empirical Fisher diagonal of a classifier from the mean cross-entropy of batches, as
@@ -109,12 +160,26 @@ pub fn true_diagonal<M: Module, B: Clone>(
 pub fn cross_entropy_diagonal<M: Module, B>(
     module: &M,
     batches: impl IntoIterator<Item = B>,
-    mut forward: impl FnMut(&M, B) -> (Tensor<2>, Tensor<1, Int>),
+    forward: impl FnMut(&M, B) -> (Tensor<2>, Tensor<1, Int>),
 ) -> Result<ParamVector> {
-    batch_diagonal(module, batches, |module, batch| {
+    cross_entropy_diagonal_watched(module, batches, forward, &Watch::default())
+}
+
+/// As [`cross_entropy_diagonal`], watched as [`batch_diagonal_watched`] is.
+///
+/// # Errors
+/// As for [`batch_diagonal`].
+pub fn cross_entropy_diagonal_watched<M: Module, B>(
+    module: &M,
+    batches: impl IntoIterator<Item = B>,
+    mut forward: impl FnMut(&M, B) -> (Tensor<2>, Tensor<1, Int>),
+    watch: &Watch,
+) -> Result<ParamVector> {
+    let loss = |module: &M, batch| {
         let (logits, targets) = forward(module, batch);
         crate::per_example::cross_entropy(logits, targets).mean()
-    })
+    };
+    batch_diagonal_watched(module, batches, loss, watch)
 }
 
 fn mean_of_gradients<M: Module, B>(
@@ -122,13 +187,20 @@ fn mean_of_gradients<M: Module, B>(
     batches: impl IntoIterator<Item = B>,
     mut loss: impl FnMut(&M, B) -> Tensor<1>,
     f: impl Fn(Tensor<1>) -> Tensor<1>,
+    watch: &Watch,
 ) -> Result<ParamVector> {
+    let batches = batches.into_iter();
+    let total = total(&batches);
+    let _span = tracing::info_span!("fisher", batches = total).entered();
     let module = &independent(module);
     let mut mean = Mean::new(module);
     for batch in batches {
         let grads = GradientsParams::from_grads(loss(module, batch).backward(), module);
         let gradients = ParamVector::gradients(module, &grads).widened();
         mean.push(gradients.map(|_, gradient| f(gradient)))?;
+        if !watch.goes_on("fisher", mean.count, total.max(mean.count)) {
+            break;
+        }
     }
     mean.finish()
 }

@@ -31,6 +31,25 @@ pub fn standard_error(values: &[f64]) -> f64 {
 /// infinite values.
 pub fn pearson(left: &[f64], right: &[f64]) -> Result<f64> {
     check(left, right)?;
+    let plain = correlation(left, right);
+    // Where sums overflow or vanish, other scales help: the correlation does not depend on them.
+    let other = || correlation(&scaled(left), &scaled(right));
+    Ok(plain.or_else(other).unwrap_or(0.0))
+}
+
+/// The values over the largest magnitude.
+fn scaled(values: &[f64]) -> Vec<f64> {
+    let largest = values
+        .iter()
+        .fold(0.0_f64, |most, value| most.max(value.abs()));
+    values
+        .iter()
+        .map(|value| value / largest.max(f64::MIN_POSITIVE))
+        .collect()
+}
+
+/// None where the product of the variances has no place in float64.
+fn correlation(left: &[f64], right: &[f64]) -> Option<f64> {
     let (a, b) = (mean(left), mean(right));
     let pairs = left.iter().zip(right);
     let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
@@ -39,8 +58,8 @@ pub fn pearson(left: &[f64], right: &[f64]) -> Result<f64> {
         aa += (x - a).powi(2);
         bb += (y - b).powi(2);
     }
-    let scale = (aa * bb).sqrt();
-    Ok(if scale > 0.0 { ab / scale } else { 0.0 })
+    let product: f64 = aa * bb;
+    product.is_normal().then(|| ab / product.sqrt())
 }
 
 /// Spearman's rank correlation, between -1 and 1.

@@ -1,11 +1,14 @@
 //! Properties of the parameter-space algebra.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "tensor/bad_input.rs"]
+mod bad_input;
 #[path = "tensor/checkpoint/mod.rs"]
 mod checkpoint;
-
 #[path = "tensor/conformance.rs"]
 mod conformance;
+#[path = "tensor/states.rs"]
+mod states;
 
 use burn::module::{Module, ParamGroup};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear, LinearConfig};

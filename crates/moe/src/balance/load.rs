@@ -39,12 +39,19 @@ impl Load {
     /// Both loads together, on the first one's device.
     ///
     /// # Errors
-    /// If they are of different numbers of experts.
+    /// If they are of different numbers of experts, or a load is not of one number an expert and one number of tokens.
     pub fn plus(self, other: Self) -> Result<Self> {
         let [experts] = self.counts.dims();
-        let [others] = other.counts.dims();
-        if experts != others {
-            return Err(MoeError::shape("counts", &[others], format!("[{experts}]")));
+        for (field, [found], wanted) in [
+            ("probabilities", self.probabilities.dims(), experts),
+            ("tokens", self.tokens.dims(), 1),
+            ("counts", other.counts.dims(), experts),
+            ("probabilities", other.probabilities.dims(), experts),
+            ("tokens", other.tokens.dims(), 1),
+        ] {
+            if found != wanted {
+                return Err(MoeError::shape(field, &[found], format!("[{wanted}]")));
+            }
         }
         let device = self.counts.device();
         let sum = |a: Tensor<1>, b: Tensor<1>| single(a) + single(b).to_device(&device);

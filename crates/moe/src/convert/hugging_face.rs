@@ -11,6 +11,8 @@ use burn::config::Config;
 use burn::module::Param;
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+use regimen_tensor::Watch;
+
 use super::tensor_file::{Stored, TensorFiles, write};
 use super::transpose::Part;
 use crate::dispatch::Dispatch;
@@ -92,6 +94,19 @@ impl HuggingFaceConfig {
     /// Names the file that can't be read or is no safetensors, the tensor that is missing or has another shape or type, or the
     /// field that is out of range. All experts must have one type: float64, float32, float16 or bfloat16; the router may have another.
     pub fn load<P: AsRef<Path>>(&self, files: &[P], device: &Device) -> Result<Moe> {
+        self.load_watched(files, device, &Watch::default())
+    }
+
+    /// As [`Self::load`]; `watch` hears of each expert that is read.
+    ///
+    /// # Errors
+    /// As for [`Self::load`], and [`MoeError::Stopped`] where the watch stops it: there is no mixture then.
+    pub fn load_watched<P: AsRef<Path>>(
+        &self,
+        files: &[P],
+        device: &Device,
+        watch: &Watch,
+    ) -> Result<Moe> {
         let (files, names) = (TensorFiles::open(files)?, self.names());
         let router = names.router();
         let &[experts, model] = files.shape(&router)? else {
@@ -104,6 +119,8 @@ impl HuggingFaceConfig {
             let expected = format!("[d_hidden, {model}] with a hidden unit at least");
             return Err(MoeError::tensor(&first, &shape, expected));
         };
+        let _span =
+            tracing::info_span!("load", layer = self.layer, experts, model, hidden).entered();
         let further = names.expert(experts);
         if let Some(name) = further.iter().find(|name| files.has(name)) {
             let expected = format!("no more than the {experts} experts of `{router}`");
@@ -128,7 +145,7 @@ impl HuggingFaceConfig {
         if let Router::Softmax(router) = &mut moe.router {
             router.weight = Param::from_tensor(Tensor::from_data(weight, (device, gate.dtype)));
         }
-        moe.experts = experts_of(&files, &names, [experts, model, hidden], device)?;
+        moe.experts = experts_of(&files, &names, [experts, model, hidden], device, watch)?;
         Ok(moe)
     }
 
@@ -137,8 +154,17 @@ impl HuggingFaceConfig {
     ///
     /// # Errors
     /// If the mixture has what such a checkpoint can't hold (another router or nonlinearity, a selection bias, shared experts, biases,
-    /// maps that are not gated), if its weights can't be read, or the file can't be written.
+    /// maps that are not gated), if its weights do not fit each other or can't be read, or the file can't be written.
     pub fn save(&self, moe: &Moe, file: impl AsRef<Path>) -> Result<()> {
+        self.save_watched(moe, file, &Watch::default())
+    }
+
+    /// As [`Self::save`]; `watch` hears of each expert whose tensors are ready.
+    ///
+    /// # Errors
+    /// As for [`Self::save`], and [`MoeError::Stopped`] where the watch stops it: nothing is written then.
+    pub fn save_watched(&self, moe: &Moe, file: impl AsRef<Path>, watch: &Watch) -> Result<()> {
+        moe.fit()?;
         let (names, experts) = (self.names(), &moe.experts);
         let Router::Softmax(router) = &moe.router else {
             return Err(unlike("router", "another", "softmax"));
@@ -165,6 +191,8 @@ impl HuggingFaceConfig {
                 "a softmax router and SwiGLU experts alone",
             ));
         }
+        let _span =
+            tracing::info_span!("save", layer = self.layer, experts = experts.count()).entered();
         let gate = data("router.weight", router.weight.val())?;
         let [model, count] = router.weight.val().dims();
         let part = Part {
@@ -185,6 +213,10 @@ impl HuggingFaceConfig {
             tensors.push((first, transposed(half, &up, expert)));
             tensors.push((second, transposed(other, &up, expert)));
             tensors.push((third, transposed(back, &down, expert)));
+            let (done, total) = (expert + 1, experts.count());
+            if !watch.goes_on("save", done, total) && done < total {
+                return Err(MoeError::stopped("save", done, total));
+            }
         }
         write(file.as_ref(), &tensors)
     }
@@ -236,6 +268,7 @@ fn experts_of(
     names: &Names,
     [experts, model, hidden]: [usize; 3],
     device: &Device,
+    watch: &Watch,
 ) -> Result<Experts> {
     let [half, other, back] = parts(model, hidden);
     let (mut up, mut down, mut dtype) = (Vec::new(), Vec::new(), None);
@@ -259,6 +292,10 @@ fn experts_of(
             // The first map's second half finds the place that its first half has made.
             stacked.resize((expert + 1) * size, 0);
             part.write(&mut stacked[expert * size..], &bytes, found.size());
+        }
+        let done = expert + 1;
+        if !watch.goes_on("load", done, experts) && done < experts {
+            return Err(MoeError::stopped("load", done, experts));
         }
     }
     let dtype = dtype.unwrap_or(DType::F32);

@@ -12,9 +12,10 @@ use burn::tensor::{Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
+use regimen_tensor::Watch;
 
 use crate::dispatch::Dispatch;
-use crate::error::{MoeError, not_negative, positive, read};
+use crate::error::{MoeError, most_experts, not_negative, positive, read};
 use crate::experts::wide;
 use crate::{Experts, Moe, MoeConfig, Result, RouterConfig};
 
@@ -29,8 +30,9 @@ impl Dense {
     /// A network of one expert, as [`Experts::from_linear`] makes it.
     ///
     /// # Errors
-    /// If there is not exactly one.
+    /// If there is not exactly one, or its weights do not fit each other.
     pub fn new(body: Experts) -> Result<Self> {
+        body.fit()?;
         if body.count() != 1 {
             return Err(MoeError::range("body", body.count(), "exactly one expert"));
         }
@@ -79,14 +81,49 @@ impl UpcycleConfig {
     /// A mixture whose experts are copies of a dense network, on its device.
     ///
     /// # Errors
-    /// Names the field that is out of range, or the weights that can't be read (with noise only).
+    /// Names the field that is out of range, the dense network's weights that do not fit each other, or those that can't be read (with noise
+    /// only). There are at most 65,536 experts.
     pub fn init(&self, dense: &Dense) -> Result<Moe> {
+        self.init_watched(dense, &Watch::default())
+    }
+
+    /// As [`Self::init`]; `watch` hears of the router and of each of the two maps of weights.
+    ///
+    /// # Errors
+    /// As for [`Self::init`], and [`MoeError::Stopped`] where the watch stops it: there is no mixture then.
+    pub fn init_watched(&self, dense: &Dense, watch: &Watch) -> Result<Moe> {
         positive("experts", self.experts)?;
+        most_experts(self.experts)?;
         not_negative("noise", self.noise)?;
         let body = &dense.body;
+        body.fit()?;
+        if body.count() != 1 {
+            return Err(MoeError::range("body", body.count(), "exactly one expert"));
+        }
+        let _span = tracing::info_span!(
+            "upcycle",
+            experts = self.experts,
+            d_model = body.d_model(),
+            d_hidden = body.d_hidden()
+        )
+        .entered();
+        let step = |done| match watch.goes_on("upcycle", done, 3) {
+            true => Ok(()),
+            false => Err(MoeError::stopped("upcycle", done, 3)),
+        };
+        let device = body.up.val().device();
+        let shell = MoeConfig::new(body.d_model(), 1, self.experts, self.top_k)
+            .with_router(self.router.clone())
+            .with_dispatch(self.dispatch.clone())
+            .init(&device)?;
+        step(1)?;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let mut copies = |t: Tensor<3>| self.copies(t, &mut rng);
-        let (up, down) = (copies(body.up.val())?, copies(body.down.val())?);
+        let up = copies(body.up.val())?;
+        step(2)?;
+        let down = copies(body.down.val())?;
+        // All is done: there is nothing to stop.
+        let _ = watch.goes_on("upcycle", 3, 3);
         let bias = |bias: &Option<Param<Tensor<2>>>| {
             let bias = bias.as_ref().map(Param::val);
             bias.map(|bias| Param::from_tensor(bias.repeat_dim(0, self.experts).detach()))
@@ -99,13 +136,7 @@ impl UpcycleConfig {
             activation: body.activation,
             gated: body.gated,
         };
-        let shell = MoeConfig::new(body.d_model(), 1, self.experts, self.top_k)
-            .with_router(self.router.clone())
-            .with_dispatch(self.dispatch.clone());
-        Ok(Moe {
-            experts,
-            ..shell.init(&body.up.val().device())?
-        })
+        Ok(Moe { experts, ..shell })
     }
 
     fn copies(&self, weight: Tensor<3>, rng: &mut ChaCha8Rng) -> Result<Param<Tensor<3>>> {
@@ -142,9 +173,11 @@ fn deviation(values: &[f64]) -> f64 {
 /// is that network. Of experts that have learned different things it is a start for training on, not an equal.
 ///
 /// # Errors
-/// If there is not one finite weight from 0 an expert, or all are zero.
+/// If there is not one finite weight from 0 an expert, all are zero, or the experts' parameters do not fit each other.
 pub fn merge(experts: &Experts, weights: &[f64]) -> Result<Dense> {
+    experts.fit()?;
     let count = experts.count();
+    let _span = tracing::info_span!("merge", experts = count).entered();
     if weights.len() != count {
         return Err(MoeError::shape(
             "weights",

@@ -11,12 +11,14 @@ use burn::tensor::{DType, Device, IndexingUpdateOp, Int, Tensor, TensorData};
 use super::{Activation, wide};
 use crate::Result;
 use crate::dispatch::Plan;
-use crate::error::{MoeError, positive};
+use crate::error::{MoeError, at_most, check_width, most_experts, positive};
 
 /// Experts of one shape.
 ///
 /// Expert `e` computes `f(x U_e + a_e) D_e + b_e`. Gated, `U_e` has twice as many columns: `u, v` are the halves of
 /// `x U_e + a_e`, and the expert computes `(f(u) * v) D_e + b_e`.
+///
+/// The parameters may be replaced by others, whose shapes must fit each other: what takes experts and returns a `Result` checks them.
 #[derive(Module, Debug)]
 pub struct Experts {
     /// First map, `[experts, d_model, d_hidden]`, or `[experts, d_model, 2 d_hidden]` if gated.
@@ -50,12 +52,17 @@ pub(crate) struct Body {
     pub(crate) bias: bool,
 }
 
+/// Hidden units of an expert.
+const WIDEST: usize = 1 << 28;
+
 impl Body {
     /// Draws the weights of each expert as Burn draws a linear layer's.
     pub(crate) fn init(self, experts: usize, device: &Device) -> Result<Experts> {
-        positive("d_model", self.d_model)?;
+        check_width(self.d_model)?;
         positive("d_hidden", self.d_hidden)?;
+        at_most("d_hidden", self.d_hidden, WIDEST)?;
         positive("experts", experts)?;
+        most_experts(experts)?;
         let (from, hidden) = (self.d_model, self.d_hidden);
         let wide = if self.gated { 2 * hidden } else { hidden };
         let uniform = Initializer::KaimingUniform {
@@ -83,7 +90,7 @@ impl Experts {
     /// `down` has inputs, the gate's first.
     ///
     /// # Errors
-    /// If the widths or the types do not fit, or one layer has a bias and the other none.
+    /// If the widths or the types do not fit, a bias does not fit its layer, or one layer has a bias and the other none.
     pub fn from_linear(
         up: &Linear,
         down: &Linear,
@@ -109,14 +116,16 @@ impl Experts {
             let bias = layer.bias.as_ref();
             bias.map(|bias| Param::from_tensor(bias.val().unsqueeze().detach()))
         };
-        Ok(Self {
+        let experts = Self {
             up: Param::from_tensor(up.weight.val().unsqueeze().detach()),
             up_bias: bias(up),
             down: Param::from_tensor(down.weight.val().unsqueeze().detach()),
             down_bias: bias(down),
             activation,
             gated,
-        })
+        };
+        experts.fit()?;
+        Ok(experts)
     }
 
     /// How many there are.
@@ -155,8 +164,60 @@ impl Experts {
         self.up.val().dtype()
     }
 
+    /// Whether the parameters, which may have been replaced, fit each other in shape and type.
+    pub(crate) fn fit(&self) -> Result<()> {
+        let (up, down) = (self.up.val(), self.down.val());
+        let [experts, model, wide] = up.dims();
+        if experts == 0 || model == 0 || wide == 0 {
+            let expected = "[experts, d_model, columns], none of them 0";
+            return Err(MoeError::shape("up", &[experts, model, wide], expected));
+        }
+        let hidden = if self.gated { wide / 2 } else { wide };
+        let columns = if self.gated { 2 * hidden } else { hidden };
+        if wide != columns || hidden == 0 {
+            let expected = "an even number of columns, as gated experts have";
+            return Err(MoeError::shape("up", &[experts, model, wide], expected));
+        }
+        if down.dims() != [experts, hidden, model] {
+            let expected = format!("[{experts}, {hidden}, {model}] to fit `up`");
+            return Err(MoeError::shape("down", &down.dims(), expected));
+        }
+        if self.up_bias.is_some() != self.down_bias.is_some() {
+            let found = format!(
+                "{} and {}",
+                self.up_bias.is_some(),
+                self.down_bias.is_some()
+            );
+            return Err(MoeError::range("bias", found, "both or none"));
+        }
+        let same = |name, found: DType| {
+            let allowed = format!("{:?}, the type of `up`", up.dtype());
+            let differs = found != up.dtype();
+            match differs {
+                true => Err(MoeError::range(name, format!("{found:?}"), &allowed)),
+                false => Ok(()),
+            }
+        };
+        same("down", down.dtype())?;
+        for (name, bias, width) in [
+            ("up_bias", &self.up_bias, wide),
+            ("down_bias", &self.down_bias, model),
+        ] {
+            let Some(bias) = bias.as_ref().map(Param::val) else {
+                continue;
+            };
+            if bias.dims() != [experts, width] {
+                let expected = format!("[{experts}, {width}]");
+                return Err(MoeError::shape(name, &bias.dims(), expected));
+            }
+            same(name, bias.dtype())?;
+        }
+        Ok(())
+    }
+
     /// Whether tokens `[.., width]` of a type can go through these experts.
     pub(crate) fn check(&self, width: usize, found: &[usize], dtype: DType) -> Result<()> {
+        self.fit()?;
         let model = self.d_model();
         if width != model {
             let expected = format!("a width of {model}");

@@ -15,9 +15,10 @@ impl Experts {
     /// The outputs of one expert for all tokens, `[tokens, d_model]` to the same.
     ///
     /// # Errors
-    /// If there is no such expert, or `x` has another width or type than the weights.
+    /// If there is no such expert, `x` has another width or type than the weights, or weights were replaced by some that do not fit each other.
     pub fn forward_one(&self, expert: usize, x: Tensor<2>) -> Result<Tensor<2>> {
         let [tokens, width] = x.dims();
+        self.fit()?;
         if expert >= self.count() {
             let allowed = format!("below the number of experts, {}", self.count());
             return Err(MoeError::range("expert", expert, &allowed));

@@ -6,6 +6,8 @@
 
 use strsim::{generic_levenshtein, levenshtein};
 
+use regimen_tensor::Watch;
+
 use super::Pathway;
 use crate::Result;
 use crate::error::MoeError;
@@ -33,10 +35,17 @@ fn symbols(pathway: &Pathway) -> Vec<usize> {
     pathway.layers.join(&usize::MAX)
 }
 
-/// The mean distance over all pairs; absent for fewer than two pathways.
+/// The mean distance over all pairs; absent for fewer than two pathways. Time grows with the square of their number.
 #[must_use]
 pub fn mean_distance(pathways: &[Pathway], unit: Unit) -> Option<f64> {
-    mean_over_pairs(pathways, unit, |_, _| true)
+    mean_distance_watched(pathways, unit, &Watch::default())
+}
+
+/// As [`mean_distance`]; `watch` hears of each pathway that is compared with all later ones. Where it stops the work, the mean is that over
+/// the pairs so far.
+#[must_use]
+pub fn mean_distance_watched(pathways: &[Pathway], unit: Unit, watch: &Watch) -> Option<f64> {
+    mean_over_pairs(pathways, unit, watch, |_, _| true)
 }
 
 /// The mean distance over the pairs whose labels are equal: samples that share structure. Absent if there is no such pair.
@@ -48,11 +57,24 @@ pub fn mean_distance_within(
     labels: &[usize],
     unit: Unit,
 ) -> Result<Option<f64>> {
+    mean_distance_within_watched(pathways, labels, unit, &Watch::default())
+}
+
+/// As [`mean_distance_within`], watched as [`mean_distance_watched`] is.
+///
+/// # Errors
+/// If there is not one label a pathway.
+pub fn mean_distance_within_watched(
+    pathways: &[Pathway],
+    labels: &[usize],
+    unit: Unit,
+    watch: &Watch,
+) -> Result<Option<f64>> {
     if labels.len() != pathways.len() {
         let expected = format!("[{}]", pathways.len());
         return Err(MoeError::shape("labels", &[labels.len()], expected));
     }
-    Ok(mean_over_pairs(pathways, unit, |i, j| {
+    Ok(mean_over_pairs(pathways, unit, watch, |i, j| {
         labels[i] == labels[j]
     }))
 }
@@ -60,14 +82,20 @@ pub fn mean_distance_within(
 fn mean_over_pairs(
     pathways: &[Pathway],
     unit: Unit,
+    watch: &Watch,
     counts: impl Fn(usize, usize) -> bool,
 ) -> Option<f64> {
+    let total = pathways.len();
+    let _span = tracing::info_span!("pathway distances", pathways = total).entered();
     let mean = |between: &dyn Fn(usize, usize) -> usize| {
         let (mut sum, mut pairs) = (0, 0_usize);
         for i in 0..pathways.len() {
             for j in (i + 1..pathways.len()).filter(|&j| counts(i, j)) {
                 sum += between(i, j);
                 pairs += 1;
+            }
+            if !watch.goes_on("pathway distances", i + 1, total) {
+                break;
             }
         }
         (pairs > 0).then(|| sum as f64 / pairs as f64)

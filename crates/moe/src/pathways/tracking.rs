@@ -218,10 +218,11 @@ pub fn memorisation_limit(curves: &[Vec<f64>], step: f64, least: f64) -> Result<
     lasts.sort_by(f64::total_cmp);
     let needed = (least * curves.len() as f64).ceil() as usize;
     let loss = needed.checked_sub(1).and_then(|place| lasts.get(place));
-    Ok(loss.map(|loss| {
+    let limit = loss.map(|loss| {
         let limit = (loss / step).ceil().max(1.0) * step;
         if limit < *loss { limit + step } else { limit }
-    }))
+    });
+    Ok(limit.filter(|limit| limit.is_finite()))
 }
 
 /// The first checkpoint from which a test item stays right: right there, and over the later ones a mean above 0.8 with at most one

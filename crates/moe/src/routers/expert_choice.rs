@@ -10,12 +10,12 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
-use super::scores::{logits, single};
+use super::scores::{check_weight, logits, single};
 use super::softmax::weight;
 use super::top_k::ranked;
 use super::{Choices, Gating};
 use crate::Result;
-use crate::error::{above_zero, positive};
+use crate::error::{above_zero, check_width, most_experts, positive};
 
 /// Configuration of a router by the experts' choice.
 #[derive(Config, Debug)]
@@ -41,7 +41,7 @@ impl ExpertChoiceRouterConfig {
     /// A router of tokens of width `d_model`.
     ///
     /// # Errors
-    /// If there is no expert, or the factor is not above 0.
+    /// If there is no expert or more than 65,536, the width is 0 or above 2^24, or the factor is not a finite number above 0.
     pub fn init(
         &self,
         d_model: usize,
@@ -49,6 +49,8 @@ impl ExpertChoiceRouterConfig {
         device: &Device,
     ) -> Result<ExpertChoiceRouter> {
         positive("experts", experts)?;
+        most_experts(experts)?;
+        check_width(d_model)?;
         above_zero("factor", self.factor)?;
         Ok(ExpertChoiceRouter {
             weight: weight(d_model, experts, device),
@@ -62,6 +64,11 @@ impl ExpertChoiceRouter {
     #[must_use]
     pub fn forward(&self, x: Tensor<2>, valid: Option<Tensor<1>>) -> Gating {
         self.gate(logits(x, self.weight.val()), valid)
+    }
+
+    /// Whether it fits tokens of this width and so many experts.
+    pub(super) fn check(&self, d_model: usize, experts: usize) -> Result<()> {
+        check_weight("router weight", &self.weight, [d_model, experts])
     }
 
     /// Logits `[tokens, experts]` to the experts' tokens.

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use super::scores::check_top_k;
 use super::{Choices, Gating};
 use crate::Result;
-use crate::error::positive;
+use crate::error::{MoeError, at_most, positive};
 
 /// Configuration of a hash router.
 #[derive(Config, Debug)]
@@ -26,6 +26,9 @@ pub struct HashRouterConfig {
     #[config(default = 0)]
     pub seed: u64,
 }
+
+/// Numbers of a table.
+const MOST: usize = 1 << 26;
 
 /// By the token's identity, through a table of `buckets` rows of `top_k` different experts.
 #[derive(Module, Debug)]
@@ -39,10 +42,11 @@ impl HashRouterConfig {
     /// A router to `experts`.
     ///
     /// # Errors
-    /// If `top_k` is not from 1 to `experts`, or there is no bucket.
+    /// If `top_k` is not from 1 to `experts`, or the table has no bucket or more than 2^26 numbers.
     pub fn init(&self, experts: usize, top_k: usize, device: &Device) -> Result<HashRouter> {
         check_top_k(experts, top_k)?;
         positive("buckets", self.buckets)?;
+        at_most("buckets", self.buckets, MOST / top_k)?;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let row = |_| {
             sample(&mut rng, experts, top_k)
@@ -60,6 +64,19 @@ impl HashRouterConfig {
 }
 
 impl HashRouter {
+    /// Whether it chooses among so many experts.
+    pub(super) fn check(&self, experts: usize) -> Result<()> {
+        if self.experts != experts {
+            let allowed = format!("{experts}, the number of experts of the mixture");
+            return Err(MoeError::range(
+                "experts of the router",
+                self.experts,
+                &allowed,
+            ));
+        }
+        Ok(())
+    }
+
     /// Identities `[tokens]` to experts, each with the gate `1 / top_k`.
     #[must_use]
     pub fn forward(&self, ids: Tensor<1, Int>) -> Gating {

@@ -12,11 +12,11 @@ use burn::nn::Initializer;
 use burn::tensor::activation::{softmax, softplus};
 use burn::tensor::{Device, Tensor};
 
-use super::scores::{check_top_k, chosen, logits, single};
+use super::scores::{check_top_k, check_weight, chosen, logits, single};
 use super::top_k::ranked;
 use super::{Choices, Gating, Noise, NoisyScores};
 use crate::Result;
-use crate::error::not_negative;
+use crate::error::{check_width, not_negative};
 
 /// Configuration of a noisy router.
 #[derive(Config, Debug)]
@@ -60,6 +60,7 @@ impl NoisyRouterConfig {
         device: &Device,
     ) -> Result<NoisyRouter> {
         check_top_k(experts, top_k)?;
+        check_width(d_model)?;
         not_negative("epsilon", self.epsilon)?;
         let zeros = || Initializer::Zeros.init([d_model, experts], device);
         Ok(NoisyRouter {
@@ -116,6 +117,13 @@ impl NoisyRouter {
             gates,
             noisy: scores,
         }
+    }
+
+    /// Whether it fits tokens of this width and so many experts.
+    pub(super) fn check(&self, d_model: usize, experts: usize) -> Result<()> {
+        check_weight("router weight", &self.weight, [d_model, experts])?;
+        check_weight("noise weight", &self.noise_weight, [d_model, experts])?;
+        check_top_k(experts, self.top_k)
     }
 
     /// The stream of random numbers.

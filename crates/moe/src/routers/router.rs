@@ -95,6 +95,17 @@ impl Router {
         }
     }
 
+    /// Whether it fits tokens of this width and so many experts: its parameters may have been replaced.
+    pub(crate) fn check(&self, d_model: usize, experts: usize) -> Result<()> {
+        match self {
+            Self::Softmax(router) => router.check(d_model, experts),
+            Self::Sigmoid(router) => router.check(d_model, experts),
+            Self::Noisy(router) => router.check(d_model, experts),
+            Self::ExpertChoice(router) => router.check(d_model, experts),
+            Self::Hash(router) => router.check(experts),
+        }
+    }
+
     /// The matrix whose columns are the experts' embeddings, `[d_model, experts]`; a hash router has none.
     #[must_use]
     pub fn weight(&self) -> Option<Tensor<2>> {

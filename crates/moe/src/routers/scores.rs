@@ -1,5 +1,6 @@
 //! What routers do with scores.
 
+use burn::module::Param;
 use burn::tensor::{DType, FloatDType, Int, Tensor};
 
 use super::top_k::ranked;
@@ -33,9 +34,36 @@ pub(super) fn normalised(rows: Tensor<2>) -> Tensor<2> {
 /// `top_k` within the number of experts.
 pub(super) fn check_top_k(experts: usize, top_k: usize) -> Result<()> {
     crate::error::positive("experts", experts)?;
+    crate::error::most_experts(experts)?;
     if top_k == 0 || top_k > experts {
         let allowed = format!("1 to the number of experts, {experts}");
         return Err(MoeError::range("top_k", top_k, &allowed));
+    }
+    Ok(())
+}
+
+/// A parameter that may have been replaced, `[d_model, experts]`.
+pub(super) fn check_weight(
+    name: &'static str,
+    weight: &Param<Tensor<2>>,
+    shape: [usize; 2],
+) -> Result<()> {
+    let found = weight.val().dims();
+    if found != shape {
+        return Err(MoeError::shape(name, &found, format!("{shape:?}")));
+    }
+    Ok(())
+}
+
+/// A bias that may have been replaced, `[experts]`.
+pub(super) fn check_bias(bias: &Param<Tensor<1>>, experts: usize) -> Result<()> {
+    let found = bias.val().dims();
+    if found != [experts] {
+        return Err(MoeError::shape(
+            "router bias",
+            &found,
+            format!("[{experts}]"),
+        ));
     }
     Ok(())
 }

@@ -10,11 +10,13 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Int, Tensor};
 
-use super::scores::{Ranks, check_top_k, chosen, logits, normalised, single};
+use super::scores::{
+    Ranks, check_bias, check_top_k, check_weight, chosen, logits, normalised, single,
+};
 use super::softmax::{selection_bias, weight};
 use super::{Choices, Gating};
 use crate::Result;
-use crate::error::{MoeError, above_zero};
+use crate::error::{MoeError, above_zero, check_width};
 
 /// Configuration of a sigmoid router.
 #[derive(Config, Debug)]
@@ -61,6 +63,7 @@ impl SigmoidRouterConfig {
         device: &Device,
     ) -> Result<SigmoidRouter> {
         above_zero("scale", self.scale)?;
+        check_width(d_model)?;
         check_groups(experts, self.groups, self.kept_groups, top_k)?;
         Ok(SigmoidRouter {
             weight: weight(d_model, experts, device),
@@ -108,6 +111,15 @@ impl SigmoidRouter {
     }
 }
 
+impl SigmoidRouter {
+    /// Whether it fits tokens of this width and so many experts.
+    pub(super) fn check(&self, d_model: usize, experts: usize) -> Result<()> {
+        check_weight("router weight", &self.weight, [d_model, experts])?;
+        check_bias(&self.bias, experts)?;
+        check_groups(experts, self.groups, self.kept_groups, self.top_k)
+    }
+}
+
 /// The `k` experts of each token by biased scores `[tokens, experts]`, out of the `kept` best of `groups` of neighbouring experts;
 /// `[tokens, k]`, best first.
 ///
@@ -127,7 +139,7 @@ fn check_groups(experts: usize, groups: usize, kept: usize, top_k: usize) -> Res
         let allowed = format!("a divisor of the number of experts, {experts}");
         return Err(MoeError::range("groups", groups, &allowed));
     }
-    if kept == 0 || kept > groups || kept * (experts / groups) < top_k {
+    if kept == 0 || kept > groups || kept.saturating_mul(experts / groups) < top_k {
         let allowed = format!("1 to {groups} groups that hold at least {top_k} experts");
         return Err(MoeError::range("kept_groups", kept, &allowed));
     }

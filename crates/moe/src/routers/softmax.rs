@@ -12,11 +12,13 @@ use burn::nn::Initializer;
 use burn::tensor::activation::softmax;
 use burn::tensor::{DType, Device, Tensor};
 
-use super::scores::{Ranks, check_top_k, chosen, logits, normalised, single};
+use super::scores::{
+    Ranks, check_bias, check_top_k, check_weight, chosen, logits, normalised, single,
+};
 use super::top_k::ranked;
 use super::{Choices, Gating, Noise};
 use crate::Result;
-use crate::error::MoeError;
+use crate::error::{MoeError, check_width};
 
 /// Configuration of a softmax router.
 #[derive(Config, Debug)]
@@ -64,6 +66,7 @@ impl SoftmaxRouterConfig {
         device: &Device,
     ) -> Result<SoftmaxRouter> {
         check_top_k(experts, top_k)?;
+        check_width(d_model)?;
         if !(0.0..1.0).contains(&self.jitter) {
             return Err(MoeError::range(
                 "jitter",
@@ -142,6 +145,15 @@ impl SoftmaxRouter {
             gates,
             noisy: None,
         }
+    }
+
+    /// Whether it fits tokens of this width and so many experts.
+    pub(super) fn check(&self, d_model: usize, experts: usize) -> Result<()> {
+        check_weight("router weight", &self.weight, [d_model, experts])?;
+        if let Some(bias) = &self.bias {
+            check_bias(bias, experts)?;
+        }
+        check_top_k(experts, self.top_k)
     }
 
     /// The stream of random numbers of the jitter.
