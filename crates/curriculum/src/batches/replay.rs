@@ -56,7 +56,9 @@ impl Replay {
     /// The old samples of the batch of a step, counted from 0.
     #[must_use]
     pub fn old(&self, step: usize) -> usize {
-        self.old_in(step.saturating_add(1)) - self.old_in(step)
+        let old = self.old_in(step.saturating_add(1)) - self.old_in(step);
+        // Beyond 2^53 samples, whole numbers are rounded.
+        old.min(self.batch)
     }
 
     /// The new samples of the batch of a step.

@@ -25,6 +25,8 @@ struct Core<S> {
     sampler: S,
     /// Plans of a stopped run with what each had delivered, before it goes on.
     resumed: VecDeque<(EpochPlan, usize)>,
+    /// The plan that it was done with, if no other followed.
+    done: Option<EpochPlan>,
     /// What delivers the epoch that is running.
     running: Option<Running>,
     /// Epochs that were begun, and batches before the one that is running.
@@ -56,10 +58,13 @@ impl<S> Core<S> {
     fn set(&mut self, state: LoaderState<S>) -> At {
         let started = state.plan.map(|plan| (plan, state.delivered));
         let later = state.later.into_iter().map(|plan| (plan, 0));
-        let all = started.into_iter().chain(later);
-        self.resumed = all
-            .filter(|(plan, delivered)| *delivered < plan.ids.len())
-            .collect();
+        self.resumed = started.into_iter().chain(later).collect();
+        self.done = None;
+        let is_done = |first: &(EpochPlan, usize)| first.1 >= first.0.ids.len();
+        if self.resumed.front().is_some_and(is_done) {
+            let first = self.resumed.pop_front().map(|(plan, _)| plan);
+            self.done = first.filter(|_| self.resumed.is_empty());
+        }
         self.sampler = state.sampler;
         self.running = None;
         // No iterator of before has this number.
@@ -81,6 +86,7 @@ impl<S: Clone> Shared<S> {
         let mut core = Core {
             sampler: state.sampler.clone(),
             resumed: VecDeque::new(),
+            done: None,
             running: None,
             epochs: 0,
             batches: 0,
@@ -114,6 +120,14 @@ impl<S> Shared<S> {
 
     pub(super) fn alarm(&self) -> &Alarm {
         &self.alarm
+    }
+
+    /// Whether slices were made that did not begin yet.
+    pub(super) fn has_open_slices(&self) -> bool {
+        let core = self.lock();
+        core.next_slices
+            .as_ref()
+            .is_some_and(|group| !group.has_begun())
     }
 
     /// A slice of the training that begins next.
@@ -328,7 +342,8 @@ impl<S: Sampler + Clone> Shared<S> {
                 Ok((Some(running.plan.as_ref().clone()), at, later))
             }
             None => {
-                let mut resumed = resumed.cloned();
+                let done = core.done.iter().map(|plan| (plan.clone(), plan.ids.len()));
+                let mut resumed = done.chain(resumed.cloned());
                 let first = resumed.next();
                 let at = At {
                     delivered: first.as_ref().map_or(0, |(_, delivered)| *delivered),
