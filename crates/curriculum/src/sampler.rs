@@ -109,7 +109,7 @@ pub trait Sampler: Send {
     /// changed then.
     fn observe(&mut self, ids: &[usize], losses: &[f32]) -> Result<()>;
 
-    /// Refuses a saved state that is not one of this sampler: [`CurriculumLoader`](crate::CurriculumLoader) asks before it loads one.
+    /// Refuses a saved state that is not one of this sampler: `CurriculumLoader` asks before it loads one.
     ///
     /// As it is provided, it compares the numbers of examples; the samplers of this crate compare their configurations too.
     ///

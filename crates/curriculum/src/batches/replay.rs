@@ -19,6 +19,8 @@ use crate::error::{CurriculumError, Result, check};
 /// alone, so a resumed run goes on as the straight one. A fraction of 0.05 in batches of 64 is 3, 3,
 /// 4, 3, 3, ... and never falls to 0.
 ///
+/// Numbers are exact up to 2^53 samples; beyond, the counts of single batches are rounded, and never above the batch.
+///
 /// The authors advise 0.05 after a weak shift of the data and 0.25 after a strong one.
 ///
 /// ```
@@ -56,7 +58,9 @@ impl Replay {
     /// The old samples of the batch of a step, counted from 0.
     #[must_use]
     pub fn old(&self, step: usize) -> usize {
-        self.old_in(step.saturating_add(1)) - self.old_in(step)
+        let old = self.old_in(step.saturating_add(1)) - self.old_in(step);
+        // Beyond 2^53 samples, whole numbers are rounded.
+        old.min(self.batch)
     }
 
     /// The new samples of the batch of a step.

@@ -269,7 +269,9 @@ where
         let own = self.part();
         let at = |offset: usize| own.0.saturating_add(offset).min(own.1);
         let part = (at(start), at(end.max(start)));
-        let slice = if part == own {
+        // The whole is one of its slices where others have no example: so a few examples are split over many devices.
+        let joins = self.slice.is_none() && self.shared.has_open_slices();
+        let slice = if part == own && !joins {
             self.slice.clone()
         } else {
             Some(self.shared.slice(part))

@@ -1,6 +1,7 @@
 //! From a sampler to Burn's batches, and from their losses back to the sampler.
 
 mod alarm;
+mod core;
 mod curriculum_loader;
 mod cuts;
 mod feed;

@@ -1,16 +1,15 @@
 //! What the slices of a loader and its feedback share.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use burn::tensor::Tensor;
 
 use super::alarm::Alarm;
-use super::pending::Pending;
+use super::core::{Core, Running};
 use super::position::{At, Group, Planned, Position, Slice};
 use super::sample::{LoaderState, Rejected};
 use crate::error::{CurriculumError, Result};
-use crate::sampler::{EpochPlan, Sampler};
+use crate::sampler::Sampler;
 
 pub(super) struct Shared<S> {
     core: Mutex<Core<S>>,
@@ -21,74 +20,9 @@ pub(super) struct Shared<S> {
     alarm: Alarm,
 }
 
-struct Core<S> {
-    sampler: S,
-    /// Plans of a stopped run with what each had delivered, before it goes on.
-    resumed: VecDeque<(EpochPlan, usize)>,
-    /// What delivers the epoch that is running.
-    running: Option<Running>,
-    /// Epochs that were begun, and batches before the one that is running.
-    epochs: usize,
-    batches: usize,
-    /// The slices that were made since the last epoch began, and all groups of slices.
-    next_slices: Option<Arc<Group>>,
-    groups: Vec<Weak<Group>>,
-    pending: Pending,
-    rejected: Rejected,
-}
-
-enum Running {
-    Whole(Planned),
-    Slices(Arc<Group>),
-}
-
-impl<S> Core<S> {
-    /// Batches that were delivered over all epochs.
-    fn batches(&self, whole: &Position) -> usize {
-        match &self.running {
-            None => self.batches,
-            Some(Running::Whole(_)) => whole.at().batches,
-            Some(Running::Slices(group)) => group.batches().max(self.batches),
-        }
-    }
-
-    /// Goes on from a state; returns the position then.
-    fn set(&mut self, state: LoaderState<S>) -> At {
-        let started = state.plan.map(|plan| (plan, state.delivered));
-        let later = state.later.into_iter().map(|plan| (plan, 0));
-        let all = started.into_iter().chain(later);
-        self.resumed = all
-            .filter(|(plan, delivered)| *delivered < plan.ids.len())
-            .collect();
-        self.sampler = state.sampler;
-        self.running = None;
-        // No iterator of before has this number.
-        self.epochs += 1;
-        self.batches = state.batches;
-        self.next_slices = None;
-        self.pending = state.noted.into();
-        self.rejected = state.rejected;
-        At {
-            epoch: self.epochs,
-            delivered: 0,
-            batches: state.batches,
-        }
-    }
-}
-
 impl<S: Clone> Shared<S> {
     pub(super) fn new(state: LoaderState<S>) -> Self {
-        let mut core = Core {
-            sampler: state.sampler.clone(),
-            resumed: VecDeque::new(),
-            running: None,
-            epochs: 0,
-            batches: 0,
-            next_slices: None,
-            groups: Vec::new(),
-            pending: Pending::default(),
-            rejected: Rejected::default(),
-        };
+        let mut core = Core::new(state.sampler.clone());
         core.set(state);
         Self {
             core: Mutex::new(core),
@@ -114,6 +48,14 @@ impl<S> Shared<S> {
 
     pub(super) fn alarm(&self) -> &Alarm {
         &self.alarm
+    }
+
+    /// Whether slices were made that did not begin yet.
+    pub(super) fn has_open_slices(&self) -> bool {
+        let core = self.lock();
+        core.next_slices
+            .as_ref()
+            .is_some_and(|group| !group.has_begun())
     }
 
     /// A slice of the training that begins next.
@@ -290,8 +232,7 @@ impl<S: Sampler + Clone> Shared<S> {
         if let Some(error) = self.lock().pending.failure() {
             return Err(error);
         }
-        let standing = self.standing()?;
-        let (plan, at, later) = standing;
+        let (plan, at, later) = self.lock().standing(&self.whole)?;
         if later.is_empty()
             && plan
                 .as_ref()
@@ -312,35 +253,6 @@ impl<S: Sampler + Clone> Shared<S> {
         })
     }
 
-    /// The plan that is running, how far it came, and those that follow.
-    fn standing(&self) -> Result<(Option<EpochPlan>, At, Vec<EpochPlan>)> {
-        let core = self.lock();
-        let running = match &core.running {
-            None => None,
-            Some(Running::Whole(planned)) => Some((planned.clone(), self.whole.at(), Vec::new())),
-            Some(Running::Slices(group)) => group.standing()?,
-        };
-        let resumed = core.resumed.iter();
-        match running {
-            Some((running, at, later)) => {
-                let later = later.iter().map(|planned| planned.plan.as_ref().clone());
-                let later = later.chain(resumed.map(|(plan, _)| plan.clone())).collect();
-                Ok((Some(running.plan.as_ref().clone()), at, later))
-            }
-            None => {
-                let mut resumed = resumed.cloned();
-                let first = resumed.next();
-                let at = At {
-                    delivered: first.as_ref().map_or(0, |(_, delivered)| *delivered),
-                    batches: core.batches,
-                    ..At::default()
-                };
-                let later = resumed.map(|(plan, _)| plan).collect();
-                Ok((first.map(|(plan, _)| plan), at, later))
-            }
-        }
-    }
-
     /// Refuses a state that is not one of this loader's sampler.
     pub(super) fn accepts(&self, state: &LoaderState<S>) -> Result<()> {
         self.lock().sampler.accepts(&state.sampler)
@@ -355,22 +267,5 @@ impl<S: Sampler + Clone> Shared<S> {
         for group in core.groups.iter().filter_map(Weak::upgrade) {
             group.restart(at);
         }
-    }
-}
-
-impl<S: Sampler> Core<S> {
-    /// The sampler's next plan, which can be delivered.
-    fn plan(&mut self) -> Result<EpochPlan> {
-        let examples = self.sampler.examples();
-        let span = tracing::info_span!("plan epoch", examples, planned = tracing::field::Empty);
-        let _span = span.enter();
-        let plan = self.sampler.plan();
-        span.record("planned", plan.ids.len());
-        if plan.ids.is_empty() {
-            let (examples, needed) = (0, 1);
-            return Err(CurriculumError::EmptyEpoch { examples, needed });
-        }
-        plan.check_for(examples)?;
-        Ok(plan)
     }
 }

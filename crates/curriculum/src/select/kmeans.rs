@@ -5,6 +5,7 @@
 //! Source: Wang and Song, "Ckmeans.1d.dp", The R Journal 2011: dynamic programming over sorted values.
 
 use rayon::prelude::*;
+use regimen_tensor::Watch;
 
 /// Distinct values up to this many are clustered one by one. More are first put into atoms of neighbours: each holds at most
 /// a share of this many of the values, and spans at most a share of this many of their range.
@@ -12,6 +13,9 @@ const ATOMS: usize = 4096;
 
 /// Rounds that bring the cuts between atoms to the best places between values.
 const ROUNDS: usize = 100;
+
+/// The name of the work.
+const WORK: &str = "kmeans";
 
 /// The cuts between the clusters of least squared deviation: a value belongs to the cluster whose
 /// number is the count of cuts at or below it. Rising; at most `k - 1`, fewer if there are fewer
@@ -32,9 +36,19 @@ const ROUNDS: usize = 100;
 /// ```
 #[must_use]
 pub fn cuts(values: &[f32], k: usize) -> Vec<f32> {
+    cuts_watched(values, k, &Watch::default())
+}
+
+/// [`cuts`] under a watch of the work `"kmeans"`: a step is one more cluster, or, above 4,096 distinct values, also each of at most 100 of
+/// Lloyd's rounds.
+///
+/// Stopped between clusters, it gives the best cuts for as many clusters as it had come to; stopped in a round, the cuts of that round.
+#[must_use]
+pub fn cuts_watched(values: &[f32], k: usize, watch: &Watch) -> Vec<f32> {
     if values.is_empty() || k < 2 {
         return Vec::new();
     }
+    let _span = tracing::info_span!("kmeans", values = values.len(), k).entered();
     let mut sorted: Vec<f32> = values
         .par_iter()
         .copied()
@@ -44,12 +58,19 @@ pub fn cuts(values: &[f32], k: usize) -> Vec<f32> {
     let distinct = sorted.chunk_by(|a, b| a == b).count();
     let starts = if distinct <= ATOMS {
         let atoms = atoms(&sorted, 1, 0.0);
-        optimum(&atoms, k.min(atoms.len()))
+        if k >= atoms.len() {
+            // Each value is a cluster.
+            atoms.iter().skip(1).map(|atom| atom.first).collect()
+        } else {
+            optimum(&atoms, k, k, watch)
+        }
     } else {
         let range = f64::from(sorted[sorted.len() - 1]) - f64::from(sorted[0]);
         let atoms = atoms(&sorted, sorted.len().div_ceil(ATOMS), range / ATOMS as f64);
-        let starts = optimum(&atoms, k.min(atoms.len()));
-        moved(&sorted, starts)
+        let clusters = k.min(atoms.len());
+        let steps = clusters + ROUNDS;
+        let starts = optimum(&atoms, clusters, steps, watch);
+        moved(&sorted, starts, steps, watch)
     };
     starts.into_iter().map(|start| sorted[start]).collect()
 }
@@ -98,7 +119,7 @@ fn atoms(sorted: &[f32], many: usize, span: f64) -> Vec<Atom> {
 }
 
 /// Lloyd's rounds over sorted values: each cut moves to the middle between the means beside it, as long as the deviation falls.
-fn moved(sorted: &[f32], mut starts: Vec<usize>) -> Vec<usize> {
+fn moved(sorted: &[f32], mut starts: Vec<usize>, steps: usize, watch: &Watch) -> Vec<usize> {
     let mut total = 0.0;
     let mut sums = Vec::with_capacity(sorted.len() + 1);
     sums.push(0.0);
@@ -119,7 +140,10 @@ fn moved(sorted: &[f32], mut starts: Vec<usize>) -> Vec<usize> {
             .sum()
     };
     let mut best = explained(&bounds(&starts));
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
+        if !watch.goes_on(WORK, steps - ROUNDS + round, steps) {
+            break;
+        }
         let all = bounds(&starts);
         let means: Vec<f64> = all.windows(2).map(|part| sum(part) / count(part)).collect();
         let middles = means.windows(2).map(|pair| f64::midpoint(pair[0], pair[1]));
@@ -137,13 +161,16 @@ fn moved(sorted: &[f32], mut starts: Vec<usize>) -> Vec<usize> {
 }
 
 /// The place of the first value of each cluster but the lowest, at the least total squared deviation.
-fn optimum(atoms: &[Atom], k: usize) -> Vec<usize> {
+fn optimum(atoms: &[Atom], k: usize, steps: usize, watch: &Watch) -> Vec<usize> {
     let prefix = Prefix::new(atoms);
     let n = atoms.len();
     // cost[i]: the least cost of the first i atoms in the clusters so far.
     let mut cost: Vec<f64> = (0..=n).map(|end| prefix.deviation(0, end)).collect();
-    let mut choices: Vec<Vec<usize>> = Vec::with_capacity(k);
+    let mut choices: Vec<Vec<u32>> = Vec::new();
     for clusters in 2..=k {
+        if !watch.goes_on(WORK, clusters - 1, steps) {
+            break;
+        }
         let mut next = vec![f64::INFINITY; n + 1];
         let mut choice = vec![0; n + 1];
         let layer = Layer {
@@ -155,9 +182,9 @@ fn optimum(atoms: &[Atom], k: usize) -> Vec<usize> {
         choices.push(choice);
     }
     let mut end = n;
-    let mut starts = Vec::with_capacity(k);
+    let mut starts = Vec::with_capacity(choices.len());
     for choice in choices.iter().rev() {
-        end = choice[end];
+        end = choice[end] as usize;
         starts.push(atoms[end].first);
     }
     starts.reverse();
@@ -215,7 +242,7 @@ impl Layer<'_> {
         ends: std::ops::Range<usize>,
         starts: std::ops::Range<usize>,
         next: &mut [f64],
-        choice: &mut [usize],
+        choice: &mut [u32],
     ) {
         if ends.is_empty() {
             return;
@@ -229,7 +256,8 @@ impl Layer<'_> {
             }
         }
         next[middle] = best.0;
-        choice[middle] = best.1;
+        // There are at most 8,200 atoms.
+        choice[middle] = best.1 as u32;
         self.fill(ends.start..middle, starts.start..best.1 + 1, next, choice);
         self.fill(middle + 1..ends.end, best.1..starts.end, next, choice);
     }
@@ -304,13 +332,28 @@ mod tests {
         let mut sorted = values.clone();
         sorted.sort_by(f32::total_cmp);
         let every = atoms(&sorted, 1, 0.0);
-        let exact = optimum(&every, 6);
+        let exact = optimum(&every, 6, 6, &Watch::default());
         let found = cuts(&values, 6);
         assert_eq!(found.len(), exact.len());
         for (cut, start) in found.iter().zip(exact) {
             let place = sorted.partition_point(|value| value < cut);
             assert!(place.abs_diff(start) <= 3, "{place} {start}");
         }
+    }
+
+    #[test]
+    fn watched_clusters_are_stopped_with_what_there_is() {
+        let many: Vec<f32> = (0..9000_u16).map(f32::from).collect();
+        let of = |last: usize| {
+            let watch = Watch::new();
+            let steps = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let stop = move || steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= last;
+            cuts_watched(&many, 5, &watch.until(stop))
+        };
+        assert_eq!([0, 1, 3].map(|last| of(last).len()), [0, 1, 3]);
+        assert_eq!(of(usize::MAX), cuts(&many, 5));
+        let all: Vec<f32> = (1..4096_u16).map(f32::from).collect();
+        assert_eq!(cuts(&many[..4096], usize::MAX), all);
     }
 
     #[test]

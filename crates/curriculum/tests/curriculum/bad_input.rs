@@ -133,8 +133,8 @@ fn sizes_and_loaders() {
                 let replay = Replay::new(x, n)?;
                 for step in COUNTS {
                     let (old, fresh) = (replay.old(step), replay.fresh(step));
-                    assert!(old <= n + 1 && fresh <= n, "{old} {fresh}");
-                    replay.fresh_in(step);
+                    assert!(old <= n && fresh <= n, "{old} {fresh}");
+                    assert!(replay.fresh_in(step) <= step.saturating_mul(n));
                 }
                 Ok::<_, regimen_curriculum::CurriculumError>(())
             });
@@ -227,7 +227,7 @@ fn adaptive_batches() {
                 hostile.input(format!("{config:?}"), || {
                     let batch = config.init()?;
                     assert!(batch.batch_size() <= m);
-                    batch.micro_batches();
+                    assert!(batch.micro_batches().is_some());
                     Ok::<_, regimen_curriculum::CurriculumError>(())
                 });
             }
@@ -268,7 +268,7 @@ fn multigrids() {
         }
         hostile.input(format!("{n} examples"), || {
             let run = images().init()?.run(n)?;
-            run.shape(usize::MAX);
+            assert!(run.shape(usize::MAX).batch > 0);
             run.warmed_up_rate(1.0, n, 0.0)
         });
         hostile.input(format!("{n} features"), || {

@@ -468,3 +468,19 @@ fn every_method_serves_every_model() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv");
     check_support(suite, file).unwrap();
 }
+
+/// The main methods on one small model: on a GPU API, every kernel is compiled first.
+#[test]
+fn smoke() {
+    let of = std::marker::PhantomData;
+    let mut suite = Suite::smoke();
+    suite
+        .add(&Loader::<Seta>("SeTa", 8.into(), of))
+        .add(&Adaptive(BatchTest::Norm { eta: 0.5 }))
+        .add(&Grouped);
+    let table = suite.finish().unwrap();
+    assert_eq!(
+        table.lines().filter(|line| line.ends_with(",yes")).count(),
+        6
+    );
+}

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::batcher::Batcher;
-use burn::module::Module;
 use burn::nn::LinearConfig;
 use burn::optim::SgdConfig;
 use burn::tensor::{DType, Device, Tensor};
@@ -341,7 +340,13 @@ fn a_training_of_burn_goes_on_from_its_last_checkpoint_bit_for_bit() {
             training = training.checkpoint(epoch);
         }
         let result = training.launch(Learner::new(model, SgdConfig::new().init(), 0.05));
-        let weight = result.model.layer.weight.val().into_data().to_vec::<f32>();
+        let weight = result
+            .model
+            .layer
+            .weight
+            .val()
+            .into_data()
+            .try_to_vec::<f32>();
         let batches = log.batches.lock().unwrap().clone();
         let stopped = result.interrupted.is_some();
         (

@@ -156,9 +156,9 @@ pub(super) fn states() -> Vec<State> {
         }),
         state("Replay", &Replay::new(0.25, 8).unwrap(), |replay| {
             for step in [0, 1, 1000, usize::MAX - 1, usize::MAX] {
-                let all = (replay.old(step), replay.fresh(step));
-                assert!(replay.old_in(step) <= usize::MAX && all.0.checked_add(all.1).is_some());
-                replay.fresh_in(step);
+                let (old, fresh) = (replay.old(step), replay.fresh(step));
+                assert!(old.checked_add(fresh).is_some_and(|batch| batch > 0));
+                let _ = replay.fresh_in(step);
             }
             Ok(())
         }),
@@ -264,7 +264,7 @@ fn adapted(mut batch: AdaptiveBatch, statistics: GradientStatistics) -> Result<(
         let before = batch.batch_size();
         let after = batch.step(before, Some(&statistics)).map_err(text_of)?;
         assert!(before <= after && after <= batch.config().largest);
-        batch.micro_batches();
+        let _ = batch.micro_batches();
     }
     Ok(())
 }
@@ -276,14 +276,13 @@ pub(super) fn run(config: &MultigridConfig) -> Result<(), String> {
     assert!(plan.iteration_saving().is_finite() && plan.scale().is_finite());
     let epochs = plan.epochs();
     for epoch in [0, 1, epochs / 2, epochs, usize::MAX] {
-        plan.entry_at(epoch).mean_batch();
-        plan.evaluates_after(epoch, usize::MAX);
-        plan.evaluates_after(epoch, 0);
+        assert!(plan.entry_at(epoch).mean_batch() >= 1.0);
+        let _ = plan.evaluates_after(epoch, usize::MAX) | plan.evaluates_after(epoch, 0);
     }
     let run = plan.run(100).map_err(text_of)?;
     for iteration in [0, 1, run.iterations(), usize::MAX] {
         assert!(run.at(iteration) >= 1.0);
-        run.epoch(iteration);
+        let _ = run.epoch(iteration);
     }
     let rate = run.warmed_up_rate(0.1, 0, 0.0).map_err(text_of)?;
     assert!(rate.at(usize::MAX).is_finite());

@@ -1,9 +1,11 @@
 //! Mean and variance of gradients, on the device.
 
+use std::cell::Cell;
+
 use burn::module::Module;
 use burn::tensor::{DType, Tensor};
-use regimen_tensor::ParamVector;
 use regimen_tensor::per_example::for_each_gradient;
+use regimen_tensor::{ParamVector, Watch};
 
 use super::statistics::GradientStatistics;
 use crate::error::{CurriculumError, Result};
@@ -77,18 +79,45 @@ impl GradientMoments {
     /// # Errors
     /// As [`add`](Self::add).
     pub fn of_examples<M: Module, E>(
-        mut self,
+        self,
         module: &M,
         examples: impl IntoIterator<Item = E>,
         loss: impl FnMut(&M, E) -> Tensor<1>,
     ) -> Result<Self> {
-        let mut failed = None;
-        for_each_gradient(module, examples, loss, |_, gradient| {
-            if failed.is_none() {
-                failed = self.add(gradient, 1).err();
-            }
-            Ok(())
-        })
+        self.of_examples_watched(module, examples, loss, &Watch::default())
+    }
+
+    /// [`of_examples`](Self::of_examples) under a watch of the work `"gradient moments"`, a step an example; the total is what the iterator
+    /// says at least. Stopped, it has the moments of the examples before.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn of_examples_watched<M: Module, E>(
+        mut self,
+        module: &M,
+        examples: impl IntoIterator<Item = E>,
+        loss: impl FnMut(&M, E) -> Tensor<1>,
+        watch: &Watch,
+    ) -> Result<Self> {
+        let examples = examples.into_iter();
+        let total = examples.size_hint().0;
+        let _span = tracing::info_span!("gradient moments", examples = total).entered();
+        let (mut failed, mut done) = (None, 0);
+        let stopped = Cell::new(false);
+        for_each_gradient(
+            module,
+            examples.take_while(|_| !stopped.get()),
+            loss,
+            |_, gradient| {
+                if failed.is_none() {
+                    failed = self.add(gradient, 1).err();
+                }
+                done += 1;
+                let goes_on = watch.goes_on("gradient moments", done, total.max(done));
+                stopped.set(failed.is_some() || !goes_on);
+                Ok(())
+            },
+        )
         .map_err(from_tensor)?;
         failed.map_or(Ok(self), Err)
     }
@@ -397,6 +426,28 @@ mod tests {
         let statistics = moments.statistics().unwrap();
         assert_relative_eq!(statistics.variance, 4.0, max_relative = 1e-5);
         assert_eq!(statistics.inner_product_variance, None);
+    }
+
+    #[test]
+    fn watched_examples_stop_with_the_moments_of_those_before() {
+        let device = Device::flex().autodiff();
+        let layer = LinearConfig::new(2, 1).with_bias(false).init(&device);
+        let loss = |layer: &burn::nn::Linear, row: [f32; 2]| {
+            let input = Tensor::<2>::from_data(TensorData::new(row.to_vec(), [1, 2]), &device);
+            layer.forward(input).reshape([1])
+        };
+        let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let (heard, asked) = (seen.clone(), seen);
+        let watch = Watch::new()
+            .with_progress(move |at| {
+                assert_eq!(at.total, 4);
+                heard.store(at.done, std::sync::atomic::Ordering::Relaxed);
+            })
+            .until(move || asked.load(std::sync::atomic::Ordering::Relaxed) == 3);
+        let stopped = GradientMoments::new().of_examples_watched(&layer, G, loss, &watch);
+        let stopped = stopped.unwrap().statistics().unwrap();
+        let first = GradientMoments::new().of_examples(&layer, G[..3].to_vec(), loss);
+        assert_eq!(stopped, first.unwrap().statistics().unwrap());
     }
 
     #[test]
