@@ -18,6 +18,9 @@ use super::unpack;
 /// The order of every split is drawn from this seed, on any data set.
 const SPLIT_SEED: u64 = 20_260_000;
 
+/// The number of classes is below this: models and splits have a part for each.
+const CLASSES: usize = 10_000;
+
 /// Grey images of one size with a class each.
 #[derive(Clone, Debug)]
 pub struct Images {
@@ -130,7 +133,8 @@ impl Images {
     /// Images of any intensity scale from 0 on: they are divided by the largest intensity.
     ///
     /// # Errors
-    /// If there is no image, the sizes do not agree, an intensity is negative or not finite, all are 0, or fewer than two classes occur.
+    /// If there is no image, the sizes do not agree, an intensity is negative or not finite, all are 0, a class is over 9,999, or
+    /// fewer than two classes occur.
     pub fn new(
         name: &str,
         width: usize,
@@ -139,8 +143,10 @@ impl Images {
         labels: Vec<usize>,
     ) -> Result<Self> {
         ensure!(!labels.is_empty(), "{name}: no images");
+        let size = width.checked_mul(height).filter(|size| *size > 0);
+        let expected = size.and_then(|size| size.checked_mul(labels.len()));
         ensure!(
-            pixels.len() == labels.len() * width * height && width * height > 0,
+            expected == Some(pixels.len()),
             "{name}: {} pixels for {} images of {width} x {height}",
             pixels.len(),
             labels.len()
@@ -157,7 +163,13 @@ impl Images {
         let largest = pixels.iter().copied().fold(0.0_f32, f32::max);
         ensure!(largest > 0.0, "{name}: all pixels are 0");
         pixels.iter_mut().for_each(|pixel| *pixel /= largest);
-        let classes = labels.iter().max().map_or(0, |label| label + 1);
+        let largest = labels.iter().copied().max().unwrap_or(0);
+        ensure!(
+            largest < CLASSES,
+            "{name}: class {largest}: allowed are classes from 0 to {}",
+            CLASSES - 1
+        );
+        let classes = largest + 1;
         ensure!(
             labels.iter().any(|label| *label != labels[0]),
             "{name}: only one class"
@@ -332,7 +344,8 @@ impl Images {
 pub(super) struct Rows {
     pixels: Vec<f32>,
     labels: Vec<usize>,
-    size: Option<usize>,
+    /// Pixels in a row, and the file that says so.
+    size: Option<(usize, String)>,
 }
 
 impl Rows {
@@ -364,14 +377,15 @@ impl Rows {
         let Some(label) = values.pop() else {
             bail!("{name}, line {line}: empty");
         };
-        let expected = *self.size.get_or_insert(values.len());
+        let new = || (values.len(), name.to_owned());
+        let (expected, first) = self.size.get_or_insert_with(new);
         ensure!(
-            values.len() == expected && values.iter().all(|value| value.is_finite()),
-            "{name}, line {line}: {expected} finite pixels and a class expected, {} values found",
+            values.len() == *expected && values.iter().all(|value| value.is_finite()),
+            "{name}, line {line}: {expected} finite pixels and a class expected by the first row of {first}, {} values found",
             values.len() + 1
         );
         ensure!(
-            label >= 0.0 && label.fract() == 0.0 && label < 10_000.0,
+            label >= 0.0 && label.fract() == 0.0 && label < CLASSES as f32,
             "{name}, line {line}: class {label} is no whole number from 0 to 9,999"
         );
         self.pixels.extend(values);
@@ -379,10 +393,15 @@ impl Rows {
         Ok(())
     }
 
+    /// Intensities that were read so far.
+    pub(super) fn pixels(&self) -> usize {
+        self.pixels.len()
+    }
+
     /// # Errors
     /// As [`Images::new`].
     pub(super) fn into_images(self, name: &str) -> Result<Images> {
-        let count = self.size.unwrap_or(0);
+        let count = self.size.map_or(0, |(count, _)| count);
         let side = (count as f64).sqrt() as usize;
         let (width, height) = if side * side == count {
             (side, side)
@@ -430,6 +449,34 @@ mod tests {
         assert!(error.to_string().contains("x.csv, line 2"), "{error}");
         assert!(Images::from_csv("x.csv", "0,1,2,3,0\n0,1\n").is_err());
         assert!(Images::from_csv("x.csv", "").is_err());
+    }
+
+    #[test]
+    fn sizes_and_classes_without_bound_are_refused() {
+        let new = |width, height, pixels: usize, labels: Vec<usize>| {
+            Images::new("x", width, height, vec![1.0; pixels], labels)
+        };
+        assert!(new(2, 1, 4, vec![0, 1]).is_ok());
+        for (width, height) in [
+            (usize::MAX, usize::MAX),
+            (usize::MAX, 2),
+            (0, 0),
+            (1 << 63, 2),
+        ] {
+            assert!(
+                new(width, height, 4, vec![0, 1]).is_err(),
+                "{width} x {height}"
+            );
+            assert!(
+                new(width, height, 0, vec![0, 1]).is_err(),
+                "{width} x {height}"
+            );
+        }
+        let error = new(2, 1, 4, vec![0, usize::MAX]).unwrap_err().to_string();
+        assert!(
+            error.contains("allowed are classes from 0 to 9999"),
+            "{error}"
+        );
     }
 
     #[test]
