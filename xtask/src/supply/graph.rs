@@ -1,4 +1,4 @@
-//! The packages that the workspace is built of, with default features and tests, on all systems.
+//! The packages that the workspace is built of, with default features and tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,13 +23,17 @@ pub(super) struct Graph {
     pub(super) packages: BTreeSet<Package>,
 }
 
+/// What `--target` of cargo may be: every system, or that of most users.
+pub(super) const ALL: &str = "all";
+pub(super) const LINUX: &str = "x86_64-unknown-linux-gnu";
+
 impl Graph {
-    pub(super) fn read(project: &Project) -> Result<Self> {
+    pub(super) fn read(project: &Project, target: &str) -> Result<Self> {
         let sh = &project.shell;
         let format = "{p}|{l}";
         let text = cmd!(
             sh,
-            "cargo tree --workspace --locked --edges normal,build,dev --target all --prefix depth --format {format}"
+            "cargo tree --workspace --locked --edges normal,build,dev --target {target} --prefix depth --format {format}"
         )
         .quiet()
         .read()?;

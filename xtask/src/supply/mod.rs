@@ -14,13 +14,13 @@ use anyhow::Result;
 
 use crate::failure;
 use crate::project::Project;
-use graph::Graph;
+use graph::{ALL, Graph, LINUX};
 use rules::Rules;
 
 /// Checks everything, and prints what was checked against what.
 pub(crate) fn check(project: &Project) -> Result<()> {
     let rules = Rules::read(project)?;
-    let graph = Graph::read(project)?;
+    let graph = Graph::read(project, ALL)?;
     let locked = locked::read(project)?;
     let mut problems = licences::check(&rules, &graph);
     println!(
@@ -28,7 +28,7 @@ pub(crate) fn check(project: &Project) -> Result<()> {
         graph.packages.len()
     );
     problems.extend(locked::foreign(&locked));
-    problems.extend(graph.doubles(&rules.bans.skip));
+    problems.extend(Graph::read(project, LINUX)?.doubles(&rules.bans.skip));
     println!(
         "supply: {} packages of Cargo.lock come from crates.io; {} double versions, each with its reason in deny.toml",
         locked.len(),
