@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::file::{read, to_lower};
 use super::idx::{Idx, idx};
-use super::images::Rows;
+use super::rows::Rows;
 use super::{Images, Text};
 
 /// What a folder holds.

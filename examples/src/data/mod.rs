@@ -4,6 +4,7 @@ mod file;
 mod folder;
 mod idx;
 mod images;
+mod rows;
 mod text;
 mod zoo;
 

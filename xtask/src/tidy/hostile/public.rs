@@ -39,7 +39,13 @@ impl Public {
             match item {
                 Item::Fn(item) => {
                     let (is_public, signature) = (is_public(&item.vis), &item.sig);
-                    if is_public && takes_input(signature) && returns(signature, &["Result"]) {
+                    // Serde's own pair, for `#[serde(with = "..")]`.
+                    let of_serde = ["serialize", "deserialize"];
+                    if is_public
+                        && !of_serde.iter().any(|name| signature.ident == name)
+                        && takes_input(signature)
+                        && returns(signature, &["Result"])
+                    {
                         found.push(Self::Name(signature.ident.to_string()));
                     }
                 }
