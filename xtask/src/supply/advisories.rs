@@ -165,10 +165,7 @@ pub(super) fn take_up(project: &Project, folder: &Path) -> Result<()> {
     }
     all.sort_by(|a, b| (&a.package, &a.id).cmp(&(&b.package, &b.id)));
     let mut text = String::new();
-    writeln!(
-        text,
-        "{HEAD}{commit}, of each advisory its versions and title"
-    )?;
+    writeln!(text, "{HEAD}{commit}")?;
     let mut writer = csv::Writer::from_writer(Vec::new());
     for advisory in &all {
         writer.serialize(advisory)?;

@@ -145,6 +145,28 @@ mod tests {
     }
 
     #[test]
+    fn a_twin_is_named_by_its_plain_function() {
+        let mut named = Named::default();
+        named.add("find(x); SsdConfig::new().init(); Ssd::apply(y)");
+        let has = |source: &str| {
+            let texts = [("a.rs".to_owned(), source.to_owned())];
+            compare(&texts, &named).unwrap_or_else(|error| vec![format!("{error:#}")])
+        };
+        assert_eq!(
+            has("pub fn find_watched(x: f64) -> Result<f64, E> { Ok(x) }"),
+            [""; 0]
+        );
+        assert_eq!(
+            has("pub fn found_watched(x: f64) -> Result<f64, E> { Ok(x) }").len(),
+            1
+        );
+        let config = "pub struct SsdConfig; impl SsdConfig { pub fn init_on(&self, x: f64) {} }";
+        assert_eq!(has(config), [""; 0]);
+        let edit = "pub struct Ssd; impl Ssd { pub fn apply_watched(x: f64) -> Result<Self, E> { Ok(Ssd) } }";
+        assert_eq!(has(edit), [""; 0]);
+    }
+
+    #[test]
     fn a_name_that_only_begins_alike_does_not_count() {
         let missing = missing_with("RigLConfigs States RigL::newer thresholds");
         assert_eq!(missing.len(), 8);

@@ -47,12 +47,23 @@ impl Named {
     }
 
     /// Whether an item is named: a type or free function by its name, an associated function with its type. One that is called on
-    /// a value (`init`) needs the names of both.
+    /// a value (`init`) needs the names of both. `fit_watched` and `init_on` are the bodies of `fit` and `init`, which will do.
     pub(super) fn has(&self, item: &Public) -> bool {
+        let one_of = |name: &str, has: &dyn Fn(&str) -> bool| {
+            let plain = TWINS.iter().filter_map(|twin| name.strip_suffix(twin));
+            has(name) || plain.into_iter().any(has)
+        };
         match item {
-            Public::Name(name) => self.words.contains(name),
-            Public::Associated(of, name) => self.pairs.contains(&(of.clone(), name.clone())),
-            Public::Method(of, name) => self.words.contains(of) && self.words.contains(name),
+            Public::Name(name) => one_of(name, &|name| self.words.contains(name)),
+            Public::Associated(of, name) => one_of(name, &|name| {
+                self.pairs.contains(&(of.clone(), name.to_owned()))
+            }),
+            Public::Method(of, name) => {
+                self.words.contains(of) && one_of(name, &|name| self.words.contains(name))
+            }
         }
     }
 }
+
+/// What the name of a function ends with that does what another does: with its progress shown, or on a given device.
+const TWINS: [&str; 2] = ["_watched", "_on"];
