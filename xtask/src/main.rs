@@ -11,13 +11,16 @@ mod ci;
 mod digest;
 mod docs;
 mod failure;
+mod faults;
 mod lint;
 mod new_system;
 mod picture;
 mod project;
 mod record;
 mod reproduce;
+mod robustness;
 mod stale;
+mod supply;
 mod test;
 mod tidy;
 
@@ -43,11 +46,9 @@ struct Cli {
 enum Task {
     /// Run the experiments and write the report to target/reproduction
     Reproduce(reproduce::Options),
-    /// Run the experiments at their small size, whole and with each of their faults, which must turn a check
-    Faults {
-        /// The systems to run; all of them if none is named
-        systems: Vec<String>,
-    },
+    /// Run the experiments at their small size, whole and with each of their faults, which must turn a check;
+    /// `faults robustness` gives hostile input to the libraries
+    Faults(faults::Options),
     /// Measure the systems again whose record is of other sources than the tree's, within a budget of time
     Stale(stale::Options),
     /// Run all that a change must pass: lint, tidy, test, docs, faults, stale
@@ -72,8 +73,7 @@ fn main() -> ExitCode {
     let task = Cli::parse().task;
     let result = Project::open().and_then(|project| match task {
         Task::Reproduce(options) => reproduce::run(&project, &options),
-        Task::Faults { systems } => reproduce::build(&project, Backend::default())
-            .and_then(|()| reproduce::faults(&project, &systems)),
+        Task::Faults(options) => faults::run(&project, &options),
         Task::Stale(options) => reproduce::build(&project, Backend::default())
             .and_then(|()| stale::run(&project, &options)),
         Task::Ci => ci::run(&project),

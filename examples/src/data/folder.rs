@@ -1,12 +1,13 @@
 //! A user's folder: MNIST-format IDX files or a CSV of images, and plain text.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::images::Rows;
+use super::file::{read, to_lower};
+use super::idx::{Idx, idx};
+use super::rows::Rows;
 use super::{Images, Text};
 
 /// What a folder holds.
@@ -16,7 +17,8 @@ use super::{Images, Text};
 /// lower case. A file that lies beside its own `.gz` is read once.
 ///
 /// # Errors
-/// If the folder can't be read, holds none of these, one of them is damaged, or a file differs from its `.gz`: the file is named.
+/// If the folder can't be read, holds none of these, one of them is damaged or unpacks to more than 256 MiB
+/// ([`ReadError`](super::ReadError)), the images have more than 2^28 pixels, or a file differs from its `.gz`: the file is named.
 pub fn load_folder(folder: &Path) -> Result<(Option<Images>, Option<Text>)> {
     let files = list(folder)?;
     let images = match idx_pairs(&files)? {
@@ -106,25 +108,8 @@ fn is_of(path: &Path, kind: &str) -> bool {
 
 /// The name in lower case, without `.gz`.
 fn plain_name(path: &Path) -> String {
-    let name = name(path).to_lowercase();
+    let name = to_lower(path);
     name.strip_suffix(".gz").unwrap_or(&name).to_owned()
-}
-
-fn name(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = fs::read(path).with_context(|| path.display().to_string())?;
-    if !name(path).to_lowercase().ends_with(".gz") {
-        return Ok(bytes);
-    }
-    let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(bytes.as_slice())
-        .read_to_end(&mut plain)
-        .with_context(|| format!("{}: damaged gzip", path.display()))?;
-    Ok(plain)
 }
 
 /// Image files with the label file of the same prefix, such as `train-images-idx3-ubyte`.
@@ -150,7 +135,7 @@ fn idx_pairs(files: &[PathBuf]) -> Result<Vec<(PathBuf, PathBuf)>> {
 fn idx_images(folder: &Path, pairs: &[(PathBuf, PathBuf)]) -> Result<Images> {
     let (mut pixels, mut labels, mut size) = (Vec::new(), Vec::new(), None);
     for (image_file, label_file) in pairs {
-        let (shape, values) = idx(image_file)?;
+        let Idx { shape, bytes } = idx(image_file)?;
         let [count, height, width] = shape[..] else {
             bail!(
                 "{}: three dimensions expected, {} found",
@@ -158,80 +143,72 @@ fn idx_images(folder: &Path, pairs: &[(PathBuf, PathBuf)]) -> Result<Images> {
                 shape.len()
             );
         };
-        let (label_shape, classes) = idx(label_file)?;
         ensure!(
-            label_shape == [count],
-            "{}: {count} labels expected, {label_shape:?} found",
-            label_file.display()
+            width > 0 && height > 0,
+            "{}: images of {width} x {height} pixels: allowed are sizes from 1 on",
+            image_file.display()
+        );
+        let classes = idx(label_file)?;
+        ensure!(
+            classes.shape == [count],
+            "{}: {count} labels expected by {}, {:?} found",
+            label_file.display(),
+            image_file.display(),
+            classes.shape
         );
         ensure!(
             *size.get_or_insert((width, height)) == (width, height),
             "{}: images of another size than before",
             image_file.display()
         );
-        pixels.extend(values.iter().map(|value| f32::from(*value)));
-        labels.extend(classes.iter().map(|class| usize::from(*class)));
+        check_pixels(image_file, pixels.len() + bytes.len())?;
+        pixels.extend(bytes.iter().map(|value| f32::from(*value)));
+        labels.extend(classes.bytes.iter().map(|class| usize::from(*class)));
     }
     let (width, height) = size.unwrap_or_default();
     let name = format!("IDX {width}x{height} from {}", folder.display());
-    Images::new(&name, width, height, pixels, labels)
+    let of_files = || names(pairs.iter().flat_map(|(images, labels)| [images, labels]));
+    Images::new(&name, width, height, pixels, labels).with_context(of_files)
 }
 
-/// An IDX file of unsigned bytes: its shape and its values.
-fn idx(path: &Path) -> Result<(Vec<usize>, Vec<u8>)> {
-    let bytes = read(path)?;
-    let (head, rest) = bytes
-        .split_first_chunk::<4>()
-        .with_context(|| format!("{}: no IDX header", path.display()))?;
-    let [0, 0, 8, dimensions] = *head else {
-        bail!("{}: not an IDX file of unsigned bytes", path.display());
-    };
-    let dimensions = usize::from(dimensions);
+/// All images together have at most this many pixels, one GiB of memory.
+const PIXELS: usize = 1 << 28;
+
+fn check_pixels(path: &Path, pixels: usize) -> Result<()> {
     ensure!(
-        rest.len() >= 4 * dimensions,
-        "{}: truncated IDX header",
+        pixels <= PIXELS,
+        "{}: {pixels} pixels with the files before it: allowed are {PIXELS}",
         path.display()
     );
-    let (sizes, values) = rest.split_at(4 * dimensions);
-    let (sizes, _) = sizes.as_chunks::<4>();
-    let shape: Vec<usize> = sizes
-        .iter()
-        .map(|s| u32::from_be_bytes(*s) as usize)
-        .collect();
-    let expected = shape
-        .iter()
-        .try_fold(1_usize, |all, size| all.checked_mul(*size));
-    ensure!(
-        expected == Some(values.len()),
-        "{}: {shape:?} promises another number of bytes than the {} found",
-        path.display(),
-        values.len()
-    );
-    Ok((shape, values.to_vec()))
+    Ok(())
+}
+
+fn names<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> String {
+    let names: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+    names.join(", ")
 }
 
 fn csv_images(files: &[PathBuf]) -> Result<Option<Images>> {
     let tables: Vec<&PathBuf> = files.iter().filter(|path| is_of(path, ".csv")).collect();
     let mut rows = Rows::default();
     for path in &tables {
-        rows.read(
-            &path.display().to_string(),
-            &String::from_utf8_lossy(&read(path)?),
-        )?;
+        let text = String::from_utf8_lossy(&read(path)?).into_owned();
+        rows.read(&path.display().to_string(), &text)?;
+        check_pixels(path, rows.pixels())?;
     }
-    let names: Vec<String> = tables
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect();
-    if names.is_empty() {
+    if tables.is_empty() {
         return Ok(None);
     }
-    rows.into_images(&names.join(", ")).map(Some)
+    rows.into_images(&names(tables.into_iter())).map(Some)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use regimen_tensor::testing::Hostile;
+
     use super::*;
 
     fn write(folder: &Path, file: &str, shape: &[u32], values: &[u8]) {
@@ -350,5 +327,104 @@ mod tests {
         let error = load_folder(path).unwrap_err().to_string();
         assert!(error.contains("t-images-idx3-ubyte"), "{error}");
         assert!(load_folder(&path.join("none")).is_err());
+    }
+
+    /// A copy that is cut short, or of which a few bytes are others.
+    fn damaged(bytes: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        if rng.random_range(0..3) == 0 {
+            bytes.truncate(rng.random_range(0..bytes.len()));
+            return bytes;
+        }
+        for _ in 0..rng.random_range(1..=4) {
+            let head = bytes.len().min(24);
+            let place = match rng.random_range(0..2) {
+                0 => rng.random_range(0..head),
+                _ => rng.random_range(0..bytes.len()),
+            };
+            bytes[place] = [0, 1, 0xff, rng.random_range(0..=255)][rng.random_range(0..4)];
+        }
+        bytes
+    }
+
+    /// Every file of a folder damaged, one at a time: each is read as something, or refused by an error that names it or its pair.
+    fn survives(room: &'static str, files: &[(&str, Vec<u8>)]) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut hostile = Hostile::new(room);
+        for (name, bytes) in files {
+            for (other, bytes) in files {
+                fs::write(path.join(other), bytes).unwrap();
+            }
+            load_folder(path).unwrap();
+            for _ in 0..300 {
+                let changed = damaged(bytes, &mut rng);
+                fs::write(path.join(name), &changed).unwrap();
+                hostile.input(format!("{name} {changed:?}"), || load_folder(path));
+                if let Err(error) = load_folder(path) {
+                    let error = format!("{error:#}");
+                    assert!(error.contains(name), "{name} is not named: {error}");
+                }
+            }
+        }
+        hostile.finish();
+    }
+
+    fn idx_bytes(shape: &[u32], values: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, shape.len() as u8];
+        bytes.extend(shape.iter().flat_map(|size| size.to_be_bytes()));
+        bytes.extend(values);
+        bytes
+    }
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut zip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut zip, bytes).unwrap();
+        zip.finish().unwrap()
+    }
+
+    /// Named so for the fault driver.
+    mod bad_input {
+        use super::*;
+
+        #[test]
+        fn damaged_idx_files() {
+            let images = idx_bytes(&[3, 2, 3], &[7; 18]);
+            let labels = idx_bytes(&[3], &[0, 1, 2]);
+            survives(
+                "IDX files",
+                &[
+                    ("t-images-idx3-ubyte", images.clone()),
+                    ("t-labels-idx1-ubyte", labels.clone()),
+                ],
+            );
+            survives(
+                "packed IDX files",
+                &[
+                    ("t-images-idx3-ubyte.gz", packed(&images)),
+                    ("t-labels-idx1-ubyte.gz", packed(&labels)),
+                ],
+            );
+        }
+
+        #[test]
+        fn damaged_tables() {
+            let table = b"p,q,r,s,class\n0,1,2,4,0\n4,3,2,1,1\n1,1,2,1,1\n";
+            let other = b"0,8,0,0,2\n1e3,8,0,0,2\n";
+            survives(
+                "CSV files",
+                &[("a.csv", table.to_vec()), ("b.csv.gz", packed(other))],
+            );
+        }
+
+        #[test]
+        fn damaged_texts() {
+            let text = "It is a truth.\n".repeat(100).into_bytes();
+            survives(
+                "text files",
+                &[("a.txt", text.clone()), ("b.txt.gz", packed(&text))],
+            );
+        }
     }
 }

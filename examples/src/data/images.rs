@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::{Dataset, DatasetError};
@@ -13,10 +13,11 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::unpack;
-
 /// The order of every split is drawn from this seed, on any data set.
 const SPLIT_SEED: u64 = 20_260_000;
+
+/// The number of classes is below this: models and splits have a part for each.
+pub(super) const CLASSES: usize = 10_000;
 
 /// Grey images of one size with a class each.
 #[derive(Clone, Debug)]
@@ -107,30 +108,11 @@ impl Dataset<ImageItem> for Images {
 }
 
 impl Images {
-    /// The embedded digits: 1,797 images of 8 x 8 in ten classes.
-    ///
-    /// # Errors
-    /// If the embedded file is damaged.
-    pub fn digits() -> Result<Self> {
-        let text = unpack("digits.csv.gz", include_bytes!("../../data/digits.csv.gz"))?;
-        Self::from_csv("UCI digits 8x8 (embedded)", &text)
-    }
-
-    /// Rows of pixels with the class last; a line of names at the top is skipped. Images are square where the number of pixels is a
-    /// square, else they have one row.
-    ///
-    /// # Errors
-    /// If a row is not numeric, rows differ in length, or as [`new`](Self::new).
-    pub fn from_csv(name: &str, text: &str) -> Result<Self> {
-        let mut rows = Rows::default();
-        rows.read(name, text)?;
-        rows.into_images(name)
-    }
-
     /// Images of any intensity scale from 0 on: they are divided by the largest intensity.
     ///
     /// # Errors
-    /// If there is no image, the sizes do not agree, an intensity is negative or not finite, all are 0, or fewer than two classes occur.
+    /// If there is no image, the sizes do not agree, an intensity is negative or not finite, all are 0, a class is over 9,999, or
+    /// fewer than two classes occur.
     pub fn new(
         name: &str,
         width: usize,
@@ -139,8 +121,10 @@ impl Images {
         labels: Vec<usize>,
     ) -> Result<Self> {
         ensure!(!labels.is_empty(), "{name}: no images");
+        let size = width.checked_mul(height).filter(|size| *size > 0);
+        let expected = size.and_then(|size| size.checked_mul(labels.len()));
         ensure!(
-            pixels.len() == labels.len() * width * height && width * height > 0,
+            expected == Some(pixels.len()),
             "{name}: {} pixels for {} images of {width} x {height}",
             pixels.len(),
             labels.len()
@@ -157,7 +141,13 @@ impl Images {
         let largest = pixels.iter().copied().fold(0.0_f32, f32::max);
         ensure!(largest > 0.0, "{name}: all pixels are 0");
         pixels.iter_mut().for_each(|pixel| *pixel /= largest);
-        let classes = labels.iter().max().map_or(0, |label| label + 1);
+        let largest = labels.iter().copied().max().unwrap_or(0);
+        ensure!(
+            largest < CLASSES,
+            "{name}: class {largest}: allowed are classes from 0 to {}",
+            CLASSES - 1
+        );
+        let classes = largest + 1;
         ensure!(
             labels.iter().any(|label| *label != labels[0]),
             "{name}: only one class"
@@ -327,72 +317,6 @@ impl Images {
     }
 }
 
-/// Images as rows of one or more CSV files.
-#[derive(Default)]
-pub(super) struct Rows {
-    pixels: Vec<f32>,
-    labels: Vec<usize>,
-    size: Option<usize>,
-}
-
-impl Rows {
-    /// Adds the rows of a file.
-    ///
-    /// # Errors
-    /// If it holds no row, or one that is not numeric or of another length: the file and the line are named.
-    pub(super) fn read(&mut self, name: &str, text: &str) -> Result<()> {
-        let before = self.labels.len();
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(text.as_bytes());
-        for (record, place) in reader.records().zip(1_u64..) {
-            let record = record.map_err(|error| anyhow::anyhow!("{name}, row {place}: {error}"))?;
-            let line = record.position().map_or(place, csv::Position::line);
-            let values: Result<Vec<f32>, _> = record.iter().map(|v| v.trim().parse()).collect();
-            match values {
-                Ok(values) => self.push(name, line, values)?,
-                Err(_) if place == 1 => {}
-                Err(error) => bail!("{name}, line {line}: {error}"),
-            }
-        }
-        ensure!(self.labels.len() > before, "{name}: no images");
-        Ok(())
-    }
-
-    fn push(&mut self, name: &str, line: u64, mut values: Vec<f32>) -> Result<()> {
-        let Some(label) = values.pop() else {
-            bail!("{name}, line {line}: empty");
-        };
-        let expected = *self.size.get_or_insert(values.len());
-        ensure!(
-            values.len() == expected && values.iter().all(|value| value.is_finite()),
-            "{name}, line {line}: {expected} finite pixels and a class expected, {} values found",
-            values.len() + 1
-        );
-        ensure!(
-            label >= 0.0 && label.fract() == 0.0 && label < 10_000.0,
-            "{name}, line {line}: class {label} is no whole number from 0 to 9,999"
-        );
-        self.pixels.extend(values);
-        self.labels.push(label as usize);
-        Ok(())
-    }
-
-    /// # Errors
-    /// As [`Images::new`].
-    pub(super) fn into_images(self, name: &str) -> Result<Images> {
-        let count = self.size.unwrap_or(0);
-        let side = (count as f64).sqrt() as usize;
-        let (width, height) = if side * side == count {
-            (side, side)
-        } else {
-            (count, 1)
-        };
-        Images::new(name, width, height, self.pixels, self.labels)
-    }
-}
-
 /// Images `[batch, height * width]` in another height and width, by bilinear interpolation.
 #[must_use]
 pub fn resize(images: Tensor<2>, from: [usize; 2], to: [usize; 2]) -> Tensor<2> {
@@ -430,6 +354,34 @@ mod tests {
         assert!(error.to_string().contains("x.csv, line 2"), "{error}");
         assert!(Images::from_csv("x.csv", "0,1,2,3,0\n0,1\n").is_err());
         assert!(Images::from_csv("x.csv", "").is_err());
+    }
+
+    #[test]
+    fn sizes_and_classes_without_bound_are_refused() {
+        let new = |width, height, pixels: usize, labels: Vec<usize>| {
+            Images::new("x", width, height, vec![1.0; pixels], labels)
+        };
+        assert!(new(2, 1, 4, vec![0, 1]).is_ok());
+        for (width, height) in [
+            (usize::MAX, usize::MAX),
+            (usize::MAX, 2),
+            (0, 0),
+            (1 << 63, 2),
+        ] {
+            assert!(
+                new(width, height, 4, vec![0, 1]).is_err(),
+                "{width} x {height}"
+            );
+            assert!(
+                new(width, height, 0, vec![0, 1]).is_err(),
+                "{width} x {height}"
+            );
+        }
+        let error = new(2, 1, 4, vec![0, usize::MAX]).unwrap_err().to_string();
+        assert!(
+            error.contains("allowed are classes from 0 to 9999"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,24 +1,24 @@
 //! Real data: what is embedded, and what a user's folder holds.
 
+mod file;
 mod folder;
+mod idx;
 mod images;
+mod rows;
 mod text;
 mod zoo;
 
+pub use file::ReadError;
 pub use folder::{load_domains, load_folder};
 pub use images::{ImageBatch, ImageBatcher, ImageItem, Images, resize};
 pub use text::{Text, TextBatch, TextLoader};
 pub use zoo::{Animal, zoo};
 
-use std::io::Read;
-
 use anyhow::{Context, Result};
 
 /// Unpacks an embedded gzip file.
 fn unpack(name: &str, bytes: &[u8]) -> Result<String> {
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(bytes)
-        .read_to_string(&mut text)
-        .with_context(|| format!("embedded {name} is damaged"))?;
-    Ok(text)
+    let damaged = || format!("embedded {name} is damaged");
+    let bytes = file::unpacked(bytes, file::LIMIT).with_context(damaged)?;
+    String::from_utf8(bytes.with_context(damaged)?).with_context(damaged)
 }

@@ -2,8 +2,10 @@
 
 mod circles;
 mod crates;
+mod dependencies;
 mod features;
 mod findings;
+mod hostile;
 mod length;
 mod licences;
 pub(crate) mod lists;
@@ -11,6 +13,7 @@ pub(crate) mod methods;
 mod pages;
 mod quotes;
 mod region;
+mod robustness;
 mod support;
 pub(crate) mod systems;
 mod words;
@@ -52,8 +55,11 @@ fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     problems.extend(features::check(project)?);
     problems.extend(methods::check(project, fix)?);
     problems.extend(crates::check(project, fix)?);
+    problems.extend(dependencies::check(project, fix)?);
     problems.extend(support::check(project, fix)?);
     problems.extend(quotes::check(project, fix)?);
+    problems.extend(hostile::check(project)?);
+    problems.extend(robustness::check(project, fix)?);
     problems.extend(generated_for_systems(project, fix)?);
     Ok(problems)
 }

@@ -51,6 +51,7 @@ pub struct Hostile {
     room: &'static str,
     tried: usize,
     errors: usize,
+    accepted: usize,
     faults: Vec<String>,
 }
 
@@ -62,6 +63,7 @@ impl Hostile {
             room,
             tried: 0,
             errors: 0,
+            accepted: 0,
             faults: Vec::new(),
         }
     }
@@ -101,19 +103,19 @@ impl Hostile {
     fn answer(&mut self, name: &dyn Display, call: impl FnOnce() -> Result<(), String>) {
         self.tried += 1;
         let start = Instant::now();
-        match catch_unwind(AssertUnwindSafe(call)) {
-            Err(_) => self.faults.push(format!("panic: {name}")),
-            Ok(Err(reason)) if reason.is_empty() => {
-                self.faults.push(format!("an error without a word: {name}"))
-            }
-            Ok(answer) => self.errors += usize::from(answer.is_err()),
-        }
-        if start.elapsed() > LIMIT {
-            self.faults.push(format!("over 10 s: {name}"));
-        }
+        let answer = catch_unwind(AssertUnwindSafe(call));
+        let fault = match &answer {
+            Err(_) => "panic",
+            Ok(Err(reason)) if reason.is_empty() => "an error without a word",
+            Ok(_) if start.elapsed() > LIMIT => "over 10 s",
+            Ok(Err(_)) => return self.errors += 1,
+            Ok(Ok(())) => return self.accepted += 1,
+        };
+        self.faults.push(format!("{fault}: {name}"));
     }
 
-    /// Prints the counts, as a line that begins with `hostile,`.
+    /// Prints the counts, as the line `hostile,<room>,<tried>,<errors>,<accepted>,<faults>`. A sample that is refused is a
+    /// fault too, though no hostile input was tried.
     ///
     /// # Panics
     /// If there was a fault.
@@ -123,9 +125,9 @@ impl Hostile {
             room,
             tried,
             errors,
+            accepted,
             faults,
         } = self;
-        let accepted = tried - errors - faults.len().min(tried - errors);
         println!(
             "hostile,{room},{tried},{errors},{accepted},{}",
             faults.len()
@@ -164,6 +166,7 @@ pub fn mutate(sample: &str, seed: u64) -> String {
     let text = value.to_string();
     match rng.random_range(0..8) {
         0 => damage(&text, &mut rng),
+        1 => repeat(&text, &mut rng),
         _ => text,
     }
 }
@@ -252,6 +255,22 @@ fn number(rng: &mut ChaCha8Rng) -> Value {
     }
 }
 
+/// The text with the name of one of its fields written twice, with a number the first time; as it is if it has no field.
+fn repeat(text: &str, rng: &mut ChaCha8Rng) -> String {
+    let names: Vec<(usize, &str)> = text
+        .match_indices("\":")
+        .filter_map(|(end, _)| {
+            let start = text[..end].rfind('"')?;
+            Some((start, &text[start..end + 2]))
+        })
+        .collect();
+    if names.is_empty() {
+        return text.to_owned();
+    }
+    let (start, name) = names[rng.random_range(0..names.len())];
+    format!("{}{name}{},{}", &text[..start], number(rng), &text[start..])
+}
+
 /// The text cut short, or with one character changed.
 fn damage(text: &str, rng: &mut ChaCha8Rng) -> String {
     let mut characters: Vec<char> = text.chars().collect();
@@ -275,6 +294,27 @@ mod tests {
             (0..500).map(|seed| mutate(sample, seed)).collect();
         assert!(all.len() > 250, "{}", all.len());
         assert_eq!(mutate(sample, 7), mutate(sample, 7));
+    }
+
+    #[test]
+    fn a_field_may_come_twice() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let twice = repeat(r#"{"step":3}"#, &mut rng);
+        assert_eq!(twice.matches("\"step\":").count(), 2, "{twice}");
+        assert_eq!(repeat("[1,2]", &mut rng), "[1,2]");
+        let sample = r#"{"step": 3}"#;
+        assert!((0..100).any(|seed| mutate(sample, seed).matches("\"step\":").count() == 2));
+    }
+
+    #[test]
+    fn every_answer_is_counted_once() {
+        let mut hostile = Hostile::new("test");
+        hostile.input::<_, String>("taken", || Ok(1));
+        hostile.input::<(), _>("refused", || Err("no"));
+        hostile.input::<(), String>("panics", || panic!("no"));
+        hostile.input::<(), _>("silent", || Err(""));
+        let counts = (hostile.tried, hostile.errors, hostile.accepted);
+        assert_eq!((counts, hostile.faults.len()), ((4, 1, 1), 2));
     }
 
     #[test]
