@@ -16,8 +16,8 @@ use crate::{PruningError, Result};
 /// Zeroes, in every state tensor that has the size of its masked parameter, what the masks switch off:
 /// momenta and second moments of any optimizer. Scalars, paths and other tensors stay as they are.
 ///
-/// One pass through the optimizer's record, so through the host: call it at decision events only. The record is the one copy
-/// of the state that is made; it is changed in place, and the old state goes before it is loaded.
+/// One pass through the optimizer's record, so through the host: call it at decision events only. The record is changed in
+/// place, and the old state goes before it is loaded: there are never more than two copies of the state at once.
 ///
 /// # Errors
 /// [`PruningError::StateType`] if a state is of another float type than Burn loads it in, the default one of the default
@@ -43,7 +43,19 @@ pub fn mask_optimizer(optim: &mut ModuleOptimizer, masks: &Masks) -> Result<()> 
     // The old state goes before the new one comes: never both at once.
     *optim = optim.clone().load_record(OptimizerRecord::default());
     *optim = optim.clone().load_record(record);
+    if keeps_views(&Device::default()) {
+        // The tensors are views of the record's bytes, which would stay as long as one of them, beside the copy that the next
+        // step makes of each: they get memory of their own.
+        let own = optim.to_record();
+        *optim = optim.clone().load_record(own);
+    }
     Ok(())
+}
+
+/// Whether a tensor that is made of a record's bytes shares them, as in the memory of the host.
+fn keeps_views(device: &Device) -> bool {
+    let name = format!("{device:?}");
+    ["Flex", "NdArray"].iter().any(|host| name.contains(host))
 }
 
 fn has_off(mask: &Mask) -> bool {

@@ -191,7 +191,9 @@ struct Parts {
     shape: (usize, usize),
     starts: Vec<u32>,
     columns: Vec<u32>,
+    #[serde(with = "regimen_tensor::floats")]
     values: Vec<f32>,
+    #[serde(default, with = "regimen_tensor::floats")]
     bias: Option<Vec<f32>>,
 }
 

@@ -387,3 +387,14 @@ fn every_method_serves_every_model_or_refuses_it() {
     )
     .unwrap();
 }
+
+/// The main methods on the perceptron, for GPUs whose kernels take long to compile.
+#[test]
+fn smoke() {
+    let mut suite = Suite::smoke();
+    suite.add(&Before("SNIP"));
+    for name in ["GraNet", "RigL", "Movement", "TopKast"] {
+        suite.add(&During(name));
+    }
+    suite.finish().unwrap();
+}
