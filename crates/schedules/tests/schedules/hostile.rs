@@ -55,8 +55,8 @@ fn logs_that_are_empty_short_or_not_finite() {
         let _ = (
             filter_recipe(&norms),
             step_sizes(&norms),
-            resample(&norms, 0),
-            resample(&norms, 1),
+            resample(&norms, 0).unwrap(),
+            resample(&norms, 1).unwrap(),
         );
         let _ = (
             bound(&norms, &norms, 1.0),
