@@ -113,7 +113,7 @@ fn samplers() {
             drawn(plain(), logits(1.0, [2, 5]), &vec![n; n.min(4)])
         });
     }
-    for token in [-100, -1, 0, 4, 5, i64::MAX, i64::MIN] {
+    for token in [-100, -1, 0, 4, 5, i64::from(i32::MAX), i64::from(i32::MIN)] {
         h.input(format_args!("token {token}"), || {
             let logits = logits(1.0, [6, 5]).reshape([2, 3, 5]);
             let tokens = Tensor::<2, Int>::full([2, 3], token, &Device::flex());

@@ -81,7 +81,7 @@ impl<S: Schedule> Schedule for Combined<S> {
         match self.by {
             Reduction::Product => values().fold(1.0, |product, value| bounded(product * value)),
             Reduction::Sum => values().fold(0.0, |sum, value| bounded(sum + value)),
-            Reduction::Average => values().map(|value| value / count).sum(),
+            Reduction::Average => bounded(values().map(|value| value / count).sum()),
         }
     }
 }

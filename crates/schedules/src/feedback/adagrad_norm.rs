@@ -76,7 +76,7 @@ impl Feedback for AdaGradNorm {
         if self.sum == 0.0 {
             return 0.0;
         }
-        self.alpha / self.sum.sqrt()
+        (self.alpha / self.sum.sqrt()).min(f64::MAX)
     }
 
     fn observe(&mut self, metric: f64) -> f64 {

@@ -171,7 +171,7 @@ fn values_over_time_of_two_numbers() {
                     .map(schedule)
             });
             h.input(format_args!("InverseTime {a} {b} {n}"), || {
-                InverseTime::new(a, b, n)?.with_staircase();
+                schedule(InverseTime::new(a, b, n)?.with_staircase());
                 InverseTime::new(a, b, n).map(schedule)
             });
             h.input(format_args!("Step {a} {b} {n}"), || {

@@ -149,7 +149,8 @@ fn pictures_of_nothing_and_of_too_much() {
                 .with_title("title");
             let _ = (picture.svg(&[]), picture.svg(&[&schedule]));
             assert!(picture.svg(&[&nan]).is_err());
-            assert!(picture.svg(&[&huge, &top]).is_err());
+            let drawn = picture.svg(&[&huge, &top]).is_ok();
+            assert!(drawn || steps == 0 || width < 480);
         }
     }
 }

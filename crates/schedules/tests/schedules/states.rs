@@ -201,7 +201,12 @@ fn laws() -> Vec<State> {
             &(run, ChinchillaFitConfig::new()),
             |text| {
                 let (run, config) = read::<(ScaledRun, ChinchillaFitConfig)>(text)?;
-                said(config.fit(&[run; 8])).map(drop)
+                let runs = |i: i32| ScaledRun {
+                    parameters: run.parameters * f64::from(1 + i % 3),
+                    tokens: run.tokens * f64::from(1 + i / 3),
+                    loss: run.loss / f64::from(1 + i),
+                };
+                said(config.fit(&(0..9).map(runs).collect::<Vec<_>>())).map(drop)
             },
         ),
     ]

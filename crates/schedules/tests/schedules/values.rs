@@ -680,7 +680,7 @@ fn parameters_are_checked_wherever_they_come_from() {
         .to_string();
     assert_eq!(
         message,
-        "`milestones` is [3, 2]: allowed is steps in rising order"
+        "`milestones` is 2 after 3: allowed is steps in rising order"
     );
     assert!(Cyclic::new(0.1, 1.0, 1, usize::MAX).is_err());
     assert!(HardRestarts::new(1.0, 3, usize::MAX / 2).is_err());

@@ -104,3 +104,23 @@ fn check_pairs(predicted: &[f64], measured: &[f64], needed: usize) -> Result<()>
     let mut values = predicted.iter().chain(measured);
     values.try_for_each(|value| check("value", *value, true, "finite"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn reliability_is_the_share_of_pairs_in_the_same_order(pairs in prop::collection::vec((-3_i8..3, -3_i8..3), 2..40)) {
+            let number = |value: i8| if value == 0 { -0.0 } else { f64::from(value) };
+            let (one, two): (Vec<f64>, Vec<f64>) = pairs.iter().map(|(a, b)| (number(*a), f64::from(*b))).unzip();
+            let all = (0..one.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+            let same = |(i, j): &(usize, usize)| one[*i].partial_cmp(&one[*j]) == two[*i].partial_cmp(&two[*j]);
+            let (count, agree) = (all.clone().count(), all.filter(same).count());
+            prop_assert_eq!(reliability(&one, &two).unwrap(), agree as f64 / count as f64);
+        }
+    }
+}
