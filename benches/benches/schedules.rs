@@ -88,7 +88,7 @@ pub(crate) fn table(criterion: &mut Criterion) {
     ];
     for (name, schedule) in all {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| black_box(schedule.table(black_box(steps))));
+            bencher.iter(|| black_box(schedule.table(black_box(steps)).unwrap()));
         });
     }
     group.finish();
@@ -105,7 +105,7 @@ pub(crate) fn law(criterion: &mut Criterion) {
         memory: 0.999,
     };
     let steps = 10_000;
-    let rates = Cosine::new(2e-4, steps).unwrap().table(steps);
+    let rates = Cosine::new(2e-4, steps).unwrap().table(steps).unwrap();
     let losses = truth.predict(&rates, 0).unwrap();
     let noisy = losses.iter().enumerate().map(|(step, loss)| {
         let noise = 3e-3 * ((step * step) as f64).sin();

@@ -14,6 +14,12 @@ pub enum RlRewardsError {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// A state is of other settings than those that are to go on with it.
+    #[error("the saved state has another `{field}` than the one that it is loaded into")]
+    OtherSettings {
+        /// What differs.
+        field: &'static str,
+    },
     /// Logits from which nothing can be drawn.
     #[error(
         "row {row} of the logits holds no distribution: a NaN or plus infinity is among them, or nothing but minus infinity"
@@ -29,6 +35,12 @@ pub enum RlRewardsError {
 
 /// A result with an [`RlRewardsError`].
 pub type Result<T, E = RlRewardsError> = std::result::Result<T, E>;
+
+/// Refuses a state of other settings.
+pub(crate) fn check_same(field: &'static str, same: bool) -> Result<()> {
+    same.then_some(())
+        .ok_or(RlRewardsError::OtherSettings { field })
+}
 
 /// Refuses a number that is not finite, or outside of what `allowed` says.
 pub(crate) fn check(

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod checked;
 mod error;
 
 pub mod decoding;

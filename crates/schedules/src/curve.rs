@@ -4,11 +4,12 @@
 //!
 //! Source: the union of the decay functions of timm, transformers, optax and torch.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_finite, check_positive};
-use crate::maths::{half_cosine, power};
+use crate::error::{Error, Result, check, check_finite, check_positive};
+use crate::maths::{half_cosine, lerp, power};
 
 /// How a value goes from one level to another.
 ///
@@ -64,6 +65,8 @@ pub enum Curve {
 checked_serde!(Curve, Rise);
 
 impl Checked for Curve {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         match *self {
             Self::Held | Self::Linear | Self::Cosine | Self::OneMinusSqrt | Self::Geometric => {
@@ -98,11 +101,11 @@ impl Curve {
             // The usual one first.
             Self::Cosine => half_cosine(progress),
             Self::Geometric if from > 0.0 && to > 0.0 || from < 0.0 && to < 0.0 => {
-                return from * (to / from).powf(progress);
+                return geometric(from, to, progress);
             }
             _ => self.factor(progress),
         };
-        to + (from - to) * factor
+        lerp(to, from, factor)
     }
 
     /// [`between`](Self::between) at the progress of each place.
@@ -138,12 +141,27 @@ impl Curve {
             Self::Exponential { ratio } => (ratio.powf(p) - ratio) / (1.0 - ratio),
             Self::InverseSqrt { alpha } => {
                 let h = |x: f64| (1.0 + alpha * x).sqrt().recip() - 1.0;
-                1.0 - h(p) / h(1.0)
+                // A curve too flat to be told from a line.
+                if h(1.0) == 0.0 {
+                    1.0 - p
+                } else {
+                    1.0 - h(p) / h(1.0)
+                }
             }
             // (1 - tanh(x)) / 2
             Self::Tanh { from, to } => 1.0 / (1.0 + (2.0 * (from * (1.0 - p) + to * p)).exp()),
         }
     }
+}
+
+/// `from (to / from)^progress` for levels of one sign.
+fn geometric(from: f64, to: f64, progress: f64) -> f64 {
+    let ratio = to / from;
+    if ratio.is_finite() && ratio > 0.0 {
+        return from * ratio.powf(progress);
+    }
+    let log = lerp(from.abs().ln(), to.abs().ln(), progress);
+    log.exp().min(f64::MAX).copysign(from)
 }
 
 fn set(values: &mut [f64], value: impl Fn(usize) -> f64) {
@@ -166,6 +184,8 @@ pub enum Rise {
 }
 
 impl Checked for Rise {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -181,6 +201,6 @@ impl Rise {
             Self::Cosine => 1.0 - half_cosine(progress),
             Self::OneMinusSqrt => 1.0 - (1.0 - progress).sqrt(),
         };
-        from + (to - from) * factor
+        lerp(from, to, factor)
     }
 }

@@ -24,6 +24,26 @@ pub enum Error {
         /// How many there must be.
         needed: usize,
     },
+    /// More values than a computation takes: nothing was allocated for them.
+    #[error("`{field}` asks for {found} values: allowed are {most} or fewer")]
+    TooMany {
+        /// Name of the input.
+        field: &'static str,
+        /// How many there would be.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A law that predicts the values that it was fitted to no better than one constant does: they rise, stay or only fluctuate.
+    #[error(
+        "the law can't represent `{field}`: it explains {explained} of what a constant leaves, and 0.001 is needed; losses must fall"
+    )]
+    NotRepresented {
+        /// Name of the input.
+        field: &'static str,
+        /// The share that it explains: see `Quality::explained` (feature `forecast`).
+        explained: f64,
+    },
     /// The optimiser of the numerical variant stopped without a result.
     #[error("the weights could not be optimised: {0}")]
     NotOptimised(String),
@@ -46,13 +66,25 @@ pub enum Error {
         /// The rate of the schedule.
         found: f64,
     },
+    /// A state is of a configuration that differs from the one that is to go on with it.
+    #[error(
+        "the saved state has another `{field}` than the one that it is loaded into: {found}, where this has {expected}"
+    )]
+    OtherConfiguration {
+        /// What differs.
+        field: &'static str,
+        /// What was saved.
+        found: String,
+        /// What this one has.
+        expected: String,
+    },
     /// A picture could not be drawn or written.
     #[error("the picture could not be made: {0}")]
     Picture(String),
 }
 
 /// A result with an [`enum@Error`].
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Refuses a number that is not finite, or outside of what `allowed` says.
 pub(crate) fn check(
@@ -86,6 +118,44 @@ pub(crate) fn check_finite(field: &'static str, value: f64) -> Result<()> {
     check(field, value, true, "a finite number")
 }
 
+/// The most values of one table, log or sequence that is made here: a gibibyte of numbers.
+pub(crate) const MOST_VALUES: usize = 1 << 27;
+
+/// Refuses more values than a sequence takes, before there is memory for them.
+pub(crate) fn check_most(field: &'static str, found: usize, most: usize) -> Result<()> {
+    if found <= most {
+        return Ok(());
+    }
+    Err(Error::TooMany { field, found, most })
+}
+
+/// Refuses a result that overflowed, in the name of the input that did it.
+pub(crate) fn finite_result(field: &'static str, result: f64, value: f64) -> Result<f64> {
+    check(
+        field,
+        value,
+        result.is_finite(),
+        "a value whose result is finite",
+    )?;
+    Ok(result)
+}
+
+/// Refuses a state whose configuration differs.
+pub(crate) fn check_same<T: PartialEq + std::fmt::Debug>(
+    field: &'static str,
+    found: &T,
+    expected: &T,
+) -> Result<()> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::OtherConfiguration {
+        field,
+        found: format!("{found:?}"),
+        expected: format!("{expected:?}"),
+    })
+}
+
 /// Refuses a count of 0.
 pub(crate) fn check_count(field: &'static str, count: usize) -> Result<()> {
     check(field, count as f64, count > 0, "1 or more")
@@ -111,7 +181,8 @@ pub(crate) fn check_order(
     if steps.is_sorted_by(good) {
         return Ok(());
     }
-    let value = format!("{steps:?}");
+    let pair = steps.windows(2).find(|pair| !good(&pair[0], &pair[1]));
+    let value = pair.map_or_else(String::new, |pair| format!("{} after {}", pair[1], pair[0]));
     Err(Error::OutOfRange {
         field,
         value,

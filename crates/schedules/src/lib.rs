@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
-mod checked;
 mod error;
 mod maths;
+#[cfg(feature = "forecast")]
+mod solve;
 
 pub mod schedule;
 

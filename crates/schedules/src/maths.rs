@@ -69,6 +69,23 @@ pub(crate) fn whole_power(base: f64, count: usize) -> f64 {
     }
 }
 
+/// `from + (to - from) factor`, finite also where `to - from` is not.
+#[inline]
+pub(crate) fn lerp(from: f64, to: f64, factor: f64) -> f64 {
+    let way = to - from;
+    if way.is_finite() {
+        from + way * factor
+    } else {
+        from * (1.0 - factor) + to * factor
+    }
+}
+
+/// The nearest finite number; NaN stays.
+#[inline]
+pub(crate) fn bounded(value: f64) -> f64 {
+    value.clamp(-f64::MAX, f64::MAX)
+}
+
 /// A peak times a factor that may be infinite: 0 stays 0, and nothing is above the largest number.
 #[inline]
 pub(crate) fn scaled(peak: f64, factor: f64) -> f64 {

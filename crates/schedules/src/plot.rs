@@ -4,11 +4,13 @@
 //!
 //! Source: `plotters`; behind the feature `plot`.
 
+use std::io::Write;
 use std::path::Path;
 
 use plotters::prelude::*;
+use regimen_tensor::files;
 
-use crate::error::{Error, Result, check_steps};
+use crate::error::{Error, Result, check, check_steps};
 use crate::schedule::Schedule;
 
 /// Points of a line: more than its width in pixels.
@@ -21,6 +23,9 @@ const COLOURS: [RGBColor; 4] = [
     RGBColor(0x2b, 0x8a, 0x4b),
     RGBColor(0x7a, 0x3f, 0x9d),
 ];
+
+/// Widths and heights of a picture.
+const SIZES: std::ops::RangeInclusive<u32> = 1..=1 << 15;
 
 /// A picture of schedules over the first steps of a run.
 ///
@@ -47,7 +52,7 @@ impl Picture {
         Self { steps, size, title }
     }
 
-    /// Another width and height in pixels.
+    /// Another width and height in pixels, 1 to 32,768.
     #[must_use]
     pub fn with_size(self, width: u32, height: u32) -> Self {
         let size = (width, height);
@@ -66,22 +71,27 @@ impl Picture {
     /// Where a value jumps from one step to the next, so does the line.
     ///
     /// # Errors
-    /// If `steps` is 0, no value is finite, or the size leaves no room.
+    /// If `steps` is 0, a value is not finite, or the size is out of its range or leaves no room.
     pub fn svg(&self, schedules: &[&dyn Schedule]) -> Result<String> {
         check_steps(self.steps)?;
+        for (field, pixels) in [("width", self.size.0), ("height", self.size.1)] {
+            let good = SIZES.contains(&pixels);
+            check(field, f64::from(pixels), good, "1 to 32,768")?;
+        }
         let lines: Vec<Vec<(f64, f64)>> = schedules.iter().map(|one| self.line(*one)).collect();
         let mut text = String::new();
         self.draw(&lines, &mut text).map_err(Error::Picture)?;
         Ok(text)
     }
 
-    /// Writes the picture to a file.
+    /// Writes the picture to a file, as a whole or not at all.
     ///
     /// # Errors
     /// As [`svg`](Self::svg), or if the file can't be written.
     pub fn save(&self, schedules: &[&dyn Schedule], path: impl AsRef<Path>) -> Result<()> {
         let text = self.svg(schedules)?;
-        std::fs::write(path, text).map_err(|error| Error::Picture(error.to_string()))
+        files::write(path.as_ref(), |file| file.write_all(text.as_bytes()))
+            .map_err(|error| Error::Picture(error.to_string()))
     }
 
     /// The points of a line: all steps, or evenly spread ones of a long run.
@@ -99,10 +109,15 @@ impl Picture {
         let values = || lines.iter().flatten().map(|(_, value)| *value);
         let low = values().fold(0.0, f64::min);
         let high = values().fold(f64::NEG_INFINITY, f64::max);
-        let room = 0.05 * (high - low).max(f64::MIN_POSITIVE);
-        if !(low.is_finite() && high.is_finite() && (high + room - low).is_finite()) {
-            return Err("a schedule's values, or their range, are not finite".to_owned());
+        let finite = values().all(f64::is_finite);
+        if !finite || high < low {
+            return Err("a schedule's values are not all finite, or there are none".to_owned());
         }
+        // The axis is drawn in units in which its numbers neither overflow nor vanish.
+        let unit = unit(high.max(-low));
+        let (low, high) = (low / unit, high / unit);
+        let range = if high > low { high - low } else { 1.0 };
+        let room = 0.05 * range;
         let failed = |error: DrawingAreaErrorKind<_>| error.to_string();
         let area = SVGBackend::with_string(text, self.size).into_drawing_area();
         area.fill(&WHITE).map_err(failed)?;
@@ -124,18 +139,26 @@ impl Picture {
             .x_label_formatter(&|x| format!("{x:.0}"));
         mesh.max_light_lines(0)
             .bold_line_style(RGBColor(0xe6, 0xe6, 0xe6));
-        mesh.y_label_formatter(&|y| label(*y))
+        mesh.y_label_formatter(&|y| label(*y * unit))
             .draw()
             .map_err(failed)?;
         for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
             let style = colour.stroke_width(2);
-            let points = line.iter().copied();
+            let points = line.iter().map(|(step, value)| (*step, value / unit));
             chart
                 .draw_series(LineSeries::new(points, style))
                 .map_err(failed)?;
         }
         area.present().map_err(failed)
     }
+}
+
+/// 1 for values of a usual size, else a power of ten near them.
+fn unit(size: f64) -> f64 {
+    if size == 0.0 || (1e-6..1e9).contains(&size) {
+        return 1.0;
+    }
+    10_f64.powf(size.log10().floor()).max(f64::MIN_POSITIVE)
 }
 
 /// A value with three digits, in powers of ten where it is small.

@@ -32,6 +32,21 @@ pub trait Schedule {
     }
 }
 
+/// Fills the places whose steps can be counted by `fill`, and those beyond with the value of the last step that can.
+pub(crate) fn fill_counted(
+    from: usize,
+    values: &mut [f64],
+    last: impl FnOnce() -> f64,
+    fill: impl FnOnce(&mut [f64]),
+) {
+    let counted = values.len().min((usize::MAX - from).saturating_add(1));
+    let (now, beyond) = values.split_at_mut(counted);
+    fill(now);
+    if !beyond.is_empty() {
+        beyond.fill(last());
+    }
+}
+
 impl<S: Schedule + ?Sized> Schedule for &S {
     fn at(&self, step: usize) -> f64 {
         (**self).at(step)

@@ -105,7 +105,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         job.sample(&mut trial, &name, &Constant::new(tau)?.into())?;
     }
     let annealed = cooling(0.5, DECAY)?;
-    let mut backwards = annealed.table(LENGTH);
+    let mut backwards = annealed.table(LENGTH)?;
     backwards.reverse();
     let reversed: Temperature = Table::new(backwards)?.into();
     let own = if context.is_broken_by("reversed-schedule") {
@@ -179,7 +179,7 @@ impl Job<'_> {
         let symbols = drawn.tokens.try_into_vec_as::<u8>();
         let symbols = symbols.map_err(|error| anyhow::anyhow!("{error}"))?;
         let quality = self.quality(&symbols);
-        let taus = temperature.table(LENGTH);
+        let taus = temperature.table(LENGTH)?;
         let mean_tau = taus.iter().sum::<f64>() / LENGTH as f64;
         let whole = truncated_ratio(drawn.policy.clone(), drawn.sampler.clone(), None)?;
         let cut = truncated_ratio(drawn.policy, drawn.sampler.clone(), Some(CAP))?;

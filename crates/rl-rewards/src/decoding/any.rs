@@ -1,9 +1,11 @@
 //! Any temperature as one type, to keep in a file.
 
 use regimen_schedules::{AnySchedule, Schedule};
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
 use super::temperature::DecodingTemperature;
+use crate::error::check_same;
 
 /// A temperature for each token of a response: one that is made for decoding, or any schedule over the tokens.
 ///
@@ -33,6 +35,24 @@ impl Schedule for Temperature {
         match self {
             Self::Decoding(temperature) => temperature.at(token),
             Self::Schedule(schedule) => schedule.at(token),
+        }
+    }
+}
+
+impl Part for Temperature {
+    fn kind(&self) -> String {
+        "temperature 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// Takes the step of training of one that is made for decoding; everything else must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        match (json::load(bytes)?, self) {
+            (Self::Decoding(read), Self::Decoding(own)) => own.load(&json::save(&read)?),
+            (read, own) => Ok(check_same("temperature", read == *own)?),
         }
     }
 }

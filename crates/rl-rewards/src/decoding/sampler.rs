@@ -7,6 +7,9 @@
 
 use burn::tensor::{Int, Tensor};
 use rand::Rng;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
 use super::any::Temperature;
@@ -14,8 +17,7 @@ use super::blocks::{log_probs, wide};
 use super::correction::{as_values_of, check_size, check_tokens, pick, temperatures, tempered};
 use super::race;
 use super::truncate::truncate;
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, RlRewardsError, check};
+use crate::error::{Result, RlRewardsError, check, check_same};
 
 /// What draws tokens from logits, for a generation loop of your own.
 ///
@@ -191,7 +193,27 @@ impl TokenSampler {
     }
 }
 
+impl Part for TokenSampler {
+    fn kind(&self) -> String {
+        "token-sampler 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// Takes the temperature's step of training; everything else must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let read: Self = json::load(bytes)?;
+        check_same("top_k", read.top_k == self.top_k)?;
+        check_same("top_p", read.top_p == self.top_p)?;
+        self.temperature.load(&json::save(&read.temperature)?)
+    }
+}
+
 impl Checked for TokenSampler {
+    type Error = RlRewardsError;
+
     fn check(&self) -> Result<()> {
         let top_k = self.top_k.unwrap_or(1);
         check("top_k", top_k as f64, top_k > 0, "1 or more")?;

@@ -6,10 +6,12 @@
 //! other schedules as in its released sampler.
 
 use regimen_schedules::Schedule;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check};
+use crate::error::{Result, RlRewardsError, check, check_same};
 
 /// What a temperature follows, with the response token `t` and the training step `s`.
 ///
@@ -161,6 +163,8 @@ impl DecodingTemperature {
 }
 
 impl Checked for DecodingTemperature {
+    type Error = RlRewardsError;
+
     fn check(&self) -> Result<()> {
         check("tau_min", self.tau_min, self.tau_min > 0.0, "above 0")?;
         let ordered = self.tau_max >= self.tau_min;
@@ -171,6 +175,24 @@ impl Checked for DecodingTemperature {
         check("cap", self.cap, capped, "the decay or more")?;
         let falls = self.step_decay > 0.0;
         check("step_decay", self.step_decay, falls, "above 0")
+    }
+}
+
+impl Part for DecodingTemperature {
+    fn kind(&self) -> String {
+        "decoding-temperature 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// Takes the step of training; everything else must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let read: Self = json::load(bytes)?;
+        check_same("temperature", read.at_step(self.step) == *self)?;
+        *self = read;
+        Ok(())
     }
 }
 

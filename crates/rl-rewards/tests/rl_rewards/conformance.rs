@@ -8,7 +8,9 @@ use regimen_rl_rewards::{
     DecodingTemperature, RlRewardsError, Sampled, TokenSampler, token_log_probs, truncated_ratio,
 };
 use regimen_tensor::ParamVector;
-use regimen_tensor::testing::{Answer, Batch, Case, Method, Reference, Suite, check_support};
+use regimen_tensor::testing::{
+    Answer, Batch, Case, Method, Perceptron, Reference, Suite, check_support,
+};
 
 /// Training on tokens of the sampler's own: responses of one token, rewarded where it is the class.
 struct Reinforce;
@@ -102,4 +104,12 @@ fn every_method_serves_every_model() {
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv"),
     )
     .unwrap();
+}
+
+/// What touches tensors, small, on whatever device `BURN_DEVICE` names.
+#[test]
+fn smoke() {
+    let mut suite = Suite::new();
+    suite.model::<Perceptron>(&Reinforce);
+    suite.finish().unwrap();
 }

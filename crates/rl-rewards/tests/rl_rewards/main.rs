@@ -1,6 +1,8 @@
 //! Properties of temperatures, samplers and their correction.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bad_input;
 mod conformance;
 mod decoding;
 mod pictures;
+mod states;

@@ -1,18 +1,17 @@
-//! # LrSchedule, LrFeedback
+//! # LrSchedule
 //!
-//! Any schedule, and any rate that follows a metric, as Burn's learning-rate scheduler.
+//! Any schedule as Burn's learning-rate scheduler.
 //!
 //! Source: `burn::lr_scheduler::LrScheduler`, which is stepped before each update.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use regimen_tensor::checkpoint::{Part, PartError, json};
+use regimen_tensor::floats;
+use serde::{Deserialize, Serialize};
 
-use crate::compose::AnySchedule;
-use crate::error::{Error, Result};
-use crate::feedback::Feedback;
+use super::failure::OnFailure;
+use crate::error::{Error, Result, check};
 use crate::schedule::Schedule;
-use crate::values::Constant;
 use crate::values::Infinite;
 
 /// A [`Schedule`] as an [`LrScheduler`], ready for Burn's `Learner`.
@@ -26,9 +25,15 @@ use crate::values::Infinite;
 /// The record holds the position and a few rates of the run so far; the schedule is rebuilt from its own parameters. A schedule
 /// that had other rates up to the position, such as one of another length, would make the rate jump: [`resume`](Self::resume)
 /// refuses it. Burn gives a scheduler no way to refuse a record: in a `launch` from a checkpoint it goes on at the record's
-/// position, [`mismatch`](Self::mismatch) holds the error, and the error is logged with `tracing`. What is the same up to the
+/// position, [`mismatch`](Self::mismatch) holds the error, the error is logged with `tracing`, and what
+/// [`on_failure`](Self::on_failure) was given is called with it. What is the same up to the
 /// position and differs later (a longer stable phase, a branch that anneals) is no mismatch, and
-/// [`with_any_past`](Self::with_any_past) allows any. A record of another scheduler, without a position, starts at step 0.
+/// [`with_any_past`](Self::with_any_past) allows any. A record of another scheduler, without a position, is a mismatch and starts
+/// at step 0.
+///
+/// Positions end at the largest number of the machine's word and stay there: no step starts the schedule again.
+///
+/// As a [`Part`] of a checkpoint it keeps the same as in Burn's record, and refuses what `resume` refuses.
 ///
 /// ```
 /// use burn::lr_scheduler::LrScheduler;
@@ -52,7 +57,11 @@ pub struct LrSchedule<S> {
     within: usize,
     any_past: bool,
     mismatch: Option<Error>,
+    failure: OnFailure,
 }
+
+/// The rates of a run that a checkpoint keeps: none of a run that has not begun.
+type Rates = [Option<f64>; 3];
 
 impl<S: Schedule> LrSchedule<S> {
     /// Starts at step 0.
@@ -65,6 +74,7 @@ impl<S: Schedule> LrSchedule<S> {
             within: 0,
             any_past: false,
             mismatch: None,
+            failure: OnFailure::default(),
         }
     }
 
@@ -92,13 +102,6 @@ impl<S: Schedule> LrSchedule<S> {
     /// # Errors
     /// If the record is not that of an [`LrSchedule`], or the schedule had other rates up to its position.
     pub fn resume(schedule: S, record: &LrSchedulerRecord) -> Result<Self> {
-        if record.scalar::<u64>("step").is_none() {
-            return Err(Error::OutOfRange {
-                field: "record",
-                value: "without a step".into(),
-                allowed: "that of an `LrSchedule`",
-            });
-        }
         let mut new = Self::new(schedule);
         new.load(record);
         match new.mismatch.take() {
@@ -112,6 +115,38 @@ impl<S: Schedule> LrSchedule<S> {
     pub fn with_any_past(mut self) -> Self {
         self.any_past = true;
         self
+    }
+
+    /// Calls a function with each error that a record brings, where Burn lets a scheduler refuse none. Clones share it, those that
+    /// were made before too.
+    ///
+    /// With Burn's `Interrupter` the training stops, instead of going on at the rates of another schedule:
+    ///
+    /// ```
+    /// use burn::lr_scheduler::LrScheduler;
+    /// use burn::train::Interrupter;
+    /// use regimen_schedules::{Linear, LrSchedule};
+    ///
+    /// let interrupter = Interrupter::new(); // also given to the training: `.with_interrupter(interrupter.clone())`
+    /// let stops = interrupter.clone();
+    /// let mut scheduler = LrSchedule::new(Linear::new(1.0, 8)?)
+    ///     .on_failure(move |error| stops.stop(Some(&error.to_string())));
+    ///
+    /// let mut other = LrSchedule::new(Linear::new(1.0, 4)?);
+    /// other.step();
+    /// other.step();
+    /// scheduler.load_record(other.to_record());
+    /// assert!(interrupter.should_stop());
+    /// # Ok::<(), regimen_schedules::Error>(())
+    /// ```
+    #[must_use]
+    pub fn on_failure(self, call: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.failure.set(call);
+        self
+    }
+
+    pub(super) fn failure(&self) -> &OnFailure {
+        &self.failure
     }
 
     /// What is wrong with the record that was loaded last.
@@ -130,27 +165,76 @@ impl<S: Schedule> LrSchedule<S> {
         ]
     }
 
-    fn load(&mut self, record: &LrSchedulerRecord) {
-        let read = |key: &str| record.scalar::<u64>(key).map(|value| value as usize);
-        self.next = read("step").unwrap_or(0);
-        self.within = read("within").unwrap_or(0).min(self.calls_per_update - 1);
-        self.mismatch = None;
-        if self.any_past {
-            return;
-        }
-        for (key, step) in Self::kept(self.next) {
+    /// What is wrong with the rates of a run up to a position.
+    fn differs(&self, next: usize, rates: Rates) -> Option<Error> {
+        let mut mismatch = None;
+        for ((_, step), recorded) in Self::kept(next).into_iter().zip(rates) {
             let found = self.schedule.at(step);
-            // Nothing is kept of a run that has not begun.
-            let recorded = record.scalar::<f64>(key).unwrap_or(found);
+            let recorded = recorded.unwrap_or(found);
+            let same = found == recorded || found.is_nan() && recorded.is_nan();
             // Another build may round otherwise.
-            if (found - recorded).abs() > 1e-9 * recorded.abs().max(f64::MIN_POSITIVE) {
-                self.mismatch = Some(Error::OtherSchedule {
+            let near = 1e-9 * recorded.abs().max(f64::MIN_POSITIVE);
+            let close = (found - recorded).abs() <= near;
+            if !(same || close) {
+                mismatch = Some(Error::OtherSchedule {
                     step,
                     recorded,
                     found,
                 });
             }
         }
+        mismatch.filter(|_| !self.any_past)
+    }
+
+    pub(super) fn load(&mut self, record: &LrSchedulerRecord) {
+        let read = |key: &str| {
+            let value = record.scalar::<u64>(key);
+            value.map(|value| usize::try_from(value).unwrap_or(usize::MAX))
+        };
+        let within = read("within").unwrap_or(0);
+        self.within = within.min(self.calls_per_update - 1);
+        let Some(next) = read("step") else {
+            self.next = 0;
+            self.mismatch = Some(Error::OutOfRange {
+                field: "record",
+                value: "without a step".into(),
+                allowed: "that of an `LrSchedule`",
+            });
+            return;
+        };
+        self.next = next;
+        let rates = Self::kept(next).map(|(key, _)| record.scalar::<f64>(key));
+        self.mismatch = self.differs(next, rates);
+    }
+
+    pub(super) fn position_record(&self) -> PositionRecord {
+        let kept = Self::kept(self.next).map(|(_, step)| self.schedule.at(step));
+        let begun = self.next > 0;
+        PositionRecord {
+            step: self.next,
+            within: self.within,
+            rates: if begun { kept.to_vec() } else { Vec::new() },
+        }
+    }
+
+    /// The position of a record, if this schedule may go on from it.
+    pub(super) fn position_of(&self, record: &PositionRecord) -> Result<(usize, usize)> {
+        let rates: Rates = std::array::from_fn(|place| record.rates.get(place).copied());
+        let count = record.rates.len();
+        let expected = if record.step > 0 { 3 } else { 0 };
+        let allowed = "three of a run that has begun, else none";
+        check("rates", count as f64, count == expected, allowed)?;
+        let inside = record.within < self.calls_per_update;
+        let allowed = "fewer than the calls of an update";
+        check("within", record.within as f64, inside, allowed)?;
+        match self.differs(record.step, rates) {
+            Some(error) => Err(error),
+            None => Ok((record.step, record.within)),
+        }
+    }
+
+    pub(super) fn set_position(&mut self, (next, within): (usize, usize)) {
+        (self.next, self.within, self.mismatch) = (next, within, None);
     }
 
     /// For a loop of your own that calls [`step`](LrScheduler::step) once a micro-batch: the schedule advances after so many
@@ -228,7 +312,7 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
         self.within += 1;
         if self.within == self.calls_per_update {
             self.within = 0;
-            self.next += 1;
+            self.next = self.next.saturating_add(1);
         }
         value
     }
@@ -248,109 +332,33 @@ impl<S: Schedule + Clone + Send + Sync + 'static> LrScheduler for LrSchedule<S> 
     fn load_record(&mut self, record: LrSchedulerRecord) {
         self.load(&record);
         if let Some(mismatch) = &self.mismatch {
-            tracing::error!("learning rate: {mismatch}");
+            self.failure.tell(mismatch);
         }
     }
 }
 
-/// A rate that follows a metric, as an [`LrScheduler`].
-///
-/// Clones share the rate's state, which is host numbers: one goes into the `Learner`, another stays where the metric is
-/// known (in the model with `#[module(skip)]`, or outside) and calls [`observe`](Self::observe), once for each value that
-/// counts: with gradient accumulation or on several devices that is a mean over all parts of an update, not a call for each.
-/// The record holds the state, so a run that is resumed goes on with its rate, its best value and its counts. Burn gives a
-/// scheduler no way to refuse a record: one of another scheduler leaves this state as it is.
-///
-/// ```
-/// use burn::lr_scheduler::LrScheduler;
-/// use regimen_schedules::{LrFeedback, ReduceOnPlateauConfig};
-///
-/// let config = ReduceOnPlateauConfig::torch().with_patience(0).with_factor(0.5);
-/// let rate = LrFeedback::new(config.init(1.0)?);
-/// let mut scheduler = rate.clone(); // for `Learner::new(model, optim, scheduler)`
-/// assert_eq!(scheduler.step(), 1.0);
-/// rate.observe(3.0);
-/// rate.observe(3.0);
-/// assert_eq!(scheduler.step(), 0.5);
-/// # Ok::<(), regimen_schedules::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct LrFeedback<F> {
-    feedback: Arc<Mutex<F>>,
-    schedule: LrSchedule<AnySchedule>,
+/// Where a schedule stands, in a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PositionRecord {
+    step: usize,
+    within: usize,
+    #[serde(with = "floats")]
+    rates: Vec<f64>,
 }
 
-impl<F: Feedback> LrFeedback<F> {
-    /// The rate is what the feedback says.
-    #[must_use]
-    pub fn new(feedback: F) -> Self {
-        Self::scaling(Constant::ONE, feedback)
+impl<S: Schedule> Part for LrSchedule<S> {
+    fn kind(&self) -> String {
+        "lr-schedule 1".into()
     }
 
-    /// The rate is the schedule's value times what the feedback says, which then starts at 1.
-    #[must_use]
-    pub fn scaling(schedule: impl Into<AnySchedule>, feedback: F) -> Self {
-        let feedback = Arc::new(Mutex::new(feedback));
-        let schedule = LrSchedule::new(schedule.into());
-        Self { feedback, schedule }
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(&self.position_record())
     }
 
-    /// Takes records of runs whose schedule had other rates: see [`LrSchedule::with_any_past`].
-    #[must_use]
-    pub fn with_any_past(mut self) -> Self {
-        self.schedule = self.schedule.with_any_past();
-        self
-    }
-
-    /// What is wrong with the schedule of the record that was loaded last.
-    #[must_use]
-    pub fn mismatch(&self) -> Option<&Error> {
-        self.schedule.mismatch()
-    }
-
-    /// Takes the metric's next value; returns what the feedback says from now on.
-    pub fn observe(&self, metric: f64) -> f64 {
-        self.lock().observe(metric)
-    }
-
-    /// What the feedback says now.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
-        self.lock().rate()
-    }
-
-    /// A copy of the feedback with its state, to look at or to save.
-    #[must_use]
-    pub fn feedback(&self) -> F
-    where
-        F: Clone,
-    {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, F> {
-        self.feedback.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<F: Feedback + Clone + Send + 'static> LrScheduler for LrFeedback<F> {
-    fn step(&mut self) -> f64 {
-        let value = self.schedule.step();
-        value * self.rate()
-    }
-
-    fn to_record(&self) -> LrSchedulerRecord {
-        let scalars = self.lock().to_scalars();
-        let mut state = LrSchedulerRecord::new();
-        for (key, value) in scalars {
-            state = state.with_scalar(&key, value);
-        }
-        self.schedule.to_record().with_record("feedback", state)
-    }
-
-    fn load_record(&mut self, record: LrSchedulerRecord) {
-        let state = record.record("feedback");
-        self.lock().load_scalars(&|key| state.scalar(key));
-        self.schedule.load_record(record);
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let position = self.position_of(&json::load(bytes)?)?;
+        self.set_position(position);
+        Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! What makes schedules Burn's.
 
 mod adaptor;
+mod failure;
+mod feedback;
 mod norm;
 
-pub use adaptor::{LrFeedback, LrSchedule};
+pub use adaptor::LrSchedule;
+pub use feedback::LrFeedback;

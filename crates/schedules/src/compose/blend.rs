@@ -9,11 +9,14 @@ use std::convert::Infallible;
 
 use rand::{RngExt, TryRng};
 use rand_distr::StandardNormal;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde_of_parts, mapped};
+use super::mapped::mapped;
 use crate::curve::Curve;
-use crate::error::{Result, check, check_not_negative, check_positive, check_steps};
+use crate::error::{Error, Result, check, check_not_negative, check_positive, check_steps};
+use crate::maths::bounded;
 use crate::schedule::Schedule;
 
 /// How values of several schedules become one.
@@ -29,7 +32,7 @@ pub enum Reduction {
     Average,
 }
 
-/// Several schedules at once: their product, sum or average.
+/// Several schedules at once: their product, sum or average, within the range of finite numbers.
 ///
 /// torch's `ChainedScheduler` is the product of one rate and of factors.
 #[doc(alias = "ChainedScheduler")]
@@ -41,7 +44,7 @@ pub struct Combined<S> {
 }
 
 mapped!(Combined [ parts; by ]);
-checked_serde_of_parts!(Combined);
+checked_serde!(Combined<S>);
 
 impl<S: Schedule> Combined<S> {
     /// One part or more.
@@ -55,6 +58,8 @@ impl<S: Schedule> Combined<S> {
 }
 
 impl<S> Checked for Combined<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         let count = self.parts.len();
         check("parts", count as f64, count > 0, "one or more")
@@ -63,11 +68,20 @@ impl<S> Checked for Combined<S> {
 
 impl<S: Schedule> Schedule for Combined<S> {
     fn at(&self, step: usize) -> f64 {
-        let values = self.parts.iter().map(|part| part.at(step));
+        let values = || self.parts.iter().map(|part| part.at(step));
+        let count = self.parts.len() as f64;
+        let value = match self.by {
+            Reduction::Product => values().product(),
+            Reduction::Sum => values().sum(),
+            Reduction::Average => values().sum::<f64>() / count,
+        };
+        if value.is_finite() {
+            return value;
+        }
         match self.by {
-            Reduction::Product => values.product(),
-            Reduction::Sum => values.sum(),
-            Reduction::Average => values.sum::<f64>() / self.parts.len() as f64,
+            Reduction::Product => values().fold(1.0, |product, value| bounded(product * value)),
+            Reduction::Sum => values().fold(0.0, |sum, value| bounded(sum + value)),
+            Reduction::Average => bounded(values().map(|value| value / count).sum()),
         }
     }
 }
@@ -87,7 +101,7 @@ pub struct Swa<S> {
 }
 
 mapped!(Swa { inner; start, rate, steps, curve });
-checked_serde_of_parts!(Swa);
+checked_serde!(Swa<S>);
 
 impl<S: Schedule> Swa<S> {
     /// From step `start` to `rate`, 0 or more, along a cosine over `steps`, 1 or more.
@@ -116,6 +130,8 @@ impl<S: Schedule> Swa<S> {
 }
 
 impl<S> Checked for Swa<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("rate", self.rate)?;
@@ -139,7 +155,7 @@ impl<S: Schedule> Schedule for Swa<S> {
 
 /// How a relative disturbance is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Noise {
     /// Normal with a standard deviation, given that its size is below the limit.
     Normal {
@@ -148,6 +164,19 @@ pub enum Noise {
     },
     /// Uniform up to the limit.
     Uniform,
+}
+
+checked_serde!(Noise);
+
+impl Checked for Noise {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        match *self {
+            Self::Uniform => Ok(()),
+            Self::Normal { std } => check_positive("std", std),
+        }
+    }
 }
 
 /// A schedule times `1 + noise` within a range of steps.
@@ -167,7 +196,7 @@ pub struct Noisy<S> {
 }
 
 mapped!(Noisy { inner; from, to, limit, noise, seed });
-checked_serde_of_parts!(Noisy);
+checked_serde!(Noisy<S>);
 
 impl<S: Schedule> Noisy<S> {
     /// Normal noise of standard deviation 1, smaller than 0.67, from step 0 on.
@@ -233,15 +262,19 @@ fn signed(bits: u64) -> f64 {
     (bits >> 32) as f64 * (2.0 / f64::from(u32::MAX)) - 1.0
 }
 
+/// Draws of one number at most: more than chance ever takes.
+const DRAWS: usize = 1000;
+
 /// A normal number of a standard deviation, given that its size is below a limit of two deviations or more.
 fn long_normal(bits: u64, std: f64, limit: f64) -> f64 {
     let mut random = Counter(bits);
-    loop {
+    for _ in 0..DRAWS {
         let noise = std * random.sample::<f64, _>(StandardNormal);
         if noise.abs() < limit {
             return noise;
         }
     }
+    0.0
 }
 
 /// The numbers that follow from some bits, as a generator.
@@ -270,7 +303,7 @@ impl TryRng for Counter {
 /// A normal number of a standard deviation, given that its size is below a limit of at most two deviations:
 /// uniform ones are drawn until one is taken, six in ten or more.
 fn short_normal(mut bits: u64, std: f64, limit: f64) -> f64 {
-    loop {
+    for _ in 0..DRAWS {
         let noise = limit * signed(bits);
         let chance = f64::from(bits as u32) / f64::from(u32::MAX);
         let half = 0.5 * (noise / std) * (noise / std);
@@ -280,9 +313,12 @@ fn short_normal(mut bits: u64, std: f64, limit: f64) -> f64 {
         }
         bits = mixed(bits);
     }
+    0.0
 }
 
 impl<S> Checked for Noisy<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         let limit = self.limit;
         check(
@@ -291,10 +327,7 @@ impl<S> Checked for Noisy<S> {
             limit > 0.0 && limit <= 1.0,
             "above 0, up to 1",
         )?;
-        match self.noise {
-            Noise::Uniform => Ok(()),
-            Noise::Normal { std } => check_positive("std", std),
-        }
+        self.noise.check()
     }
 }
 
@@ -302,7 +335,7 @@ impl<S: Schedule> Schedule for Noisy<S> {
     fn at(&self, step: usize) -> f64 {
         let value = self.inner.at(step);
         if self.applies(step) {
-            value + value * self.noise(mixed(self.seed), step)
+            bounded(value + value * self.noise(mixed(self.seed), step))
         } else {
             value
         }
@@ -312,9 +345,12 @@ impl<S: Schedule> Schedule for Noisy<S> {
         self.inner.fill(from, values);
         let seed = mixed(self.seed);
         let before = self.from.saturating_sub(from).min(values.len());
-        let steps = from.saturating_add(before)..self.to.unwrap_or(usize::MAX);
-        for (step, value) in steps.zip(&mut values[before..]) {
-            *value += *value * self.noise(seed, step);
+        let first = from.saturating_add(before);
+        // Without an end there is noise at the last step that can be counted too.
+        let count = self.to.map_or(usize::MAX, |to| to.saturating_sub(first));
+        for (offset, value) in values[before..].iter_mut().take(count).enumerate() {
+            let noise = self.noise(seed, first.saturating_add(offset));
+            *value = bounded(*value + *value * noise);
         }
     }
 }

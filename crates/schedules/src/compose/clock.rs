@@ -4,12 +4,14 @@
 //!
 //! Source: torch's `SequentialLR` and optax's `join_schedules` restart the clock of each part.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde_of_parts, mapped};
-use crate::error::{Result, check, check_count, check_order};
+use super::mapped::mapped;
+use crate::error::{Error, Result, check, check_count, check_order};
 use crate::maths::{one, whole_power};
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, fill_counted};
 use crate::values::Boundary;
 
 /// One schedule after another, each from its own step 0.
@@ -37,7 +39,7 @@ pub struct Sequence<S> {
 }
 
 mapped!(Sequence [ parts; boundaries, boundary ]);
-checked_serde_of_parts!(Sequence);
+checked_serde!(Sequence<S>);
 
 impl<S: Schedule> Sequence<S> {
     /// One more part than boundaries; boundaries rise.
@@ -62,6 +64,8 @@ impl<S: Schedule> Sequence<S> {
 }
 
 impl<S> Checked for Sequence<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         let count = self.parts.len();
         let fits = count == self.boundaries.len() + 1;
@@ -84,15 +88,18 @@ impl<S: Schedule> Schedule for Sequence<S> {
     fn fill(&self, from: usize, values: &mut [f64]) {
         // With `Previous` the last step of a part is a boundary's own.
         let own = usize::from(self.boundary == Boundary::Previous);
-        let (mut step, mut rest) = (from, values);
-        while !rest.is_empty() {
-            let (part, start) = self.boundary.passed(&self.boundaries, step);
-            let end = self.boundaries.get(part).map(|end| end.saturating_add(own));
-            let length = end.map_or(rest.len(), |end| rest.len().min((end - step).max(1)));
-            let (now, later) = rest.split_at_mut(length);
-            self.parts[part].fill(step - start, now);
-            (step, rest) = (step.saturating_add(length), later);
-        }
+        let fill = |values: &mut [f64]| {
+            let (mut step, mut rest) = (from, values);
+            while !rest.is_empty() {
+                let (part, start) = self.boundary.passed(&self.boundaries, step);
+                let end = self.boundaries.get(part).map(|end| end.saturating_add(own));
+                let length = end.map_or(rest.len(), |end| rest.len().min((end - step).max(1)));
+                let (now, later) = rest.split_at_mut(length);
+                self.parts[part].fill(step - start, now);
+                (step, rest) = (step.saturating_add(length), later);
+            }
+        };
+        fill_counted(from, values, || self.at(usize::MAX), fill);
     }
 }
 
@@ -112,7 +119,7 @@ pub struct Repeated<S> {
 }
 
 mapped!(Repeated { inner; period, times, decay });
-checked_serde_of_parts!(Repeated);
+checked_serde!(Repeated<S>);
 
 impl<S: Schedule> Repeated<S> {
     /// A period of 1 step or more, for ever.
@@ -153,6 +160,8 @@ impl<S: Schedule> Repeated<S> {
 }
 
 impl<S> Checked for Repeated<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_count("period", self.period)?;
         let times = self.times.unwrap_or(1);
@@ -186,7 +195,7 @@ pub struct Restarted<S> {
 }
 
 mapped!(Restarted { inner; boundaries });
-checked_serde_of_parts!(Restarted);
+checked_serde!(Restarted<S>);
 
 impl<S: Schedule> Restarted<S> {
     /// Starts again at each boundary; boundaries rise.
@@ -200,6 +209,8 @@ impl<S: Schedule> Restarted<S> {
 }
 
 impl<S> Checked for Restarted<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_order("boundaries", &self.boundaries, usize::lt)
     }
@@ -250,7 +261,7 @@ pub struct Held<S> {
 }
 
 mapped!(Held { inner; every });
-checked_serde_of_parts!(Held);
+checked_serde!(Held<S>);
 
 impl<S: Schedule> Held<S> {
     /// Advances every `every` steps, 1 or more.
@@ -264,6 +275,8 @@ impl<S: Schedule> Held<S> {
 }
 
 impl<S> Checked for Held<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_count("every", self.every)
     }

@@ -4,12 +4,15 @@
 //!
 //! Source: linear warm-up after Goyal et al. 2017; the others are plain composition.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde_of_parts, mapped};
+use super::mapped::mapped;
 use crate::curve::Rise;
-use crate::error::{Result, check, check_finite, check_steps};
-use crate::schedule::Schedule;
+use crate::error::{Error, Result, check, check_finite, check_steps};
+use crate::maths::bounded;
+use crate::schedule::{Schedule, fill_counted};
 
 /// A rise to the first value of the inner schedule, linear from `first / steps` unless set
 /// otherwise.
@@ -56,7 +59,7 @@ pub enum WarmupClock {
 }
 
 mapped!(Warmup { inner; steps, from, rise, clock });
-checked_serde_of_parts!(Warmup);
+checked_serde!(Warmup<S>);
 
 impl<S: Schedule> Warmup<S> {
     /// A rise over `steps`, 1 or more.
@@ -101,6 +104,8 @@ impl<S: Schedule> Warmup<S> {
 }
 
 impl<S> Checked for Warmup<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_finite("from", self.from.unwrap_or(0.0))
@@ -142,14 +147,17 @@ impl<S: Schedule> Schedule for Warmup<S> {
     }
 
     fn fill(&self, from: usize, values: &mut [f64]) {
-        let before = self.steps.saturating_sub(from).min(values.len());
-        let (rise, after) = values.split_at_mut(before);
-        for (step, value) in (from..).zip(rise) {
-            *value = self.rising(step);
-        }
-        if !after.is_empty() {
-            self.inner.fill(self.inner_step(from + before), after);
-        }
+        let fill = |values: &mut [f64]| {
+            let before = self.steps.saturating_sub(from).min(values.len());
+            let (rise, after) = values.split_at_mut(before);
+            for (offset, value) in rise.iter_mut().enumerate() {
+                *value = self.rising(from + offset);
+            }
+            if !after.is_empty() {
+                self.inner.fill(self.inner_step(from + before), after);
+            }
+        };
+        fill_counted(from, values, || self.at(usize::MAX), fill);
     }
 }
 
@@ -185,10 +193,13 @@ impl<A: Schedule, B: Schedule> Schedule for Then<A, B> {
     }
 
     fn fill(&self, from: usize, values: &mut [f64]) {
-        let before = self.steps.saturating_sub(from).min(values.len());
-        let (first, next) = values.split_at_mut(before);
-        self.first.fill(from, first);
-        self.next.fill(from.saturating_sub(self.steps), next);
+        let fill = |values: &mut [f64]| {
+            let before = self.steps.saturating_sub(from).min(values.len());
+            let (first, next) = values.split_at_mut(before);
+            self.first.fill(from, first);
+            self.next.fill(from.saturating_sub(self.steps), next);
+        };
+        fill_counted(from, values, || self.at(usize::MAX), fill);
     }
 }
 
@@ -202,7 +213,7 @@ pub struct Clamped<S> {
 }
 
 mapped!(Clamped { inner; low, high });
-checked_serde_of_parts!(Clamped);
+checked_serde!(Clamped<S>);
 
 impl<S: Schedule> Clamped<S> {
     /// Keeps the inner values in `low..=high`.
@@ -216,6 +227,8 @@ impl<S: Schedule> Clamped<S> {
 }
 
 impl<S> Checked for Clamped<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_finite("low", self.low)?;
         check(
@@ -240,7 +253,7 @@ impl<S: Schedule> Schedule for Clamped<S> {
     }
 }
 
-/// A schedule times a factor.
+/// A schedule times a factor, within the range of finite numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Scaled", deny_unknown_fields)]
 pub struct Scaled<S> {
@@ -249,7 +262,7 @@ pub struct Scaled<S> {
 }
 
 mapped!(Scaled { inner; factor });
-checked_serde_of_parts!(Scaled);
+checked_serde!(Scaled<S>);
 
 impl<S: Schedule> Scaled<S> {
     /// The inner values times `factor`.
@@ -260,6 +273,8 @@ impl<S: Schedule> Scaled<S> {
 }
 
 impl<S> Checked for Scaled<S> {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_finite("factor", self.factor)
     }
@@ -267,13 +282,13 @@ impl<S> Checked for Scaled<S> {
 
 impl<S: Schedule> Schedule for Scaled<S> {
     fn at(&self, step: usize) -> f64 {
-        self.factor * self.inner.at(step)
+        bounded(self.factor * self.inner.at(step))
     }
 
     fn fill(&self, from: usize, values: &mut [f64]) {
         self.inner.fill(from, values);
         for value in values {
-            *value *= self.factor;
+            *value = bounded(self.factor * *value);
         }
     }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::clock::{Held, Repeated, Restarted, Skipped};
 use super::combine::{Clamped, Scaled, Then, Warmup};
-use crate::error::Result;
+use crate::error::{MOST_VALUES, Result, check_most};
 use crate::schedule::Schedule;
 
 /// Values of a table that one thread computes in one go.
@@ -34,14 +34,18 @@ pub trait ScheduleExt: Schedule + Sized {
     }
 
     /// The values of the first `steps` steps, computed by all threads.
-    fn table(&self, steps: usize) -> Vec<f64>
+    ///
+    /// # Errors
+    /// For more than `2^27` steps, a gibibyte of values: [`fill`](Schedule::fill) gives a part.
+    fn table(&self, steps: usize) -> Result<Vec<f64>>
     where
         Self: Sync,
     {
+        check_most("steps", steps, MOST_VALUES)?;
         let mut values = vec![0.0; steps];
         let chunks = values.par_chunks_mut(CHUNK).enumerate();
         chunks.for_each(|(i, chunk)| self.fill(i * CHUNK, chunk));
-        values
+        Ok(values)
     }
 
     /// This schedule again and again, each time for `period` steps.

@@ -6,6 +6,7 @@ mod blend;
 mod clock;
 mod combine;
 mod ext;
+mod mapped;
 
 pub use any::AnySchedule;
 pub use blend::{Combined, Noise, Noisy, Reduction, Swa};

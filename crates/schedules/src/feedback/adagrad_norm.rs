@@ -5,12 +5,14 @@
 //! Source: Ward, Wu and Bottou, "AdaGrad stepsizes: sharp convergence over nonconvex landscapes", arXiv 1806.01811, as paired
 //! with adaptive batches in arXiv 2402.11215.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
-use super::reaction::named;
+use super::reaction::{named, required};
 use super::rule::Feedback;
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check_not_negative};
+use crate::error::{Error, Result, check_not_negative, check_same};
 
 /// `alpha / sqrt(v)`, where each update first adds the squared norm of its gradient to `v`.
 ///
@@ -51,6 +53,7 @@ impl AdaGradNorm {
     /// # Errors
     /// If `initial` is out of its range.
     pub fn with_initial(self, initial: f64) -> Result<Self> {
+        check_not_negative("initial", initial)?;
         Self {
             sum: initial,
             ..self
@@ -60,6 +63,8 @@ impl AdaGradNorm {
 }
 
 impl Checked for AdaGradNorm {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_not_negative("alpha", self.alpha)?;
         check_not_negative("sum", self.sum)
@@ -71,7 +76,7 @@ impl Feedback for AdaGradNorm {
         if self.sum == 0.0 {
             return 0.0;
         }
-        self.alpha / self.sum.sqrt()
+        (self.alpha / self.sum.sqrt()).min(f64::MAX)
     }
 
     fn observe(&mut self, metric: f64) -> f64 {
@@ -85,8 +90,28 @@ impl Feedback for AdaGradNorm {
         named([("rate", self.rate()), ("sum", self.sum)])
     }
 
-    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) {
-        self.sum = scalar("sum").unwrap_or(self.sum);
+    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) -> Result<()> {
+        let sum = required(scalar, "sum")?;
+        *self = Self { sum, ..*self }.checked()?;
+        Ok(())
+    }
+}
+
+impl Part for AdaGradNorm {
+    fn kind(&self) -> String {
+        "adagrad-norm 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// The saved `alpha` must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let read: Self = json::load(bytes)?;
+        check_same("alpha", &read.alpha, &self.alpha)?;
+        *self = read;
+        Ok(())
     }
 }
 
@@ -115,7 +140,7 @@ mod tests {
         let message = |result: Result<AdaGradNorm>| result.unwrap_err().to_string();
         assert!(message(AdaGradNorm::new(f64::NAN)).contains("`alpha` is NaN"));
         let rate = AdaGradNorm::new(1.0).unwrap();
-        assert!(message(rate.with_initial(-1.0)).contains("`sum` is -1"));
+        assert!(message(rate.with_initial(-1.0)).contains("`initial` is -1"));
         assert!(serde_json::from_str::<AdaGradNorm>(r#"{ "alpha": 1.0, "sum": -1.0 }"#).is_err());
     }
 
@@ -135,7 +160,7 @@ mod tests {
                     resumed = serde_json::from_str(&serde_json::to_string(&resumed).unwrap()).unwrap();
                     let mut loaded = AdaGradNorm::new(0.3).unwrap();
                     let scalars = resumed.to_scalars();
-                    loaded.load_scalars(&|key| scalars.iter().find(|(name, _)| name == key).map(|(_, value)| *value));
+                    loaded.load_scalars(&|key| scalars.iter().find(|(name, _)| name == key).map(|(_, value)| *value)).unwrap();
                     prop_assert_eq!(loaded, resumed);
                 }
                 prop_assert_eq!(resumed.observe(*norm), rate);

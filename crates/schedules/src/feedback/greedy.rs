@@ -6,13 +6,15 @@
 
 use std::collections::VecDeque;
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
 use super::metric::{Mode, Threshold};
-use super::reaction::{Followed, Reaction, count, named, observed, reaction_setters};
+use super::reaction::{Followed, Reaction, count, named, reaction_setters};
 use super::rule::Feedback;
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_count, check_not_negative};
+use crate::error::{Error, Result, check, check_count, check_not_negative, check_same};
 
 /// How a greedy rate reacts.
 ///
@@ -40,6 +42,7 @@ use crate::error::{Result, check, check_count, check_not_negative};
 /// ```
 #[doc(alias("GreedyLR", "get_greedy_schedule"))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GreedyConfig {
     /// What it shares with the others.
     pub reaction: Reaction,
@@ -130,6 +133,7 @@ reaction_setters!(GreedyConfig);
 
 /// Where a [`Greedy`] stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GreedyState {
     /// What it shares with the others.
     #[serde(flatten)]
@@ -149,25 +153,20 @@ pub struct GreedyState {
 mod window {
     use std::collections::VecDeque;
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::observed;
-
-    #[derive(Serialize, Deserialize)]
-    struct Value(#[serde(with = "observed")] f64);
+    use regimen_tensor::floats;
+    use serde::{Deserializer, Serializer};
 
     pub(super) fn serialize<S: Serializer>(
         values: &VecDeque<f64>,
         to: S,
     ) -> Result<S::Ok, S::Error> {
-        to.collect_seq(values.iter().copied().map(Value))
+        floats::serialize(&Vec::from_iter(values.iter().copied()), to)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<VecDeque<f64>, D::Error> {
-        let values = Vec::<Value>::deserialize(from)?;
-        Ok(values.into_iter().map(|Value(value)| value).collect())
+        floats::deserialize::<Vec<f64>, D>(from).map(VecDeque::from)
     }
 }
 
@@ -191,18 +190,42 @@ pub struct Greedy {
     first: f64,
     state: GreedyState,
 }
-checked_serde!(Greedy);
+checked_serde!(Greedy, GreedyConfig, GreedyState);
 
 impl Checked for Greedy {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
-        let config = &self.config;
-        let (least, most) = (config.reaction.least, config.most);
-        config.reaction.check()?;
-        check("most", most, most >= least, "`least` or more")?;
-        check_count("window", config.window)?;
-        check_count("reset_after", config.reset_after)?;
+        self.config.check()?;
         check_not_negative("rate", self.first)?;
-        self.state.followed.check()
+        self.state.check()?;
+        let (config, state) = (&self.config, &self.state);
+        let left = (1..=config.reset_after).contains(&state.until_reset);
+        let allowed = "1 to `reset_after`";
+        check("until_reset", state.until_reset as f64, left, allowed)?;
+        let length = state.window.len();
+        let fits = length <= config.window;
+        check("window", length as f64, fits, "no longer than configured")
+    }
+}
+
+impl Checked for GreedyConfig {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        self.reaction.check()?;
+        let (least, most) = (self.reaction.least, self.most);
+        check("most", most, most >= least, "`least` or more")?;
+        check_count("window", self.window)?;
+        check_count("reset_after", self.reset_after)
+    }
+}
+
+impl Checked for GreedyState {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        self.followed.check()
     }
 }
 
@@ -276,7 +299,11 @@ impl Feedback for Greedy {
         }
         let (reaction, state) = (&self.config.reaction, &mut self.state);
         let improved = state.followed.improves(reaction, metric);
-        state.good = if improved { state.good + 1 } else { 0 };
+        state.good = if improved {
+            state.good.saturating_add(1)
+        } else {
+            0
+        };
         if state.good > reaction.patience {
             self.raise();
         } else if state.followed.bad > reaction.patience {
@@ -298,17 +325,41 @@ impl Feedback for Greedy {
         scalars
     }
 
-    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) {
-        let Some(followed) = Followed::from_scalars(scalar) else {
-            return;
-        };
+    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) -> Result<()> {
         let window = (0..self.config.window).map_while(|index| scalar(&format!("window{index}")));
-        self.state = GreedyState {
-            followed,
-            good: count(scalar, "good"),
-            warmup: count(scalar, "warmup"),
-            until_reset: count(scalar, "until_reset"),
+        let state = GreedyState {
+            followed: Followed::from_scalars(scalar)?,
+            good: count(scalar, "good")?,
+            warmup: count(scalar, "warmup")?,
+            until_reset: count(scalar, "until_reset")?,
             window: window.collect(),
         };
+        let (config, first) = (self.config, self.first);
+        *self = Self {
+            config,
+            first,
+            state,
+        }
+        .checked()?;
+        Ok(())
+    }
+}
+
+impl Part for Greedy {
+    fn kind(&self) -> String {
+        "greedy 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// The saved configuration and first rate must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let read: Self = json::load(bytes)?;
+        check_same("config", &read.config, &self.config)?;
+        check_same("rate", &read.first, &self.first)?;
+        *self = read;
+        Ok(())
     }
 }

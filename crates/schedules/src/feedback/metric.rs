@@ -1,8 +1,10 @@
 //! When a metric has improved.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, check_not_negative};
+use crate::error::{Error, Result, check_not_negative};
 
 /// Which direction of a metric is better.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +23,7 @@ pub enum Mode {
 /// too. torch and optax multiply the best itself by `1 - fraction`: the same above 0, while below it their bound is worse than
 /// the best, and a constant metric counts as improving for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Threshold {
     /// By a fraction of the best's size, 0 or more.
     Relative(f64),
@@ -36,13 +38,19 @@ pub enum Threshold {
     },
 }
 
-impl Threshold {
-    pub(super) fn check(self) -> Result<()> {
+checked_serde!(Threshold);
+
+impl Checked for Threshold {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
         let (relative, absolute) = self.parts();
         check_not_negative("threshold", relative)?;
         check_not_negative("threshold", absolute)
     }
+}
 
+impl Threshold {
     fn parts(self) -> (f64, f64) {
         match self {
             Self::Relative(relative) => (relative, 0.0),

@@ -5,13 +5,16 @@
 //! Source: torch's and Keras' `ReduceLROnPlateau`, optax's `contrib.reduce_on_plateau`, each with
 //! its own rule.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
+use regimen_tensor::floats;
 use serde::{Deserialize, Serialize};
 
 use super::metric::{Mode, Threshold};
-use super::reaction::{Followed, Reaction, count, named, observed, reaction_setters};
+use super::reaction::{Followed, Reaction, count, named, reaction_setters, required};
 use super::rule::Feedback;
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_count};
+use crate::error::{Error, Result, check, check_count, check_same};
 
 /// What sets off a cut, where the libraries differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +56,7 @@ pub enum PlateauRule {
 /// ```
 #[doc(alias("ReduceLROnPlateau", "reduce_on_plateau"))]
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ReduceOnPlateauConfig {
     /// What sets off a cut.
     pub rule: PlateauRule,
@@ -145,12 +149,13 @@ reaction_setters!(ReduceOnPlateauConfig);
 
 /// Where a [`ReduceOnPlateau`] stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PlateauState {
     /// What it shares with the others.
     #[serde(flatten)]
     pub followed: Followed,
     /// Sum of the values that will count as one; not finite if one of them was not.
-    #[serde(with = "observed")]
+    #[serde(with = "floats")]
     pub sum: f64,
     /// How many they are so far.
     pub count: usize,
@@ -163,21 +168,48 @@ pub struct ReduceOnPlateau {
     config: ReduceOnPlateauConfig,
     state: PlateauState,
 }
-checked_serde!(ReduceOnPlateau);
+checked_serde!(ReduceOnPlateau, ReduceOnPlateauConfig, PlateauState);
 
 impl Checked for ReduceOnPlateau {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
-        let config = &self.config;
-        config.reaction.check()?;
-        let patience = config.reaction.patience;
+        self.config.check()?;
+        self.state.check()?;
+        let (count, accumulation) = (self.state.count, self.config.accumulation);
+        check(
+            "count",
+            count as f64,
+            count < accumulation,
+            "fewer than `accumulation`",
+        )
+    }
+}
+
+impl Checked for ReduceOnPlateauConfig {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        self.reaction.check()?;
+        let patience = self.reaction.patience;
         check(
             "patience",
             patience as f64,
-            patience > 0 || config.rule == PlateauRule::Torch,
+            patience > 0 || self.rule == PlateauRule::Torch,
             "1 or more, or 0 with torch's rule",
         )?;
-        check_count("accumulation", config.accumulation)?;
-        self.state.followed.check()
+        check_count("accumulation", self.accumulation)
+    }
+}
+
+impl Checked for PlateauState {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        self.followed.check()?;
+        let none = self.count > 0 || self.sum == 0.0;
+        let allowed = "0 where no value is counted";
+        check("sum", if none { 0.0 } else { self.sum }, none, allowed)
     }
 }
 
@@ -237,13 +269,31 @@ impl Feedback for ReduceOnPlateau {
         scalars
     }
 
-    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) {
-        if let Some(followed) = Followed::from_scalars(scalar) {
-            self.state = PlateauState {
-                followed,
-                sum: scalar("sum").unwrap_or(0.0),
-                count: count(scalar, "count"),
-            };
-        }
+    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) -> Result<()> {
+        let state = PlateauState {
+            followed: Followed::from_scalars(scalar)?,
+            sum: required(scalar, "sum")?,
+            count: count(scalar, "count")?,
+        };
+        *self = Self { state, ..*self }.checked()?;
+        Ok(())
+    }
+}
+
+impl Part for ReduceOnPlateau {
+    fn kind(&self) -> String {
+        "reduce-on-plateau 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// The saved configuration must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let read: Self = json::load(bytes)?;
+        check_same("config", &read.config, &self.config)?;
+        *self = read;
+        Ok(())
     }
 }

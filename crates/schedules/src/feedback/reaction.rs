@@ -1,12 +1,15 @@
 //! What every rate that follows a metric has: how it reacts, and what it remembers.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::metric::{Mode, Threshold};
-use crate::error::{Result, check, check_finite, check_not_negative};
+use crate::error::{Error, Result, check, check_finite, check_not_negative};
 
 /// How a rate reacts to a metric: the part that all such rates share.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Reaction {
     /// Which direction of the metric is better.
     pub mode: Mode,
@@ -24,9 +27,12 @@ pub struct Reaction {
     pub smallest_change: f64,
 }
 
-impl Reaction {
-    /// Refuses fields out of their range.
-    pub(super) fn check(&self) -> Result<()> {
+checked_serde!(Reaction, Followed);
+
+impl Checked for Reaction {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
         let factor = self.factor;
         check(
             "factor",
@@ -78,6 +84,7 @@ pub(super) use reaction_setters;
 
 /// What every rate that follows a metric remembers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Followed {
     /// The rate now.
     pub rate: f64,
@@ -97,12 +104,6 @@ impl Followed {
         }
     }
 
-    /// Refuses a state that no run can have.
-    pub(super) fn check(&self) -> Result<()> {
-        check_not_negative("rate", self.rate)?;
-        check_finite("best", self.best.unwrap_or(0.0))
-    }
-
     /// Takes a value in: whether it improves on the best, which it then is.
     pub(super) fn improves(&mut self, reaction: &Reaction, metric: f64) -> bool {
         let improved = reaction
@@ -111,7 +112,11 @@ impl Followed {
         if improved {
             self.best = Some(metric);
         }
-        self.bad = if improved { 0 } else { self.bad + 1 };
+        self.bad = if improved {
+            0
+        } else {
+            self.bad.saturating_add(1)
+        };
         improved
     }
 
@@ -134,32 +139,25 @@ impl Followed {
         scalars
     }
 
-    /// What [`to_scalars`](Self::to_scalars) gave; nothing if there is no rate.
-    pub(super) fn from_scalars(scalar: &dyn Fn(&str) -> Option<f64>) -> Option<Self> {
-        Some(Self {
-            rate: scalar("rate")?,
+    /// What [`to_scalars`](Self::to_scalars) gave.
+    pub(super) fn from_scalars(scalar: &dyn Fn(&str) -> Option<f64>) -> Result<Self> {
+        Self {
+            rate: required(scalar, "rate")?,
             best: scalar("best"),
-            bad: count(scalar, "bad"),
-            cooldown: count(scalar, "cooldown"),
-        })
+            bad: count(scalar, "bad")?,
+            cooldown: count(scalar, "cooldown")?,
+        }
+        .checked()
     }
 }
 
-/// Observed values, of which one that is not finite is saved as none: JSON has no word for it.
-pub(super) mod observed {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+impl Checked for Followed {
+    type Error = Error;
 
-    pub(in super::super) fn serialize<S: Serializer>(
-        value: &f64,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        value.is_finite().then_some(*value).serialize(to)
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<f64, D::Error> {
-        Ok(Option::deserialize(from)?.unwrap_or(f64::NAN))
+    /// Refuses a state that no run can have.
+    fn check(&self) -> Result<()> {
+        check_not_negative("rate", self.rate)?;
+        check_finite("best", self.best.unwrap_or(0.0))
     }
 }
 
@@ -171,7 +169,19 @@ pub(super) fn named<const N: usize>(scalars: [(&str, f64); N]) -> Vec<(String, f
     owned.collect()
 }
 
+/// A number without which a state is none.
+pub(super) fn required(scalar: &dyn Fn(&str) -> Option<f64>, name: &'static str) -> Result<f64> {
+    scalar(name).ok_or_else(|| Error::OutOfRange {
+        field: name,
+        value: "missing in the record".into(),
+        allowed: "the record of a rate of this kind",
+    })
+}
+
 /// A count that was saved; 0 if it was not.
-pub(super) fn count(scalar: &dyn Fn(&str) -> Option<f64>, name: &str) -> usize {
-    scalar(name).map_or(0, |value| value as usize)
+pub(super) fn count(scalar: &dyn Fn(&str) -> Option<f64>, name: &'static str) -> Result<usize> {
+    let value = scalar(name).unwrap_or(0.0);
+    let whole = value >= 0.0 && value.fract() == 0.0;
+    check(name, value, whole, "a whole number, 0 or more")?;
+    Ok(value as usize)
 }

@@ -1,5 +1,7 @@
 //! What every rate that follows a metric is.
 
+use crate::error::Result;
+
 /// A rate that changes when a metric is observed, and only then.
 pub trait Feedback {
     /// The rate now.
@@ -12,7 +14,9 @@ pub trait Feedback {
     /// The state as named numbers, for records that hold nothing else. Counts are whole numbers.
     fn to_scalars(&self) -> Vec<(String, f64)>;
 
-    /// Takes back a state that [`to_scalars`](Self::to_scalars) gave; without its rate it is none,
-    /// and nothing changes.
-    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>);
+    /// Takes back a state that [`to_scalars`](Self::to_scalars) gave.
+    ///
+    /// # Errors
+    /// Without a rate, or if a number is out of its range; nothing is changed then.
+    fn load_scalars(&mut self, scalar: &dyn Fn(&str) -> Option<f64>) -> Result<()>;
 }

@@ -5,10 +5,19 @@
 //! Source: Pareja et al., "Unveiling the Secret Recipe: A Guide For Supervised Fine-Tuning Small LLMs" (arXiv 2412.13337): a
 //! lower gradient norm and a higher training loss early in training go with better final scores.
 
+mod runs;
+
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Error, Result, check, check_finite, check_not_negative, check_positive};
+use crate::error::{
+    Error, Result, check, check_finite, check_not_negative, check_positive, check_same,
+    finite_result,
+};
+
+pub use runs::{EarlySignal, Selection, select};
 
 /// Configuration of the early signals of a run.
 ///
@@ -29,6 +38,7 @@ use crate::error::{Error, Result, check, check_finite, check_not_negative, check
 /// Runs are compared at equal samples, never at equal steps: a batch of 4096 takes 1/32 of the steps of one of 128. 5 to 10 % of
 /// the samples of a run is a useful window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct EarlySignalsConfig {
     /// Samples after which the window begins.
     pub start: u64,
@@ -148,31 +158,76 @@ impl Noise {
 /// Standard errors that tell a fall from noise.
 const SURE: f64 = 3.0;
 
-checked_serde!(EarlySignals);
+checked_serde!(EarlySignals, EarlySignalsConfig);
 
-impl Checked for EarlySignals {
+impl Checked for EarlySignalsConfig {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
-        let EarlySignalsConfig {
-            start,
-            end,
-            fall,
-            tolerance,
-        } = self.config;
+        let (start, end) = (self.start, self.end);
         check("start", start as f64, start > 0, "1 or more")?;
         check("end", end as f64, end > start, "above `start`")?;
-        check_not_negative("fall", fall)?;
-        check_not_negative("tolerance", tolerance)?;
+        check_not_negative("fall", self.fall)?;
+        check_not_negative("tolerance", self.tolerance)
+    }
+}
+
+impl Checked for Noise {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        let finite = |loss: &f64| check_finite("last", *loss);
+        self.last.iter().try_for_each(finite)?;
+        check_not_negative("squares", self.squares)?;
+        check_not_negative("weights", self.weights)
+    }
+}
+
+impl Checked for EarlySignals {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        self.config.check()?;
+        self.noise.check()?;
         check_not_negative("norms", self.norms)?;
         let finite = |loss: &f64| check_finite("losses", *loss);
-        self.losses.iter().try_for_each(finite)
+        self.losses.iter().try_for_each(finite)?;
+        let updates = self.noise.updates;
+        let allowed = "no more than the samples seen";
+        check("updates", updates as f64, updates <= self.seen, allowed)?;
+        for ((low, _), sum) in self.parts().into_iter().zip(self.losses) {
+            let allowed = "0 where no sample was seen";
+            check("losses", sum, self.seen > low || sum == 0.0, allowed)?;
+        }
+        let reached = self.seen > self.config.start;
+        let allowed = "0 before the window";
+        check("norms", self.norms, reached || self.norms == 0.0, allowed)
+    }
+}
+
+impl Part for EarlySignals {
+    fn kind(&self) -> String {
+        "early-signals 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// The saved window must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let read: Self = json::load(bytes)?;
+        check_same("config", &read.config, &self.config)?;
+        *self = read;
+        Ok(())
     }
 }
 
 impl EarlySignals {
     /// Notes an update: the samples of its batch, the l2 norm of its gradient, its mean training loss.
     ///
-    /// An update that reaches over an end of the window counts with the samples within. Values that are not finite are
-    /// taken: they tell a run that diverged.
+    /// An update that reaches over an end of the window counts with the samples within. Values that are not finite, or whose
+    /// sums are not, are taken: they tell a run that diverged.
     ///
     /// # Errors
     /// If there is no sample, or the norm is negative.
@@ -196,10 +251,15 @@ impl EarlySignals {
         });
         let EarlySignalsConfig { start, end, .. } = self.config;
         let weight = counts[0] / start as f64 - (counts[1] + counts[2]) / (end - start) as f64;
-        self.noise.observe(loss, weight);
-        self.norms += (counts[1] + counts[2]) * gradient_norm;
-        for (sum, count) in self.losses.iter_mut().zip(counts) {
+        let mut next = self.clone();
+        next.noise.observe(loss, weight);
+        next.norms += (counts[1] + counts[2]) * gradient_norm;
+        for (sum, count) in next.losses.iter_mut().zip(counts) {
             *sum += count * loss;
+        }
+        match next.check() {
+            Ok(()) => *self = next,
+            Err(_) => self.diverged = true,
         }
         Ok(())
     }
@@ -242,7 +302,12 @@ impl EarlySignals {
             tolerance,
         } = self.config;
         let width = (end - start) as f64;
-        let loss = (self.losses[1] + self.losses[2]) / width;
+        let both = (self.losses[1] + self.losses[2]) / width;
+        let loss = if both.is_finite() {
+            both
+        } else {
+            self.losses[1] / width + self.losses[2] / width
+        };
         let sizes = self.parts().map(|(low, high)| (high - low) as f64);
         let [before, first, second] = [0, 1, 2].map(|part| self.losses[part] / sizes[part]);
         let least = (fall * before.abs()).max(SURE * self.noise.error());
@@ -257,124 +322,21 @@ impl EarlySignals {
     }
 }
 
-/// What an early window tells of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EarlySignal {
-    /// Mean l2 norm of the gradient, over samples.
-    pub gradient_norm: f64,
-    /// Mean training loss, over samples.
-    pub loss: f64,
-    /// Whether every value was finite, and the loss fell from before the window into it by more than noise and does not rise
-    /// within. A high loss is a good sign only then: a run that diverged or does not learn has one too.
-    pub healthy: bool,
-}
-
-/// Which runs to go on with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Selection {
-    /// The mean of each run's two ranks, by gradient norm rising and by loss falling, 1 the best; runs with equal values share
-    /// the mean of their ranks, and a run that is not healthy has none.
-    pub ranks: Vec<Option<f64>>,
-    /// The runs to go on with, best first.
-    pub keep: Vec<usize>,
-    /// The runs to stop, worst last.
-    pub stop: Vec<usize>,
-}
-
-/// Ranks runs and stops the worst.
-///
-/// `fraction`, in `0..1`, is the share of the runs to stop, rounded down; runs that are not healthy are stopped first, even if
-/// they are more. Equal mean ranks go by the lower gradient norm, then by the earlier place. Compare runs of one model and
-/// one data set. The gradient norm falls with the batch size by itself ([`expected_squared_norm`]): compare within a batch size too.
-///
-/// ```
-/// use regimen_schedules::forecast::early_signals::{EarlySignal, select};
-///
-/// let run = |gradient_norm, loss| EarlySignal { gradient_norm, loss, healthy: true };
-/// let runs = [run(1.0, 2.0), run(0.5, 2.5), run(2.0, 1.5), run(0.7, 2.2)];
-/// let selection = select(&runs, 0.5)?;
-/// assert_eq!(selection.keep, [1, 3]);
-/// assert_eq!(selection.stop, [0, 2]);
-/// assert_eq!(selection.saved(10_000, 100_000), 0.45); // of all samples, if the window ends at a tenth
-/// # Ok::<(), regimen_schedules::Error>(())
-/// ```
-///
-/// # Errors
-/// If there is no run, or the fraction is not in `0..1`.
-pub fn select(runs: &[EarlySignal], fraction: f64) -> Result<Selection> {
-    check(
-        "fraction",
-        fraction,
-        (0.0..1.0).contains(&fraction),
-        "0 to below 1",
-    )?;
-    if runs.is_empty() {
-        return Err(Error::TooFew {
-            field: "runs",
-            found: 0,
-            needed: 1,
-        });
-    }
-    let is_healthy =
-        |run: &EarlySignal| run.healthy && run.loss.is_finite() && run.gradient_norm.is_finite();
-    let healthy: Vec<usize> = (0..runs.len())
-        .filter(|&run| is_healthy(&runs[run]))
-        .collect();
-    let by_norm = ranks(&healthy, |run| runs[run].gradient_norm);
-    let by_loss = ranks(&healthy, |run| -runs[run].loss);
-    let mut mean_ranks = vec![None; runs.len()];
-    for (place, &run) in healthy.iter().enumerate() {
-        mean_ranks[run] = Some((by_norm[place] + by_loss[place]) / 2.0);
-    }
-    let mut order: Vec<usize> = (0..runs.len()).collect();
-    let key = |run: usize| mean_ranks[run].unwrap_or(f64::INFINITY);
-    order.sort_by(|&a, &b| {
-        let norms = || runs[a].gradient_norm.total_cmp(&runs[b].gradient_norm);
-        key(a).total_cmp(&key(b)).then_with(norms)
-    });
-    // A product that is whole but for rounding is not rounded down.
-    let stopped = (fraction * runs.len() as f64 + 1e-9).floor() as usize;
-    let kept = (runs.len() - stopped).min(healthy.len());
-    let stop = order.split_off(kept);
-    Ok(Selection {
-        ranks: mean_ranks,
-        keep: order,
-        stop,
-    })
-}
-
-/// The ranks of the runs' values, 1 the smallest; equal values share the mean of their ranks.
-fn ranks(runs: &[usize], value: impl Fn(usize) -> f64) -> Vec<f64> {
-    let rank = |&run: &usize| {
-        let count = |keep: &dyn Fn(f64) -> bool| runs.iter().filter(|&&o| keep(value(o))).count();
-        let (below, equal) = (count(&|v| v < value(run)), count(&|v| v == value(run)));
-        below as f64 + (equal as f64 + 1.0) / 2.0
-    };
-    runs.iter().map(rank).collect()
-}
-
-impl Selection {
-    /// The share of all samples that need not be trained on, if every run has a budget of `budget` samples and those to stop
-    /// have seen `seen` of them.
-    #[must_use]
-    pub fn saved(&self, seen: u64, budget: u64) -> f64 {
-        let runs = (self.keep.len() + self.stop.len()).max(1) as f64;
-        let rest = budget.saturating_sub(seen) as f64 / budget.max(1) as f64;
-        self.stop.len() as f64 / runs * rest
-    }
-}
-
 /// The squared norm that the mean gradient of a batch has in expectation: `|g|^2 + trace / batch`.
 ///
 /// `squared_mean` is the squared norm of the expected gradient, `trace` that of the covariance of one sample's.
 ///
 /// # Errors
-/// If a value is negative, not finite, or the batch is empty.
+/// If a value is negative, or one or the sum is not finite, or the batch is empty.
 pub fn expected_squared_norm(squared_mean: f64, trace: f64, batch: usize) -> Result<f64> {
     check_not_negative("squared_mean", squared_mean)?;
     check_not_negative("trace", trace)?;
     check_positive("batch", batch as f64)?;
-    Ok(squared_mean + trace / batch as f64)
+    finite_result(
+        "squared_mean",
+        squared_mean + trace / batch as f64,
+        squared_mean,
+    )
 }
 
 /// The two parts again, from mean squared norms at two batch sizes, each `(batch, squared norm)`: the squared norm of the
@@ -383,7 +345,7 @@ pub fn expected_squared_norm(squared_mean: f64, trace: f64, batch: usize) -> Res
 /// So runs of different batch sizes are compared by what is not noise.
 ///
 /// # Errors
-/// If a value is not finite, a batch is empty, or both are of one size.
+/// If a value or a part is not finite, a batch is empty, or both are of one size.
 pub fn split_squared_norm(one: (usize, f64), other: (usize, f64)) -> Result<(f64, f64)> {
     check_finite("squared norm", one.1)?;
     check_finite("squared norm", other.1)?;
@@ -397,6 +359,7 @@ pub fn split_squared_norm(one: (usize, f64), other: (usize, f64)) -> Result<(f64
     )?;
     let mean = (sizes[0] * one.1 - sizes[1] * other.1) / (sizes[0] - sizes[1]);
     let trace = (one.1 - other.1) / (1.0 / sizes[0] - 1.0 / sizes[1]);
+    finite_result("squared norm", mean + trace, one.1)?;
     Ok((mean, trace))
 }
 

@@ -5,12 +5,13 @@
 //! Source: Pareja et al., "Unveiling the Secret Recipe: A Guide For Supervised Fine-Tuning Small LLMs" (arXiv 2412.13337), after LAB
 //! (arXiv 2403.01081) and Tülu 2 (arXiv 2311.10702).
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::transformers::{constant_with_warmup, linear_with_warmup};
-use crate::checked::{Checked, checked_serde};
 use crate::compose::AnySchedule;
-use crate::error::{Result, check, check_count, check_not_negative};
+use crate::error::{Error, Result, check, check_count, check_not_negative};
 
 /// Samples of an update, and the learning rate over the updates of a run.
 ///
@@ -141,6 +142,8 @@ impl SftRecipe {
 }
 
 impl Checked for SftRecipe {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_count("batch_size", self.batch_size)?;
         check_not_negative("rate", self.rate)?;

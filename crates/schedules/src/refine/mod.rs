@@ -6,6 +6,6 @@ mod refined;
 mod smoothing;
 
 #[cfg(feature = "forecast")]
-pub use numerical::{numerical_objective, numerical_step_sizes};
+pub use numerical::{numerical_objective, numerical_step_sizes, numerical_step_sizes_watched};
 pub use refined::{Norm, Refined, RefinedConfig, bound, step_sizes, weights};
 pub use smoothing::{RECIPE_POINTS, filter_recipe, median_filter, resample};

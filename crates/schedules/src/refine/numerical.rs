@@ -1,12 +1,13 @@
 //! The numerical variant: step sizes by optimisation instead of in closed form.
 
 use argmin::core::{CostFunction, Error as ArgminError, Executor, Gradient};
-use argmin::solver::linesearch::MoreThuenteLineSearch;
 use argmin::solver::quasinewton::LBFGS;
+use regimen_tensor::Watch;
 
 use super::refined::{Norm, weights};
 use super::smoothing::finite;
-use crate::error::{Error, Result, check};
+use crate::error::{Error, Result, check, check_not_negative, finite_result};
+use crate::solve::{Asked, Bounded};
 
 /// The bound that the numerical variant minimises, over positive step sizes `lambda` of plain SGD:
 ///
@@ -15,7 +16,7 @@ use crate::error::{Error, Result, check};
 /// with the tails `Q_t = sum_{p >= t} G_p^2 lambda_p^2` and `L_t = sum_{p >= t} lambda_p`.
 ///
 /// # Errors
-/// If the lengths differ, or a value is not finite, or a weight is not above 0.
+/// If the lengths differ, or a value or the bound is not finite, a weight is not above 0, or the distance is negative.
 pub fn numerical_objective(lambda: &[f64], norms: &[f64], distance: f64) -> Result<f64> {
     finite("lambda", lambda)?;
     finite("norms", norms)?;
@@ -27,7 +28,13 @@ pub fn numerical_objective(lambda: &[f64], norms: &[f64], distance: f64) -> Resu
         norms.len() == lambda.len(),
         "as many as `lambda`",
     )?;
-    Ok(value_and_gradient(lambda, norms, distance).0)
+    check_not_negative("distance", distance)?;
+    let largest = norms.iter().copied().fold(0.0, f64::max);
+    finite_result(
+        "norms",
+        value_and_gradient(lambda, norms, distance).0,
+        largest,
+    )
 }
 
 /// The step sizes that minimise [`numerical_objective`], for [`Refined::from_step_sizes`].
@@ -36,28 +43,56 @@ pub fn numerical_objective(lambda: &[f64], norms: &[f64], distance: f64) -> Resu
 /// step sizes from below by 1e-8; here they are `1e-8 + exp(u)`, which keeps the bound and frees `u`.
 ///
 /// # Errors
-/// If a norm is not finite or not above 0, the distance is not above 0, or the optimiser stops
-/// without a result.
+/// If a norm is not finite or not above 0, the distance is not above 0, norms or distance are so large or small that the bound at
+/// the start is not finite, or the optimiser stops without a result.
 ///
 /// [`Refined::from_step_sizes`]: crate::Refined::from_step_sizes
 pub fn numerical_step_sizes(norms: &[f64], distance: f64) -> Result<Vec<f64>> {
+    numerical_step_sizes_watched(norms, distance, &Watch::default())
+}
+
+/// [`numerical_step_sizes`], watched as `"refine"`: a step is an iteration of at most 2000, each a few passes over the norms. Work
+/// that is stopped returns the best step sizes so far, those of the start at first.
+///
+/// # Errors
+/// As [`numerical_step_sizes`].
+#[tracing::instrument(name = "refine", skip_all, fields(norms = norms.len()))]
+pub fn numerical_step_sizes_watched(
+    norms: &[f64],
+    distance: f64,
+    watch: &Watch,
+) -> Result<Vec<f64>> {
     weights(norms, Norm::L2)?;
     check("distance", distance, distance > 0.0, "above 0")?;
     let problem = Problem { norms, distance };
     let start = (distance / (norms.len() as f64).sqrt()).ln();
+    let largest = norms.iter().copied().fold(0.0, f64::max);
+    let (at_start, slopes) = value_and_gradient(&vec![weight(start); norms.len()], norms, distance);
+    finite_result("distance", start, distance)?;
+    finite_result("norms", at_start + slopes.iter().sum::<f64>(), largest)?;
     let fail = |error: ArgminError| Error::NotOptimised(error.to_string());
-    let solver = LBFGS::new(MoreThuenteLineSearch::new(), 20)
+    let solver = LBFGS::new(Bounded::new(STEPS), 20)
         .with_tolerance_grad(1e-10)
         .and_then(|solver| solver.with_tolerance_cost(1e-14))
         .map_err(fail)?;
-    let result = Executor::new(problem, solver)
-        .configure(|state| state.param(vec![start; norms.len()]).max_iters(2000))
+    let goes_on = |done: u64| watch.goes_on("refine", done as usize, ITERATIONS as usize);
+    let result = Executor::new(problem, Asked { solver, goes_on })
+        .configure(|state| {
+            let start = vec![start; norms.len()];
+            state.param(start).max_iters(ITERATIONS)
+        })
         .run()
         .map_err(fail)?;
     let best = result.state.best_param;
     let best = best.ok_or_else(|| Error::NotOptimised("no iterate".into()))?;
     Ok(best.into_iter().map(weight).collect())
 }
+
+/// Iterations at most.
+const ITERATIONS: u64 = 2000;
+
+/// Steps along one direction at most.
+const STEPS: u64 = 200;
 
 fn weight(u: f64) -> f64 {
     1e-8 + u.exp()
@@ -79,9 +114,9 @@ impl CostFunction for Problem<'_> {
     }
 }
 
-/// Refuses NaN, from which the line search never returns: squares of norms that overflow lead there.
+/// Refuses what is no number, from which the line search finds no way back: squares that overflow lead there.
 fn number(value: f64) -> std::result::Result<f64, ArgminError> {
-    if value.is_nan() {
+    if !value.is_finite() {
         return Err(ArgminError::msg(
             "the bound is not a number: the norms are too large or too small",
         ));

@@ -5,11 +5,12 @@
 //! Source: Defazio, Cutkosky, Mehta and Mishchenko, "When, Why and How Much? Adaptive Learning
 //! Rate Scheduling by Refinement", arXiv 2310.07831, algorithms 1 and 2.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::smoothing::{finite, interpolate, median_filter};
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Error, Result, check};
+use crate::error::{Error, Result, check, finite_result};
 use crate::schedule::Schedule;
 
 /// Which norm was logged, which decides the power of the weights.
@@ -37,13 +38,18 @@ impl Norm {
 /// For [`Norm::L2`] they minimise the last-iterate bound ([`bound`]) up to their common scale.
 ///
 /// # Errors
-/// If a norm is not finite or not above 0: a run whose gradients vanish can't be refined.
+/// If a norm is not finite or not above 0: a run whose gradients vanish can't be refined. If one is so small that its weight is
+/// not finite, below 1e-154 for [`Norm::L2`].
 pub fn weights(norms: &[f64], norm: Norm) -> Result<Vec<f64>> {
     finite("norms", norms)?;
     if let Some(small) = norms.iter().find(|value| **value <= 0.0) {
         check("norms", *small, false, "above 0")?;
     }
-    Ok(norms.iter().map(|g| g.powi(norm.power())).collect())
+    let weights: Vec<f64> = norms.iter().map(|g| g.powi(norm.power())).collect();
+    for (norm, weight) in norms.iter().zip(&weights) {
+        finite_result("norms", *weight, *norm)?;
+    }
+    Ok(weights)
 }
 
 /// The step sizes of a sequence of weights, `eta_t = w_t sum_{p > t} w_p / sum_p w_p`.
@@ -63,10 +69,16 @@ pub fn weights(norms: &[f64], norm: Norm) -> Result<Vec<f64>> {
 pub fn step_sizes(weights: &[f64]) -> Result<Vec<f64>> {
     finite("weights", weights)?;
     let total = total(weights)?;
+    // Products of the largest and the smallest numbers are not numbers.
+    let usual = (1e-150..1e150).contains(&total);
     let mut tail = 0.0;
     let mut sizes: Vec<f64> = Vec::with_capacity(weights.len());
     for weight in weights.iter().rev() {
-        sizes.push(weight * tail / total);
+        sizes.push(if usual {
+            weight * tail / total
+        } else {
+            weight * (tail / total)
+        });
         tail += weight;
     }
     sizes.reverse();
@@ -94,7 +106,7 @@ fn total(weights: &[f64]) -> Result<f64> {
 /// (section 3). Norms are Euclidean, `distance` is `D = ||x_1 - x*||`.
 ///
 /// # Errors
-/// If the lengths differ, a value is not finite, a weight or the distance is negative, or all weights are 0.
+/// If the lengths differ, a value or the bound is not finite, a weight or the distance is negative, or all weights are 0.
 pub fn bound(weights: &[f64], norms: &[f64], distance: f64) -> Result<f64> {
     finite("weights", weights)?;
     finite("norms", norms)?;
@@ -109,7 +121,9 @@ pub fn bound(weights: &[f64], norms: &[f64], distance: f64) -> Result<f64> {
     let total = total(weights)?;
     let pairs = weights.iter().zip(norms);
     let squares: f64 = pairs.map(|(w, g)| (w * g).powi(2)).sum();
-    Ok(distance * squares.sqrt() / total)
+    let largest = norms.iter().copied().fold(0.0, f64::max);
+    let norm = finite_result("norms", squares.sqrt() / total, largest)?;
+    finite_result("distance", distance * norm, distance)
 }
 
 /// How a run's norms become a schedule.
@@ -129,6 +143,7 @@ pub fn bound(weights: &[f64], norms: &[f64], distance: f64) -> Result<f64> {
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RefinedConfig {
     /// The norm that was logged.
     pub norm: Norm,
@@ -160,13 +175,7 @@ impl RefinedConfig {
     /// If fewer than two norms are given, one is not finite or not above 0, or `smoothing` is
     /// out of its range.
     pub fn init(&self, norms: &[f64]) -> Result<Refined> {
-        let smoothing = self.smoothing;
-        check(
-            "smoothing",
-            smoothing,
-            (0.0..=1.0).contains(&smoothing),
-            "0 to 1",
-        )?;
+        self.check()?;
         if norms.len() < 2 {
             return Err(Error::TooFew {
                 field: "norms",
@@ -175,12 +184,31 @@ impl RefinedConfig {
             });
         }
         let smooth = median_filter(norms, self.width(norms.len()))?;
-        Refined::from_weights(&weights(&smooth, self.norm)?)
+        let weights = weights(&smooth, self.norm)?;
+        let total: f64 = weights.iter().sum();
+        let allowed = "norms whose weights have a sum above 0 that is finite";
+        check(
+            "norms",
+            smooth[0],
+            total > 0.0 && total.is_finite(),
+            allowed,
+        )?;
+        Refined::from_weights(&weights)
     }
 
     /// The filter's width: the largest odd number up to `smoothing * steps + 1`.
     fn width(&self, steps: usize) -> usize {
         2 * ((self.smoothing * steps as f64) as usize / 2) + 1
+    }
+}
+
+impl Checked for RefinedConfig {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        let smoothing = self.smoothing;
+        let inside = (0.0..=1.0).contains(&smoothing);
+        check("smoothing", smoothing, inside, "0 to 1")
     }
 }
 
@@ -196,12 +224,13 @@ pub struct Refined {
     steps: usize,
     peak: f64,
 }
-checked_serde!(Refined);
+checked_serde!(Refined, RefinedConfig);
 
 impl Checked for Refined {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         crate::error::check_steps(self.steps)?;
-        crate::error::check_steps(self.shape.len())?;
         finite("shape", &self.shape)?;
         for value in &self.shape {
             check("shape", *value, (0.0..=1.0).contains(value), "0 to 1")?;

@@ -4,7 +4,8 @@
 //!
 //! Source: arXiv 2310.07831, section 4 and the released filter recipe.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, MOST_VALUES, Result, check_most};
+use crate::maths::lerp;
 
 /// The widest window of a median filter.
 const WIDEST: usize = 1 << 24;
@@ -34,28 +35,63 @@ pub fn median_filter(values: &[f64], width: usize) -> Result<Vec<f64>> {
     finite("norms", values)?;
     let half = (width / 2) as isize;
     let count = values.len() as isize;
-    let at = |i: isize| padded(values, i);
-    // A sorted window, from which one value leaves and into which one comes at each step.
-    let mut window: Vec<f64> = (-half..=half).map(at).collect();
-    window.sort_by(f64::total_cmp);
+    // The window holds ranks, counted in a tree: a step takes the logarithm of the log's length, whatever the width.
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let mut ranks = vec![0; values.len()];
+    for (rank, index) in order.iter().enumerate() {
+        ranks[*index] = rank;
+    }
+    let at = |position: isize| ranks[padded(values.len(), position)];
+    let mut window = Counts::new(values.len());
+    (-half..=half).for_each(|position| window.add(at(position), 1));
     let mut medians = Vec::with_capacity(values.len());
     for center in 0..count {
-        medians.push(window[width / 2]);
-        let (old, new) = (at(center - half), at(center + half + 1));
-        let leave = window.partition_point(|value| *value < old);
-        window.remove(leave);
-        let enter = window.partition_point(|value| *value < new);
-        window.insert(enter, new);
+        medians.push(values[order[window.nth(width / 2)]]);
+        window.add(at(center - half), -1);
+        window.add(at(center + half + 1), 1);
     }
     Ok(medians)
 }
 
-/// The value at a position that may lie outside: the first one before the start, reflected
+/// How many of each rank there are, as sums over ranges whose lengths are powers of two (Fenwick 1994).
+struct Counts(Vec<i64>);
+
+impl Counts {
+    fn new(ranks: usize) -> Self {
+        Self(vec![0; ranks + 1])
+    }
+
+    fn add(&mut self, rank: usize, more: i64) {
+        let mut place = rank + 1;
+        while let Some(count) = self.0.get_mut(place) {
+            *count += more;
+            place += place & place.wrapping_neg();
+        }
+    }
+
+    /// The rank of the n-th member in order, from 0.
+    fn nth(&self, n: usize) -> usize {
+        let (mut place, mut left) = (0, n as i64);
+        let mut step = self.0.len().next_power_of_two();
+        while step > 0 {
+            let next = place + step;
+            if self.0.get(next).is_some_and(|count| *count <= left) {
+                place = next;
+                left -= self.0[next];
+            }
+            step /= 2;
+        }
+        place
+    }
+}
+
+/// The index for a position that may lie outside: the first one before the start, reflected
 /// (and reflected again, if need be) after the end.
-fn padded(values: &[f64], position: isize) -> f64 {
-    let last = values.len() as isize - 1;
+fn padded(count: usize, position: isize) -> usize {
+    let last = count as isize - 1;
     if position <= 0 || last == 0 {
-        return values[0];
+        return 0;
     }
     let folded = position % (2 * last);
     let index = if folded > last {
@@ -63,7 +99,7 @@ fn padded(values: &[f64], position: isize) -> f64 {
     } else {
         folded
     };
-    values[index as usize]
+    index as usize
 }
 
 /// The points of the released recipe: shorter logs are interpolated up to this many.
@@ -89,22 +125,25 @@ pub fn filter_recipe(norms: &[f64]) -> Result<Vec<f64>> {
     }
     let mut middle = kept[2..kept.len() - 2].to_vec();
     if middle.len() < RECIPE_POINTS {
-        middle = resample(&middle, RECIPE_POINTS);
+        middle = resample(&middle, RECIPE_POINTS)?;
     }
     median_filter(&middle, 2 * (RECIPE_POINTS / 10 / 2) + 1)
 }
 
-/// `count` points at even distances along a sequence, by linear interpolation; the ends stay.
-#[must_use]
-pub fn resample(values: &[f64], count: usize) -> Vec<f64> {
+/// `count` points, up to `2^27`, at even distances along a sequence, by linear interpolation; the ends stay. None of no values.
+///
+/// # Errors
+/// If `count` is larger.
+pub fn resample(values: &[f64], count: usize) -> Result<Vec<f64>> {
+    check_most("count", count, MOST_VALUES)?;
     let at = |i: usize| {
         let position = i as f64 * (values.len() - 1) as f64 / (count.max(2) - 1) as f64;
         interpolate(values, position)
     };
     if values.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    (0..count).map(at).collect()
+    Ok((0..count).map(at).collect())
 }
 
 /// The value at a fractional position of a sequence that is not empty.
@@ -112,7 +151,7 @@ pub(crate) fn interpolate(values: &[f64], position: f64) -> f64 {
     let low = (position.floor().max(0.0) as usize).min(values.len() - 1);
     let high = (low + 1).min(values.len() - 1);
     let part = position - low as f64;
-    values[low] + (values[high] - values[low]) * part
+    lerp(values[low], values[high], part)
 }
 
 pub(crate) fn finite(field: &'static str, values: &[f64]) -> Result<()> {

@@ -4,11 +4,12 @@
 //!
 //! Source: cubic after Zhu and Gupta (arXiv 1710.01878), equation 1; cosine after Loshchilov and Hutter 2017.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::curve::Curve;
-use crate::error::{Result, check, check_finite};
+use crate::error::{Error, Result, check, check_finite};
 use crate::schedule::Schedule;
 
 /// `from` up to step `start`, then along a [`Curve`] to exactly `to` at step `end` and for ever.
@@ -33,6 +34,8 @@ pub struct Between {
 checked_serde!(Between);
 
 impl Checked for Between {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_finite("from", self.from)?;
         check_finite("to", self.to)?;

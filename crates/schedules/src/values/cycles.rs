@@ -5,11 +5,15 @@
 //! Source: Smith 2017, arXiv 1506.01186, and Smith and Topin 2018, arXiv 1708.07120, with the
 //! steps of torch's `OneCycleLR` and `CyclicLR`.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::curve::Curve;
-use crate::error::{Result, check, check_count, check_not_negative, check_positive, check_steps};
+use crate::error::{
+    Error, Result, check, check_count, check_not_negative, check_positive, check_steps,
+    finite_result,
+};
 use crate::maths::whole_power;
 use crate::schedule::Schedule;
 
@@ -56,6 +60,7 @@ impl OneCycle {
     /// # Errors
     /// If a parameter is out of its range.
     pub fn new(peak: f64, steps: usize) -> Result<Self> {
+        check_not_negative("peak", peak)?;
         let (first, last) = (peak / 25.0, peak / 25.0 / 1e4);
         let (three_phases, curve) = (false, Curve::Cosine);
         Self {
@@ -77,10 +82,10 @@ impl OneCycle {
     pub fn with_divisors(self, div: f64, final_div: f64) -> Result<Self> {
         check_positive("div", div)?;
         check_positive("final_div", final_div)?;
-        let first = self.peak / div;
+        let first = finite_result("div", self.peak / div, div)?;
         Self {
             first,
-            last: first / final_div,
+            last: finite_result("final_div", first / final_div, final_div)?,
             ..self
         }
         .checked()
@@ -122,6 +127,8 @@ impl OneCycle {
     /// # Errors
     /// If a value is not finite or negative.
     pub fn momentum(self, low: f64, high: f64) -> Result<Self> {
+        check_not_negative("low", low)?;
+        check_not_negative("high", high)?;
         Self {
             first: high,
             peak: low,
@@ -133,6 +140,8 @@ impl OneCycle {
 }
 
 impl Checked for OneCycle {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("first", self.first)?;
@@ -197,6 +206,8 @@ pub enum CyclicMode {
 }
 
 impl Checked for CyclicMode {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         match *self {
             Self::ExpRange { gamma } => check(
@@ -255,6 +266,8 @@ impl Cyclic {
     /// # Errors
     /// If a value is not finite or negative.
     pub fn momentum(self, low: f64, high: f64) -> Result<Self> {
+        check_not_negative("low", low)?;
+        check_not_negative("high", high)?;
         Self {
             base: high,
             max: low,
@@ -265,6 +278,8 @@ impl Cyclic {
 }
 
 impl Checked for Cyclic {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_not_negative("base", self.base)?;
         check_not_negative("max", self.max)?;

@@ -5,13 +5,15 @@
 //! Source: hyperbolic tangent after Hsueh et al. 2018, arXiv 1806.01593; Noam after Vaswani et al.
 //! 2017; exponential and inverse time as in optax and Keras.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::shapes::progress;
-use crate::checked::{Checked, checked_serde};
 use crate::curve::Curve;
 use crate::error::{
-    Result, check, check_count, check_finite, check_not_negative, check_positive, check_steps,
+    Error, Result, check, check_count, check_finite, check_not_negative, check_positive,
+    check_steps,
 };
 use crate::maths::{exponential, scaled};
 use crate::schedule::Schedule;
@@ -73,6 +75,8 @@ impl Tanh {
 }
 
 impl Checked for Tanh {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("peak", self.peak)?;
@@ -157,6 +161,8 @@ impl Exponential {
 }
 
 impl Checked for Exponential {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("peak", self.peak)?;
@@ -225,6 +231,8 @@ impl InverseTime {
 }
 
 impl Checked for InverseTime {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("peak", self.peak)?;
@@ -266,6 +274,8 @@ impl Noam {
 }
 
 impl Checked for Noam {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_not_negative("factor", self.factor)?;
         check_count("warmup", self.warmup)?;

@@ -6,11 +6,12 @@
 //! Source: "Beyond Cosine Decay", arXiv 2503.02844; Ibrahim et al., arXiv 2403.08763, section on
 //! infinite schedules.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::curve::Curve;
-use crate::error::{Result, check, check_not_negative, check_steps};
+use crate::error::{Error, Result, check, check_not_negative, check_steps};
 use crate::schedule::Schedule;
 
 /// Warm-up, cool-down and a constant phase that never ends; [`anneal`](Self::anneal) gives the
@@ -123,6 +124,8 @@ impl Infinite {
 }
 
 impl Checked for Infinite {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_not_negative("peak", self.peak)?;
         check_not_negative("constant", self.constant)?;

@@ -5,11 +5,14 @@
 //! Source: SGDR, Loshchilov and Hutter 2017, arXiv 1608.03983; decay and limit of the cycles as in
 //! timm, whole cycles of a run as in transformers.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::curve::Curve;
-use crate::error::{Result, check, check_count, check_not_negative, check_positive, check_steps};
+use crate::error::{
+    Error, Result, check, check_count, check_not_negative, check_positive, check_steps,
+};
 use crate::maths::{one, power, whole_power};
 use crate::schedule::Schedule;
 
@@ -225,6 +228,9 @@ impl WarmRestarts {
 /// How close to a restart, in cycles, a logarithm is not trusted.
 const NEAR: f64 = 1e-6;
 
+/// From here on rounding may be more than a step, so that each step looks for its own cycle.
+const COUNTED: usize = 1 << 49;
+
 /// A stretch between two restarts.
 #[derive(Clone, Copy)]
 struct Cycle {
@@ -245,6 +251,8 @@ impl Cycle {
 }
 
 impl Checked for WarmRestarts {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_count("first", self.first)?;
         check_not_negative("peak", self.peak)?;
@@ -290,7 +298,8 @@ impl Schedule for WarmRestarts {
             let cycle = self.cycle(step);
             // Its end may fall within rounding of a step: up to one step before, the cycle is sure.
             let sure = (cycle.start + cycle.length) / cycle.slope - 1.0 - step as f64;
-            let count = (sure.max(1.0) as usize).min(rest.len());
+            let known = if step < COUNTED { sure } else { 1.0 };
+            let count = (known.max(1.0) as usize).min(rest.len());
             let (now, later) = rest.split_at_mut(count);
             let peak = cycle.peak;
             let (k, progress) = (self.k_decay, move |at| {
@@ -336,6 +345,8 @@ impl HardRestarts {
 }
 
 impl Checked for HardRestarts {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("peak", self.peak)?;

@@ -5,16 +5,17 @@
 //! Source: Ibrahim et al., "Simple and Scalable Strategies to Continually Pre-train Large Language
 //! Models", arXiv 2403.08763.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::curve::Curve;
-use crate::error::{Result, check, check_not_negative, check_steps};
-use crate::schedule::Schedule;
+use crate::error::{Error, Result, check, check_not_negative, check_steps};
+use crate::schedule::{Schedule, fill_counted};
 
 /// The budget of one data set.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Stage {
     /// The rate that the stage warms up to, 0 or more: a lower one forgets less and adapts less.
     pub peak: f64,
@@ -43,7 +44,7 @@ pub struct Rewarmed {
     end: f64,
     stages: Vec<Stage>,
 }
-checked_serde!(Rewarmed);
+checked_serde!(Rewarmed, Stage);
 
 impl Rewarmed {
     /// One stage or more, all of which end at `end`, 0 or more.
@@ -56,21 +57,37 @@ impl Rewarmed {
 }
 
 impl Checked for Rewarmed {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_not_negative("end", self.end)?;
         let count = self.stages.len();
         check("stages", count as f64, count > 0, "one stage or more")?;
-        self.stages.iter().try_for_each(|stage| {
-            check_steps(stage.steps)?;
-            check_not_negative("peak", stage.peak)?;
-            let warmup = stage.warmup;
-            check(
-                "warmup",
-                warmup as f64,
-                warmup < stage.steps,
-                "fewer than `steps`",
-            )
-        })
+        self.stages.iter().try_for_each(Stage::check)
+    }
+}
+
+impl Checked for Stage {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        check_steps(self.steps)?;
+        check_not_negative("peak", self.peak)?;
+        let fewer = self.warmup < self.steps;
+        check("warmup", self.warmup as f64, fewer, "fewer than `steps`")
+    }
+}
+
+impl Rewarmed {
+    /// The value at a step of a stage.
+    fn within(&self, stage: &Stage, step: usize) -> f64 {
+        match step.checked_sub(stage.warmup) {
+            None => stage.peak * (step as f64 / stage.warmup as f64),
+            Some(past) => {
+                let progress = past as f64 / (stage.steps - stage.warmup) as f64;
+                Curve::Cosine.between(stage.peak, self.end, progress)
+            }
+        }
     }
 }
 
@@ -78,16 +95,30 @@ impl Schedule for Rewarmed {
     fn at(&self, mut step: usize) -> f64 {
         for stage in &self.stages {
             if step < stage.steps {
-                return match step.checked_sub(stage.warmup) {
-                    None => stage.peak * (step as f64 / stage.warmup as f64),
-                    Some(past) => {
-                        let progress = past as f64 / (stage.steps - stage.warmup) as f64;
-                        Curve::Cosine.between(stage.peak, self.end, progress)
-                    }
-                };
+                return self.within(stage, step);
             }
             step -= stage.steps;
         }
         self.end
+    }
+
+    /// One way through the stages, however many there are.
+    fn fill(&self, from: usize, values: &mut [f64]) {
+        let fill = |values: &mut [f64]| {
+            let (mut step, mut rest) = (from, values);
+            for stage in &self.stages {
+                let Some(left) = stage.steps.checked_sub(step).filter(|left| *left > 0) else {
+                    step -= stage.steps;
+                    continue;
+                };
+                let (now, later) = rest.split_at_mut(left.min(rest.len()));
+                for (offset, value) in now.iter_mut().enumerate() {
+                    *value = self.within(stage, step + offset);
+                }
+                (step, rest) = (0, later);
+            }
+            rest.fill(self.end);
+        };
+        fill_counted(from, values, || self.at(usize::MAX), fill);
     }
 }

@@ -4,13 +4,16 @@
 //!
 //! Source: cosine after Loshchilov and Hutter 2017; inverse square root after Vaswani et al. 2017.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::curve::Curve;
-use crate::error::{Result, check, check_finite, check_not_negative, check_positive, check_steps};
-use crate::maths::{half_cosine, one, power};
-use crate::schedule::Schedule;
+use crate::error::{
+    Error, Result, check, check_finite, check_not_negative, check_positive, check_steps,
+};
+use crate::maths::{half_cosine, lerp, one, power};
+use crate::schedule::{Schedule, fill_counted};
 
 /// The same value at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,8 @@ impl Constant {
 }
 
 impl Checked for Constant {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_finite("value", self.value)
     }
@@ -90,6 +95,8 @@ impl Linear {
 }
 
 impl Checked for Linear {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_finite("from", self.from)?;
@@ -168,6 +175,8 @@ impl Cosine {
 }
 
 impl Checked for Cosine {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("peak", self.peak)?;
@@ -181,14 +190,17 @@ impl Schedule for Cosine {
     fn at(&self, step: usize) -> f64 {
         let progress = power(progress(step, self.steps), self.k_decay);
         let half = half_cosine(progress);
-        self.end + (self.peak - self.end) * power(half, self.exponent)
+        lerp(self.end, self.peak, power(half, self.exponent))
     }
 
     fn fill(&self, from: usize, values: &mut [f64]) {
         if (self.exponent, self.k_decay) == (1.0, 1.0) {
-            let (from, steps) = (from.min(usize::MAX - values.len()), self.steps);
+            let steps = self.steps;
             let progress = move |offset| progress(from + offset, steps);
-            Curve::Cosine.fill(self.peak, self.end, progress, values);
+            let last = || self.at(usize::MAX);
+            fill_counted(from, values, last, |values| {
+                Curve::Cosine.fill(self.peak, self.end, progress, values);
+            });
             return;
         }
         for (offset, value) in values.iter_mut().enumerate() {
@@ -216,6 +228,8 @@ impl InverseSqrt {
 }
 
 impl Checked for InverseSqrt {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_not_negative("peak", self.peak)?;
         check_positive("scale", self.scale)
@@ -326,6 +340,8 @@ impl Polynomial {
 }
 
 impl Checked for Polynomial {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps)?;
         check_not_negative("peak", self.peak)?;
@@ -359,7 +375,7 @@ impl Schedule for Polynomial {
         if self.k_decay != 1.0 {
             rest = 1.0 - power(1.0 - rest, self.k_decay);
         }
-        self.end + (self.peak - self.end) * power(rest, self.power)
+        lerp(self.end, self.peak, power(rest, self.power))
     }
 }
 

@@ -5,12 +5,13 @@
 //! Source: torch's `StepLR` and `MultiStepLR`, Keras' `PiecewiseConstantDecay`, optax's
 //! `piecewise_constant_schedule` and `piecewise_interpolate_schedule`.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::curve::Curve;
 use crate::error::{
-    Result, check, check_count, check_not_negative, check_order, check_steps, check_values,
+    Error, Result, check, check_count, check_not_negative, check_order, check_steps, check_values,
 };
 use crate::maths::{scaled, whole_power};
 use crate::schedule::Schedule;
@@ -43,6 +44,8 @@ impl Step {
 }
 
 impl Checked for Step {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_count("every", self.every)?;
         check_not_negative("peak", self.peak)?;
@@ -88,6 +91,8 @@ impl MultiStep {
 }
 
 impl Checked for MultiStep {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_not_negative("peak", self.peak)?;
         check_not_negative("gamma", self.gamma)?;
@@ -116,6 +121,8 @@ pub enum Boundary {
 }
 
 impl Checked for Boundary {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         Ok(())
     }
@@ -202,6 +209,8 @@ fn accumulate(first: f64, factors: &[(usize, f64)]) -> Result<(Vec<usize>, Vec<f
 }
 
 impl Checked for PiecewiseConstant {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_order("boundaries", &self.boundaries, usize::lt)?;
         let count = self.values.len();
@@ -271,6 +280,8 @@ impl PiecewiseInterpolate {
 }
 
 impl Checked for PiecewiseInterpolate {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_steps(self.steps.len())?;
         check_order("steps", &self.steps, usize::lt)?;

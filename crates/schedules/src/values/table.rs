@@ -4,10 +4,11 @@
 //!
 //! Source: torch's `LambdaLR` and `MultiplicativeLR`; optax takes any function as a schedule.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Result, check, check_values};
+use crate::error::{Error, MOST_VALUES, Result, check, check_most, check_steps, check_values};
 use crate::schedule::Schedule;
 
 /// A function of the step as a schedule.
@@ -20,7 +21,7 @@ use crate::schedule::Schedule;
 ///
 /// let rate = Lambda(|step: usize| 0.1 / (1.0 + step as f64));
 /// assert_eq!(rate.at(1), 0.05);
-/// assert_eq!(Table::new(rate.table(100))?.at(1), 0.05);
+/// assert_eq!(Table::new(rate.table(100)?)?.at(1), 0.05);
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[doc(alias = "LambdaLR")]
@@ -54,11 +55,13 @@ impl Table {
         Self { values }.checked()
     }
 
-    /// `first` at step 0, then the value before times `factor(t)` at step `t`, for `steps` steps.
+    /// `first` at step 0, then the value before times `factor(t)` at step `t`, for `steps` steps, 1 to `2^27`.
     ///
     /// # Errors
-    /// If `steps` is 0 or a value is not finite.
+    /// If `steps` is out of its range or a value is not finite.
     pub fn multiplicative(first: f64, steps: usize, factor: impl Fn(usize) -> f64) -> Result<Self> {
+        check_steps(steps)?;
+        check_most("steps", steps, MOST_VALUES)?;
         let mut value = first;
         let values = (0..steps).map(|step| {
             if step > 0 {
@@ -71,6 +74,8 @@ impl Table {
 }
 
 impl Checked for Table {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         let count = self.values.len();
         check("values", count as f64, count > 0, "one or more")?;

@@ -5,11 +5,12 @@
 //! Source: MiniCPM, arXiv 2404.06395; 1-sqrt decay after Hägele et al., arXiv 2405.18392; stable
 //! phases as in timm, warm-up shapes as in transformers.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::curve::{Curve, Rise};
-use crate::error::{Result, check_not_negative, check_positive};
+use crate::error::{Error, Result, check_not_negative, check_positive};
 use crate::schedule::Schedule;
 
 /// What the stable phase does, from the end of the warm-up and on through the decay.
@@ -31,6 +32,8 @@ pub enum Stable {
 checked_serde!(Stable, Wsd);
 
 impl Checked for Stable {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         match *self {
             Self::Constant => Ok(()),
@@ -170,6 +173,8 @@ impl Wsd {
 }
 
 impl Checked for Wsd {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_not_negative("peak", self.peak)?;
         check_not_negative("start", self.start)?;

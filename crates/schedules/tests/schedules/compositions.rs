@@ -290,7 +290,7 @@ proptest! {
         let since = if step < n { step } else { step - n };
         prop_assert_eq!((&schedule).restarted(vec![n]).unwrap().at(step), schedule.at(since));
         prop_assert_eq!((&schedule).warmed_up(n).unwrap().at(n + step), value);
-        prop_assert_eq!(schedule.table(step + 1)[step], value);
+        prop_assert_eq!(schedule.table(step + 1).unwrap()[step], value);
         let twice = vec![&schedule, &schedule];
         let sum = Combined::new(twice.clone(), Reduction::Sum).unwrap();
         let mean = Combined::new(twice.clone(), Reduction::Average).unwrap();

@@ -7,7 +7,9 @@ use regimen_schedules::{
     AdaGradNorm, Importance, Linear, LrFeedback, LrSchedule, Norm, ReduceOnPlateauConfig,
 };
 use regimen_tensor::per_example::cross_entropy;
-use regimen_tensor::testing::{Answer, Batch, Case, Method, Reference, Suite, check_support};
+use regimen_tensor::testing::{
+    Answer, Batch, Case, Method, Perceptron, Reference, Suite, check_support,
+};
 use regimen_tensor::{GradientNorms, ParamVector};
 
 /// Descent at a scheduler's rates: how to make one, and what it sees of each update's gradient.
@@ -159,4 +161,24 @@ fn every_method_serves_every_model() {
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv"),
     )
     .unwrap();
+}
+
+/// What touches tensors, small, on whatever device `BURN_DEVICE` names.
+#[test]
+fn smoke() {
+    let mut suite = Suite::new();
+    suite.model::<Perceptron>(&Descent {
+        name: "LrSchedule",
+        new: || LrSchedule::new(Linear::new(0.02, 7).unwrap()),
+        observe: |_, _| (),
+    });
+    suite.model::<Perceptron>(&Descent {
+        name: "ReduceOnPlateau",
+        new: plateau,
+        observe: |rate, norm| {
+            rate.observe(norm);
+        },
+    });
+    suite.model::<Perceptron>(&Slide);
+    suite.finish().unwrap();
 }

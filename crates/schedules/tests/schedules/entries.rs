@@ -107,7 +107,7 @@ fn simple() -> Result<Vec<Entry>> {
         "Refined", "from the gradient norms of a first run", "none",
         { RefinedConfig::new(Norm::L2).init(&norms())? }
         "Function", "f(t), or a table of its values to save", "torch `LambdaLR`, optax, Keras, Burn",
-        { Table::new(Lambda(|t: usize| (1.0 + t as f64 / 30.0).powi(-2)).table(121))? }
+        { Table::new(Lambda(|t: usize| (1.0 + t as f64 / 30.0).powi(-2)).table(121)?)? }
         "Multiplicative", "the product of f(1) ... f(t)", "torch `MultiplicativeLR`",
         { Table::multiplicative(1.0, 121, |t| if t % 20 == 0 { 0.5 } else { 1.01 })? }
     })

@@ -34,7 +34,7 @@ fn ours(case: &str) -> Result<AnySchedule> {
 
 /// A function as a user saves it.
 fn saved(function: impl Fn(usize) -> f64 + Sync) -> Result<AnySchedule> {
-    Ok(Table::new(Lambda(function).table(121))?.into())
+    Ok(Table::new(Lambda(function).table(121).unwrap())?.into())
 }
 
 /// timm's WSD of the cases, with a decay by a function.

@@ -55,8 +55,8 @@ fn logs_that_are_empty_short_or_not_finite() {
         let _ = (
             filter_recipe(&norms),
             step_sizes(&norms),
-            resample(&norms, 0),
-            resample(&norms, 1),
+            resample(&norms, 0).unwrap(),
+            resample(&norms, 1).unwrap(),
         );
         let _ = (
             bound(&norms, &norms, 1.0),
@@ -149,7 +149,8 @@ fn pictures_of_nothing_and_of_too_much() {
                 .with_title("title");
             let _ = (picture.svg(&[]), picture.svg(&[&schedule]));
             assert!(picture.svg(&[&nan]).is_err());
-            assert!(picture.svg(&[&huge, &top]).is_err());
+            let drawn = picture.svg(&[&huge, &top]).is_ok();
+            assert!(drawn || steps == 0 || width < 480);
         }
     }
 }

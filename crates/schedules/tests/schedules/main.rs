@@ -1,6 +1,8 @@
 //! Properties of schedules, of refinement and of the adaptor to Burn.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[cfg(all(feature = "forecast", feature = "plot"))]
+mod bad_input;
 mod compositions;
 mod conformance;
 mod entries;
@@ -13,8 +15,12 @@ mod hostile;
 mod importance;
 #[cfg(feature = "forecast")]
 mod learning_curve;
+#[cfg(feature = "forecast")]
+mod parts;
 mod peers;
 mod records;
+#[cfg(feature = "forecast")]
+mod states;
 mod values;
 
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
@@ -157,5 +163,5 @@ fn step_sizes_are_the_tail_products() {
         let tail: f64 = weights[t + 1..].iter().sum();
         assert!((size - weights[t] * tail / 3.75).abs() < 1e-12);
     }
-    assert_eq!(resample(&[0.0, 1.0], 3), [0.0, 0.5, 1.0]);
+    assert_eq!(resample(&[0.0, 1.0], 3).unwrap(), [0.0, 0.5, 1.0]);
 }

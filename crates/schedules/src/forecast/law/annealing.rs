@@ -4,15 +4,17 @@
 //!
 //! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029), the law itself.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{Watch, checked_serde};
 use serde::{Deserialize, Serialize};
 
-use super::areas::Areas;
-use crate::checked::{Checked, checked_serde};
-use crate::compose::ScheduleExt;
+use super::areas::{Areas, RunningAreas};
 use crate::curve::Curve;
-use crate::error::{Error, Result, check, check_not_negative, check_positive};
+use crate::error::{
+    Error, MOST_VALUES, Result, check, check_finite, check_most, check_not_negative, check_positive,
+};
 use crate::schedule::Schedule;
-use crate::values::Wsd;
+use crate::values::{Constant, Wsd};
 
 /// `L(s) = floor + scale S1(s)^-exponent - gain S2(s)`, in nats, with the [`Areas`] `S1` and `S2` of the run's rates.
 ///
@@ -23,9 +25,9 @@ use crate::values::Wsd;
 /// use regimen_schedules::{Cosine, Curve, ScheduleExt, Wsd};
 ///
 /// let law = AnnealingLaw { floor: 3.057, scale: 0.490, exponent: 0.497, gain: 0.299, memory: 0.999 };
-/// let cosine = law.predict(&Cosine::new(2e-4, 20_000)?.table(20_001), 0)?;
+/// let cosine = law.predict(&Cosine::new(2e-4, 20_000)?.table(20_001)?, 0)?;
 /// let cooled = Wsd::new(2e-4, 0, 16_000, 4_000)?.with_curve(Curve::Linear)?;
-/// let cooled = law.predict(&cooled.table(20_001), 0)?;
+/// let cooled = law.predict(&cooled.table(20_001)?, 0)?;
 /// assert!((cosine[20_000] - 3.3451139).abs() < 1e-6);
 /// assert!((cooled[20_000] - 3.2711055).abs() < 1e-6);
 /// # Ok::<(), regimen_schedules::Error>(())
@@ -45,9 +47,11 @@ pub struct AnnealingLaw {
     pub memory: f64,
 }
 
-checked_serde!(AnnealingLaw);
+checked_serde!(AnnealingLaw, Cooldown);
 
 impl Checked for AnnealingLaw {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_positive("floor", self.floor)?;
         check_not_negative("scale", self.scale)?;
@@ -84,18 +88,37 @@ impl AnnealingLaw {
         self.floor + self.scale * forward.powf(-self.exponent) - self.gain * annealing
     }
 
-    /// The predicted loss at the end of `updates` by `rate`.
+    /// The predicted loss at the end of `updates` by `rate`, 1 to `2^27`.
     ///
     /// # Errors
-    /// As [`Self::predict`].
+    /// If there are more updates, or as [`Self::predict`].
     pub fn last(
         &self,
         rate: &(impl Schedule + Sync),
         updates: usize,
         warmup: usize,
     ) -> Result<f64> {
-        let losses = self.predict(&rate.table(updates), warmup)?;
-        Ok(losses.last().copied().unwrap_or(f64::NAN))
+        self.check()?;
+        check_most("updates", updates, MOST_VALUES)?;
+        if updates <= warmup {
+            return Err(Error::TooFew {
+                field: "updates",
+                found: updates,
+                needed: warmup.saturating_add(1),
+            });
+        }
+        let mut areas = RunningAreas::new(self.memory)?;
+        let peak = rate.at(warmup);
+        for _ in 0..warmup {
+            areas.observe(peak)?;
+        }
+        let mut rates = [0.0; CHUNK];
+        for start in (warmup..updates).step_by(CHUNK) {
+            let rates = &mut rates[..CHUNK.min(updates - start)];
+            rate.fill(start, rates);
+            rates.iter().try_for_each(|rate| areas.observe(*rate))?;
+        }
+        Ok(self.loss(areas.forward(), areas.annealing()))
     }
 
     /// The best of some schedules for a run of `updates`: its index and predicted last loss.
@@ -125,9 +148,40 @@ impl AnnealingLaw {
     /// The cool-down that the law says is best for a run of `updates` at `peak`: a constant rate, then linear to 0, over
     /// each whole percent of the updates that follow the warm-up.
     ///
+    /// A law by itself is taken at its word: [`Cooldown::error`] is `None`. That of a fit is judged by the fit's error:
+    /// [`AnnealingFit::best_cooldown`](super::AnnealingFit::best_cooldown).
+    ///
     /// # Errors
-    /// If `peak` is not above 0 or the warm-up leaves fewer than 100 updates.
+    /// If `peak` is not above 0, the warm-up leaves fewer than 100 updates, or there are more than `2^22`.
     pub fn best_cooldown(&self, peak: f64, updates: usize, warmup: usize) -> Result<Cooldown> {
+        self.best_cooldown_watched(peak, updates, warmup, &Watch::default())
+    }
+
+    /// [`best_cooldown`](Self::best_cooldown), watched as `"cooldown"`: a step is one of the 100 cool-downs, from the shortest. Work
+    /// that is stopped returns the best of those so far.
+    ///
+    /// # Errors
+    /// As [`best_cooldown`](Self::best_cooldown).
+    pub fn best_cooldown_watched(
+        &self,
+        peak: f64,
+        updates: usize,
+        warmup: usize,
+        watch: &Watch,
+    ) -> Result<Cooldown> {
+        self.search_cooldown(peak, updates, warmup, None, watch)
+    }
+
+    /// `share` is the error of a loss that the law predicts, as a share of it.
+    #[tracing::instrument(name = "cooldown", skip_all, fields(updates))]
+    pub(super) fn search_cooldown(
+        &self,
+        peak: f64,
+        updates: usize,
+        warmup: usize,
+        share: Option<f64>,
+        watch: &Watch,
+    ) -> Result<Cooldown> {
         check_positive("peak", peak)?;
         let left = updates.saturating_sub(warmup);
         check(
@@ -136,22 +190,48 @@ impl AnnealingLaw {
             left >= 100,
             "100 more than the warm-up",
         )?;
+        check_most("updates", updates, MOST_UPDATES)?;
         let rate = |percent: usize| {
             let cooldown = left * percent / 100;
             Wsd::new(peak, warmup, left - cooldown, cooldown)?.with_curve(Curve::Linear)
         };
-        let rates = (1..=100).map(rate).collect::<Result<Vec<Wsd>>>()?;
-        let (index, loss) = self.best(&rates, updates, warmup)?;
-        Ok(Cooldown {
-            percent: index + 1,
+        let constant = self.last(&Constant::new(peak)?, updates, warmup)?;
+        let mut losses = Vec::new();
+        for percent in 1..=100 {
+            losses.push(self.last(&rate(percent)?, updates, warmup)?);
+            if !watch.goes_on("cooldown", percent, 100) {
+                break;
+            }
+        }
+        let order = |one: &usize, other: &usize| losses[*one].total_cmp(&losses[*other]);
+        let best = (0..losses.len()).min_by(order).unwrap_or(0);
+        let loss = losses[best];
+        let error = share.map(|share| share * loss.abs());
+        let bound = loss + error.unwrap_or(0.0);
+        let within = |index: &usize| losses[*index] <= bound;
+        let first = (0..=best).find(within).unwrap_or(best);
+        let last = (best..losses.len()).rev().find(within).unwrap_or(best);
+        Cooldown {
+            percent: best + 1,
             loss,
-            rate: rates[index],
-        })
+            rate: rate(best + 1)?,
+            gain: constant - loss,
+            error,
+            as_good: (first + 1, last + 1),
+        }
+        .checked()
     }
 }
 
-/// The cool-down of a law's choice.
+/// Rates that are computed in one go.
+const CHUNK: usize = 256;
+
+/// Updates of a search among cool-downs at most.
+const MOST_UPDATES: usize = 1 << 22;
+
+/// The cool-down of a law's choice, and how far it is to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Cooldown {
     /// Share of the updates after the warm-up, in percent, 1 to 100.
     pub percent: usize,
@@ -159,6 +239,50 @@ pub struct Cooldown {
     pub loss: f64,
     /// The schedule.
     pub rate: Wsd,
+    /// What it promises: the predicted loss at the end of the same run at a constant rate, less `loss`. Below 0 for a law that says
+    /// that annealing costs more than it gains.
+    pub gain: f64,
+    /// The error of a predicted loss, `mape * loss` of the fit, in nats; `None` for a law that was not fitted.
+    pub error: Option<f64>,
+    /// The shortest and the longest share, in percent, whose predicted loss is above `loss` by no more than the error: the fit does
+    /// not tell them apart. `(percent, percent)` without an error, but for equal losses.
+    pub as_good: (usize, usize),
+}
+
+impl Cooldown {
+    /// Whether the gain is more than the fit's error; false where the error is not known.
+    #[must_use]
+    pub fn exceeds_error(&self) -> bool {
+        self.error.is_some_and(|error| self.gain > error)
+    }
+}
+
+impl Checked for Cooldown {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        let percents = 1..=100;
+        let allowed = "1 to 100";
+        let percent = self.percent;
+        check(
+            "percent",
+            percent as f64,
+            percents.contains(&percent),
+            allowed,
+        )?;
+        check_finite("loss", self.loss)?;
+        check_finite("gain", self.gain)?;
+        check_not_negative("error", self.error.unwrap_or(0.0))?;
+        let (first, last) = self.as_good;
+        let around =
+            percents.contains(&first) && first <= percent && percent <= last && last <= 100;
+        check(
+            "as_good",
+            first as f64,
+            around,
+            "a range around `percent`, 1 to 100",
+        )
+    }
 }
 
 #[cfg(test)]

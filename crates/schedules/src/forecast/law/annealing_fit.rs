@@ -4,13 +4,15 @@
 //!
 //! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029); loss and grid of starts as in public implementations that follow the authors' code.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{Watch, checked_serde};
 use serde::{Deserialize, Serialize};
 
-use super::annealing::AnnealingLaw;
+use super::annealing::{AnnealingLaw, Cooldown};
 use super::areas::{AreaPoint, RunningAreas};
 use super::huber::{Law, Problem, Quality, grid};
 use super::loss_curve::LossCurve;
-use crate::error::{Error, Result, check, check_finite, check_positive};
+use crate::error::{Error, Result, check, check_positive};
 
 /// How a law is fitted.
 ///
@@ -34,15 +36,16 @@ use crate::error::{Error, Result, check, check_finite, check_positive};
 ///     let points = (100..=4_000).step_by(100).map(|done| (done, losses[done - 1])).collect();
 ///     LossCurve::of_rates(rates, points)
 /// };
-/// let constant = measured(Constant::new(2e-4)?.table(4_000))?;
-/// let cosine = measured(Cosine::new(2e-4, 4_000)?.table(4_000))?;
+/// let constant = measured(Constant::new(2e-4)?.table(4_000)?)?;
+/// let cosine = measured(Cosine::new(2e-4, 4_000)?.table(4_000)?)?;
 /// let fit = AnnealingFitConfig::new().fit(&[constant, cosine])?;
-/// let unseen = Wsd::new(2e-4, 0, 3_000, 1_000)?.table(4_000);
+/// let unseen = Wsd::new(2e-4, 0, 3_000, 1_000)?.table(4_000)?;
 /// let (found, expected) = (fit.law.predict(&unseen, 0)?, truth.predict(&unseen, 0)?);
 /// assert!((found[3_999] / expected[3_999] - 1.0).abs() < 1e-4);
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AnnealingFitConfig {
     /// `lambda` of the annealing area.
     pub memory: f64,
@@ -60,11 +63,34 @@ impl Default for AnnealingFitConfig {
 
 /// A fitted law and how well it fits; parameters in [`Quality`] are floor, scale, exponent and, if fitted, gain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AnnealingFit {
     /// The law.
     pub law: AnnealingLaw,
     /// How well it fits.
     pub quality: Quality,
+}
+
+checked_serde!(AnnealingFitConfig, AnnealingFit);
+
+impl Checked for AnnealingFitConfig {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        RunningAreas::new(self.memory)?;
+        check_positive("delta", self.delta)
+    }
+}
+
+impl Checked for AnnealingFit {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        self.law.check()?;
+        self.quality.check()?;
+        let fitted = self.quality.standard_errors.len().clamp(3, 4);
+        self.quality.check_width(fitted)
+    }
 }
 
 /// The largest forward and annealing areas, in the units of the grid.
@@ -103,28 +129,55 @@ impl AnnealingFitConfig {
     ///
     /// # Errors
     /// If a parameter is out of range, there are fewer than five losses after the warm-ups, no rate is above 0, none of the
-    /// curves anneals though the annealing term is asked for, or no start leads anywhere.
+    /// curves anneals though the annealing term is asked for, no start leads anywhere, or the law explains the losses no better
+    /// than a constant, as where they rise or stay ([`Quality::explained`]).
     pub fn fit(&self, curves: &[LossCurve]) -> Result<AnnealingFit> {
+        self.fit_watched(curves, &Watch::default())
+    }
+
+    /// [`fit`](Self::fit), watched as `"fit"`: a step is one of the 54 starts (18 without annealing), or the last search. Work that
+    /// is stopped returns the best of the starts so far, of which fewer agree.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn fit_watched(&self, curves: &[LossCurve], watch: &Watch) -> Result<AnnealingFit> {
         let points = curves.iter().map(|curve| curve.areas(self.memory));
         let points = points.collect::<Result<Vec<_>>>()?.concat();
         enough("curves", points.len())?;
-        self.fit_points(&points)
+        self.fit_named("curves", &points, watch)
     }
 
     /// As [`fit`](Self::fit), to losses whose areas are known; those of all runs must have this memory.
     ///
     /// # Errors
     /// If a parameter or a number is out of range, there are fewer than five points, none of which has annealed where the
-    /// annealing term is asked for, or no start leads anywhere.
+    /// annealing term is asked for, no start leads anywhere, or the law explains the losses no better than a constant.
     pub fn fit_points(&self, measured: &[AreaPoint]) -> Result<AnnealingFit> {
-        RunningAreas::new(self.memory)?;
-        check_positive("delta", self.delta)?;
-        for point in measured {
-            check_positive("forward", point.forward)?;
-            check_finite("annealing", point.annealing)?;
-            check_positive("loss", point.loss)?;
-        }
-        enough("measured", measured.len())?;
+        self.fit_points_watched(measured, &Watch::default())
+    }
+
+    /// [`fit_points`](Self::fit_points), watched as [`fit_watched`](Self::fit_watched).
+    ///
+    /// # Errors
+    /// As [`fit_points`](Self::fit_points).
+    pub fn fit_points_watched(
+        &self,
+        measured: &[AreaPoint],
+        watch: &Watch,
+    ) -> Result<AnnealingFit> {
+        self.fit_named("measured", measured, watch)
+    }
+
+    #[tracing::instrument(name = "fit", skip_all, fields(points = measured.len()))]
+    fn fit_named(
+        &self,
+        field: &'static str,
+        measured: &[AreaPoint],
+        watch: &Watch,
+    ) -> Result<AnnealingFit> {
+        self.check()?;
+        measured.iter().try_for_each(Checked::check)?;
+        enough(field, measured.len())?;
         // Without it the gain could be anything.
         let anneals = measured.iter().any(|point| point.annealing != 0.0);
         check(
@@ -151,8 +204,9 @@ impl AnnealingFitConfig {
             observed: &observed,
             points: (0..points.len()).collect(),
             delta: self.delta,
+            field,
         };
-        let (mut found, scaled) = problem.minimise(&grid(lists))?;
+        let (mut found, scaled) = problem.minimise(&grid(lists), watch)?;
         found[1] *= units[0].powf(-found[2]);
         if let Some(gain) = found.get_mut(3) {
             *gain *= units[1];
@@ -171,7 +225,7 @@ impl AnnealingFitConfig {
             gain: found.get(3).copied().unwrap_or_default(),
             memory: self.memory,
         };
-        Ok(AnnealingFit { law, quality })
+        AnnealingFit { law, quality }.checked()
     }
 
     /// The memory, of some, whose law predicts the held-out curves best (by [`AnnealingFit::mape`]), and its fit.
@@ -184,9 +238,25 @@ impl AnnealingFitConfig {
         held_out: &[LossCurve],
         memories: &[f64],
     ) -> Result<AnnealingFit> {
+        self.fit_memory_watched(curves, held_out, memories, &Watch::default())
+    }
+
+    /// [`fit_memory`](Self::fit_memory), watched as `"fit_memory"`: a step is a memory, whose starts are watched as `"fit"`. Work that
+    /// is stopped returns the best of the memories so far, of which one is always fitted.
+    ///
+    /// # Errors
+    /// As [`fit_memory`](Self::fit_memory).
+    #[tracing::instrument(name = "fit_memory", skip_all, fields(memories = memories.len()))]
+    pub fn fit_memory_watched(
+        &self,
+        curves: &[LossCurve],
+        held_out: &[LossCurve],
+        memories: &[f64],
+        watch: &Watch,
+    ) -> Result<AnnealingFit> {
         let mut best: Option<(f64, AnnealingFit)> = None;
-        for memory in memories {
-            let fit = self.with_memory(*memory).fit(curves)?;
+        for (index, memory) in memories.iter().enumerate() {
+            let fit = self.with_memory(*memory).fit_watched(curves, watch)?;
             let errors = held_out.iter().map(|curve| fit.mape(curve));
             let errors = errors.collect::<Result<Vec<f64>>>()?;
             let error = errors.iter().sum::<f64>() / errors.len() as f64;
@@ -198,6 +268,9 @@ impl AnnealingFitConfig {
             )?;
             if best.as_ref().is_none_or(|(least, _)| error < *least) {
                 best = Some((error, fit));
+            }
+            if !watch.goes_on("fit_memory", index + 1, memories.len()) {
+                break;
             }
         }
         best.map(|(_, fit)| fit).ok_or(Error::TooFew {
@@ -234,6 +307,30 @@ fn units(measured: &[AreaPoint]) -> [f64; 2] {
 }
 
 impl AnnealingFit {
+    /// [`AnnealingLaw::best_cooldown`] with the error of the fit, by which its promise is judged.
+    ///
+    /// # Errors
+    /// As [`AnnealingLaw::best_cooldown`].
+    pub fn best_cooldown(&self, peak: f64, updates: usize, warmup: usize) -> Result<Cooldown> {
+        self.best_cooldown_watched(peak, updates, warmup, &Watch::default())
+    }
+
+    /// [`best_cooldown`](Self::best_cooldown), watched as [`AnnealingLaw::best_cooldown_watched`].
+    ///
+    /// # Errors
+    /// As [`AnnealingLaw::best_cooldown`].
+    pub fn best_cooldown_watched(
+        &self,
+        peak: f64,
+        updates: usize,
+        warmup: usize,
+        watch: &Watch,
+    ) -> Result<Cooldown> {
+        let share = Some(self.quality.mape);
+        self.law
+            .search_cooldown(peak, updates, warmup, share, watch)
+    }
+
     /// Mean of `|observed - predicted| / observed` over a curve after its warm-up.
     ///
     /// # Errors
@@ -289,8 +386,8 @@ mod tests {
 
     /// A law's curves of a constant rate and a cosine.
     fn two(law: AnnealingLaw, peak: f64, updates: usize) -> [LossCurve; 2] {
-        let constant = Constant::new(peak).unwrap().table(updates);
-        let cosine = Cosine::new(peak, updates).unwrap().table(updates);
+        let constant = Constant::new(peak).unwrap().table(updates).unwrap();
+        let cosine = Cosine::new(peak, updates).unwrap().table(updates).unwrap();
         [constant, cosine].map(|rates| measured(law, rates))
     }
 
@@ -337,10 +434,10 @@ mod tests {
             predicts(
                 fit.law,
                 truth,
-                &wsd(peak, updates, updates / 5).table(updates),
+                &wsd(peak, updates, updates / 5).table(updates).unwrap(),
                 1e-4,
             );
-            predicts(fit.law, truth, &steps.table(updates), 1e-4);
+            predicts(fit.law, truth, &steps.table(updates).unwrap(), 1e-4);
             assert!(
                 fit.quality.mape < 1e-5 && fit.quality.agreeing.0 > 0,
                 "{fit:?}"
@@ -367,7 +464,7 @@ mod tests {
         predicts(
             fit.law,
             PAPER,
-            &wsd(2e-4, 10_000, 2_000).table(10_000),
+            &wsd(2e-4, 10_000, 2_000).table(10_000).unwrap(),
             2e-3,
         );
         assert!(fit.quality.largest > 0.2);
@@ -378,7 +475,7 @@ mod tests {
         let curves = two(PAPER, 2e-4, 10_000);
         let with = AnnealingFitConfig::new();
         let without = with.with_annealing(false);
-        let unseen = measured(PAPER, wsd(2e-4, 10_000, 1_000).table(10_000));
+        let unseen = measured(PAPER, wsd(2e-4, 10_000, 1_000).table(10_000).unwrap());
         let [with, without] = [with, without].map(|config| config.fit(&curves).unwrap());
         assert_eq!(without.law.gain, 0.0);
         assert_eq!(without.quality.standard_errors.len(), 3);
@@ -387,7 +484,7 @@ mod tests {
 
     #[test]
     fn curves_that_do_not_anneal_tell_no_gain() {
-        let constant = Constant::new(2e-4).unwrap().table(2_000);
+        let constant = Constant::new(2e-4).unwrap().table(2_000).unwrap();
         let constant = [measured(PAPER, constant)];
         let config = AnnealingFitConfig::new();
         let refused = config.fit(&constant).unwrap_err().to_string();
@@ -449,7 +546,7 @@ mod tests {
             ..PAPER
         };
         let curves = two(truth, 2e-4, 4_000);
-        let held_out = [measured(truth, wsd(2e-4, 4_000, 800).table(4_000))];
+        let held_out = [measured(truth, wsd(2e-4, 4_000, 800).table(4_000).unwrap())];
         let config = AnnealingFitConfig::new();
         let fit = config
             .fit_memory(&curves, &held_out, &[0.999, 0.99, 0.9])

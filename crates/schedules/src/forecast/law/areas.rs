@@ -4,12 +4,58 @@
 //!
 //! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029).
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Error, Result, check, check_finite, check_not_negative};
+use crate::error::{
+    Error, Result, check, check_finite, check_not_negative, check_positive, check_same,
+};
 
-checked_serde!(RunningAreas);
+checked_serde!(RunningAreas, Areas, AreaPoint);
+
+impl Checked for Areas {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        let (one, two) = (self.forward.len(), self.annealing.len());
+        check("annealing", two as f64, one == two, "as many as `forward`")?;
+        let rises = self.forward.is_sorted() && self.forward.iter().all(|area| *area >= 0.0);
+        let last = self.forward.last().copied().unwrap_or(0.0);
+        check("forward", last, rises, "areas that do not fall, 0 or more")?;
+        let finite = |area: &f64| check_finite("annealing", *area);
+        self.annealing.iter().try_for_each(finite)
+    }
+}
+
+impl Checked for AreaPoint {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        check_positive("forward", self.forward)?;
+        check_finite("annealing", self.annealing)?;
+        check_positive("loss", self.loss)
+    }
+}
+
+impl Part for RunningAreas {
+    fn kind(&self) -> String {
+        "running-areas 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// The saved memory must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let read: Self = json::load(bytes)?;
+        check_same("memory", &read.memory, &self.memory)?;
+        *self = read;
+        Ok(())
+    }
+}
 
 /// The areas of a run so far: [`Areas`] one update at a time. Saved with serde and read again, it goes on where it was.
 ///
@@ -35,6 +81,8 @@ pub struct RunningAreas {
 }
 
 impl Checked for RunningAreas {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         let inside = (0.0..1.0).contains(&self.memory);
         check("memory", self.memory, inside, "0 up to 1, without 1")?;
@@ -108,6 +156,7 @@ impl RunningAreas {
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Areas {
     /// `S1` after each update, in units of the rate.
     pub forward: Vec<f64>,
@@ -147,6 +196,7 @@ impl Areas {
 /// A loss that was measured, with the areas of its run up to there: from [`Areas`], or kept while the run goes by
 /// [`RunningAreas`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AreaPoint {
     /// `S1`, above 0.
     pub forward: f64,
@@ -180,17 +230,17 @@ mod tests {
             let areas = Areas::of(&rates, 0, 0.999).unwrap();
             (areas.forward, areas.annealing)
         };
-        let (one, two) = ends(Cosine::new(2e-4, 1000).unwrap().table(1001));
+        let (one, two) = ends(Cosine::new(2e-4, 1000).unwrap().table(1001).unwrap());
         assert_relative_eq!(one[1000], 0.1001, epsilon = 1e-10);
         assert_relative_eq!(two[1000], 0.07588674268, epsilon = 1e-10);
         assert_relative_eq!(one[500], 0.08198096244, epsilon = 1e-10);
         assert_relative_eq!(two[500], 0.01607351215, epsilon = 1e-10);
         let wsd = Wsd::new(2e-4, 0, 900, 100).unwrap();
         let wsd = wsd.with_curve(Curve::Linear).unwrap();
-        let (one, two) = ends(wsd.table(1001));
+        let (one, two) = ends(wsd.table(1001).unwrap());
         assert_relative_eq!(one[1000], 0.1901, epsilon = 1e-10);
         assert_relative_eq!(two[1000], 0.00977470993, epsilon = 1e-10);
-        let (one, two) = ends(Constant::new(2e-4).unwrap().table(1001));
+        let (one, two) = ends(Constant::new(2e-4).unwrap().table(1001).unwrap());
         assert_relative_eq!(one[1000], 0.2002, epsilon = 1e-10);
         assert!(two.iter().all(|area| *area == 0.0));
     }

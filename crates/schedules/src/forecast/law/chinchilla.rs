@@ -4,11 +4,12 @@
 //!
 //! Source: Hoffmann et al., "Training Compute-Optimal Large Language Models" (arXiv 2203.15556), section 3.3, equations 2 and 3.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{Watch, checked_serde};
 use serde::{Deserialize, Serialize};
 
 use super::huber::{Law, Problem, Quality, grid};
-use crate::checked::{Checked, checked_serde};
-use crate::error::{Error, Result, check_positive};
+use crate::error::{Error, Result, check, check_positive};
 
 /// `L(N, D) = floor + by_parameters N^-alpha + by_tokens D^-beta`, in nats, of a run whose rate was annealed to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,9 +27,39 @@ pub struct ChinchillaLaw {
     pub beta: f64,
 }
 
-checked_serde!(ChinchillaLaw);
+checked_serde!(ChinchillaLaw, ScaledRun, ChinchillaFitConfig, ChinchillaFit);
+
+impl Checked for ScaledRun {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        check_positive("parameters", self.parameters)?;
+        check_positive("tokens", self.tokens)?;
+        check_positive("loss", self.loss)
+    }
+}
+
+impl Checked for ChinchillaFitConfig {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        check_positive("delta", self.delta)
+    }
+}
+
+impl Checked for ChinchillaFit {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        self.law.check()?;
+        self.quality.check()?;
+        self.quality.check_width(5)
+    }
+}
 
 impl Checked for ChinchillaLaw {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check_positive("floor", self.floor)?;
         check_positive("by_parameters", self.by_parameters)?;
@@ -40,6 +71,7 @@ impl Checked for ChinchillaLaw {
 
 /// A finished run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ScaledRun {
     /// Parameters of the model, above 0.
     pub parameters: f64,
@@ -50,7 +82,7 @@ pub struct ScaledRun {
 }
 
 impl ChinchillaLaw {
-    /// The predicted loss.
+    /// The predicted loss; infinite or NaN for parameters or tokens that are not above 0.
     #[must_use]
     pub fn loss(&self, parameters: f64, tokens: f64) -> f64 {
         self.floor
@@ -58,28 +90,42 @@ impl ChinchillaLaw {
             + self.by_tokens * tokens.powf(-self.beta)
     }
 
-    /// The parameters and tokens of least loss for `flops`, of which training takes `6 N D` (equation 4).
+    /// The parameters and tokens of least loss for `flops`, above 0, of which training takes `6 N D` (equation 4).
     ///
     /// ```
     /// use regimen_schedules::forecast::law::ChinchillaLaw;
     ///
     /// let law = ChinchillaLaw { floor: 1.69, by_parameters: 406.4, alpha: 0.34, by_tokens: 410.7, beta: 0.28 };
-    /// let (parameters, tokens) = law.optimal(1e21);
+    /// let (parameters, tokens) = law.optimal(1e21)?;
     /// assert!((6.0 * parameters * tokens / 1e21 - 1.0).abs() < 1e-9);
     /// assert!(law.loss(parameters, tokens) < law.loss(1.1 * parameters, tokens / 1.1));
+    /// # Ok::<(), regimen_schedules::Error>(())
     /// ```
-    #[must_use]
-    pub fn optimal(&self, flops: f64) -> (f64, f64) {
+    ///
+    /// # Errors
+    /// If a number of the law or `flops` is out of its range, or a result is beyond the range of numbers.
+    pub fn optimal(&self, flops: f64) -> Result<(f64, f64)> {
+        self.check()?;
+        check_positive("flops", flops)?;
         let both = self.alpha + self.beta;
         let ratio = self.alpha * self.by_parameters / (self.beta * self.by_tokens);
         let parameters = ratio.powf(1.0 / both) * (flops / 6.0).powf(self.beta / both);
-        (parameters, flops / 6.0 / parameters)
+        let tokens = flops / 6.0 / parameters;
+        let good = parameters > 0.0 && parameters.is_finite() && tokens > 0.0 && tokens.is_finite();
+        check(
+            "flops",
+            flops,
+            good,
+            "a budget whose parameters and tokens are numbers",
+        )?;
+        Ok((parameters, tokens))
     }
 }
 
 /// How a [`ChinchillaLaw`] is fitted: Huber's loss of the logarithms at `delta`, 1e-3 by default as in the paper, from 72 starts
 /// that span the paper's grid of thousands.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChinchillaFitConfig {
     /// Where Huber's loss turns from squares to magnitudes, above 0.
     pub delta: f64,
@@ -87,6 +133,7 @@ pub struct ChinchillaFitConfig {
 
 /// A fitted law and how well it fits; parameters in [`Quality`] are in the order of the law's fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ChinchillaFit {
     /// The law.
     pub law: ChinchillaLaw,
@@ -113,17 +160,24 @@ impl ChinchillaFitConfig {
         Self { delta }
     }
 
-    /// Fits the law to finished runs, six or more, of several sizes and lengths.
+    /// Fits the law to finished runs, six or more, of three sizes and three lengths at least: two tell no exponent.
     ///
     /// # Errors
-    /// If a number is out of range, there are too few runs, or no start leads anywhere.
+    /// If a number is out of range, there are too few runs, sizes or lengths, no start leads anywhere, or the law explains the
+    /// losses no better than a constant ([`Quality::explained`]).
     pub fn fit(&self, runs: &[ScaledRun]) -> Result<ChinchillaFit> {
-        check_positive("delta", self.delta)?;
-        for run in runs {
-            check_positive("parameters", run.parameters)?;
-            check_positive("tokens", run.tokens)?;
-            check_positive("loss", run.loss)?;
-        }
+        self.fit_watched(runs, &Watch::default())
+    }
+
+    /// [`fit`](Self::fit), watched as `"fit"`: a step is one of the 72 starts, or the last search. Work that is stopped returns the
+    /// best of the starts so far, of which fewer agree.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    #[tracing::instrument(name = "fit", skip_all, fields(runs = runs.len()))]
+    pub fn fit_watched(&self, runs: &[ScaledRun], watch: &Watch) -> Result<ChinchillaFit> {
+        self.check()?;
+        runs.iter().try_for_each(Checked::check)?;
         if runs.len() < 6 {
             return Err(Error::TooFew {
                 field: "runs",
@@ -131,6 +185,8 @@ impl ChinchillaFitConfig {
                 needed: 6,
             });
         }
+        several("parameters", runs.iter().map(|run| run.parameters))?;
+        several("tokens", runs.iter().map(|run| run.tokens))?;
         let points: Vec<[f64; 2]> = runs
             .iter()
             .map(|r| [r.parameters.ln(), r.tokens.ln()])
@@ -144,8 +200,9 @@ impl ChinchillaFitConfig {
             observed: &observed,
             points: (0..points.len()).collect(),
             delta: self.delta,
+            field: "runs",
         };
-        let (found, quality) = problem.minimise(&starts)?;
+        let (found, quality) = problem.minimise(&starts, watch)?;
         let law = ChinchillaLaw {
             floor: found[0],
             by_parameters: found[1],
@@ -153,8 +210,23 @@ impl ChinchillaFitConfig {
             by_tokens: found[3],
             beta: found[4],
         };
-        Ok(ChinchillaFit { law, quality })
+        ChinchillaFit { law, quality }.checked()
     }
+}
+
+/// Refuses fewer than three different values.
+fn several(field: &'static str, values: impl Iterator<Item = f64>) -> Result<()> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.dedup();
+    if values.len() < 3 {
+        return Err(Error::TooFew {
+            field,
+            found: values.len(),
+            needed: 3,
+        });
+    }
+    Ok(())
 }
 
 /// The points of a fit: logarithms of parameters and tokens.

@@ -1,16 +1,17 @@
 //! Robust fits of positive parameters: Huber's loss of logarithms, minimised from many starts.
 
-use argmin::core::{
-    ArgminError as Failure, CostFunction, Error as ArgminError, Executor, Gradient, IterState, KV,
-    LineSearch, Problem as Counted, Solver, State as _,
-};
-use argmin::solver::linesearch::MoreThuenteLineSearch;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use argmin::core::{CostFunction, Error as ArgminError, Executor, Gradient};
 use argmin::solver::quasinewton::LBFGS;
 use nalgebra::{DMatrix, DVector};
 use rayon::prelude::*;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::{Watch, checked_serde, floats};
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check, check_not_negative};
+use crate::solve::{Asked, Bounded};
 
 /// A law with positive parameters at the points of a fit.
 pub(crate) trait Law: Sync {
@@ -20,9 +21,13 @@ pub(crate) trait Law: Sync {
 
 /// How well a law fits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Quality {
     /// The sum of Huber's losses of `log observed - log predicted`, at the minimum.
     pub objective: f64,
+    /// The share of the best constant's objective that the law explains, `1 - objective / constant`: near 1 for a law that
+    /// follows the values, near 0 for one that a constant does as well as. A fit of less than 0.001 is refused.
+    pub explained: f64,
     /// Mean of `|observed - predicted| / observed` over the fitted points.
     pub mape: f64,
     /// The largest of them.
@@ -32,8 +37,52 @@ pub struct Quality {
     /// Standard error of each parameter, from the slopes at the minimum and the mean square of the residuals. Residuals of
     /// one run go together, so the true uncertainty is larger. Infinite where the points do not tell a parameter from
     /// the others.
+    #[serde(with = "floats")]
     pub standard_errors: Vec<f64>,
 }
+checked_serde!(Quality);
+
+impl Checked for Quality {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        check_not_negative("objective", self.objective)?;
+        let allowed = "a finite number up to 1";
+        check("explained", self.explained, self.explained <= 1.0, allowed)?;
+        check_not_negative("mape", self.mape)?;
+        let largest = self.largest;
+        check(
+            "largest",
+            largest,
+            largest >= self.mape * (1.0 - 1e-9),
+            "`mape` or more",
+        )?;
+        let (some, all) = self.agreeing;
+        check(
+            "agreeing",
+            some as f64,
+            some <= all,
+            "no more than the starts",
+        )?;
+        for error in &self.standard_errors {
+            let shown = if *error == f64::INFINITY { 0.0 } else { *error };
+            check("standard_errors", shown, shown >= 0.0, "0 or more")?;
+        }
+        Ok(())
+    }
+}
+
+impl Quality {
+    /// Refuses a law of another number of parameters.
+    pub(super) fn check_width(&self, width: usize) -> Result<()> {
+        let count = self.standard_errors.len();
+        let allowed = "one for each parameter";
+        check("standard_errors", count as f64, count == width, allowed)
+    }
+}
+
+/// What a law must explain at least.
+const EXPLAINED: f64 = 1e-3;
 
 /// `r^2 / 2` within `delta` of 0, and `delta |r| - delta^2 / 2` beyond.
 pub(crate) fn huber(r: f64, delta: f64) -> f64 {
@@ -51,6 +100,8 @@ pub(crate) struct Problem<'a, L> {
     /// Which points count.
     pub(crate) points: Vec<usize>,
     pub(crate) delta: f64,
+    /// What the values are called in errors.
+    pub(crate) field: &'static str,
 }
 
 /// Points that the starts are compared on; the best of them goes on with all.
@@ -59,7 +110,10 @@ const FEW: usize = 100;
 /// Searches of one start at most.
 const SEARCHES: usize = 20;
 
-/// Steps that are tried along one direction at most.
+/// Iterations of one search at most.
+const ITERATIONS: u64 = 1000;
+
+/// Steps that are tried along one direction at most: along a kink the conditions on the slope may not be met anywhere.
 const STEPS: u64 = 40;
 
 /// Predictions below this share of the observed value have their logarithm drawn on as a line: it stays finite, and leads
@@ -92,10 +146,13 @@ impl<L: Law> Problem<'_, L> {
 
     /// Parameters and objective from one start; none if no search from there succeeds. The kinks of the objective may end a search
     /// early: another one, which forgets the curvature, follows as long as it gains something.
-    fn descend(&self, start: &[f64]) -> Option<(Vec<f64>, f64)> {
-        let mut best = self.search(start)?;
+    fn descend(&self, start: &[f64], watch: &Watch) -> Option<(Vec<f64>, f64)> {
+        let mut best = self.search(start, watch)?;
         for _ in 0..SEARCHES {
-            let Some(next) = self.search(&best.0) else {
+            if watch.is_stopped() {
+                break;
+            }
+            let Some(next) = self.search(&best.0, watch) else {
                 break;
             };
             let gained = best.1 - next.1;
@@ -110,14 +167,15 @@ impl<L: Law> Problem<'_, L> {
     }
 
     /// One search by limited-memory BFGS.
-    fn search(&self, start: &[f64]) -> Option<(Vec<f64>, f64)> {
-        let solver = LBFGS::new(Bounded(MoreThuenteLineSearch::new()), 10)
+    fn search(&self, start: &[f64], watch: &Watch) -> Option<(Vec<f64>, f64)> {
+        let solver = LBFGS::new(Bounded::new(STEPS), 10)
             .with_tolerance_grad(1e-9)
             .and_then(|solver| solver.with_tolerance_cost(1e-14))
             .ok()?;
         let logs = start.iter().map(|p| p.ln()).collect();
-        let run = Executor::new(Of(self), solver)
-            .configure(|state| state.param(logs).max_iters(1000))
+        let goes_on = |_| !watch.is_stopped();
+        let run = Executor::new(Of(self), Asked { solver, goes_on })
+            .configure(|state| state.param(logs).max_iters(ITERATIONS))
             .run()
             .ok()?;
         let (logs, cost) = (run.state.best_param?, run.state.best_cost);
@@ -127,13 +185,28 @@ impl<L: Law> Problem<'_, L> {
     }
 
     /// The best parameters over all starts, and how well they fit.
-    pub(crate) fn minimise(&self, starts: &[Vec<f64>]) -> Result<(Vec<f64>, Quality)> {
+    ///
+    /// A step of the watched work is a start, or the last search over all points. What is stopped has tried one start at least.
+    pub(crate) fn minimise(
+        &self,
+        starts: &[Vec<f64>],
+        watch: &Watch,
+    ) -> Result<(Vec<f64>, Quality)> {
         let stride = self.points.len().div_ceil(FEW).max(1);
         let few = Problem {
             points: self.points.iter().copied().step_by(stride).collect(),
             ..*self
         };
-        let ends = starts.par_iter().filter_map(|start| few.descend(start));
+        let (done, total) = (AtomicUsize::new(0), starts.len() + 1);
+        let tried = |start: &Vec<f64>| {
+            if done.load(Relaxed) > 0 && watch.is_stopped() {
+                return None;
+            }
+            let end = few.descend(start, watch);
+            let _ = watch.goes_on("fit", done.fetch_add(1, Relaxed) + 1, total);
+            end
+        };
+        let ends = starts.par_iter().filter_map(tried);
         let mut ends: Vec<(Vec<f64>, f64)> = ends.collect();
         ends.sort_by(|a, b| a.1.total_cmp(&b.1));
         let Some((parameters, least)) = ends.first() else {
@@ -143,12 +216,40 @@ impl<L: Law> Problem<'_, L> {
         let agreeing = ends.iter().filter(|(_, cost)| near(*cost)).count();
         let (own, _) =
             self.value_and_gradient(&parameters.iter().map(|p| p.ln()).collect::<Vec<_>>());
-        let (parameters, objective) = match self.descend(parameters) {
+        let better = if watch.is_stopped() {
+            None
+        } else {
+            self.descend(parameters, watch)
+        };
+        let (parameters, objective) = match better {
             Some((better, objective)) if objective <= own => (better, objective),
             _ => (parameters.clone(), own),
         };
+        let _ = watch.goes_on("fit", total, total);
         let quality = self.quality(&parameters, objective, (agreeing, starts.len()));
+        quality.check()?;
+        if quality.explained < EXPLAINED {
+            return Err(Error::NotRepresented {
+                field: self.field,
+                explained: quality.explained,
+            });
+        }
         Ok((parameters, quality))
+    }
+
+    /// The objective of the best constant: of the mean or the median of the logarithms.
+    fn constant(&self) -> f64 {
+        let mut logs: Vec<f64> = self
+            .points
+            .iter()
+            .map(|at| self.observed[*at].ln())
+            .collect();
+        logs.sort_by(f64::total_cmp);
+        let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+        let median = logs[logs.len() / 2];
+        let objective =
+            |level: f64| -> f64 { logs.iter().map(|log| huber(log - level, self.delta)).sum() };
+        objective(mean).min(objective(median))
     }
 
     /// How well parameters fit these points.
@@ -181,8 +282,16 @@ impl<L: Law> Problem<'_, L> {
             }
             None => vec![f64::INFINITY; width],
         };
+        let constant = self.constant();
+        // Values that are equal but for rounding leave nothing to explain.
+        let explained = if constant > 1e-24 * count as f64 {
+            1.0 - objective / constant
+        } else {
+            0.0
+        };
         Quality {
             objective,
+            explained,
             mape: errors.iter().sum::<f64>() / count as f64,
             largest: errors.into_iter().fold(0.0, f64::max),
             agreeing,
@@ -209,48 +318,6 @@ impl<L: Law> Gradient for Of<'_, '_, L> {
 
     fn gradient(&self, logs: &Self::Param) -> std::result::Result<Vec<f64>, ArgminError> {
         Ok(self.0.value_and_gradient(logs).1)
-    }
-}
-
-/// A line search that gives up after some steps: along a kink the conditions on its slope may not be met anywhere.
-#[derive(Clone)]
-struct Bounded(MoreThuenteLineSearch<Vec<f64>, Vec<f64>, f64>);
-
-impl LineSearch<Vec<f64>, f64> for Bounded {
-    fn search_direction(&mut self, direction: Vec<f64>) {
-        self.0.search_direction(direction);
-    }
-
-    fn initial_step_length(&mut self, length: f64) -> std::result::Result<(), ArgminError> {
-        self.0.initial_step_length(length)
-    }
-}
-
-/// Where a line search is.
-type State = IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;
-
-/// What a solver hands on.
-type Step = std::result::Result<(State, Option<KV>), ArgminError>;
-
-impl<O> Solver<O, State> for Bounded
-where
-    O: CostFunction<Param = Vec<f64>, Output = f64>
-        + Gradient<Param = Vec<f64>, Gradient = Vec<f64>>,
-{
-    fn name(&self) -> &'static str {
-        "bounded line search"
-    }
-
-    fn init(&mut self, problem: &mut Counted<O>, state: State) -> Step {
-        self.0.init(problem, state)
-    }
-
-    fn next_iter(&mut self, problem: &mut Counted<O>, state: State) -> Step {
-        if state.get_iter() >= STEPS {
-            let text = "no step meets the conditions".into();
-            return Err(Failure::ConditionViolated { text }.into());
-        }
-        self.0.next_iter(problem, state)
     }
 }
 
@@ -311,6 +378,7 @@ mod tests {
             observed: &observed,
             points: (0..4).collect(),
             delta: 0.05,
+            field: "observed",
         };
         for logs in [[0.3, -1.0], [0.0, 0.5], [1.2, -2.0]] {
             let (_, gradient) = problem.value_and_gradient(&logs);

@@ -4,12 +4,13 @@
 //!
 //! Source: Tissue, Wang and Wang, "Scaling Law with Learning Rate Annealing" (arXiv 2408.11029).
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::areas::{AreaPoint, Areas};
-use crate::checked::{Checked, checked_serde};
 use crate::compose::ScheduleExt;
-use crate::error::{Result, check, check_not_negative, check_positive};
+use crate::error::{Error, Result, check, check_not_negative, check_positive};
 use crate::schedule::Schedule;
 
 checked_serde!(LossCurve);
@@ -34,6 +35,8 @@ pub struct LossCurve {
 }
 
 impl Checked for LossCurve {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         for rate in &self.rates {
             check_not_negative("rates", *rate)?;
@@ -54,13 +57,13 @@ impl LossCurve {
     /// A run of `updates` by `rate`, with losses as `(updates done, loss)`: 1 to `updates`, losses above 0, in nats.
     ///
     /// # Errors
-    /// If there is no update, a point lies outside of the run, a loss is not above 0, or a rate is negative or not finite.
+    /// If there is no update, or more than `2^27`, a point lies outside of the run, a loss is not above 0, or a rate is negative or not finite.
     pub fn new(
         rate: &(impl Schedule + Sync),
         updates: usize,
         points: Vec<(usize, f64)>,
     ) -> Result<Self> {
-        Self::of_rates(rate.table(updates), points)
+        Self::of_rates(rate.table(updates)?, points)
     }
 
     /// As [`new`](Self::new) for rates that were logged, one an update.

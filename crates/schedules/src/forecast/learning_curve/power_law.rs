@@ -4,9 +4,10 @@ use std::f64::consts::LN_10;
 
 use argmin::core::{CostFunction, Error as ArgminError, Executor};
 use argmin::solver::brent::BrentOpt;
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use crate::checked::{Checked, checked_serde};
 use crate::error::{Error, Result, check};
 
 /// Exponents among which the fit looks, as logarithms: from 0.01 to 10.
@@ -43,6 +44,8 @@ pub struct PowerLaw {
 checked_serde!(PowerLaw);
 
 impl Checked for PowerLaw {
+    type Error = Error;
+
     fn check(&self) -> Result<()> {
         check("a", self.a, self.a >= 0.0, "0 or more")?;
         check("b", self.b, self.b > 0.0, "above 0")?;
@@ -82,11 +85,12 @@ impl PowerLaw {
     /// For a given `b` the law is linear in `a` and `c`, whose best values are exact; what is left
     /// is a search over `b` alone, between 0.01 and 10, by a grid and then Brent's method. It finds
     /// the minimum that a bounded fit of all three parameters looks for, and needs no starting
-    /// point. Where accuracies fall, `a` stops at its bound of 0 and `c` is their mean.
+    /// point. Accuracies that fall or stay are no curve of this kind: `a` stops at its bound of 0, which says so, and `c` is
+    /// their mean.
     ///
     /// # Errors
     /// [`Error::TooFew`] for fewer than three points; [`Error::OutOfRange`] if the lengths differ,
-    /// a value is not finite, sizes are not above 0 and increasing, or the first size is so large that `a` is beyond the range
+    /// a value is not finite, sizes are not above 0 and increasing, accuracies are so large that their squares are not numbers, or the first size is so large that `a` is beyond the range
     /// of numbers: give sizes in thousands then.
     pub fn fit(sizes: &[f64], accuracies: &[f64], anchor: Option<f64>) -> Result<Self> {
         check_points(sizes, accuracies)?;
@@ -119,6 +123,12 @@ impl PowerLaw {
         } else {
             (exponent(best), grid)
         };
+        check(
+            "accuracies",
+            line.asymptote,
+            line.error.is_finite() && line.slope.is_finite(),
+            "smaller, as shares or percent: their squares overflow",
+        )?;
         let b = log.exp();
         let a = line.slope * sizes[0].powf(b);
         check(
@@ -130,25 +140,31 @@ impl PowerLaw {
         Self::new(a, b, line.asymptote)
     }
 
-    /// The accuracy at a size above 0.
+    /// The accuracy at a size above 0; minus infinity at 0, unless `a` is 0.
     #[must_use]
     pub fn at(&self, size: f64) -> f64 {
         self.c - self.layer(size)
     }
 
-    /// The layer of convergence `chi(x) = a x^(-b)`: the largest gain that is still to come.
+    /// The layer of convergence `chi(x) = a x^(-b)`: the largest gain that is still to come. 0 if `a` is.
     #[must_use]
     pub fn layer(&self, size: f64) -> f64 {
+        if self.a == 0.0 {
+            return 0.0;
+        }
         self.a * size.powf(-self.b)
     }
 
     /// The size from which no more than `threshold` is left to gain: `(a / threshold)^(1 / b)`.
     ///
-    /// Infinite for a threshold of 0, unless `a` is 0.
+    /// Infinite for a threshold of 0 or below, unless `a` is 0.
     #[must_use]
     pub fn size_for(&self, threshold: f64) -> f64 {
         if self.a == 0.0 {
             return 0.0;
+        }
+        if threshold <= 0.0 {
+            return f64::INFINITY;
         }
         (self.a / threshold).powf(1.0 / self.b)
     }

@@ -1,12 +1,18 @@
 //! The learning trace: one trend a level, and what the levels allow.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
+use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
 use super::power_law::PowerLaw;
-use crate::error::{Error, Result, check, check_positive};
+use crate::error::{Error, Result, check, check_most, check_positive, check_same};
 
 /// Observations that a trend of three parameters needs.
 const FIRST: usize = 3;
+
+/// Levels of a trace at most: each fits a trend to all before.
+const LEVELS: usize = 512;
 
 /// When predictions of a learning curve are trusted, and when learning has converged.
 ///
@@ -39,6 +45,7 @@ const FIRST: usize = 3;
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct LearningTraceConfig {
     /// The threshold of verticality, `nu`.
     pub verticality: f64,
@@ -132,12 +139,7 @@ impl LearningTraceConfig {
     /// # Errors
     /// If a field is out of its range.
     pub fn init(self) -> Result<LearningTrace> {
-        let nu = self.verticality;
-        check("verticality", nu, nu > 0.0 && nu < 1.0, "between 0 and 1")?;
-        check("slowdown", self.slowdown, self.slowdown >= 1.0, "1 or more")?;
-        check("ceiling", self.ceiling, self.ceiling > 0.0, "above 0")?;
-        let tau = self.convergence;
-        check("convergence", tau, tau >= 0.0, "0 or more")?;
+        self.check()?;
         Ok(LearningTrace {
             config: self,
             sizes: Vec::new(),
@@ -149,9 +151,24 @@ impl LearningTraceConfig {
     }
 }
 
+checked_serde!(LearningTraceConfig);
+
+impl Checked for LearningTraceConfig {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        let nu = self.verticality;
+        check("verticality", nu, nu > 0.0 && nu < 1.0, "between 0 and 1")?;
+        check("slowdown", self.slowdown, self.slowdown >= 1.0, "1 or more")?;
+        check("ceiling", self.ceiling, self.ceiling > 0.0, "above 0")?;
+        let tau = self.convergence;
+        check("convergence", tau, tau >= 0.0, "0 or more")
+    }
+}
+
 /// The trends of a learning curve as it is measured: see [`LearningTraceConfig`].
 ///
-/// Level `l` is the state after `l` observations; trends exist from level 3 on. What is saved are
+/// Level `l` is the state after `l` observations, 512 at most; trends exist from level 3 on. What is saved are
 /// the configuration and the observations, from which reading computes the same trends again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Saved", into = "Saved")]
@@ -186,6 +203,7 @@ impl TryFrom<Saved> for LearningTrace {
     type Error = Error;
 
     fn try_from(saved: Saved) -> Result<Self> {
+        check_most("observations", saved.observations.len(), LEVELS)?;
         let mut trace = saved.config.init()?;
         for (size, accuracy) in saved.observations {
             trace.observe(size, accuracy)?;
@@ -194,13 +212,33 @@ impl TryFrom<Saved> for LearningTrace {
     }
 }
 
+impl Part for LearningTrace {
+    fn kind(&self) -> String {
+        "learning-trace 1".into()
+    }
+
+    fn save(&self) -> Result<Vec<u8>, PartError> {
+        json::save(self)
+    }
+
+    /// The saved configuration must be the same.
+    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
+        let read: Self = json::load(bytes)?;
+        check_same("config", &read.config, &self.config)?;
+        *self = read;
+        Ok(())
+    }
+}
+
 impl LearningTrace {
     /// Adds the accuracy after training on `size` items, a mean over folds or shuffles, and fits
     /// the trend of this level. A refused observation changes nothing.
     ///
     /// # Errors
-    /// If `size` is not above 0 and the one before, or `accuracy` is not between 0 and the ceiling.
+    /// If `size` is not above 0 and the one before, `accuracy` is not between 0 and the ceiling, there are 512 levels already, or as
+    /// [`PowerLaw::fit`].
     pub fn observe(&mut self, size: f64, accuracy: f64) -> Result<()> {
+        check_most("observations", self.level() + 1, LEVELS)?;
         let last = self.sizes.last().copied().unwrap_or(0.0);
         check("size", size, size > last, "above 0 and the one before")?;
         let possible = (0.0..=self.config.ceiling).contains(&accuracy);
@@ -258,6 +296,34 @@ impl LearningTrace {
         windows
             .position(|window| window.iter().all(|flat| *flat))
             .map(|i| i + FIRST)
+    }
+
+    /// How far the observed accuracies are from the latest trend: the mean of their absolute differences, in the accuracy's unit. An
+    /// accuracy that is predicted is no better than that. `None` before level 3.
+    ///
+    /// ```
+    /// use regimen_schedules::LearningTraceConfig;
+    ///
+    /// let mut trace = LearningTraceConfig::new().init()?;
+    /// for (words, accuracy) in [(1e3, 70.0), (2e3, 80.0), (3e3, 78.0), (4e3, 85.0)] {
+    ///     trace.observe(words, accuracy)?;
+    /// }
+    /// assert!(trace.residual().is_some_and(|residual| (0.5..5.0).contains(&residual)));
+    /// # Ok::<(), regimen_schedules::Error>(())
+    /// ```
+    #[must_use]
+    pub fn residual(&self) -> Option<f64> {
+        let trend = self.trends.last()?;
+        let pairs = self.sizes.iter().zip(&self.accuracies);
+        let differences = pairs.map(|(size, accuracy)| (trend.at(*size) - accuracy).abs());
+        Some(differences.sum::<f64>() / self.level() as f64)
+    }
+
+    /// Whether the latest trend grows with the data: false for accuracies that fall or stay, whose mean is all that
+    /// [`predict`](Self::predict) can give. `None` before level 3.
+    #[must_use]
+    pub fn grows(&self) -> Option<bool> {
+        self.trends.last().map(|trend| trend.a > 0.0)
     }
 
     /// How many accuracies were observed.

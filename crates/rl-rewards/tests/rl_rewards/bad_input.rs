@@ -1,0 +1,129 @@
+//! Absurd arguments of every constructor and function: an error, or a value that serves.
+
+use burn::tensor::{Device, Int, Tensor};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use regimen_rl_rewards::{
+    Annealing, DecodingTemperature, Result, TokenSampler, temper, token_log_probs, truncated_ratio,
+};
+use regimen_schedules::{Constant, Schedule};
+use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
+
+fn used(temperature: DecodingTemperature) {
+    for step in [0, 7, usize::MAX] {
+        let temperature = temperature.at_step(step);
+        assert!(temperature.horizon().is_finite());
+        for token in [0, 10, (1 << 53) + 1, usize::MAX] {
+            assert!(temperature.at(token).is_finite(), "{temperature:?} {token}");
+        }
+    }
+}
+
+#[test]
+fn temperatures() {
+    let mut h = Hostile::new("rl-rewards temperatures");
+    let all = [
+        Annealing::Exploratory,
+        Annealing::Tokens,
+        Annealing::Steps,
+        Annealing::TokensAndSteps,
+        Annealing::RisingSteps,
+    ];
+    for (a, b) in NUMBERS
+        .iter()
+        .flat_map(|a| NUMBERS.iter().map(move |b| (*a, *b)))
+    {
+        for annealing in all {
+            h.input(format_args!("{annealing:?} {a} {b}"), || {
+                DecodingTemperature::new(annealing, a, b).map(used)
+            });
+            h.input(format_args!("{annealing:?} growth {a} {b}"), || {
+                let tau = DecodingTemperature::new(annealing, 1.2, 0.1)?.with_protected(0);
+                tau.with_growth(a, b).map(used)?;
+                tau.with_growth(0.0, 1e308)?
+                    .with_decay(a)?
+                    .with_step_decay(b)
+                    .map(used)
+            });
+        }
+    }
+    for n in COUNTS {
+        h.input(format_args!("protected {n}"), || {
+            DecodingTemperature::exploratory(1.2, 0.1).map(|tau| used(tau.with_protected(n)))
+        });
+    }
+    h.finish();
+}
+
+fn logits(value: f64, shape: [usize; 2]) -> Tensor<2> {
+    Tensor::full(shape, value, &Device::flex())
+}
+
+#[test]
+fn samplers() {
+    let mut h = Hostile::new("rl-rewards samplers");
+    let drawn = |sampler: TokenSampler, logits: Tensor<2>, positions: &[usize]| -> Result<()> {
+        let [_, vocabulary] = logits.dims();
+        let mut rng = StdRng::seed_from_u64(0);
+        let sampled = sampler.sample(logits, positions, &mut rng)?;
+        let tokens = sampled.tokens.clone().try_into_vec_as::<i64>().unwrap();
+        assert!(
+            tokens
+                .iter()
+                .all(|token| (0..vocabulary as i64).contains(token))
+        );
+        sampled.check()
+    };
+    let plain = || TokenSampler::new(Constant::new(1.0).unwrap());
+    for a in NUMBERS {
+        h.input(format_args!("temperature {a}"), || {
+            drawn(
+                TokenSampler::new(Constant::new(a).unwrap_or(Constant::ONE)),
+                logits(1.0, [2, 5]),
+                &[0],
+            )
+        });
+        h.input(format_args!("top_p {a}"), || {
+            drawn(plain().with_top_p(a)?, logits(1.0, [2, 5]), &[0])
+        });
+        for shape in [[0, 5], [2, 0], [1, 1], [3, 7]] {
+            h.input(format_args!("logits {a} {shape:?}"), || {
+                drawn(
+                    plain().with_top_k(2)?.with_top_p(0.5)?,
+                    logits(a, shape),
+                    &[0],
+                )
+            });
+        }
+        h.input(format_args!("ratio {a}"), || {
+            let row = logits(a, [1, 4]);
+            truncated_ratio(row.clone(), row.clone(), Some(a)).map(drop)?;
+            truncated_ratio(row, logits(1.0, [1, 5]), None).map(drop)
+        });
+        h.input(format_args!("temper {a}"), || {
+            let tau = Constant::new(a).unwrap_or(Constant::ONE);
+            temper(logits(1.0, [6, 5]).reshape([2, 3, 5]), &tau).map(drop)
+        });
+    }
+    for n in COUNTS {
+        h.input(format_args!("top_k {n}"), || {
+            drawn(plain().with_top_k(n)?, logits(1.0, [2, 5]), &[n])
+        });
+        h.input(format_args!("positions {n}"), || {
+            drawn(plain(), logits(1.0, [2, 5]), &vec![n; n.min(4)])
+        });
+    }
+    for token in [-100, -1, 0, 4, 5, i64::from(i32::MAX), i64::from(i32::MIN)] {
+        h.input(format_args!("token {token}"), || {
+            let logits = logits(1.0, [6, 5]).reshape([2, 3, 5]);
+            let tokens = Tensor::<2, Int>::full([2, 3], token, &Device::flex());
+            let found = token_log_probs(logits.clone(), tokens.clone())?;
+            let found = found.try_into_vec_as::<f32>().unwrap();
+            assert_eq!(found[0].is_nan(), !(0..5).contains(&token));
+            plain()
+                .token_log_probs(logits, tokens.slice([0..2, 0..2]))
+                .map(drop)
+        });
+    }
+    h.finish();
+}
