@@ -154,8 +154,8 @@ impl Folder {
     pub(super) fn remove_after(&self, step: u64) -> Result<()> {
         let _lock = self.lock_alone()?;
         let steps = self.steps()?;
-        let later = steps.into_iter().rev().take_while(|later| *later > step);
-        later.map(|later| self.remove(later)).collect()
+        let mut later = steps.into_iter().rev().take_while(|later| *later > step);
+        later.try_for_each(|later| self.remove(later))
     }
 
     /// The manifest of a step, once all that it says is found true: the step, the parts that are wanted with their
