@@ -221,10 +221,10 @@ fn figures_do_not_depend_on_the_unit() {
     }
 }
 
-fn broken<'a>(
-    name: &'static str,
-    change: impl Fn(&mut Moe) + 'a,
-) -> (&'static str, Box<dyn Fn(&mut Moe) + 'a>) {
+/// What is changed, and the change.
+type Broken<'a> = (&'static str, Box<dyn Fn(&mut Moe) + 'a>);
+
+fn broken<'a>(name: &'static str, change: impl Fn(&mut Moe) + 'a) -> Broken<'a> {
     (name, Box::new(change))
 }
 
