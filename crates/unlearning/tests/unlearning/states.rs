@@ -18,7 +18,7 @@ use regimen_unlearning::methods::train::gradient_difference::GradientDifferenceC
 use regimen_unlearning::methods::train::neg_grad::NegGradPlusConfig;
 use regimen_unlearning::methods::train::npo::{NpoConfig, SimNpoConfig};
 use regimen_unlearning::methods::train::rmu::RmuConfig;
-use regimen_unlearning::methods::train::salun::SalUnConfig;
+use regimen_unlearning::methods::train::salun::{SalUn, SalUnConfig};
 use regimen_unlearning::methods::train::scrub::{Rewound, ScrubConfig};
 use regimen_unlearning::methods::train::unsir::NoiseConfig;
 use regimen_unlearning::metrics::muse::Rouge;
@@ -140,6 +140,15 @@ fn trak() -> Trak {
     trak
 }
 
+fn labelled() -> SalUn {
+    let config = SalUnConfig::new(2);
+    config.init(&Model::new(), [batch()]).unwrap()
+}
+
+fn salun() -> String {
+    String::from_utf8(labelled().save().unwrap()).unwrap()
+}
+
 fn trained() -> Unlearn {
     let mut run = UnlearnConfig::new(3).init().unwrap();
     let data = Prepared(vec![batch()]);
@@ -203,6 +212,14 @@ pub(crate) fn states() -> Vec<State> {
         ("Matching", text(&matching), use_matching),
         ("Unlearn", text(&trained()), use_unlearn),
         ("Amnesiac", text(&amnesiac), use_amnesiac),
+        ("SalUn", salun(), |text| {
+            let mut method = labelled();
+            let loaded = method.load(text.as_bytes());
+            loaded.map_err(|error| error.to_string())?;
+            let _ = method.labels().clone().wrong(batch().1);
+            assert_eq!(method.mask().len(), 6);
+            Ok(())
+        }),
         ("EpochLog", text(&log), |text| {
             round(&read::<EpochLog>(text)?)
         }),

@@ -31,8 +31,11 @@ fn stopped() -> Watch {
     Watch::new().until(|| true)
 }
 
+/// Steps that were reported, each with the number of all.
+type Steps = Arc<Mutex<Vec<(usize, usize)>>>;
+
 /// Stops once `steps` steps were reported, and keeps what was.
-fn after(steps: usize) -> (Watch, Arc<Mutex<Vec<(usize, usize)>>>) {
+fn after(steps: usize) -> (Watch, Steps) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let (own, flag) = (seen.clone(), Arc::new(AtomicBool::new(false)));
     let asked = flag.clone();
