@@ -130,6 +130,7 @@ fn remove_leftovers(folder: &Path, prefix: &OsString) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use std::io::Write;

@@ -121,6 +121,7 @@ pub fn deserialize<'de, T: Floats, D: Deserializer<'de>>(from: D) -> Result<T, D
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -13,9 +13,12 @@ use regimen_tensor::Watch;
 
 use super::*;
 
-/// A watch that stops the work after some steps, and what it heard: the steps that are done and all.
-fn stops_after(steps: usize) -> (Watch, Arc<Mutex<Vec<(usize, usize)>>>) {
-    let heard = Arc::new(Mutex::new(Vec::new()));
+/// What a watch heard: the steps that are done and all.
+type Heard = Arc<Mutex<Vec<(usize, usize)>>>;
+
+/// A watch that stops the work after some steps, and what it hears.
+fn stops_after(steps: usize) -> (Watch, Heard) {
+    let heard = Heard::default();
     let (notes, asked) = (heard.clone(), heard.clone());
     let watch = Watch::new()
         .with_progress(move |at| notes.lock().unwrap().push((at.done, at.total)))

@@ -1,6 +1,10 @@
 //! A run that is killed at any moment, also while it saves, goes on from what it saved last and ends with the same bits.
 //!
 //! `REGIMEN_KILLS` is the number of kills, 5 where it is not set.
+#![allow(
+    clippy::print_stdout,
+    reason = "the program that is killed reports by lines, and the fault driver reads the counts"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
