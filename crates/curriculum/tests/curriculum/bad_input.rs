@@ -43,8 +43,10 @@ fn samplers() {
         });
         for share in NUMBERS {
             let name = format!("{n} examples, share {share}");
-            hostile.input(&name, || planned(DynamicRandom::new(n, share, 0)));
-            hostile.input(&name, || planned(StaticSubset::new(n, share, 0)));
+            for seed in [0, u64::MAX] {
+                hostile.input(&name, || planned(DynamicRandom::new(n, share, seed)));
+                hostile.input(&name, || planned(StaticSubset::new(n, share, seed)));
+            }
         }
         for m in COUNTS {
             let name = format!("{n} examples or groups, {m} epochs");

@@ -75,6 +75,11 @@ pub(super) fn sweep(
 ) -> Result<(Tensor<2>, Tensor<2, Bool>)> {
     let [rows, width] = weights.dims();
     check(width, factor, pattern, block)?;
+    if rows == 0 || width == 0 {
+        let kept = TensorData::new(Vec::<bool>::new(), [rows, width]);
+        let kept = Tensor::from_data(kept, &weights.device());
+        return Ok((weights, kept));
+    }
     let options = (&weights.device(), weights.dtype());
     // A weight's column is a row here, so that the columns to the right are one piece of memory; `moves[k][j]` is what an
     // error of column `j` moves in column `k`.

@@ -183,7 +183,7 @@ impl SparseTraining {
         state.masks.set(active)?;
         state.explored.record(&state.masks);
         state.events += 1;
-        state.grown += grown;
+        state.grown = state.grown.saturating_add(grown);
         tracing::debug!(
             step = state.step,
             grown,

@@ -189,7 +189,7 @@ fn ratio(part: usize, whole: usize) -> f64 {
 /// A picture of the layers' densities, one bar each, as an SVG of some pixels.
 ///
 /// # Errors
-/// If it can't be drawn at this size.
+/// If it can't be drawn at this size, of which each side is 1 to 32,768; if there is no layer; or if a density is not in 0 to 1.
 #[cfg(feature = "plot")]
 pub fn picture(report: &Report, width: u32, height: u32) -> Result<String> {
     use plotters::prelude::*;
@@ -201,6 +201,17 @@ pub fn picture(report: &Report, width: u32, height: u32) -> Result<String> {
             "a size that can be drawn",
         )
     };
+    if report.layers.is_empty() {
+        return Err(PruningError::range("layers", 0, "1 or more"));
+    }
+    for layer in &report.layers {
+        fraction("density", layer.density, true)?;
+    }
+    for (field, pixels) in [("width", width), ("height", height)] {
+        if !(1..=1 << 15).contains(&pixels) {
+            return Err(PruningError::range(field, pixels, "1 to 32,768"));
+        }
+    }
     let mut svg = String::new();
     let area = SVGBackend::with_string(&mut svg, (width, height)).into_drawing_area();
     area.fill(&WHITE).map_err(|e| failed(&e))?;

@@ -58,7 +58,7 @@ impl DeviceLayer {
     /// As [`Layer::swap`]. Gradient and momentum are used up.
     ///
     /// # Errors
-    /// As [`Layer::swap`].
+    /// As [`Layer::swap`]; or if the flags, the gradient or the momentum are not one a weight.
     pub fn swap(
         &mut self,
         drop: DropRule,
@@ -67,6 +67,7 @@ impl DeviceLayer {
         growth: GrowthRule,
         rng: &mut impl Rng,
     ) -> Result<usize> {
+        self.fits()?;
         let before = self.flags.count();
         if self.flags.frozen || before == self.flags.active.len() || share == 0.0 {
             return Ok(0);
@@ -77,6 +78,24 @@ impl DeviceLayer {
         let grown = self.grows(growth, count, rng)?;
         self.flags.grow(&grown);
         Ok(count)
+    }
+
+    /// That there is one flag, one gradient and one momentum a weight.
+    fn fits(&self) -> Result<()> {
+        let weights = self.flags.active.len();
+        let length = |values: &Option<Tensor<1>>| values.as_ref().map(|values| values.dims()[0]);
+        for (field, found) in [
+            ("weights.len()", Some(self.weights.dims()[0])),
+            ("gradient.len()", length(&self.gradient)),
+            ("momentum.len()", length(&self.momentum)),
+            ("kept.len()", Some(self.flags.kept.len())),
+        ] {
+            if let Some(found) = found.filter(|found| *found != weights) {
+                let allowed = format!("{weights}, one a flag of what is active");
+                return Err(PruningError::range(field, found, &allowed));
+            }
+        }
+        Ok(())
     }
 
     /// As [`DropRule::choose`].

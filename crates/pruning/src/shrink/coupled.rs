@@ -10,10 +10,9 @@ use burn::nn::{BatchNorm, Embedding, LayerNorm, Linear};
 use regimen_tensor::Watch;
 
 use super::structured::{
-    Units, channel_norms, keep_channels, keep_embeddings, keep_features, keep_input_channels,
-    keep_inputs, keep_output_channels, keep_outputs, unit_norms,
+    Units, channel_norms, column_norms, keep_channels, keep_embeddings, keep_features,
+    keep_input_channels, keep_inputs, keep_output_channels, keep_outputs, unit_norms,
 };
-use crate::error::read;
 use crate::{PruningError, Result};
 
 /// A layer with the side of it that has the group's units.
@@ -56,7 +55,9 @@ impl Coupled<'_> {
             Self::Outputs(layer) => Smaller::Linear(keep_outputs(layer, units)?),
             Self::Inputs(layer) => Smaller::Linear(keep_inputs(layer, units)?),
             Self::Flattened(layer, places) => {
-                Smaller::Linear(keep_inputs(layer, &units.flattened(*places)?)?)
+                let inputs = layer.weight.val().dims()[0];
+                let units = units.flattened_for("linear, flattened inputs", *places, inputs)?;
+                Smaller::Linear(keep_inputs(layer, &units)?)
             }
             Self::OutputChannels(conv) => {
                 Smaller::Conv(Box::new(keep_output_channels(conv, units)?))
@@ -89,10 +90,7 @@ impl Coupled<'_> {
         Ok(match self {
             Self::Outputs(layer) => Some(unit_norms(layer)?),
             Self::OutputChannels(conv) => Some(channel_norms(conv)?),
-            Self::Embeddings(table) => {
-                let sums = table.weight.val().detach().square().sum_dim(0);
-                Some(read("weight", sums.sqrt())?)
-            }
+            Self::Embeddings(table) => Some(column_norms(table.weight.val().detach())?),
             _ => None,
         })
     }

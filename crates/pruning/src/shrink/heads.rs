@@ -11,8 +11,8 @@ use burn::tensor::activation::{quiet_softmax, softmax};
 use burn::tensor::{Bool, Tensor};
 
 use super::structured::{Units, keep_inputs, keep_outputs};
-use crate::Result;
 use crate::error::read;
+use crate::{PruningError, Result};
 
 /// Attention over fewer heads than its width has room for.
 ///
@@ -79,10 +79,18 @@ impl Heads {
 /// A score of each head, `[heads]`: the l2 norm of the output weights that it enters.
 ///
 /// # Errors
-/// If the device can't be read.
+/// If `n_heads` does not divide the inputs of the output's layer, or the device can't be read.
 pub fn head_norms(attention: &MultiHeadAttention) -> Result<Vec<f32>> {
     let weight = attention.output.weight.val().detach();
-    let rows: Tensor<2> = weight.reshape([attention.n_heads as i32, -1]);
+    let ([inputs, outputs], heads) = (weight.dims(), attention.n_heads);
+    if inputs == 0 || heads == 0 || !inputs.is_multiple_of(heads) {
+        let allowed = format!("a divisor of {inputs}, the inputs of the output's layer");
+        return Err(PruningError::range("n_heads", heads, &allowed));
+    }
+    if outputs == 0 {
+        return Ok(vec![0.0; heads]);
+    }
+    let rows: Tensor<2> = weight.reshape([heads, inputs / heads * outputs]);
     read("output.weight", rows.square().sum_dim(1).sqrt())
 }
 
@@ -103,10 +111,11 @@ pub fn head_norms(attention: &MultiHeadAttention) -> Result<Vec<f32>> {
 /// ```
 ///
 /// # Errors
-/// If it has another number of heads.
+/// If it has another number of heads, or its layers are not of `n_heads` times `d_k`.
 pub fn keep_heads(attention: &MultiHeadAttention, heads: &Units) -> Result<Heads> {
     heads.check_layer("attention, heads", attention.n_heads)?;
-    let units = heads.flattened(attention.d_k)?;
+    let inputs = attention.output.weight.val().dims()[0];
+    let units = heads.flattened_for("attention, output", attention.d_k, inputs)?;
     Ok(Heads {
         query: keep_outputs(&attention.query, &units)?,
         key: keep_outputs(&attention.key, &units)?,

@@ -7,7 +7,7 @@
 
 use burn::module::Param;
 use burn::nn::conv::Conv2d;
-use burn::nn::{BatchNorm, BatchNormConfig, Embedding, LayerNorm, Linear};
+use burn::nn::{BatchNorm, Embedding, LayerNorm, Linear};
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_tensor::checked::Checked;
 use regimen_tensor::{checked_serde, threshold};
@@ -108,6 +108,30 @@ impl Units {
         })
     }
 
+    /// That a part of a layer that has one, as a bias, has a value of each unit.
+    fn check_part(&self, part: &'static str, values: Option<&Param<Tensor<1>>>) -> Result<()> {
+        values.map_or(Ok(()), |values| {
+            self.check_layer(part, values.val().dims()[0])
+        })
+    }
+
+    /// As [`flattened`](Self::flattened), for a layer of so many inputs: no more of them are named than it has.
+    pub(super) fn flattened_for(
+        &self,
+        layer: &'static str,
+        places: usize,
+        inputs: usize,
+    ) -> Result<Self> {
+        if self.total.checked_mul(places) == Some(inputs) {
+            return self.flattened(places);
+        }
+        Err(PruningError::Mismatch {
+            path: layer.to_owned(),
+            expected: format!("{} units of {places} places each", self.total),
+            found: inputs.to_string(),
+        })
+    }
+
     /// The kept slices of a parameter along one of its dimensions, as a new parameter.
     fn select<const D: usize>(&self, param: &Param<Tensor<D>>, dim: usize) -> Param<Tensor<D>> {
         let values = param.val();
@@ -131,32 +155,45 @@ impl Units {
     }
 }
 
-/// The l2 norm of each output unit's incoming weights, `[outputs]`.
+/// The l2 norm of each output unit's incoming weights, `[outputs]`; 0 of a unit without inputs.
 ///
 /// # Errors
 /// If the device can't be read.
 pub fn unit_norms(linear: &Linear) -> Result<Vec<f32>> {
-    let sums = linear.weight.val().detach().square().sum_dim(0);
-    read("weight", sums.sqrt())
+    column_norms(linear.weight.val().detach())
 }
 
-/// The l2 norm of each output channel's filter, `[channels]`.
+/// The l2 norm of each column.
+pub(super) fn column_norms(weight: Tensor<2>) -> Result<Vec<f32>> {
+    let [rows, columns] = weight.dims();
+    if rows == 0 || columns == 0 {
+        return Ok(vec![0.0; columns]);
+    }
+    read("weight", weight.square().sum_dim(0).sqrt())
+}
+
+/// The l2 norm of each output channel's filter, `[channels]`; 0 of an empty filter.
 ///
 /// # Errors
 /// If the device can't be read.
 pub fn channel_norms(conv: &Conv2d) -> Result<Vec<f32>> {
     let weight = conv.weight.val().detach();
-    let [channels, ..] = weight.dims();
-    let filters: Tensor<2> = weight.reshape([channels as i32, -1]);
+    let [channels, inputs, height, width] = weight.dims();
+    let size = inputs * height * width;
+    if channels == 0 || size == 0 {
+        return Ok(vec![0.0; channels]);
+    }
+    let filters: Tensor<2> = weight.reshape([channels, size]);
     read("weight", filters.square().sum_dim(1).sqrt())
 }
 
 /// The linear layer with these of its outputs.
 ///
 /// # Errors
-/// If the layer has another number of outputs.
+/// If the layer, or its bias, has another number of outputs.
 pub fn keep_outputs(linear: &Linear, units: &Units) -> Result<Linear> {
     units.check_layer("linear, outputs", linear.weight.val().dims()[1])?;
+    units.check_part("linear, bias", linear.bias.as_ref())?;
     Ok(Linear {
         weight: units.select(&linear.weight, 1),
         bias: linear.bias.as_ref().map(|bias| units.select(bias, 0)),
@@ -178,10 +215,11 @@ pub fn keep_inputs(linear: &Linear, units: &Units) -> Result<Linear> {
 /// The convolution with these of its output channels; it must not be grouped.
 ///
 /// # Errors
-/// If it has another number of output channels, or groups.
+/// If it, or its bias, has another number of output channels, or it has groups.
 pub fn keep_output_channels(conv: &Conv2d, units: &Units) -> Result<Conv2d> {
     ungrouped(conv)?;
     units.check_layer("convolution, output channels", conv.weight.val().dims()[0])?;
+    units.check_part("convolution, bias", conv.bias.as_ref())?;
     Ok(Conv2d {
         weight: units.select(&conv.weight, 0),
         bias: conv.bias.as_ref().map(|bias| units.select(bias, 0)),
@@ -212,20 +250,19 @@ fn ungrouped(conv: &Conv2d) -> Result<()> {
 /// The batch norm over these channels, with their scales, shifts and running statistics.
 ///
 /// # Errors
-/// If it has another number of channels.
+/// If it, or a part of it, has another number of channels.
 pub fn keep_channels(norm: &BatchNorm, units: &Units) -> Result<BatchNorm> {
-    let gamma = norm.gamma.val();
-    units.check_layer("batch norm", gamma.dims()[0])?;
-    let mut smaller = BatchNormConfig::new(units.kept.len())
-        .with_epsilon(norm.epsilon)
-        .with_momentum(norm.momentum)
-        .init(&gamma.device());
+    units.check_layer("batch norm", norm.gamma.val().dims()[0])?;
+    units.check_part("batch norm, beta", Some(&norm.beta))?;
+    let [mean, variance] = [&norm.running_mean, &norm.running_var].map(|of| of.value_sync());
+    units.check_layer("batch norm, running mean", mean.dims()[0])?;
+    units.check_layer("batch norm, running variance", variance.dims()[0])?;
+    let mut smaller = norm.clone();
     let pick = |values: Tensor<1>| units.select(&Param::from_tensor(values), 0).val();
-    smaller.running_mean = burn::module::RunningState::new(pick(norm.running_mean.value_sync()));
-    smaller.running_var = burn::module::RunningState::new(pick(norm.running_var.value_sync()));
+    smaller.running_mean = burn::module::RunningState::new(pick(mean));
+    smaller.running_var = burn::module::RunningState::new(pick(variance));
     smaller.gamma = units.select(&norm.gamma, 0);
     smaller.beta = units.select(&norm.beta, 0);
-    smaller.training = norm.training.clone();
     Ok(smaller)
 }
 
@@ -233,9 +270,10 @@ pub fn keep_channels(norm: &BatchNorm, units: &Units) -> Result<BatchNorm> {
 /// are left: only where the removed ones are constant and equal to the mean does the output stay as it was.
 ///
 /// # Errors
-/// If it has another number of features.
+/// If it, or its shift, has another number of features.
 pub fn keep_features(norm: &LayerNorm, units: &Units) -> Result<LayerNorm> {
     units.check_layer("layer norm", norm.gamma.val().dims()[0])?;
+    units.check_part("layer norm, beta", norm.beta.as_ref())?;
     let mut smaller = norm.clone();
     smaller.gamma = units.select(&norm.gamma, 0);
     smaller.beta = norm.beta.as_ref().map(|beta| units.select(beta, 0));
@@ -258,7 +296,7 @@ pub fn keep_embeddings(table: &Embedding, units: &Units) -> Result<Embedding> {
 mod tests {
     use super::*;
     use burn::nn::conv::Conv2dConfig;
-    use burn::nn::{LinearConfig, PaddingConfig2d};
+    use burn::nn::{BatchNormConfig, LinearConfig, PaddingConfig2d};
     use burn::tensor::activation::relu;
     use burn::tensor::{Device, Distribution};
 

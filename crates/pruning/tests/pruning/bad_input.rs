@@ -12,6 +12,9 @@ use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
 use super::*;
 
+#[path = "bad_input/layers.rs"]
+mod layers;
+
 /// Steps under a pruner, if the configuration made one.
 fn used(name: &str, net: &Net, made: regimen_pruning::Result<Pruner>, hostile: &mut Hostile) {
     let device = net.first.weight.val().device();

@@ -16,6 +16,7 @@ use super::adaptor::{LrSchedule, PositionRecord};
 use crate::compose::AnySchedule;
 use crate::error::{Error, Result};
 use crate::feedback::Feedback;
+use crate::maths::bounded;
 use crate::values::Constant;
 
 /// A rate that follows a metric, as an [`LrScheduler`].
@@ -56,7 +57,7 @@ impl<F: Feedback> LrFeedback<F> {
         Self::scaling(Constant::ONE, feedback)
     }
 
-    /// The rate is the schedule's value times what the feedback says, which then starts at 1.
+    /// The rate is the schedule's value times what the feedback says, which then starts at 1, within the range of finite numbers.
     #[must_use]
     pub fn scaling(schedule: impl Into<AnySchedule>, feedback: F) -> Self {
         let feedback = Arc::new(Mutex::new(feedback));
@@ -117,7 +118,7 @@ impl<F: Feedback> LrFeedback<F> {
 impl<F: Feedback + Clone + Send + 'static> LrScheduler for LrFeedback<F> {
     fn step(&mut self) -> f64 {
         let value = self.schedule.step();
-        value * self.rate()
+        bounded(value * self.rate())
     }
 
     fn to_record(&self) -> LrSchedulerRecord {

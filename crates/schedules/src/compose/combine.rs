@@ -266,6 +266,9 @@ checked_serde!(Scaled<S>);
 
 impl<S: Schedule> Scaled<S> {
     /// The inner values times `factor`.
+    ///
+    /// A `factor` that is NaN makes every value NaN. An infinite one makes values the largest finite ones of their sign, and NaN
+    /// where the inner value is 0. What is read from a file has a finite one.
     #[must_use]
     pub fn new(inner: S, factor: f64) -> Self {
         Self { inner, factor }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use regimen_schedules::forecast::early_signals::{
     EarlySignal, expected_squared_norm, select, split_squared_norm,
 };
@@ -18,6 +19,7 @@ use regimen_schedules::refine::{
     bound, filter_recipe, median_filter, numerical_objective, numerical_step_sizes, resample,
     step_sizes, weights,
 };
+use regimen_schedules::values::{SHAPES, per_length};
 use regimen_schedules::*;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
@@ -632,6 +634,249 @@ fn forecasts() {
     }
     h.input("updates beyond memory", || {
         LossCurve::new(&Constant::ONE, usize::MAX, vec![]).map(drop)
+    });
+    h.finish();
+}
+
+#[test]
+fn compositions_by_their_constructors() {
+    let mut h = Hostile::new("schedules constructors");
+    let line = || Linear::new(1.0, 5);
+    for a in NUMBERS {
+        for n in COUNTS {
+            h.input(format_args!("Warmup::new, Then::new {a} {n}"), || {
+                schedule(Then::new(Constant::new(a)?, n, line()?));
+                schedule(Then::new(
+                    line()?,
+                    n,
+                    Then::new(line()?, n, Constant::new(a)?),
+                ));
+                Warmup::new(n, Constant::new(a)?).map(schedule)
+            });
+            h.input(format_args!("Skipped::new, Held::new {a} {n}"), || {
+                schedule(Skipped::new(Skipped::new(Constant::new(a)?, n), n));
+                Held::new(Skipped::new(line()?, n), n).map(schedule)
+            });
+            h.input(format_args!("Restarted::new {a} {n}"), || {
+                let inner = || Constant::new(a);
+                schedule(Restarted::new(inner()?, vec![])?);
+                assert!(Restarted::new(inner()?, vec![n, n]).is_err());
+                Restarted::new(Cosine::new(1.0, 5)?, vec![n / 2, n]).map(schedule)
+            });
+            h.input(format_args!("Repeated::new {a} {n}"), || {
+                schedule(Repeated::new(Constant::new(a)?, n)?.with_times(n)?);
+                Repeated::new(line()?, n)?.with_decay(a).map(schedule)
+            });
+            h.input(format_args!("AnySchedule::boxed {a} {n}"), || {
+                let inner = AnySchedule::boxed(Constant::new(a)?.then(n, line()?));
+                let outer = AnySchedule::boxed(Held::new(inner, n)?);
+                used(&*outer);
+                Ok::<_, Error>(())
+            });
+            h.input(format_args!("PiecewiseConstant::new {a} {n}"), || {
+                assert!(PiecewiseConstant::new(vec![n], vec![]).is_err());
+                assert!(PiecewiseConstant::new(vec![n, n], vec![1.0; 3]).is_err());
+                schedule(PiecewiseConstant::new(vec![], vec![a])?);
+                PiecewiseConstant::new(vec![n / 2, n], vec![a, 1.0, a])?;
+                let made = PiecewiseConstant::new(vec![n / 2, n], vec![1.0, a, 2.0])?;
+                schedule(made.with_boundary(Boundary::Previous));
+                Ok::<_, Error>(())
+            });
+            h.input(
+                format_args!("PiecewiseConstant::from_factors {a} {n}"),
+                || {
+                    assert!(PiecewiseConstant::from_factors(1.0, &[(n, 0.5); 2]).is_err());
+                    PiecewiseConstant::from_factors(a, &[]).map(schedule)?;
+                    let factors = [(n, a), (n / 2, 1e308)];
+                    PiecewiseConstant::from_factors(2.0, &factors).map(schedule)
+                },
+            );
+            h.input(format_args!("Table::new {a} {n}"), || {
+                Table::new(vec![a; n.min(300)]).map(schedule)
+            });
+            let tasks = SHAPES.map(|(task, ..)| task);
+            for task in tasks.into_iter().chain(["", "gpt"]) {
+                h.input(format_args!("Polynomial::imitating {task} {a} {n}"), || {
+                    let made = Polynomial::imitating(task, a, n);
+                    assert_eq!(made.is_some(), tasks.contains(&task));
+                    made.map_or(Ok(()), |made| made.map(schedule))
+                });
+            }
+            h.input(format_args!("Stable::inverse_sqrt {a} {n}"), || {
+                let stable = Stable::inverse_sqrt(a);
+                Wsd::new(1.0, n, n, n)?.with_stable(stable).map(schedule)
+            });
+            h.input(format_args!("Importance::new {a} {n}"), || {
+                let importance = Importance::new(Then::new(Constant::new(a)?, n, line()?));
+                for step in [0, n, usize::MAX] {
+                    let [first, second] = importance.weights(step)?;
+                    assert_eq!(first + second, 1.0);
+                    let _ = importance.total(step, a, f64::NAN)?;
+                }
+                importance.weights(n / 2)
+            });
+        }
+        for b in NUMBERS {
+            h.input(format_args!("Clamped::new {a} {b}"), || {
+                Clamped::new(Constant::new(a)?, a, b).map(schedule)?;
+                Clamped::new(line()?, b, a).map(schedule)
+            });
+            h.input(format_args!("Scaled::new {a} {b}"), || {
+                let scaled = Scaled::new(Constant::new(a)?, b);
+                if b.is_finite() {
+                    schedule(scaled);
+                    return Ok(());
+                }
+                // As documented: NaN, or the largest numbers; and no file holds it.
+                let value = scaled.at(usize::MAX);
+                assert!(value.is_nan() || value.abs() == f64::MAX, "{value}");
+                assert_eq!(value.is_nan(), b.is_nan() || a == 0.0);
+                let text = serde_json::to_string(&scaled).unwrap();
+                assert!(serde_json::from_str::<Scaled<Constant>>(&text).is_err());
+                Ok::<_, Error>(())
+            });
+            h.input(format_args!("LrFeedback::scaling {a} {b}"), || {
+                let config = ReduceOnPlateauConfig::torch().with_patience(0);
+                let mut rate = LrFeedback::scaling(Constant::new(a)?, config.init(b)?);
+                for metric in NUMBERS {
+                    rate.observe(metric);
+                    let value = rate.step();
+                    assert!(value.is_finite(), "{value}");
+                }
+                Ok::<_, Error>(())
+            });
+        }
+    }
+    h.finish();
+}
+
+#[test]
+fn names_of_optax_with_absurd_numbers() {
+    let mut h = Hostile::new("schedules optax");
+    for a in NUMBERS {
+        for n in COUNTS {
+            for m in COUNTS {
+                h.input(format_args!("exponential_decay {a} {n} {m}"), || {
+                    let all = [
+                        optax::exponential_decay(a, n, 0.5, m, true, None),
+                        optax::exponential_decay(1.0, n, a, m, false, None),
+                        optax::exponential_decay(1.0, n, 2.0, m, true, Some(a)),
+                    ];
+                    all.into_iter().flatten().for_each(schedule);
+                    optax::exponential_decay(a, n, a, m, false, Some(a)).map(schedule)
+                });
+                h.input(format_args!("warmup_exponential_decay {a} {n} {m}"), || {
+                    let decay = || Exponential::new(1.0, 0.5, m);
+                    optax::warmup_exponential_decay(0.0, a, n, decay()?).map(schedule)?;
+                    optax::warmup_exponential_decay(a, 1.0, n, decay()?).map(schedule)
+                });
+                h.input(
+                    format_args!("warmup_cosine_decay_with_exponent {a} {n} {m}"),
+                    || {
+                        let with = optax::warmup_cosine_decay_with_exponent;
+                        let all = [
+                            with(a, 1.0, n, m, 0.0, 2.0),
+                            with(0.0, a, n, m, 0.0, 2.0),
+                            with(0.0, 1.0, n, m, a, 2.0),
+                            with(0.0, 1.0, n, m, 0.0, a),
+                        ];
+                        all.into_iter().flatten().for_each(schedule);
+                        with(a, a, n, m, a, a).map(schedule)
+                    },
+                );
+            }
+        }
+    }
+    h.finish();
+}
+
+#[test]
+fn losses_and_features_of_any_shape() {
+    let mut h = Hostile::new("schedules tensors");
+    let device = Device::flex();
+    for size in [0, 1, 3] {
+        for count in [0, 1, 3] {
+            for length in [i64::MIN, -1, 0, 1, i64::MAX] {
+                for a in NUMBERS {
+                    let name = format!("per_length {size} {count} {length} {a}");
+                    h.input(name, || {
+                        let losses = Tensor::<1>::full([size], a as f32, &device);
+                        let data = TensorData::new(vec![length; count], [count]);
+                        let lengths = Tensor::<1, Int>::from_data(data, &device);
+                        let mean = per_length(losses, lengths);
+                        assert_eq!(mean.is_ok(), size == count && size > 0);
+                        let mean = f64::from(mean?.into_scalar::<f32>());
+                        assert!(mean.is_finite() || !(a.abs() * 3.0 < f64::from(f32::MAX)));
+                        Ok::<_, Error>(())
+                    });
+                }
+            }
+        }
+    }
+    let shapes = [[2, 3, 4], [2, 0, 4], [1, 3, 4], [2, 3, 0], [0, 3, 4]];
+    for bridge in [Bridge::Blocked, Bridge::Open] {
+        for one in shapes {
+            for other in shapes {
+                h.input(format_args!("Bridge {bridge:?} {one:?} {other:?}"), || {
+                    let joined = bridge.join(
+                        Tensor::<3>::zeros(one, &device),
+                        Tensor::<3>::zeros(other, &device),
+                    );
+                    let fits = one[0] == other[0] && one[2] == other[2];
+                    assert_eq!(joined.is_ok(), fits);
+                    let joined = joined?;
+                    assert_eq!(joined.dims(), [one[0], one[1] + other[1], one[2]]);
+                    Ok::<_, Error>(())
+                });
+            }
+        }
+    }
+    h.finish();
+}
+
+#[test]
+fn memories_that_no_curve_has() {
+    let mut h = Hostile::new("schedules memories");
+    let law = AnnealingLaw {
+        floor: 1.0,
+        scale: 1.0,
+        exponent: 0.5,
+        gain: 0.1,
+        memory: 0.9,
+    };
+    let rates = Cosine::new(1e-3, 40).unwrap().table(40).unwrap();
+    let losses = law.predict(&rates, 0).unwrap();
+    let points: Vec<(usize, f64)> = losses
+        .iter()
+        .enumerate()
+        .map(|(at, loss)| (at + 1, *loss))
+        .collect();
+    let curve = LossCurve::of_rates(rates.clone(), points).unwrap();
+    let empty = LossCurve::of_rates(rates, vec![]).ok();
+    let config = AnnealingFitConfig::new();
+    let some = std::slice::from_ref(&curve);
+    for memory in NUMBERS {
+        h.input(format_args!("fit_memory {memory}"), || {
+            config.fit_memory(some, some, &[memory])
+        });
+        h.input(format_args!("fit_memory, 0.9 and {memory}"), || {
+            config.fit_memory(some, some, &[0.9, memory])
+        });
+    }
+    for (name, curves, held_out, memories) in [
+        ("no memory", some, some, &[][..]),
+        ("no curve", &[], some, &[0.9]),
+        ("no held-out curve", some, &[], &[0.9]),
+        ("nothing", &[], &[], &[]),
+    ] {
+        h.input(format_args!("fit_memory, {name}"), || {
+            let fit = config.fit_memory(curves, held_out, memories);
+            assert!(fit.is_err(), "{name}");
+            fit
+        });
+    }
+    h.input("fit_memory, a held-out curve without losses", || {
+        config.fit_memory(some, empty.as_slice(), &[0.9])
     });
     h.finish();
 }

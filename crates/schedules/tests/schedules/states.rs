@@ -1,5 +1,6 @@
 //! Damaged states: what is read is refused, or serves.
 
+use burn::tensor::{Device, Tensor};
 use regimen_schedules::forecast::early_signals::{EarlySignal, Selection, select};
 use regimen_schedules::forecast::law::{
     AnnealingFit, AnnealingFitConfig, AnnealingLaw, AreaPoint, Areas, ChinchillaFit,
@@ -83,6 +84,16 @@ fn feedback<F: Feedback + Part + Clone + DeserializeOwned>(
     let scalars = rate.to_scalars();
     let found = |name: &str| scalars.iter().find(|(key, _)| key == name).map(|(_, v)| *v);
     let _ = said(other.load_scalars(&found));
+    Ok(())
+}
+
+/// A rate by this configuration, where it is one.
+fn observed(config: ReduceOnPlateauConfig) -> std::result::Result<(), String> {
+    let mut rate = said(config.init(0.1))?;
+    for metric in [1.0, f64::NAN, 2.0, f64::NEG_INFINITY, 1e308, 2.0, 2.0] {
+        let now = rate.observe(metric);
+        assert!(now.is_finite() && now >= 0.0, "{now}");
+    }
     Ok(())
 }
 
@@ -251,6 +262,47 @@ fn others() -> Vec<State> {
                 Ok(())
             },
         ),
+        state("Mode", &Mode::Max, |text| {
+            let config = ReduceOnPlateauConfig::torch().with_mode(read::<Mode>(text)?);
+            observed(config)
+        }),
+        state("PlateauRule", &PlateauRule::Keras, |text| {
+            let mut config = ReduceOnPlateauConfig::torch();
+            config.rule = read::<PlateauRule>(text)?;
+            observed(config)
+        }),
+        state(
+            "Reaction",
+            &ReduceOnPlateauConfig::keras().reaction,
+            |text| {
+                let mut config = ReduceOnPlateauConfig::torch();
+                config.reaction = read::<Reaction>(text)?;
+                observed(config)
+            },
+        ),
+        state(
+            "Followed",
+            &feedback::Followed {
+                rate: 0.1,
+                best: Some(-2.0),
+                bad: 3,
+                cooldown: 1,
+            },
+            |text| {
+                let followed = read::<feedback::Followed>(text)?;
+                assert!(followed.rate.is_finite() && followed.rate >= 0.0);
+                assert!(followed.best.is_none_or(f64::is_finite));
+                let text = serde_json::to_string(&followed).unwrap();
+                assert_eq!(read::<feedback::Followed>(&text)?, followed);
+                Ok(())
+            },
+        ),
+        state("Bridge", &Bridge::Open, |text| {
+            let part = || Tensor::<3>::ones([1, 2, 3], &Device::flex());
+            let joined = said(read::<Bridge>(text)?.join(part(), part()))?;
+            assert_eq!(joined.dims(), [1, 4, 3]);
+            Ok(())
+        }),
         state("Greedy", &greedy, feedback::<Greedy>),
         state("GreedyState", greedy.state(), |text| {
             read::<feedback::GreedyState>(text).map(drop)
