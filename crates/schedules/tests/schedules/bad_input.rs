@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use burn::lr_scheduler::{LrScheduler, LrSchedulerRecord};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use regimen_schedules::forecast::early_signals::{
     EarlySignal, expected_squared_norm, select, split_squared_norm,
 };
@@ -802,7 +802,7 @@ fn losses_and_features_of_any_shape() {
                     h.input(name, || {
                         let losses = Tensor::<1>::full([size], a as f32, &device);
                         let data = TensorData::new(vec![length; count], [count]);
-                        let lengths = Tensor::<1, Int>::from_data(data, &device);
+                        let lengths = Tensor::<1, Int>::from_data(data, (&device, DType::I64));
                         let mean = per_length(losses, lengths);
                         assert_eq!(mean.is_ok(), size == count && size > 0);
                         let mean = f64::from(mean?.into_scalar::<f32>());
