@@ -97,7 +97,8 @@ pub fn batch_absolute_watched<M: Module, B>(
 /// its probability, so nothing is drawn at random. It costs one backward pass a class.
 ///
 /// # Errors
-/// [`TensorError::Empty`] if there is no example, [`TensorError::Read`] if the device fails.
+/// [`TensorError::Empty`] if there is no example, [`TensorError::Mismatch`] if the logits have not one row,
+/// [`TensorError::Read`] if the device fails.
 pub fn true_diagonal<M: Module, B: Clone>(
     module: &M,
     examples: impl IntoIterator<Item = B>,
@@ -123,7 +124,14 @@ pub fn true_diagonal_watched<M: Module, B: Clone>(
     let mut mean = Mean::new(module);
     for example in examples {
         let log_p = log_softmax(logits(module, example.clone()), 1);
-        let classes = log_p.dims()[1];
+        let [rows, classes] = log_p.dims();
+        if rows != 1 {
+            return Err(TensorError::Mismatch {
+                path: "logits".into(),
+                expected: "[1, classes]".into(),
+                found: format!("[{rows}, {classes}]"),
+            });
+        }
         let p = widen(log_p.inner()).exp();
         let mut sum = mean.zeros();
         for class in 0..classes {

@@ -36,7 +36,7 @@ pub fn solve_spd(a: DMatrix<f64>, b: &DVector<f64>) -> Result<DVector<f64>> {
 /// The lower Cholesky factor of a symmetric positive definite matrix, `A = L L^T`.
 ///
 /// # Errors
-/// [`TensorError::OutOfRange`] if `A` is not positive definite.
+/// [`TensorError::OutOfRange`] if `A` is not finite or not positive definite.
 pub fn cholesky_lower(a: DMatrix<f64>) -> Result<DMatrix<f64>> {
     Ok(cholesky(a)?.unpack())
 }
@@ -44,7 +44,7 @@ pub fn cholesky_lower(a: DMatrix<f64>) -> Result<DMatrix<f64>> {
 /// The inverse of a symmetric positive definite matrix.
 ///
 /// # Errors
-/// [`TensorError::OutOfRange`] if `A` is not positive definite.
+/// [`TensorError::OutOfRange`] if `A` is not finite or not positive definite.
 pub fn inverse_spd(a: DMatrix<f64>) -> Result<DMatrix<f64>> {
     Ok(cholesky(a)?.inverse())
 }
@@ -53,6 +53,9 @@ fn cholesky(a: DMatrix<f64>) -> Result<nalgebra::Cholesky<f64, nalgebra::Dyn>> {
     let size = format!("a {} by {} matrix", a.nrows(), a.ncols());
     if a.nrows() != a.ncols() {
         return Err(TensorError::out_of_range("A", size, "a square matrix"));
+    }
+    if let Some(bad) = a.iter().find(|value| !value.is_finite()) {
+        return Err(TensorError::out_of_range("A", bad, "finite numbers"));
     }
     nalgebra::Cholesky::new(a)
         .ok_or_else(|| TensorError::out_of_range("A", size, "symmetric positive definite"))

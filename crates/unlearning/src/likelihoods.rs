@@ -30,13 +30,17 @@ pub struct Likelihoods {
     pub counted: Tensor<2>,
 }
 
+/// The longest example that is filled up, where there are fewer rows.
+const LONGEST: usize = 1 << 20;
+
 impl Likelihoods {
     /// From logits `[examples * length, classes]` and labels `[examples * length]`: the rows of one example follow each other.
     ///
-    /// Each is the chosen logit less the log-sum of all. If the rows end within an example, it is filled up with ignored ones.
+    /// Each is the chosen logit less the log-sum of all. If the rows end within an example, it is filled up with ignored ones. A `length` above
+    /// both the rows and 2^20 counts as the greater of these.
     #[must_use]
     pub fn of_logits(logits: Tensor<2>, labels: Tensor<1, Int>, length: usize) -> Self {
-        let length = length.max(1);
+        let length = length.clamp(1, labels.dims()[0].max(LONGEST));
         let missing = labels.dims()[0].next_multiple_of(length) - labels.dims()[0];
         let (log_p, counted) = row_log_p(logits, labels);
         let filled = |values: Tensor<1>| -> Tensor<2> {
@@ -67,6 +71,14 @@ impl Likelihoods {
     ) -> Self {
         let [examples, length, width] = hidden.dims();
         let rows = examples * length;
+        if rows == 0 {
+            let options = (&hidden.device(), hidden.dtype());
+            let none = widen(Tensor::<2>::zeros([examples, length], options));
+            return Self {
+                log_p: none.clone(),
+                counted: none,
+            };
+        }
         let (hidden, labels) = (hidden.reshape([rows, width]), labels.reshape([rows]));
         let chunks = (0..rows).step_by(chunk.max(1)).map(|start| {
             let count = chunk.max(1).min(rows - start);

@@ -90,7 +90,7 @@ impl Experts {
     /// `down` has inputs, the gate's first.
     ///
     /// # Errors
-    /// If the widths or the types do not fit, a bias does not fit its layer, or one layer has a bias and the other none.
+    /// If a width is 0, the widths or the types do not fit, a bias does not fit its layer, or one layer has a bias and the other none.
     pub fn from_linear(
         up: &Linear,
         down: &Linear,
@@ -98,6 +98,10 @@ impl Experts {
         gated: bool,
     ) -> Result<Self> {
         let ([model, wide], [hidden, out]) = (up.weight.val().dims(), down.weight.val().dims());
+        if model == 0 || hidden == 0 {
+            let expected = "[d_model, columns], none of them 0";
+            return Err(MoeError::shape("up", &[model, wide], expected));
+        }
         let expected = if gated { 2 * hidden } else { hidden };
         if wide != expected || out != model {
             let expected = format!("[{out}, {expected}] to fit the second layer");

@@ -64,7 +64,7 @@ pub fn consistency(weights: &[Vec<f64>], embeddings: &[Vec<Vec<f64>>]) -> Result
 /// The expert embeddings of routers in the order of their layers, `[layer][expert][d_model]`: the columns of their weights.
 ///
 /// # Errors
-/// If a router has no weight (a hash router), or a device can't be read.
+/// If a router has no weight (a hash router) or an empty one, or a device can't be read.
 pub fn expert_embeddings<'a>(
     routers: impl IntoIterator<Item = &'a Router>,
 ) -> Result<Vec<Vec<Vec<f64>>>> {
@@ -73,7 +73,15 @@ pub fn expert_embeddings<'a>(
             let allowed = "a router with a weight: a hash router has no expert embeddings";
             return Err(MoeError::range("router", "a hash router", allowed));
         };
-        let [width, _] = weight.dims();
+        let [width, experts] = weight.dims();
+        if width == 0 || experts == 0 {
+            let expected = "[d_model, experts], none of them 0";
+            return Err(MoeError::shape(
+                "router weight",
+                &[width, experts],
+                expected,
+            ));
+        }
         let values = read("router weight", weight.transpose())?;
         Ok(values.chunks_exact(width).map(<[f64]>::to_vec).collect())
     };

@@ -36,7 +36,8 @@ pub fn effective_dimension(eigenvalues: &[f64], lambda: f64) -> Result<f64> {
 /// The same of a kernel matrix, `[n, n]`, symmetric: `n - lambda Tr((H + lambda I)^-1)`.
 ///
 /// # Errors
-/// If `lambda` is not a finite number above 0, or the matrix is not square, not finite or not positive semidefinite.
+/// If `lambda` is not a finite number above 0, or the matrix is not square, not finite or not positive semidefinite, or
+/// its inverse has no place in float64.
 pub fn kernel_dimension(kernel: &DMatrix<f64>, lambda: f64) -> Result<f64> {
     above_zero("lambda", lambda)?;
     let (rows, columns) = kernel.shape();
@@ -51,11 +52,16 @@ pub fn kernel_dimension(kernel: &DMatrix<f64>, lambda: f64) -> Result<f64> {
         let allowed = "a positive semidefinite matrix";
         MoeError::range("kernel", error, allowed)
     })?;
-    Ok(rows as f64 - lambda * inverse.trace())
+    let found = rows as f64 - lambda * inverse.trace();
+    if !found.is_finite() {
+        let allowed = "numbers whose inverse float64 can hold";
+        return Err(MoeError::range("kernel", found, allowed));
+    }
+    Ok(found)
 }
 
 /// `Theta(x, x') = sum_e g_e(x) g_e(x') K_e(x, x')`: the experts' kernels `[n, n]`, each weighted by the routing weights
-/// `weights[sample][expert]` of both samples.
+/// `weights[sample][expert]` of both samples. What is not finite stays so: [`kernel_dimension`] refuses it.
 ///
 /// # Errors
 /// If there is not one kernel an expert, or one is not `[n, n]`.

@@ -142,12 +142,21 @@ fn select(weights: &[f64], threshold: f64) -> Result<Vec<usize>> {
 /// Routing weights of a batch's samples, `[sample][layer][expert]`: the probabilities averaged over a sample's tokens.
 ///
 /// # Errors
-/// If the records are of different batches, or a device can't be read.
+/// If the records are of different batches, their tensors don't fit their shapes, there is no expert, or a device can't be read.
 pub fn routing_weights(routings: &[Routing]) -> Result<Vec<Vec<Vec<f64>>>> {
     let Some(first) = routings.first() else {
         return Ok(Vec::new());
     };
     let [batch, seq] = first.shape;
+    for routing in routings {
+        let [rows, experts] = routing.gating.probabilities.dims();
+        let valid = routing.valid.as_ref().map_or(rows, |v| v.dims()[0]);
+        let fits = batch.checked_mul(seq) == Some(rows) && (seq > 0 || batch == 0);
+        if routing.shape == first.shape && !(fits && valid == rows && experts > 0) {
+            let expected = format!("[{batch} * {seq}, experts], none of them 0");
+            return Err(MoeError::shape("probabilities", &[rows, experts], expected));
+        }
+    }
     let mut samples = vec![Vec::with_capacity(routings.len()); batch];
     for routing in routings {
         if routing.shape != first.shape {

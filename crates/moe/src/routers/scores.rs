@@ -109,10 +109,10 @@ impl Ranks {
 
     /// The `k` largest out of the `kept` groups of neighbours with the largest sum of their two best.
     pub(super) fn best_of_groups(self, k: usize, groups: usize, kept: usize) -> Tensor<2, Int> {
-        if kept == groups {
+        let [tokens, experts] = self.sum.dims();
+        if kept == groups || tokens == 0 {
             return self.best(k);
         }
-        let [tokens, experts] = self.sum.dims();
         let size = experts / groups;
         let winners = self.groups(groups).best(kept);
         let device = self.sum.device();

@@ -1,17 +1,23 @@
 //! Absurd arguments are errors or documented values, never a panic or an endless wait.
 
+use std::sync::Arc;
+
 use burn::module::Param;
+use burn::nn::LinearConfig;
 use burn::tensor::{DType, Device, Tensor};
 use regimen_moe::balance::{
     BiasUpdateConfig, GlobalBalance, Load, LoadStatistics, Specialisation, noisy_load,
 };
 use regimen_moe::pathways::{
-    Pathway, Unit, consistency, effective_dimension, generalised_from, mean_distance,
-    mean_distance_watched, mean_distance_within, memorisation_limit, memorised_from,
+    Pathway, Unit, consistency, effective_dimension, expert_embeddings, generalised_from,
+    kernel_dimension, mean_distance, mean_distance_watched, mean_distance_within,
+    memorisation_limit, memorised_from, routing_kernel, routing_weights,
 };
 use regimen_moe::*;
-use regimen_tensor::Watch;
+use regimen_tensor::linalg::DMatrix;
+use regimen_tensor::reduce::{ReduceResult, Reducer};
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
+use regimen_tensor::{Alone, Watch};
 
 fn moe() -> Moe {
     MoeConfig::new(3, 4, 2, 1).init(&Device::flex()).unwrap()
@@ -379,4 +385,149 @@ fn loads() {
     }
     assert!(load(2, 2, 1).plus(load(3, 3, 1)).is_err());
     assert!(load(2, 2, 1).plus(load(2, 3, 1)).is_err());
+}
+
+/// A reducer that counts wrong.
+struct Liar(usize, f64);
+
+impl Reducer for Liar {
+    fn participants(&self) -> usize {
+        self.0
+    }
+
+    fn sum(&self, values: &mut [f64]) -> ReduceResult<()> {
+        values.fill(self.1);
+        Ok(())
+    }
+
+    fn gather(&self, _: &[f64]) -> ReduceResult<Vec<f64>> {
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn layers_reducers_and_selections() {
+    let mut hostile = Hostile::new("moe layers");
+    let device = Device::flex();
+    let linear = |from, to, bias| LinearConfig::new(from, to).with_bias(bias).init(&device);
+    for (up, down) in [
+        (linear(3, 4, true), linear(4, 3, false)),
+        (linear(3, 4, true), linear(5, 3, true)),
+        (linear(3, 4, true), linear(4, 2, true)),
+        (linear(3, 0, false), linear(0, 3, false)),
+        (linear(0, 4, false), linear(4, 0, false)),
+    ] {
+        for gated in [false, true] {
+            hostile.input("Experts::from_linear", || {
+                let found = Experts::from_linear(&up, &down, Activation::Silu, gated);
+                assert!(found.is_err());
+                found
+            });
+        }
+    }
+    for count in COUNTS {
+        for number in NUMBERS {
+            hostile.input(format!("GlobalBalance::over, {count} {number}"), || {
+                let balance = GlobalBalance::over(Arc::new(Liar(count, number)));
+                let load = || Load {
+                    counts: Tensor::full([2], number, &device),
+                    probabilities: Tensor::ones([2], &device),
+                    tokens: Tensor::ones([1], &device),
+                };
+                balance.loss(&load())?;
+                balance.loss(&load())
+            });
+        }
+        for shape in [[0, 0], [0, 4], [2, 0], [2, 4]] {
+            hostile.input(format!("select, {count} of {shape:?}"), || {
+                let ones = || Tensor::<2>::ones(shape, &device);
+                let _ = select_sigmoid(ones(), count, 1, 1);
+                let _ = select_sigmoid(ones(), 1, 2, count);
+                select_sigmoid(ones() * f64::NAN, 1, count, 1)
+            });
+        }
+    }
+    let alone = GlobalBalance::over(Arc::new(Alone));
+    assert!(alone.counts().unwrap().is_empty());
+    hostile.finish();
+}
+
+#[test]
+fn records_and_kernels() {
+    let mut hostile = Hostile::new("moe records");
+    let device = Device::flex();
+    let record = || {
+        let forward = moe().forward_with(Tensor::ones([1, 2, 3], &device), Tokens::default());
+        forward.unwrap().1
+    };
+    for shape in [
+        [0, 0],
+        [0, 2],
+        [2, 0],
+        [2, 1],
+        [usize::MAX, 0],
+        [usize::MAX, 2],
+        [1 << 63, 4],
+    ] {
+        let lying = Routing { shape, ..record() };
+        hostile.input(format!("routing_weights, {shape:?}"), || {
+            routing_weights(&[lying.clone()])
+        });
+        hostile.input(format!("Pathway::of_batch, {shape:?}"), || {
+            Pathway::of_batch(&[record(), lying.clone()], 0.5)
+        });
+    }
+    let mut none = record();
+    none.gating.probabilities = Tensor::zeros([2, 0], &device);
+    assert!(routing_weights(&[none]).is_err());
+    let valid = Some(Tensor::ones([5], &device));
+    assert!(routing_weights(&[Routing { valid, ..record() }]).is_err());
+    assert!(routing_weights(&[]).unwrap().is_empty());
+    for number in NUMBERS {
+        let mut record = record();
+        record.gating.probabilities = Tensor::full([2, 2], number, &device);
+        hostile.input(format!("Pathway::of_batch, {number}"), || {
+            Pathway::of_batch(&[record.clone()], 0.5)
+        });
+        hostile.input(format!("Pathway::of_batch, threshold {number}"), || {
+            Pathway::of_batch(&[record.clone()], number)
+        });
+        for other in NUMBERS {
+            hostile.input(format!("kernel_dimension, {number} {other}"), || {
+                let kernel = DMatrix::from_row_slice(2, 2, &[number, other, other, number]);
+                let found = kernel_dimension(&kernel, 1.0);
+                assert!(found.as_ref().is_ok_and(|d| d.is_finite()) || found.is_err());
+                kernel_dimension(&DMatrix::from_element(1, 1, number), other)
+            });
+            hostile.input(format!("routing_kernel, {number} {other}"), || {
+                let kernel = DMatrix::from_element(1, 1, other);
+                kernel_dimension(&routing_kernel(&[vec![number]], &[kernel])?, 1.0)
+            });
+        }
+    }
+    for (rows, columns) in [(0, 0), (0, 1), (1, 0), (2, 1)] {
+        let kernel = DMatrix::from_element(rows, columns, 1.0);
+        hostile.input(format!("kernel_dimension, {rows} by {columns}"), || {
+            kernel_dimension(&kernel, 1.0)
+        });
+        for weights in [vec![], vec![vec![]], vec![vec![1.0]], vec![vec![1.0]; 2]] {
+            hostile.input(format!("routing_kernel, {rows} by {columns}"), || {
+                routing_kernel(&weights, std::slice::from_ref(&kernel))
+            });
+        }
+    }
+    let hash = HashRouterConfig::new().with_buckets(4).init(2, 1, &device);
+    let hash = Router::Hash(hash.unwrap());
+    hostile.input("expert_embeddings, a hash router", || {
+        expert_embeddings([&hash])
+    });
+    for shape in [[0, 0], [0, 2], [3, 0]] {
+        let mut moe = moe();
+        if let Router::Softmax(router) = &mut moe.router {
+            router.weight = Param::from_tensor(Tensor::zeros(shape, &device));
+        }
+        assert!(expert_embeddings([&moe.router]).is_err(), "{shape:?}");
+    }
+    assert!(expert_embeddings([]).unwrap().is_empty());
+    hostile.finish();
 }

@@ -43,7 +43,7 @@ impl ParamVector {
         })
     }
 
-    /// Whether two vectors lie in the same space: the same ids and shapes in the same order.
+    /// Whether two vectors lie in the same space: the same ids and shapes in the same order, with values that fit them.
     ///
     /// # Errors
     /// [`TensorError::Mismatch`](crate::TensorError::Mismatch) names the first parameter that
@@ -56,6 +56,11 @@ impl ParamVector {
             }
             if left.shape != right.shape {
                 return Err(mismatch(&left.path, &left.shape, &right.shape));
+            }
+            for values in [&left.values, &right.values] {
+                if values.dims() != [left.len()] {
+                    return Err(mismatch(&left.path, &left.shape, &values.dims()));
+                }
             }
         }
         let (left, right) = (self.entries.len(), other.entries.len());

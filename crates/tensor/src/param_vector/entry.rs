@@ -24,7 +24,8 @@ impl ParamEntry {
     /// The number of scalars.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shape.iter().product()
+        let sizes = self.shape.iter();
+        sizes.fold(1, |product: usize, size| product.saturating_mul(*size))
     }
 
     /// Whether the parameter holds no scalar.

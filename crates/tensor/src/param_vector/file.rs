@@ -1,6 +1,6 @@
 //! A [`ParamVector`] as a safetensors file: paths are the names, ids go into the metadata.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -14,10 +14,17 @@ impl ParamVector {
     /// The file is written as a whole or not at all ([`files::write`](crate::files::write())).
     ///
     /// # Errors
-    /// [`TensorError::File`] or [`TensorError::Read`].
+    /// [`TensorError::File`], also if two parameters have the same path or values don't fit their shape, or [`TensorError::Read`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let fail = |reason: String| file_error(path, reason);
+        let mut paths = BTreeSet::new();
+        if let Some(twice) = self.entries.iter().find(|e| !paths.insert(&e.path)) {
+            return Err(fail(format!(
+                "two parameters have the path `{}`",
+                twice.path
+            )));
+        }
         let host = self.to_host()?;
         let bytes: Vec<Vec<u8>> = host.iter().map(|values| to_bytes(values)).collect();
         let mut views = Vec::with_capacity(bytes.len());

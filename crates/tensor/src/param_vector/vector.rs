@@ -87,7 +87,8 @@ impl ParamVector {
         Self { entries }
     }
 
-    /// A vector of these entries, in this order.
+    /// A vector of these entries, in this order. Values that do not fit their entry's shape are an error where two vectors are
+    /// combined or one is written to a module; [`into_gradients`](Self::into_gradients) needs values that fit.
     #[must_use]
     pub fn from_entries(entries: Vec<ParamEntry>) -> Self {
         Self { entries }
@@ -129,7 +130,8 @@ impl ParamVector {
     /// The number of scalars.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.iter().map(ParamEntry::len).sum()
+        let lengths = self.entries.iter().map(ParamEntry::len);
+        lengths.fold(0, usize::saturating_add)
     }
 
     /// Whether the vector holds no scalar.
@@ -146,7 +148,7 @@ impl ParamVector {
     ///
     /// # Errors
     /// [`TensorError::Mismatch`] if a parameter of the vector is not in the module or has another
-    /// shape there; the module is not returned half written.
+    /// shape there, or its values don't fit its shape; the module is not returned half written.
     pub fn write_to<M: Module>(&self, module: M) -> Result<M> {
         let target = Self::state(&module);
         for entry in &self.entries {
@@ -154,6 +156,10 @@ impl ParamVector {
                 None => return Err(mismatch(&entry.path, &entry.shape, &"no such parameter")),
                 Some(own) if own.shape != entry.shape => {
                     return Err(mismatch(&entry.path, &entry.shape, &own.shape));
+                }
+                Some(_) if entry.values.dims() != [entry.len()] => {
+                    let found = entry.values.dims();
+                    return Err(mismatch(&entry.path, &entry.shape, &found));
                 }
                 Some(_) => {}
             }

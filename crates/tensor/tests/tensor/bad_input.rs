@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::module::{ParamGroup, ParamId};
+use burn::nn::{BatchNormConfig, Linear, LinearConfig};
+use burn::optim::GradientsParams;
+use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
+use regimen_tensor::checkpoint::{Checkpoint, EpochCheckpoint};
 use regimen_tensor::logs::{GradientNorms, Norm, ScalarLog};
 use regimen_tensor::reduce::Thread;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 use regimen_tensor::threshold::{self, Scope};
 use regimen_tensor::{
-    Distribution, ParamVector, Part, Projection, Reducer, TensorError, Watch, fisher, stats,
+    Distribution, ParamEntry, ParamVector, Part, Projection, Reducer, TensorError, Watch,
+    directional, files, fisher, per_example, stats,
 };
 
 fn layer() -> Linear {
@@ -210,4 +214,337 @@ fn logs_are_parts_that_restore_what_they_share() {
     let mut other = GradientNorms::new(Norm::L1);
     other.load(&saved).unwrap();
     assert_eq!(other.norms().unwrap(), [2.0]);
+}
+
+/// Entries that fit neither their own values nor a module, groups that select nothing, gradients that are not there.
+#[test]
+fn vectors() {
+    let mut hostile = Hostile::new("tensor vectors");
+    let (layer, device) = (layer(), Device::flex());
+    let whole = ParamVector::of(&layer);
+    let folder = tempfile::tempdir().unwrap();
+    let shapes = [vec![], vec![0], vec![3, 2], vec![usize::MAX, 2], vec![7]];
+    for shape in shapes {
+        for count in [0, 1, 6] {
+            for id in [whole.entries()[0].id, ParamId::new()] {
+                let entry = ParamEntry {
+                    id,
+                    path: "weight".into(),
+                    shape: shape.clone(),
+                    dtype: DType::F32,
+                    values: Tensor::full([count], f64::NAN, &device),
+                };
+                let vector = ParamVector::from_entries(vec![entry.clone(), entry]);
+                let name = format!("ParamVector::from_entries, {count} values of {shape:?}");
+                hostile.input(format!("{name}, write_to"), || {
+                    vector.write_to(LinearConfig::new(3, 2).init(&device))?;
+                    vector.write_to(layer.clone())
+                });
+                hostile.input(format!("{name}, add"), || vector.clone().add(&whole));
+                hostile.input(format!("{name}, added to"), || whole.clone().add(&vector));
+                hostile.input(format!("{name}, to_host, l2, save"), || {
+                    let _ = (vector.len(), vector.l2(), vector.is_empty());
+                    let host = vector.to_host()?;
+                    vector.save(folder.path().join("v.safetensors"))?;
+                    vector.from_host(host)
+                });
+            }
+        }
+    }
+    let right = whole.entries()[0].clone();
+    let short = right.with_values(Tensor::zeros([1], &device));
+    let [right, short] = [right, short].map(|entry| ParamVector::from_entries(vec![entry]));
+    assert!(short.write_to(layer.clone()).is_err());
+    assert!(right.clone().add(&short).is_err() && short.clone().add(&right).is_err());
+    assert!(ParamVector::from_entries(Vec::new()).is_empty());
+    let norm = BatchNormConfig::new(2).init(&device);
+    hostile.input("ParamVector::buffers, ParamVector::state, none", || {
+        assert!(ParamVector::buffers(&layer).is_empty());
+        assert!(ParamVector::buffers(&LinearConfig::new(1, 1).init(&device)).is_empty());
+        assert_eq!(ParamVector::state(&layer).len(), 8);
+        ParamVector::buffers(&norm).write_to(layer.clone())
+    });
+    for group in [
+        ParamGroup::from_path(""),
+        ParamGroup::from_path("weight\0"),
+        ParamGroup::from_ids(Vec::new()),
+        ParamGroup::from_ids(vec![ParamId::new()]),
+    ] {
+        hostile.input("ParamVector::of_group, nothing", || {
+            let none = ParamVector::of_group(&layer, &group);
+            assert!(none.is_empty());
+            none.write_to(layer.clone())
+        });
+    }
+    hostile.input("ParamVector::gradients, none", || {
+        let gradients = ParamVector::gradients(&layer, &GradientsParams::new());
+        assert_eq!(gradients.to_host()?.concat(), [0.0; 8]);
+        gradients.write_to(layer.clone())
+    });
+    hostile.finish();
+}
+
+#[test]
+fn selections() {
+    let mut hostile = Hostile::new("tensor selections");
+    let device = Device::flex();
+    let values = [1.0, 2.0, -1.0];
+    for count in COUNTS {
+        hostile.input(format!("top_k_of, bottom_k_of, {count}"), || {
+            threshold::top_k_of(&values, &[true, false, true], count)?;
+            threshold::bottom_k_of(&values, &[true, false, true], count)
+        });
+        hostile.input(format!("top_k_masks, {count}"), || {
+            threshold::top_k_masks(&[&values, &[]], None, count)
+        });
+        hostile.input(format!("largest, smallest, {count}"), || {
+            let scores = || vec![Tensor::<1>::ones([2], &device), Tensor::ones([1], &device)];
+            threshold::largest(scores(), count)?;
+            threshold::smallest(scores(), count)
+        });
+        for shape in [[0, 0], [2, 0], [0, 3], [2, 3]] {
+            hostile.input(format!("largest_in_rows, {count} of {shape:?}"), || {
+                let mask = threshold::largest_in_rows(Tensor::ones(shape, &device), count)?;
+                threshold::flags(mask)
+            });
+        }
+        hostile.input(format!("Thread::group, {count}"), || {
+            let group = Thread::group(count);
+            let expected = if count > Thread::LARGEST { 0 } else { count };
+            assert_eq!(group.len(), expected);
+            match &group[..] {
+                [alone] => alone.gather(&[f64::NAN]),
+                _ => Ok(Vec::new()),
+            }
+        });
+    }
+    for number in NUMBERS {
+        let number = number as f32;
+        let row = || Tensor::<1>::from_data([number, 1.0, number], &device);
+        hostile.input(format!("top_k_of, bottom_k_of, {number}"), || {
+            threshold::top_k_of(&[number, 1.0], &[true, true], 1)?;
+            threshold::bottom_k_of(&[number, 1.0], &[false, true], 1)
+        });
+        hostile.input(format!("largest, {number}"), || {
+            threshold::largest(vec![row()], 2)
+        });
+        hostile.input(format!("smallest, {number}"), || {
+            threshold::smallest(vec![row()], 2)
+        });
+        hostile.input(format!("largest_in_rows, {number}"), || {
+            threshold::largest_in_rows(row().reshape([1, 3]), 2)
+        });
+    }
+    hostile.input("top_k_of, other lengths", || {
+        threshold::top_k_of(&values, &[], 0)
+    });
+    hostile.input("bottom_k_of, nothing eligible", || {
+        threshold::bottom_k_of(&values, &[false; 3], 1)
+    });
+    hostile.input("top_k_masks, other lengths", || {
+        threshold::top_k_masks(&[&values, &values], Some(&[&[true]]), 1)
+    });
+    hostile.input("top_k_masks, nothing", || {
+        threshold::top_k_masks(&[], Some(&[]), 0)
+    });
+    hostile.input("largest, nothing", || threshold::largest(Vec::new(), 0));
+    hostile.input("largest, one of nothing", || {
+        threshold::largest(Vec::new(), 1)
+    });
+    hostile.input("flags, nothing", || {
+        let none = TensorData::new(Vec::<bool>::new(), [0]);
+        let flags = threshold::flags(Tensor::<1, Bool>::from_data(none, &device))?;
+        assert!(flags.is_empty());
+        Ok::<_, TensorError>(())
+    });
+    hostile.finish();
+}
+
+#[test]
+fn importances_and_directions() {
+    let mut hostile = Hostile::new("tensor importances");
+    let (layer, device) = (layer(), Device::flex().autodiff());
+    let loss = |model: &Linear, x: Tensor<2>| model.forward(x).square().mean();
+    let logits = |model: &Linear, x: Tensor<2>| model.forward(x);
+    let none: [Tensor<2>; 0] = [];
+    assert!(fisher::batch_absolute(&layer, none.clone(), loss).is_err());
+    assert!(fisher::true_diagonal(&layer, none.clone(), logits).is_err());
+    let labelled = |model: &Linear, x: Tensor<2>| {
+        let rows = x.dims()[0];
+        let labels = Tensor::<1, Int>::zeros([rows], &Device::flex().autodiff());
+        (model.forward(x), labels)
+    };
+    assert!(fisher::cross_entropy_diagonal(&layer, none.clone(), labelled).is_err());
+    per_example::for_each_gradient(&layer, none, loss, |_, _| Err(TensorError::Empty("never")))
+        .unwrap();
+    let gradient = |model: &Linear| {
+        let x = Tensor::<2>::ones([1, 3], &Device::flex().autodiff());
+        let grads = GradientsParams::from_grads(loss(model, x).backward(), model);
+        Ok(ParamVector::gradients(model, &grads))
+    };
+    let outputs =
+        |model: &Linear| model.forward(Tensor::<2>::ones([1, 3], &Device::flex().autodiff()));
+    let ones = ParamVector::of(&layer).map(|_, values| values.ones_like());
+    for number in NUMBERS {
+        for rows in [0, 1, 2] {
+            let x = || Tensor::<2>::full([rows, 3], number, &device);
+            let name = format!("{rows} rows of {number}");
+            hostile.input(format!("batch_absolute, {name}"), || {
+                fisher::batch_absolute(&layer, [x()], loss)
+            });
+            hostile.input(format!("cross_entropy_diagonal, {name}"), || {
+                fisher::cross_entropy_diagonal(&layer, [x()], labelled)
+            });
+            hostile.input(format!("for_each_gradient, {name}"), || {
+                per_example::for_each_gradient(&layer, [x()], loss, |_, gradient| {
+                    gradient.to_host().map(drop)
+                })
+            });
+            hostile.input(format!("true_diagonal, {name}"), || {
+                fisher::true_diagonal(&layer, [x()], logits)
+            });
+        }
+        let direction = ones.clone().scale(number);
+        hostile.input(format!("step_size, {number}"), || {
+            directional::step_size(&ones, &direction)?;
+            directional::step_size(&direction, &ones)
+        });
+        hostile.input(format!("hessian_vector, {number}"), || {
+            directional::hessian_vector(&layer, &direction, gradient)
+        });
+        hostile.input(format!("jacobian_vector, {number}"), || {
+            directional::jacobian_vector(&layer, &direction, |model| outputs(model).flatten(0, 1))
+        });
+    }
+    let nothing = ParamVector::from_entries(Vec::new());
+    let other = ParamVector::of(&LinearConfig::new(5, 5).init(&device));
+    for direction in [nothing, other] {
+        assert!(directional::hessian_vector(&layer, &direction, gradient).is_err());
+        let product =
+            directional::jacobian_vector(&layer, &direction, |model| outputs(model).flatten(0, 1));
+        assert!(product.is_err());
+    }
+    hostile.finish();
+}
+
+#[cfg(feature = "linalg")]
+#[test]
+fn solves() {
+    use regimen_tensor::linalg::{DMatrix, DVector, cholesky_lower, inverse_spd, solve_spd};
+    let mut hostile = Hostile::new("tensor solves");
+    for a in NUMBERS {
+        for b in NUMBERS {
+            let matrix = DMatrix::from_row_slice(2, 2, &[a, b, b, a]);
+            hostile.input(format!("cholesky_lower, {a} {b}"), || {
+                let found = cholesky_lower(matrix.clone());
+                assert!(found.is_err() || (a.is_finite() && b.is_finite()));
+                found
+            });
+            hostile.input(format!("inverse_spd, {a} {b}"), || {
+                inverse_spd(matrix.clone())
+            });
+            hostile.input(format!("solve_spd, {a} {b}"), || {
+                solve_spd(matrix.clone(), &DVector::from_vec(vec![a, b]))
+            });
+        }
+    }
+    for (rows, columns) in [(0, 0), (0, 2), (2, 0), (1, 2), (2, 1)] {
+        let matrix = DMatrix::from_element(rows, columns, 1.0);
+        let name = format!("{rows} by {columns}");
+        hostile.input(format!("cholesky_lower, {name}"), || {
+            cholesky_lower(matrix.clone())
+        });
+        hostile.input(format!("inverse_spd, {name}"), || {
+            inverse_spd(matrix.clone())
+        });
+        for length in [0, 1, 2] {
+            hostile.input(format!("solve_spd, {name}, {length}"), || {
+                solve_spd(matrix.clone(), &DVector::zeros(length))
+            });
+        }
+    }
+    hostile.finish();
+}
+
+#[test]
+fn paths_and_checkpoints() {
+    let mut hostile = Hostile::new("tensor paths");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "mine").unwrap();
+    let long = folder.path().join("n".repeat(10_000));
+    let (inside, absent) = (file.join("in"), folder.path().join("no").join("file"));
+    let bad = [
+        std::path::PathBuf::new(),
+        "/".into(),
+        folder.path().join(".."),
+        folder.path().join("a\0b"),
+        long,
+        inside,
+    ];
+    for path in bad.iter().chain([&absent]) {
+        hostile.input(format!("write_at, {}", path.display()), || {
+            let written = files::write_at(path, |temporary| std::fs::write(temporary, "x"));
+            assert!(written.is_err());
+            written
+        });
+        hostile.input(format!("sync_folder, {}", path.display()), || {
+            files::sync_folder(path)
+        });
+    }
+    hostile.input("write_at, a writer that fails", || {
+        let written = files::write_at(&file, |_| Err(std::io::Error::other("no")));
+        assert_eq!(std::fs::read(&file)?, b"mine");
+        written
+    });
+    // Not those that name a folder that is there.
+    let unusable = bad[3..].iter().chain([&file]);
+    for path in unusable {
+        let name = path.display();
+        hostile.input(format!("Checkpoint::new, {name}"), || {
+            let checkpoint = Checkpoint::new(path).with("log", ScalarLog::new());
+            assert!(checkpoint.save(1).is_err());
+            checkpoint.steps()
+        });
+        hostile.input(format!("Checkpoint::new, restore, {name}"), || {
+            let mut checkpoint = Checkpoint::new(path).with("log", ScalarLog::new());
+            checkpoint.restore()
+        });
+        hostile.input(format!("EpochCheckpoint::new, {name}"), || {
+            EpochCheckpoint::new(path)
+                .with("log", ScalarLog::new())
+                .resume()
+        });
+    }
+    for (place, name) in ["", ".", "..", "../log", "a/b", "a\0", "manifest"]
+        .into_iter()
+        .enumerate()
+    {
+        let run = folder.path().join(format!("run-{place}"));
+        hostile.input(format!("Checkpoint::new, a part {name:?}"), || {
+            let checkpoint = Checkpoint::new(&run).with(name, ScalarLog::new());
+            checkpoint.save(u64::MAX)?;
+            checkpoint.save(u64::MAX)
+        });
+        hostile.input(format!("EpochCheckpoint::new, a part {name:?}"), || {
+            EpochCheckpoint::new(&run)
+                .with(name, ScalarLog::new())
+                .resume()
+        });
+    }
+    for count in COUNTS {
+        let run = folder.path().join(format!("keep-{count}"));
+        hostile.input(format!("Checkpoint::new, keep {count}"), || {
+            let checkpoint = Checkpoint::new(&run).keep(count);
+            checkpoint.save(0)?;
+            checkpoint.save(count as u64)?;
+            checkpoint.remove_after(0)?;
+            Checkpoint::new(&run).restore_at(count as u64)
+        });
+        let run = folder.path().join(format!("every-{count}"));
+        hostile.input(format!("EpochCheckpoint::new, keep, every {count}"), || {
+            EpochCheckpoint::new(&run).keep(count).every(count).resume()
+        });
+    }
+    hostile.finish();
 }

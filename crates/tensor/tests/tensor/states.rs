@@ -1,6 +1,7 @@
 //! Every state of this crate that is read from text, for damaged copies of it.
 
 use burn::tensor::Device;
+use regimen_tensor::floats::{Float, Floats, Name};
 use regimen_tensor::logs::{GradientNorms, Norm, ScalarLog};
 use regimen_tensor::testing::Hostile;
 use regimen_tensor::{Distribution, Part, Projection};
@@ -47,6 +48,26 @@ pub(crate) fn states() -> Vec<State> {
             },
         ),
         entry(
+            "Float",
+            json(&|| serde_json::to_string(&Float::Finite(0.5))),
+            use_float,
+        ),
+        entry(
+            "Float, not finite",
+            json(&|| serde_json::to_string(&f64::NEG_INFINITY.to_text())),
+            use_float,
+        ),
+        entry(
+            "Name",
+            json(&|| serde_json::to_string(&Name::NaN)),
+            |text_of| {
+                let read: Name = serde_json::from_str(text_of).map_err(text)?;
+                let value = f64::from_text(Float::Other(read));
+                assert!(!value.is_finite());
+                Ok(())
+            },
+        ),
+        entry(
             "Norm",
             json(&|| serde_json::to_string(&Norm::L1)),
             |text_of| {
@@ -82,6 +103,14 @@ pub(crate) fn states() -> Vec<State> {
 
 fn of_part(part: &dyn Part) -> String {
     String::from_utf8(part.save().unwrap()).unwrap()
+}
+
+/// Reads a float, which goes to text and back as it is.
+fn use_float(text_of: &str) -> Result<(), String> {
+    let read: Float = serde_json::from_str(text_of).map_err(text)?;
+    let value = f64::from_text(read);
+    assert_eq!(f64::from_text(value.to_text()).to_bits(), value.to_bits());
+    Ok(())
 }
 
 /// Draws it for vectors of few scalars.

@@ -30,9 +30,10 @@ use regimen_unlearning::metrics::{
 };
 use regimen_unlearning::{
     Change, Classifier, Datamodel, Evidence, FisherForgetting, FisherForgettingConfig,
-    ForgetRequest, ForgettingReport, KlomConfig, Ledger, MatchingConfig, Models, Outputs,
-    Predictions, Prepared, ReportConfig, Split, SsdConfig, Subsets, SubsetsConfig, TrakConfig,
-    UnlearnConfig, membership_inference, relabel, simulated_oracle, token_log_probabilities,
+    ForgetRequest, ForgettingReport, KlomConfig, Ledger, Likelihoods, MatchingConfig, Models,
+    Outputs, Predictions, Prepared, ReportConfig, Split, Ssd, SsdConfig, Subsets, SubsetsConfig,
+    TrakConfig, UnlearnConfig, membership_inference, relabel, simulated_oracle,
+    token_log_probabilities,
 };
 
 /// A linear classifier of two inputs and classes.
@@ -304,6 +305,13 @@ fn edits() {
     }
     let none: [Batch; 0] = [];
     let ssd = SsdConfig::new().init().unwrap();
+    hostile.input("Ssd::importance, nothing", || {
+        Ssd::importance(&model, none.clone(), loss)
+    });
+    hostile.input("Ssd::importance, not finite", || {
+        let found = Ssd::importance(&model, [poisoned()], loss)?;
+        ssd.dampen(model.clone(), &found, &found)
+    });
     hostile.input("Ssd::forget, nothing", || {
         ssd.forget(model.clone(), none.clone(), [batch()], loss)
     });
@@ -540,5 +548,41 @@ fn metrics() {
     hostile.input("ForgettingReport::load, no file", || {
         ForgettingReport::load("/nonexistent/report.json")
     });
+    hostile.finish();
+}
+
+/// Rows that are no numbers, none at all, and lengths that no example has.
+#[test]
+fn likelihoods() {
+    let mut hostile = Hostile::new("unlearning likelihoods");
+    let device = Device::flex();
+    let used = |found: &Likelihoods| {
+        let _ = (found.sums().into_data(), found.tokens().into_data());
+        let _ = found.mean_loss().into_data();
+        Ok::<_, String>(())
+    };
+    for count in COUNTS {
+        for rows in [0, 1, 3] {
+            hostile.input(format!("Likelihoods::of_logits, {rows}, {count}"), || {
+                let labels = Tensor::<1, Int>::zeros([rows], &device);
+                let logits = Tensor::<2>::ones([rows, 2], &device);
+                used(&Likelihoods::of_logits(logits, labels, count))
+            });
+            hostile.input(format!("Likelihoods::of_hidden, {rows}, {count}"), || {
+                let labels = Tensor::<2, Int>::zeros([2, rows], &device);
+                let hidden = Tensor::<3>::ones([2, rows, 2], &device);
+                used(&Likelihoods::of_hidden(hidden, labels, count, |x| x))
+            });
+        }
+    }
+    for number in NUMBERS {
+        for label in [-1, i32::MIN, 0] {
+            hostile.input(format!("Likelihoods::of_logits, {number} {label}"), || {
+                let labels = Tensor::<1, Int>::from_data([label], &device);
+                let logits = Tensor::<2>::full([1, 2], number, &device);
+                used(&Likelihoods::of_logits(logits, labels, 1))
+            });
+        }
+    }
     hostile.finish();
 }
