@@ -471,7 +471,7 @@ fn records_and_kernels() {
     ] {
         let lying = Routing { shape, ..record() };
         hostile.input(format!("routing_weights, {shape:?}"), || {
-            routing_weights(&[lying.clone()])
+            routing_weights(std::slice::from_ref(&lying))
         });
         hostile.input(format!("Pathway::of_batch, {shape:?}"), || {
             Pathway::of_batch(&[record(), lying.clone()], 0.5)
