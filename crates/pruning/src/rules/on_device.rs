@@ -330,7 +330,7 @@ mod tests {
                 .swap(drop, 0.5, Rounding::Up, growth, &mut rng);
             assert!(error.unwrap_err().to_string().contains(name));
         }
-        layer.weights = tensor(&[1.0, f32::NAN]);
+        layer.weights = tensor(&[f32::NAN, 1.0]);
         assert!(prune_global_on_device(std::slice::from_mut(&mut layer), 0).is_err());
     }
 }

@@ -49,6 +49,7 @@ pub(super) enum Order {
 ///   their parameters; a mask comes before the optimizer, so that a part may look at the weights before moments exist.
 ///
 /// ```
+/// use std::path::Path;
 /// use regimen_tensor::checkpoint::{Checkpoint, Part, PartError, json};
 ///
 /// /// Losses so far.
@@ -67,19 +68,21 @@ pub(super) enum Order {
 ///     }
 /// }
 ///
+/// fn unit<'a>(folder: &Path, losses: &'a mut Losses) -> Checkpoint<'a> {
+///     Checkpoint::new(folder).with("losses", losses).keep(2)
+/// }
+///
 /// # let folder = tempfile::tempdir()?;
 /// # let folder = folder.path();
-/// let unit = |losses| Checkpoint::new(folder).with("losses", losses).keep(2);
-///
 /// let mut losses = Losses(vec![]);
-/// let start = unit(&mut losses).restore()?.unwrap_or(0);
+/// let start = unit(folder, &mut losses).restore()?.unwrap_or(0);
 /// for step in start..10 {
 ///     losses.0.push(1.0 / (1.0 + step as f64));
-///     unit(&mut losses).save(step + 1)?;
+///     unit(folder, &mut losses).save(step + 1)?;
 /// }
 ///
 /// let mut again = Losses(vec![]);
-/// assert_eq!(unit(&mut again).restore()?, Some(10));
+/// assert_eq!(unit(folder, &mut again).restore()?, Some(10));
 /// assert_eq!(again.0, losses.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
