@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn what_a_rule_needs_and_lacks_is_named() {
-        let mut layer = DeviceLayer::new(tensor(&[1.0, 2.0]), None, vec![true, false]);
+        let layer = DeviceLayer::new(tensor(&[1.0, 2.0]), None, vec![true, false]);
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         for (drop, growth, name) in [
             (DropRule::Taylor, GrowthRule::Random, "gradient.len()"),
@@ -330,7 +330,11 @@ mod tests {
                 .swap(drop, 0.5, Rounding::Up, growth, &mut rng);
             assert!(error.unwrap_err().to_string().contains(name));
         }
-        layer.weights = tensor(&[f32::NAN, 1.0]);
-        assert!(prune_global_on_device(std::slice::from_mut(&mut layer), 0).is_err());
+        let mut layers = [DeviceLayer::new(
+            tensor(&[f32::NAN, 1.0]),
+            None,
+            vec![true; 2],
+        )];
+        assert!(prune_global_on_device(&mut layers, 1).is_err());
     }
 }
