@@ -37,7 +37,7 @@ pub fn masks_path(model: &Path) -> PathBuf {
 /// Writes the model to `path`, a safetensors file, and its masks to [`masks_path`], with the paths that the masked parameters
 /// have in this model: masks that were made of a part of it come back for the whole.
 ///
-/// Each file is written as a whole or not at all ([`files`](regimen_tensor::files)), the masks first. A call that is killed
+/// Each file is written as a whole or not at all ([`regimen_tensor::files`]), the masks first. A call that is killed
 /// between the two leaves new masks beside the old model.
 ///
 /// # Errors
