@@ -8,10 +8,10 @@ use crate::likelihoods::{Likelihoods, mean_of_counted, row_log_p};
 
 /// A language model up to its last layer: logits are `hidden weight + bias`.
 ///
-/// A model that gives it ([`Classifier::projected`](crate::Classifier::projected)) trains without ever holding the logits of more than `chunk`
+/// A model that gives it ([`Classifier::projected`](crate::Classifier::projected)) trains with a graph that holds the logits of no
 /// tokens: the forward pass takes log-probabilities chunk by chunk and keeps none of the logits, and the gradient of each chunk is
-/// computed from logits made again, `(onehot - softmax) slope`. That is one more product by `weight` than otherwise. Memory beyond
-/// hidden states and weights is that of a few `[chunk, words]` tensors and one gradient of `weight`, however many tokens there are.
+/// computed from logits made again, `(onehot - softmax) slope`. That is one more product by `weight` than otherwise, and one
+/// gradient of `weight`. The peak of a process on `flex` is no lower for it: the book's page on unlearning has the figures.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};

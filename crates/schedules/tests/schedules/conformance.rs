@@ -7,9 +7,7 @@ use regimen_schedules::{
     AdaGradNorm, Importance, Linear, LrFeedback, LrSchedule, Norm, ReduceOnPlateauConfig,
 };
 use regimen_tensor::per_example::cross_entropy;
-use regimen_tensor::testing::{
-    Answer, Batch, Case, Method, Perceptron, Reference, Suite, check_support,
-};
+use regimen_tensor::testing::{Answer, Batch, Case, Method, Reference, Suite, check_support};
 use regimen_tensor::{GradientNorms, ParamVector};
 
 /// Descent at a scheduler's rates: how to make one, and what it sees of each update's gradient.
@@ -166,19 +164,20 @@ fn every_method_serves_every_model() {
 /// What touches tensors, small, on whatever device `BURN_DEVICE` names.
 #[test]
 fn smoke() {
-    let mut suite = Suite::new();
-    suite.model::<Perceptron>(&Descent {
+    let mut suite = Suite::smoke();
+    suite.add(&Descent {
         name: "LrSchedule",
         new: || LrSchedule::new(Linear::new(0.02, 7).unwrap()),
         observe: |_, _| (),
     });
-    suite.model::<Perceptron>(&Descent {
+    suite.add(&Descent {
         name: "ReduceOnPlateau",
         new: plateau,
         observe: |rate, norm| {
             rate.observe(norm);
         },
     });
-    suite.model::<Perceptron>(&Slide);
-    suite.finish().unwrap();
+    suite.add(&Slide);
+    let table = suite.finish().unwrap();
+    assert!(!table.contains("refused"), "{table}");
 }
