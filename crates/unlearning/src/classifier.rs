@@ -61,10 +61,10 @@ pub trait Classifier: Module {
         }
     }
 
-    /// The last layer apart, for language models whose logits `[tokens, words]` take too much memory; none by default.
+    /// The last layer apart, for language models whose logits are `[tokens, words]`; none by default.
     ///
-    /// Where it is given, losses of labels and divergences between two models hold the logits of a few tokens at a time, forward and
-    /// backward; values and gradients are the same up to rounding. [`Projected::logits`] then is all that [`logits`](Self::logits) needs.
+    /// Where it is given, losses of labels and divergences between two models take the logits of a few tokens at a time, forward and
+    /// backward (what that costs in memory: [`Projected`]); values and gradients are the same up to rounding. [`Projected::logits`] then is all that [`logits`](Self::logits) needs.
     fn projected(&self, _batch: &Self::Batch) -> Option<Projected> {
         None
     }

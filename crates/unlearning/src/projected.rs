@@ -40,7 +40,7 @@ pub struct Projected {
     pub weight: Tensor<2>,
     /// Of the last layer, `[words]`.
     pub bias: Option<Tensor<1>>,
-    /// Tokens whose logits are held at once; 0 counts as 1.
+    /// Tokens whose logits are taken at once; 0 counts as 1.
     pub chunk: usize,
 }
 
