@@ -74,8 +74,10 @@ impl Hostile {
         name: impl Display,
         call: impl FnOnce() -> Result<T, E>,
     ) -> &mut Self {
-        self.answer(&name, || {
-            call().map(drop).map_err(|error| error.to_string())
+        let mut call = Some(call);
+        self.answer(&name, &mut || {
+            let answer = call.take().map(|call| call().map(drop));
+            answer.unwrap_or(Ok(())).map_err(|error| error.to_string())
         });
         self
     }
@@ -89,18 +91,28 @@ impl Hostile {
         sample: &str,
         read: impl Fn(&str) -> Result<(), String>,
     ) -> &mut Self {
+        self.damaged(name, sample, &read)
+    }
+
+    fn damaged(
+        &mut self,
+        name: &str,
+        sample: &str,
+        read: &dyn Fn(&str) -> Result<(), String>,
+    ) -> &mut Self {
         if let Err(reason) = read(sample) {
             self.faults
                 .push(format!("{name}: the sample is refused: {reason}"));
         }
         for seed in 0..mutations() {
             let text = mutate(sample, seed);
-            self.answer(&format!("{name} {text}"), || read(&text));
+            self.answer(&format!("{name} {text}"), &mut || read(&text));
         }
         self
     }
 
-    fn answer(&mut self, name: &dyn Display, call: impl FnOnce() -> Result<(), String>) {
+    /// Not generic, so that the many closures of a test crate do not each bring a copy.
+    fn answer(&mut self, name: &dyn Display, call: &mut dyn FnMut() -> Result<(), String>) {
         self.tried += 1;
         let start = Instant::now();
         let answer = catch_unwind(AssertUnwindSafe(call));
