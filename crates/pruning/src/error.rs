@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 use regimen_tensor::TensorError;
+use regimen_tensor::training::{Severity, StepError};
 use thiserror::Error;
 
 /// An error of this crate.
@@ -108,16 +109,21 @@ pub enum PruningError {
 pub type Result<T, E = PruningError> = std::result::Result<T, E>;
 
 impl PruningError {
-    /// Whether a value was not finite, and what it would have changed stays as it was.
-    pub(crate) fn is_skip(&self) -> bool {
-        matches!(self, Self::Gradient { .. } | Self::Weight { .. })
-    }
-
     pub(crate) fn range(field: &'static str, value: impl ToString, allowed: &str) -> Self {
         Self::OutOfRange {
             field,
             value: value.to_string(),
             allowed: allowed.to_owned(),
+        }
+    }
+}
+
+impl StepError for PruningError {
+    fn severity(&self) -> Severity {
+        match self {
+            Self::Gradient { .. } | Self::Weight { .. } => Severity::Skip,
+            Self::StateType { .. } => Severity::Notice,
+            _ => Severity::Failure,
         }
     }
 }

@@ -42,6 +42,12 @@ pub mod logs;
 
 pub mod reduce;
 
+#[cfg(feature = "burn")]
+pub mod prepared;
+
+#[cfg(feature = "burn")]
+pub mod training;
+
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -52,6 +58,10 @@ pub use logs::{GradientNorms, ScalarLog};
 #[cfg(feature = "burn")]
 pub use param_vector::{ParamEntry, ParamVector, independent};
 #[cfg(feature = "burn")]
+pub use prepared::Prepared;
+#[cfg(feature = "burn")]
 pub use projection::{Distribution, Drawn, Projection};
 pub use reduce::{Alone, ReduceError, Reducer};
+#[cfg(feature = "burn")]
+pub use training::Gradients;
 pub use watch::Watch;

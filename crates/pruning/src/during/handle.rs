@@ -7,7 +7,8 @@ use burn::module::Module;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
 
-use super::gradients::Gradients;
+use regimen_tensor::training::{Failures, Gradients, Replicas};
+
 use crate::{PruningError, Result};
 
 /// What takes a training step in the optimizer's place.
@@ -36,42 +37,6 @@ pub(crate) trait Stepper {
     ) -> (M, Result<()>);
 }
 
-/// Which copy of a model, one a device as `ExecutionStrategy::ddp` makes them, takes a step first. All copies take the same
-/// steps, none more than one ahead of another, because they wait for each other's gradients.
-struct Replicas<K> {
-    /// Steps that were counted, and how many of them each device's copy has taken.
-    steps: usize,
-    taken: Vec<(K, usize)>,
-}
-
-impl<K> Default for Replicas<K> {
-    fn default() -> Self {
-        Self {
-            steps: 0,
-            taken: Vec::new(),
-        }
-    }
-}
-
-impl<K: PartialEq> Replicas<K> {
-    /// Whether this device's copy is the first to take its next step. One that lags by more than a step has joined, or
-    /// training has moved to it: it is the first.
-    fn leads(&mut self, device: K) -> bool {
-        let place = self.taken.iter().position(|(known, _)| *known == device);
-        let place = place.unwrap_or_else(|| {
-            self.taken.push((device, 0));
-            self.taken.len() - 1
-        });
-        let taken = &mut self.taken[place].1;
-        let leads = *taken + 1 != self.steps;
-        if leads {
-            self.steps += 1;
-        }
-        *taken = self.steps;
-        leads
-    }
-}
-
 /// One step, left out if `broken` names a gradient that is not finite: model, optimizer and masks then stay as they were.
 pub(crate) fn guarded<S: Stepper, M: Module>(
     stepper: &mut S,
@@ -95,36 +60,8 @@ pub(crate) struct Handle<S>(Arc<Mutex<Inner<S>>>);
 
 struct Inner<S> {
     stepper: S,
-    /// The first error that is no skip.
-    failure: Option<Arc<PruningError>>,
-    /// The first value that was not finite, and how many steps or decisions were left out.
-    skip: Option<Arc<PruningError>>,
-    skipped: usize,
-    /// Why the optimizer's state is not cleared.
-    notice: Option<Arc<PruningError>>,
-    on_failure: Option<OnFailure>,
+    failures: Failures<PruningError>,
     replicas: Replicas<Device>,
-}
-
-/// What is called at the first failure.
-type OnFailure = Box<dyn FnOnce(&PruningError) + Send>;
-
-impl<S> Inner<S> {
-    /// Keeps an error, and returns what is to be called without the lock.
-    #[must_use]
-    fn note(&mut self, error: PruningError) -> Option<(OnFailure, Arc<PruningError>)> {
-        if matches!(error, PruningError::StateType { .. }) {
-            self.notice.get_or_insert_with(|| Arc::new(error));
-            return None;
-        }
-        if error.is_skip() {
-            self.skipped += 1;
-            self.skip.get_or_insert_with(|| Arc::new(error));
-            return None;
-        }
-        let first = self.failure.get_or_insert_with(|| Arc::new(error)).clone();
-        self.on_failure.take().map(|call| (call, first))
-    }
 }
 
 impl<S> Clone for Handle<S> {
@@ -137,11 +74,7 @@ impl<S> Handle<S> {
     pub(crate) fn new(stepper: S) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             stepper,
-            failure: None,
-            skip: None,
-            skipped: 0,
-            notice: None,
-            on_failure: None,
+            failures: Failures::default(),
             replicas: Replicas::default(),
         })))
     }
@@ -159,44 +92,37 @@ impl<S> Handle<S> {
     pub(crate) fn restore(&self, f: impl FnOnce(&mut S) -> Result<()>) -> Result<()> {
         let mut inner = self.lock();
         f(&mut inner.stepper)?;
-        (inner.failure, inner.skip, inner.skipped) = (None, None, 0);
-        inner.notice = None;
+        inner.failures.forget();
         inner.replicas = Replicas::default();
         Ok(())
     }
 
     /// The first failure of a step, else the first skip.
     pub(crate) fn status(&self) -> std::result::Result<(), Arc<PruningError>> {
-        let inner = self.lock();
-        let error = inner.failure.clone().or_else(|| inner.skip.clone());
-        error.map_or(Ok(()), Err)
+        self.lock().failures.status()
     }
 
     /// The first error of a step that was not skipped.
     pub(crate) fn failure(&self) -> std::result::Result<(), Arc<PruningError>> {
-        self.lock().failure.clone().map_or(Ok(()), Err)
+        self.lock().failures.failure()
     }
 
     /// Why the optimizer's state is not cleared at decisions, if it is not.
     pub(crate) fn notice(&self) -> Option<Arc<PruningError>> {
-        self.lock().notice.clone()
+        self.lock().failures.notice()
     }
 
     /// Has `call` called once: at the first failure, or now if there was one.
     pub(crate) fn on_failure(&self, call: impl FnOnce(&PruningError) + Send + 'static) {
-        let mut inner = self.lock();
-        match inner.failure.clone() {
-            Some(failure) => {
-                drop(inner);
-                call(&failure);
-            }
-            None => inner.on_failure = Some(Box::new(call)),
+        let now = self.lock().failures.on_failure(call);
+        if let Some(call) = now {
+            call();
         }
     }
 
     /// Steps and decisions that were left out because a value was not finite.
     pub(crate) fn skipped(&self) -> usize {
-        self.lock().skipped
+        self.lock().failures.skipped()
     }
 }
 
@@ -222,42 +148,13 @@ impl<S: Stepper> Handle<S> {
         };
         if let Err(error) = result {
             tracing::warn!(%error, "step of sparse training");
-            let call = inner.note(error);
+            let call = inner.failures.note(error);
             drop(inner);
             // Not under the lock: what is called may ask for the status.
-            if let Some((call, failure)) = call {
-                call(&failure);
+            if let Some(call) = call {
+                call();
             }
         }
         model
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn led(calls: &[u8]) -> Vec<bool> {
-        let mut replicas = Replicas::default();
-        calls.iter().map(|device| replicas.leads(*device)).collect()
-    }
-
-    #[test]
-    fn a_step_is_counted_once_however_many_devices_take_it() {
-        assert_eq!(led(&[0, 0, 0]), [true; 3]);
-        assert_eq!(led(&[0, 1, 0, 1]), [true, false, true, false]);
-        // Another device may be the first of the next step.
-        assert_eq!(
-            led(&[0, 1, 1, 0, 0, 1]),
-            [true, false, true, false, true, false]
-        );
-        let three = led(&[0, 1, 2, 2, 0, 1, 1, 0, 2]);
-        assert_eq!(three.iter().filter(|leads| **leads).count(), 3);
-        assert_eq!(three.iter().step_by(3).filter(|leads| **leads).count(), 3);
-    }
-
-    #[test]
-    fn training_that_moves_to_another_device_goes_on_counting() {
-        assert_eq!(led(&[0, 0, 0, 1, 1]), [true; 5]);
     }
 }

@@ -11,10 +11,10 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 
-use super::gradients::Gradients;
 use super::handle::Handle;
 use super::{SparseMethod, SparseState, SparseTraining};
 use crate::{Masks, PruningError, Result};
+use regimen_tensor::training::Gradients;
 
 /// A shared handle on [`SparseTraining`]: clones see the same masks, so keep one outside of the model.
 ///

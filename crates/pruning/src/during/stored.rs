@@ -8,8 +8,8 @@ use burn::optim::ModuleOptimizer;
 use burn::tensor::{Bool, Tensor, TensorData};
 use regimen_tensor::ParamVector;
 
-use super::gradients::Gradients;
 use crate::{Masks, PruningError, Result};
+use regimen_tensor::training::Gradients;
 
 /// The stored weights and which of them do not learn, on the weights' device.
 pub(crate) struct Stored {

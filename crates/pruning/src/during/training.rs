@@ -13,13 +13,14 @@ use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::SparseMethod;
-use super::gradients::Gradients;
+use super::gradients::dense;
 use super::handle::{Stepper, guarded};
 use super::layers::{Needs, cleared, device_layers};
 use super::optimizer_state::mask_optimizer;
 use crate::error::{at_most, counter};
 use crate::rules::{Event, Timing};
 use crate::{Exploration, Masks, PruningError, Result};
+use regimen_tensor::training::Gradients;
 
 /// All that a run needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -224,7 +225,12 @@ impl Stepper for SparseTraining {
         };
         let dense = match timing {
             Timing::None => Ok(Vec::new()),
-            _ => grads.dense(&model, &self.state.masks, self.method.needs_gradients()),
+            _ => dense(
+                &grads,
+                &model,
+                &self.state.masks,
+                self.method.needs_gradients(),
+            ),
         };
         let model = match timing {
             Timing::Instead => model,

@@ -167,6 +167,28 @@ impl ParamVector {
         Ok(walk::write(module, &self.entries))
     }
 
+    /// The same values for the parameters of `like`, found by their paths: with its ids, in its order and on its devices. Parameters
+    /// that `like` has not are left out.
+    ///
+    /// # Errors
+    /// [`TensorError::Mismatch`] if a parameter of `like` is not in this vector, or has another shape here.
+    pub fn rebound(&self, like: &Self) -> Result<Self> {
+        let entries = like
+            .entries
+            .iter()
+            .map(|own| match self.by_path(&own.path) {
+                Some(entry) if entry.shape == own.shape => {
+                    let values = entry.values.clone().to_device(&own.values.device());
+                    Ok(own.with_values(values))
+                }
+                Some(entry) => Err(mismatch(&own.path, &own.shape, &entry.shape)),
+                None => Err(mismatch(&own.path, &own.shape, &"no such parameter")),
+            });
+        Ok(Self {
+            entries: entries.collect::<Result<_>>()?,
+        })
+    }
+
     /// The vector as gradients for [`ModuleOptimizer::step`](burn::optim::ModuleOptimizer::step).
     #[must_use]
     pub fn into_gradients(self) -> GradientsParams {

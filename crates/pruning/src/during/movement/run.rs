@@ -10,13 +10,14 @@ use regimen_tensor::{ParamVector, checked_serde, threshold};
 use serde::{Deserialize, Serialize};
 
 use super::config::MovementConfig;
-use crate::during::gradients::Gradients;
+use crate::during::gradients::masked;
 use crate::during::handle::Stepper;
 use crate::during::stored::{Stored, on_device, same_sizes};
 use crate::error::counter;
 use crate::mask::density;
 use crate::rules::finite;
 use crate::{CubicSparsity, Masks, PruningError, Result};
+use regimen_tensor::training::Gradients;
 
 /// All that movement pruning needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -123,7 +124,7 @@ impl Run {
             self.unbound = false;
         }
         let state = &self.state;
-        let gradients = grads.masked(model, &state.masks)?;
+        let gradients = masked(&grads, model, &state.masks)?;
         let mut acting = match self.acting.take() {
             Some(acting) => acting,
             None => {

@@ -14,11 +14,11 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 
-use super::gradients::Gradients;
 use super::handle::Handle;
 use crate::error::{fraction, positive};
 use crate::{Masks, PruningError, Result};
 pub use config::TopKastConfig;
+use regimen_tensor::training::Gradients;
 use run::Run;
 pub use run::{TopKastState, penalty};
 

@@ -11,13 +11,13 @@ use regimen_tensor::{ParamVector, checked_serde, threshold};
 use serde::{Deserialize, Serialize};
 
 use super::config::TopKastConfig;
-use crate::during::gradients::Gradients;
 use crate::during::handle::Stepper;
 use crate::during::stored::{Stored, same_sizes};
 use crate::error::counter;
 use crate::mask::density;
 use crate::rules::finite_on_device;
 use crate::{Exploration, Masks, PruningError, Result};
+use regimen_tensor::training::Gradients;
 
 /// All that Top-KAST needs besides model and optimizer to go on where it stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

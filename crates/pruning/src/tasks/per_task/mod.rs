@@ -17,11 +17,11 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer, MultiGradientsParams};
 
-use crate::during::gradients::Gradients;
 use crate::during::handle::Handle;
 use crate::error::{fraction, positive};
 use crate::{Masks, PruningError, Result};
 pub use config::PerTaskConfig;
+use regimen_tensor::training::Gradients;
 use run::Run;
 pub use state::{PerTaskState, Topology};
 

@@ -11,7 +11,7 @@ use regimen_tensor::checked::Checked;
 use super::config::PerTaskConfig;
 use super::held::{Held, write};
 use super::state::{PerTaskState, Present, Snapshot, Topology};
-use crate::during::gradients::Gradients;
+use crate::during::gradients::dense;
 use crate::during::handle::Stepper;
 use crate::during::layers::{Needs, cleared, device_layers};
 use crate::during::optimizer_state::mask_optimizer;
@@ -19,6 +19,7 @@ use crate::error::{counter, positive};
 use crate::mask::density::floor;
 use crate::rules::{Event, Rounding, finite};
 use crate::{Exploration, Masks, PruningError, Result};
+use regimen_tensor::training::Gradients;
 
 /// A sequence of tasks with the tensors of the present one.
 pub(super) struct Run {
@@ -101,7 +102,7 @@ impl Run {
         masks.check(model)?;
         let dense = match update {
             false => None,
-            true => Some(grads.dense(model, masks, reads)?),
+            true => Some(dense(&grads, model, masks, reads)?),
         };
         (present.step, present.put_off) = (step, false);
         self.hold(model)?;

@@ -1,0 +1,40 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+mod error;
+
+pub mod memory;
+
+pub mod scenario;
+
+pub mod metrics;
+
+#[cfg(feature = "burn")]
+mod classifier;
+#[cfg(feature = "burn")]
+mod examples;
+#[cfg(feature = "burn")]
+mod saved;
+#[cfg(feature = "burn")]
+mod strategy;
+
+#[cfg(feature = "burn")]
+pub mod penalties;
+
+#[cfg(feature = "burn")]
+pub mod projections;
+
+#[cfg(feature = "burn")]
+pub mod methods;
+
+#[cfg(feature = "burn")]
+pub use classifier::{Classifier, Encoder};
+pub use error::{ContinualError, Result};
+#[cfg(feature = "burn")]
+pub use examples::{Examples, FloatRow, IntRow};
+#[cfg(feature = "burn")]
+pub use methods::{Ewc, EwcConfig};
+pub use scenario::Task;
+#[cfg(feature = "burn")]
+pub use strategy::{Steps, Strategy, plain_loss};

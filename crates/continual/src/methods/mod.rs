@@ -1,0 +1,5 @@
+//! The methods, one file each.
+
+mod ewc;
+
+pub use ewc::{Ewc, EwcConfig};

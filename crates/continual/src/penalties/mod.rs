@@ -1,0 +1,7 @@
+//! Divergences between parameters and between outputs: the parts of penalties.
+
+mod fisher;
+mod quadratic;
+
+pub use fisher::{Fisher, fisher};
+pub use quadratic::{Quadratic, quadratic};

@@ -1,0 +1,1 @@
+//! Gradients that leave earlier tasks as they are.
