@@ -3,6 +3,14 @@
 
 #[path = "continual/gem.rs"]
 mod gem;
+#[path = "continual/gpm.rs"]
+mod gpm;
+#[path = "continual/net.rs"]
+mod net;
+#[path = "continual/ogd.rs"]
+mod ogd;
+#[path = "continual/pack_net.rs"]
+mod pack_net;
 #[path = "continual/penalties.rs"]
 mod penalties;
 #[path = "continual/two.rs"]

@@ -83,10 +83,10 @@ impl Basis {
     /// If it is of another model.
     pub fn project(&self, vector: &ParamVector) -> Result<ParamVector> {
         let vector = vector.clone().widened();
-        if self.0.is_empty() {
+        let Some(products) = self.0.products(&vector)? else {
             return Ok(vector);
-        }
-        let part = self.0.combined(self.0.products(&vector)?, &vector)?;
+        };
+        let part = self.0.combined(products, &vector)?;
         Ok(vector.sub(&part)?)
     }
 }

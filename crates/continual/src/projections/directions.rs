@@ -71,11 +71,11 @@ impl Directions {
         Ok(())
     }
 
-    /// The inner products of all directions with a vector, `[directions]`; `[0]` where there is none.
+    /// The inner products of all directions with a vector, `[directions]`; none where there is no direction.
     ///
     /// # Errors
     /// If it is of another model.
-    pub fn products(&self, vector: &ParamVector) -> Result<Tensor<1>> {
+    pub fn products(&self, vector: &ParamVector) -> Result<Option<Tensor<1>>> {
         let vector = stacked(&[self.here(vector)?]);
         let parts = self.blocks.iter().map(|block| {
             let all = block.iter().zip(&vector);
@@ -83,10 +83,7 @@ impl Directions {
             sum(all).unwrap_or_else(|| self.zeros(rows(block), 1))
         });
         let parts: Vec<_> = parts.map(|part| part.flatten(0, 1)).collect();
-        match parts.is_empty() {
-            true => Ok(self.zeros(1, 1).flatten(0, 1).narrow(0, 0, 0)),
-            false => Ok(Tensor::cat(parts, 0)),
-        }
+        Ok((!parts.is_empty()).then(|| Tensor::cat(parts, 0)))
     }
 
     /// The inner products of all with all, `[directions, directions]`; none where there is no direction.

@@ -2,8 +2,12 @@
 
 mod basis;
 mod directions;
+mod layers;
 mod qp;
+mod subspace;
 
 pub use basis::Basis;
 pub use directions::Directions;
+pub use layers::{Layers, Patches, patches};
 pub use qp::quadratic_program;
+pub use subspace::{Seen, grown, leading};
