@@ -5,6 +5,8 @@
 mod gem;
 #[path = "continual/gpm.rs"]
 mod gpm;
+#[path = "continual/memory.rs"]
+mod memory;
 #[path = "continual/net.rs"]
 mod net;
 #[path = "continual/ogd.rs"]
