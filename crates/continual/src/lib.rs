@@ -34,7 +34,10 @@ pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
-pub use methods::{Ewc, EwcConfig, Gpm, GpmConfig, Ogd, OgdConfig, PackNet, PackNetConfig};
+pub use methods::{
+    AGem, AGemConfig, Ewc, EwcConfig, Gem, GemConfig, Gpm, GpmConfig, Ogd, OgdConfig, PackNet,
+    PackNetConfig,
+};
 pub use scenario::Task;
 #[cfg(feature = "burn")]
 pub use strategy::{Steps, Strategy, plain_loss};

@@ -1,11 +1,13 @@
 //! Gradients that leave earlier tasks as they are.
 
+mod against;
 mod basis;
 mod directions;
 mod layers;
 mod qp;
 mod subspace;
 
+pub use against::against;
 pub use basis::Basis;
 pub use directions::Directions;
 pub use layers::{Layers, Patches, patches};
