@@ -35,8 +35,10 @@ pub use error::{ContinualError, Result};
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
 pub use methods::{
-    AGem, AGemConfig, Ewc, EwcConfig, Gem, GemConfig, Gpm, GpmConfig, Ogd, OgdConfig, PackNet,
-    PackNetConfig,
+    AGem, AGemConfig, AdapterPool, AdapterPoolConfig, Anneal, Annealed, Chosen, Column, DualPrompt,
+    DualPromptConfig, Ewc, EwcConfig, Gated, Gem, GemConfig, Gpm, GpmConfig, Hat, HatConfig,
+    HatGate, HatGateConfig, Lateral, Ogd, OgdConfig, PackNet, PackNetConfig, Progressive,
+    ProgressiveConfig, PromptPool, PromptPoolConfig,
 };
 pub use scenario::Task;
 #[cfg(feature = "burn")]

@@ -5,6 +5,8 @@
 mod gem;
 #[path = "continual/gpm.rs"]
 mod gpm;
+#[path = "continual/hat.rs"]
+mod hat;
 #[path = "continual/memory.rs"]
 mod memory;
 #[path = "continual/net.rs"]
@@ -15,5 +17,7 @@ mod ogd;
 mod pack_net;
 #[path = "continual/penalties.rs"]
 mod penalties;
+#[path = "continual/prompts.rs"]
+mod prompts;
 #[path = "continual/two.rs"]
 mod two;
