@@ -1,7 +1,11 @@
 //! Methods by hand-worked values, on the reference models, with damaged states and absurd arguments.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "continual/conformance.rs"]
+mod conformance;
 #[path = "continual/penalties.rs"]
 mod penalties;
+#[path = "continual/regularisers.rs"]
+mod regularisers;
 #[path = "continual/two.rs"]
 mod two;

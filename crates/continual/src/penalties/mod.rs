@@ -4,4 +4,5 @@ mod fisher;
 mod quadratic;
 
 pub use fisher::{Fisher, fisher};
+pub(crate) use fisher::{finite, singles};
 pub use quadratic::{Quadratic, quadratic};
