@@ -258,7 +258,10 @@ fn rwalk_scores_gain_per_distance() {
         .unwrap();
     near(
         &host(walk.held().unwrap().weights()),
-        &[1.0 + 0.25, 0.25 + 1.0],
+        &[
+            1.0 + 0.2 / (0.02 + eps) / (0.05 / (0.001_25 + eps)),
+            0.25 + 1.0,
+        ],
     );
 }
 
