@@ -7,5 +7,7 @@ mod conformance;
 mod penalties;
 #[path = "continual/regularisers.rs"]
 mod regularisers;
+#[path = "continual/released.rs"]
+mod released;
 #[path = "continual/two.rs"]
 mod two;
