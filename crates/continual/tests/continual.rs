@@ -1,6 +1,8 @@
 //! Methods by hand-worked values, on the reference models, with damaged states and absurd arguments.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "continual/bad_input.rs"]
+mod bad_input;
 #[path = "continual/conformance.rs"]
 mod conformance;
 #[path = "continual/penalties.rs"]
@@ -9,5 +11,7 @@ mod penalties;
 mod regularisers;
 #[path = "continual/released.rs"]
 mod released;
+#[path = "continual/states.rs"]
+mod states;
 #[path = "continual/two.rs"]
 mod two;
