@@ -35,6 +35,7 @@ pub use error::{ContinualError, Result};
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
 pub use methods::{Ewc, EwcConfig};
+pub use metrics::{AccuracyMatrix, Compute};
 pub use scenario::Task;
 #[cfg(feature = "burn")]
 pub use strategy::{Steps, Strategy, plain_loss};

@@ -3,6 +3,8 @@
 
 #[path = "continual/memory.rs"]
 mod memory;
+#[path = "continual/metrics.rs"]
+mod metrics;
 #[path = "continual/penalties.rs"]
 mod penalties;
 #[path = "continual/two.rs"]
