@@ -34,9 +34,8 @@ pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
-pub use methods::{
-    Ewc, EwcConfig, Mas, MasConfig, OnlineEwc, OnlineEwcConfig, RWalk, RWalkConfig, Si, SiConfig,
-};
+pub use methods::{Ewc, EwcConfig, Mas, MasConfig, OnlineEwc, OnlineEwcConfig, RWalk, RWalkConfig, Si, SiConfig};
+pub use metrics::{AccuracyMatrix, Compute};
 pub use scenario::Task;
 #[cfg(feature = "burn")]
 pub use strategy::{Steps, Strategy, plain_loss};

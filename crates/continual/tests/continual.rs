@@ -5,6 +5,10 @@
 mod bad_input;
 #[path = "continual/conformance.rs"]
 mod conformance;
+#[path = "continual/memory.rs"]
+mod memory;
+#[path = "continual/metrics.rs"]
+mod metrics;
 #[path = "continual/penalties.rs"]
 mod penalties;
 #[path = "continual/regularisers.rs"]

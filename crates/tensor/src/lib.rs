@@ -34,6 +34,8 @@ pub mod directional;
 
 pub mod stats;
 
+pub mod accuracy;
+
 #[cfg(feature = "linalg")]
 pub mod linalg;
 
@@ -51,6 +53,7 @@ pub mod training;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use accuracy::AccuracyMatrix;
 pub use checkpoint::Part;
 pub use error::{Result, TensorError};
 #[cfg(feature = "burn")]
