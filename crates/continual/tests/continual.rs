@@ -1,6 +1,8 @@
 //! Methods by hand-worked values, on the reference models, with damaged states and absurd arguments.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "continual/divergence.rs"]
+mod divergence;
 #[path = "continual/penalties.rs"]
 mod penalties;
 #[path = "continual/two.rs"]
