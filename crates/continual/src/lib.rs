@@ -18,6 +18,8 @@ mod examples;
 mod saved;
 #[cfg(feature = "burn")]
 mod strategy;
+#[cfg(feature = "burn")]
+mod teacher;
 
 #[cfg(feature = "burn")]
 pub mod penalties;
@@ -34,7 +36,7 @@ pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
-pub use methods::{Ewc, EwcConfig};
+pub use methods::{Ewc, EwcConfig, Lwf, LwfConfig};
 pub use scenario::Task;
 #[cfg(feature = "burn")]
 pub use strategy::{Steps, Strategy, plain_loss};

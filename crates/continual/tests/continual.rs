@@ -3,7 +3,13 @@
 
 #[path = "continual/divergence.rs"]
 mod divergence;
+#[path = "continual/lwf.rs"]
+mod lwf;
+#[path = "continual/models.rs"]
+mod models;
 #[path = "continual/penalties.rs"]
 mod penalties;
 #[path = "continual/two.rs"]
 mod two;
+#[path = "continual/unified.rs"]
+mod unified;

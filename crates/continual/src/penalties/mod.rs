@@ -9,6 +9,7 @@ mod unified;
 
 pub use bregman::Generator;
 pub use divergence::{OutputDivergence, Target, of_classes, soft_cross_entropy};
+pub(crate) use fisher::finite;
 pub use fisher::{Fisher, fisher};
 pub use gaussian::{gaussian_kl, kronecker};
 pub use quadratic::{Quadratic, quadratic};
