@@ -31,12 +31,17 @@ pub mod projections;
 pub mod methods;
 
 #[cfg(feature = "burn")]
+pub mod refresh;
+
+#[cfg(feature = "burn")]
 pub use classifier::{Classifier, Encoder};
 pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
 pub use methods::{Ewc, EwcConfig, Lwf, LwfConfig};
+#[cfg(feature = "burn")]
+pub use refresh::{Direction, Form, Refresh, RefreshConfig};
 pub use scenario::Task;
 #[cfg(feature = "burn")]
 pub use strategy::{Steps, Strategy, plain_loss};

@@ -9,6 +9,8 @@ mod lwf;
 mod models;
 #[path = "continual/penalties.rs"]
 mod penalties;
+#[path = "continual/refresh.rs"]
+mod refresh;
 #[path = "continual/two.rs"]
 mod two;
 #[path = "continual/unified.rs"]

@@ -41,6 +41,12 @@ impl Net {
         let values = weights.from_host(values.collect()).unwrap();
         values.write_to(net).unwrap()
     }
+
+    /// With a first layer that does not train.
+    pub fn with_first_frozen(mut self) -> Self {
+        self.first = self.first.no_grad();
+        self
+    }
 }
 
 impl Classifier for Net {
