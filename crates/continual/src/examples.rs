@@ -7,6 +7,7 @@ use regimen_tensor::TensorError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::memory::Bytes;
 use crate::{ContinualError, Result};
 
 /// A batch of labelled examples. What a memory keeps of one is an [`Item`](Self::Item) on the host.
@@ -16,7 +17,7 @@ use crate::{ContinualError, Result};
 /// [`of`](Self::of) reads and augments it again.
 pub trait Examples: Clone + Debug + Send + Sync + 'static {
     /// One example on the host.
-    type Item: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
+    type Item: Bytes + Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static;
 
     /// How many examples.
     fn count(&self) -> usize;
@@ -79,6 +80,20 @@ pub struct IntRow {
     pub values: Vec<i64>,
     /// The label.
     pub label: i64,
+}
+
+impl Bytes for FloatRow {
+    /// Of the values.
+    fn bytes(&self) -> usize {
+        self.values.bytes()
+    }
+}
+
+impl Bytes for IntRow {
+    /// Of the values.
+    fn bytes(&self) -> usize {
+        self.values.bytes()
+    }
 }
 
 macro_rules! pairs {

@@ -5,6 +5,8 @@
 mod divergence;
 #[path = "continual/lwf.rs"]
 mod lwf;
+#[path = "continual/memory.rs"]
+mod memory;
 #[path = "continual/models.rs"]
 mod models;
 #[path = "continual/penalties.rs"]
