@@ -39,7 +39,10 @@ pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
-pub use methods::{Ewc, EwcConfig, Lwf, LwfConfig};
+pub use methods::{
+    Der, DerConfig, DerPlusPlus, DerPlusPlusConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc,
+    EwcConfig, Fill, Lwf, LwfConfig,
+};
 #[cfg(feature = "burn")]
 pub use refresh::{Direction, Form, Refresh, RefreshConfig};
 pub use scenario::Task;

@@ -13,6 +13,8 @@ mod models;
 mod penalties;
 #[path = "continual/refresh.rs"]
 mod refresh;
+#[path = "continual/replay.rs"]
+mod replay;
 #[path = "continual/two.rs"]
 mod two;
 #[path = "continual/unified.rs"]
