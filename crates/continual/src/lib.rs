@@ -18,6 +18,8 @@ mod examples;
 mod saved;
 #[cfg(feature = "burn")]
 mod strategy;
+#[cfg(feature = "burn")]
+mod teacher;
 
 #[cfg(feature = "burn")]
 pub mod penalties;
@@ -29,13 +31,22 @@ pub mod projections;
 pub mod methods;
 
 #[cfg(feature = "burn")]
+pub mod refresh;
+
+#[cfg(feature = "burn")]
 pub use classifier::{Classifier, Encoder};
 pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
-pub use methods::{Ewc, EwcConfig, Mas, MasConfig, OnlineEwc, OnlineEwcConfig, RWalk, RWalkConfig, Si, SiConfig};
+pub use methods::{
+    Der, DerConfig, DerPlusPlus, DerPlusPlusConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc,
+    EwcConfig, Fill, Lwf, LwfConfig, Mas, MasConfig, OnlineEwc, OnlineEwcConfig, RWalk,
+    RWalkConfig, Si, SiConfig,
+};
 pub use metrics::{AccuracyMatrix, Compute};
+#[cfg(feature = "burn")]
+pub use refresh::{Direction, Form, Refresh, RefreshConfig};
 pub use scenario::Task;
 #[cfg(feature = "burn")]
 pub use strategy::{Steps, Strategy, plain_loss};

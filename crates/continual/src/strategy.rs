@@ -282,7 +282,7 @@ impl Steps {
     }
 
     /// Keeps an error.
-    fn note(&self, error: ContinualError) {
+    pub(crate) fn note(&self, error: ContinualError) {
         tracing::warn!(%error, "step of continual learning");
         let call = self.lock().failures.note(error);
         if let Some(call) = call {

@@ -5,17 +5,29 @@
 mod bad_input;
 #[path = "continual/conformance.rs"]
 mod conformance;
+#[path = "continual/divergence.rs"]
+mod divergence;
+#[path = "continual/lwf.rs"]
+mod lwf;
 #[path = "continual/memory.rs"]
 mod memory;
 #[path = "continual/metrics.rs"]
 mod metrics;
+#[path = "continual/models.rs"]
+mod models;
 #[path = "continual/penalties.rs"]
 mod penalties;
+#[path = "continual/refresh.rs"]
+mod refresh;
 #[path = "continual/regularisers.rs"]
 mod regularisers;
 #[path = "continual/released.rs"]
 mod released;
+#[path = "continual/replay.rs"]
+mod replay;
 #[path = "continual/states.rs"]
 mod states;
 #[path = "continual/two.rs"]
 mod two;
+#[path = "continual/unified.rs"]
+mod unified;

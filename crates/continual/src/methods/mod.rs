@@ -1,14 +1,26 @@
 //! The methods, one file each.
 
+mod der;
+mod der_plus_plus;
+mod er;
+mod er_ace;
 mod ewc;
+mod lwf;
 mod mas;
 mod online_ewc;
 mod path;
+mod replay;
 mod rwalk;
 mod si;
 
+pub use der::{Der, DerConfig};
+pub use der_plus_plus::{DerPlusPlus, DerPlusPlusConfig};
+pub use er::{Er, ErConfig};
+pub use er_ace::{ErAce, ErAceConfig};
 pub use ewc::{Ewc, EwcConfig};
+pub use lwf::{Lwf, LwfConfig};
 pub use mas::{Mas, MasConfig};
 pub use online_ewc::{OnlineEwc, OnlineEwcConfig};
+pub use replay::Fill;
 pub use rwalk::{RWalk, RWalkConfig};
 pub use si::{Si, SiConfig};
