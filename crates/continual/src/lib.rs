@@ -40,9 +40,10 @@ pub use error::{ContinualError, Result};
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
 pub use methods::{
-    Der, DerConfig, DerPlusPlus, DerPlusPlusConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc,
-    EwcConfig, Fill, Lwf, LwfConfig, Mas, MasConfig, OnlineEwc, OnlineEwcConfig, RWalk,
-    RWalkConfig, Si, SiConfig,
+    AGem, AGemConfig, Der, DerConfig, DerPlusPlus, DerPlusPlusConfig, Er, ErAce, ErAceConfig,
+    ErConfig, Ewc, EwcConfig, Fill, Gem, GemConfig, Gpm, GpmConfig, Lwf, LwfConfig, Mas, MasConfig,
+    Ogd, OgdConfig, OnlineEwc, OnlineEwcConfig, PackNet, PackNetConfig, RWalk, RWalkConfig, Si,
+    SiConfig,
 };
 pub use metrics::{AccuracyMatrix, Compute};
 #[cfg(feature = "burn")]

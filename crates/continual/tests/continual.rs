@@ -7,6 +7,10 @@ mod bad_input;
 mod conformance;
 #[path = "continual/divergence.rs"]
 mod divergence;
+#[path = "continual/gem.rs"]
+mod gem;
+#[path = "continual/gpm.rs"]
+mod gpm;
 #[path = "continual/lwf.rs"]
 mod lwf;
 #[path = "continual/memory.rs"]
@@ -15,6 +19,12 @@ mod memory;
 mod metrics;
 #[path = "continual/models.rs"]
 mod models;
+#[path = "continual/net.rs"]
+mod net;
+#[path = "continual/ogd.rs"]
+mod ogd;
+#[path = "continual/pack_net.rs"]
+mod pack_net;
 #[path = "continual/penalties.rs"]
 mod penalties;
 #[path = "continual/refresh.rs"]

@@ -24,3 +24,15 @@ pub use online_ewc::{OnlineEwc, OnlineEwcConfig};
 pub use replay::Fill;
 pub use rwalk::{RWalk, RWalkConfig};
 pub use si::{Si, SiConfig};
+mod a_gem;
+mod episodes;
+mod gem;
+mod gpm;
+mod ogd;
+mod pack_net;
+
+pub use a_gem::{AGem, AGemConfig};
+pub use gem::{Gem, GemConfig};
+pub use gpm::{Gpm, GpmConfig};
+pub use ogd::{Ogd, OgdConfig};
+pub use pack_net::{PackNet, PackNetConfig};

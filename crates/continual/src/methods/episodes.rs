@@ -1,0 +1,157 @@
+//! # episodes
+//!
+//! Examples of the tasks that ended, for methods that compare gradients with theirs.
+//!
+//! Source: the episodic memory of Lopez-Paz and Ranzato (arXiv 1706.08840), section 3, as a uniform sample of each task.
+
+use burn::data::dataloader::DataLoader;
+use burn::optim::GradientsParams;
+use regimen_tensor::ParamVector;
+use regimen_tensor::training::Gradients;
+use serde::{Deserialize, Serialize};
+
+use crate::classifier::Classifier;
+use crate::examples::{Examples, read};
+use crate::memory::{Capacity, Kept, Memory, MemoryConfig, Policy};
+use crate::strategy::plain_loss;
+use crate::{ContinualError, Result};
+
+/// A memory of so many examples of each task, and what is needed to make batches of them.
+pub(super) struct Episodes<B: Examples> {
+    pub(super) memory: Memory<B::Item>,
+    /// A row of a batch: what batches of kept examples are like.
+    like: Option<B>,
+    task: Option<usize>,
+    ended: usize,
+}
+
+/// What is saved.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Plain<K> {
+    pub(super) step: usize,
+    task: Option<usize>,
+    ended: usize,
+    memory: K,
+}
+
+impl<B: Examples> Episodes<B> {
+    pub(super) fn new(per_task: usize, seed: u64) -> Result<Self> {
+        let config = MemoryConfig::new(Policy::Reservoir, Capacity::PerTask(per_task));
+        Ok(Self {
+            memory: config.with_seed(seed).init()?,
+            like: None,
+            task: None,
+            ended: 0,
+        })
+    }
+
+    /// The task that trains: by its number where no one said its id.
+    pub(super) fn present(&self) -> usize {
+        self.task.unwrap_or(self.ended)
+    }
+
+    pub(super) fn begin(&mut self, task: usize) {
+        self.task = Some(task);
+    }
+
+    /// Keeps what a batch is like.
+    pub(super) fn see(&mut self, batch: &B) {
+        if self.like.is_none() && batch.count() > 0 {
+            self.like = Some(batch.rows(&[0]));
+        }
+    }
+
+    /// What batches are like.
+    pub(super) fn like(&self) -> Result<B> {
+        self.like.clone().ok_or(ContinualError::Empty(
+            "the batches seen since the state was restored (`loss` or `penalty` shows them)",
+        ))
+    }
+
+    /// What is kept with the data of the task that ended: `memory` is as it was before.
+    pub(super) fn offered(
+        mut memory: Memory<B::Item>,
+        task: usize,
+        data: &dyn DataLoader<B>,
+    ) -> Result<(Memory<B::Item>, B)> {
+        let mut like = None;
+        for batch in data.iter() {
+            let batch = batch?;
+            if batch.count() == 0 {
+                continue;
+            }
+            like.get_or_insert_with(|| batch.rows(&[0]));
+            let labels: Vec<i64> = read("labels", batch.labels().try_into_vec_as())?;
+            let label = |label: i64| {
+                let allowed = "a class, 0 or more";
+                let label = usize::try_from(label);
+                label.map_err(|_| ContinualError::range("label", "negative", allowed))
+            };
+            let offered = labels.into_iter().map(|value| Ok((label(value)?, task)));
+            let offered: Vec<(usize, usize)> = offered.collect::<Result<_>>()?;
+            memory.add_batch(&offered, |places| {
+                let items = batch.rows(places).items()?;
+                let kept = items.into_iter().zip(places);
+                let kept = kept.map(|(item, place)| Kept::new(item, offered[*place].0, task));
+                Ok(kept.collect())
+            })?;
+        }
+        let like = like.ok_or(ContinualError::Empty("the data of a task"))?;
+        Ok((memory, like))
+    }
+
+    pub(super) fn end(&mut self, memory: Memory<B::Item>, like: B) {
+        (self.memory, self.like) = (memory, Some(like));
+        self.task = None;
+        self.ended += 1;
+    }
+
+    pub(super) fn plain(&self, step: usize) -> Plain<&Memory<B::Item>> {
+        Plain {
+            step,
+            task: self.task,
+            ended: self.ended,
+            memory: &self.memory,
+        }
+    }
+
+    pub(super) fn restore(&mut self, plain: Plain<Memory<B::Item>>) -> Result<()> {
+        if plain.memory.config() != self.memory.config() {
+            let expected = format!("{:?}", self.memory.config());
+            let found = format!("{:?}", plain.memory.config());
+            return Err(ContinualError::mismatch("memory", expected, found));
+        }
+        if plain.ended == 0 && !plain.memory.is_empty() {
+            let reason = "examples of earlier tasks where none has ended";
+            return Err(ContinualError::State(reason.into()));
+        }
+        self.memory = plain.memory;
+        (self.task, self.ended) = (plain.task, plain.ended);
+        Ok(())
+    }
+}
+
+/// The gradient of the mean cross-entropy of these examples, `batch` at a time, at the weights of `copy`: for those parameters that
+/// have a gradient in `grads`.
+pub(super) fn reference<M: Classifier>(
+    copy: &M,
+    items: &[<M::Batch as Examples>::Item],
+    like: &M::Batch,
+    batch: usize,
+    grads: &Gradients,
+) -> Result<ParamVector> {
+    let device = copy.devices().into_iter().next().unwrap_or_default();
+    let mut sum: Option<ParamVector> = None;
+    for chunk in items.chunks(batch) {
+        let examples = M::Batch::of(chunk, like)?.to_device(&device);
+        let loss = plain_loss(copy, &examples) * (chunk.len() as f64 / items.len() as f64);
+        let own = GradientsParams::from_grads(loss.backward(), copy);
+        let own = ParamVector::gradients(copy, &own).widened();
+        sum = Some(match sum {
+            Some(sum) => sum.add(&own)?,
+            None => own,
+        });
+    }
+    let sum = sum.ok_or(ContinualError::Empty("the examples of a task"))?;
+    Ok(grads.replaced(copy, &sum).vector(copy)?)
+}

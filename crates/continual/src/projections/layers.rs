@@ -1,0 +1,106 @@
+//! # Layers
+//!
+//! What enters the layers of a model, for methods that look at the span of it.
+//!
+//! Source: Saha et al., "Gradient projection memory for continual learning" (arXiv 2103.09762), section 4.
+
+use burn::tensor::Tensor;
+use burn::tensor::module::unfold4d;
+use burn::tensor::ops::UnfoldOptions;
+
+use crate::classifier::Classifier;
+
+/// A classifier that shows what enters its layers.
+///
+/// ```
+/// use burn::{module::Module, nn::Linear, tensor::{Int, Tensor, activation::relu}};
+/// use regimen_continual::Classifier;
+/// use regimen_continual::projections::Layers;
+///
+/// #[derive(Module, Debug)]
+/// struct Model {
+///     hidden: Linear,
+///     head: Linear,
+/// }
+///
+/// impl Classifier for Model {
+///     type Batch = (Tensor<2>, Tensor<1, Int>);
+///
+///     fn logits(&self, (inputs, _): &Self::Batch) -> Tensor<2> {
+///         self.head.forward(relu(self.hidden.forward(inputs.clone())))
+///     }
+/// }
+///
+/// impl Layers for Model {
+///     fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Vec<(String, Tensor<2>)> {
+///         let hidden = relu(self.hidden.forward(inputs.clone()));
+///         vec![
+///             ("hidden.weight".into(), inputs.clone()),
+///             ("head.weight".into(), hidden),
+///         ]
+///     }
+/// }
+/// ```
+pub trait Layers: Classifier {
+    /// For each layer, the first one first: the path of its weight, and what enters it, `[rows, width]`.
+    ///
+    /// A weight `[width, out]` is a linear layer's in Burn's layout: its rows are inputs, one a position. A weight of three or more
+    /// axes is a convolution's, `[out, channels / groups, kernel..]`: its rows are patches ([`patches`]), and `width` is
+    /// `channels / groups` times the kernel's size.
+    fn layer_inputs(&self, batch: &Self::Batch) -> Vec<(String, Tensor<2>)>;
+}
+
+/// How a 2-D convolution slides over its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patches {
+    /// Kernel.
+    pub kernel: [usize; 2],
+    /// Stride.
+    pub stride: [usize; 2],
+    /// Zeros on each side.
+    pub padding: [usize; 2],
+    /// Spacing of the kernel.
+    pub dilation: [usize; 2],
+    /// Groups of channels.
+    pub groups: usize,
+}
+
+impl Patches {
+    /// Of a kernel, with stride 1 and nothing else.
+    #[must_use]
+    pub fn of(kernel: [usize; 2]) -> Self {
+        Self {
+            kernel,
+            stride: [1, 1],
+            padding: [0, 0],
+            dilation: [1, 1],
+            groups: 1,
+        }
+    }
+}
+
+/// The patches of an input `[batch, channels, height, width]` that a 2-D convolution multiplies with its weight:
+/// `[batch * groups * positions, channels / groups * kernel]`, in the order of the weight's axes.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use regimen_continual::projections::{Patches, patches};
+///
+/// let image = Tensor::<4>::from_data([[[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]]], &Device::flex());
+/// let rows = patches(image, &Patches::of([2, 2]));
+/// rows.into_data().assert_eq(&[[1.0, 2.0, 4.0, 5.0], [2.0, 3.0, 5.0, 6.0]].into(), false);
+/// ```
+#[must_use]
+pub fn patches(input: Tensor<4>, of: &Patches) -> Tensor<2> {
+    let [batch, channels, ..] = input.dims();
+    let groups = of.groups.max(1);
+    let one = |sizes: [usize; 2]| sizes.map(|size| size.max(1));
+    let options = UnfoldOptions::new(one(of.stride), of.padding, one(of.dilation));
+    let columns = unfold4d(input, of.kernel, options);
+    let [_, _, positions] = columns.dims();
+    let width = channels / groups * of.kernel[0] * of.kernel[1];
+    let columns = columns.reshape([batch * groups, width, positions]);
+    columns
+        .swap_dims(1, 2)
+        .reshape([batch * groups * positions, width])
+}

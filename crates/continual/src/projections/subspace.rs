@@ -1,0 +1,134 @@
+//! # Subspace
+//!
+//! The span of what enters a layer, from its singular values, on the host.
+//!
+//! Source: Saha et al., "Gradient projection memory for continual learning" (arXiv 2103.09762), equations 5 to 9.
+
+use regimen_tensor::linalg::{DMatrix, DVector};
+
+use crate::{ContinualError, Result};
+
+/// Rounds of the iterations of nalgebra, for each row: it needs a few.
+const ROUNDS: usize = 100;
+
+/// What was seen of a layer's inputs, one a row of R, in f64.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// R itself, `[rows, width]`.
+    Rows(DMatrix<f64>),
+    /// `R^T R`, `[width, width]`: for more rows than `width`.
+    Gram(DMatrix<f64>),
+}
+
+/// How many leading singular values reach a share of the energy.
+///
+/// The smallest k with `kept + sum_{i <= k} energies_i >= share * total`; 0 where `kept` alone reaches it. `strict` counts the values
+/// whose sum stays below the share, one fewer, as the released code does in the first task.
+///
+/// ```
+/// use regimen_continual::projections::leading;
+///
+/// // singular values 3, 2, 1, .5
+/// let energies = [9.0, 4.0, 1.0, 0.25];
+/// assert_eq!(leading(&energies, 14.25, 0.0, 0.9, false), 2);
+/// assert_eq!(leading(&energies, 14.25, 0.0, 0.9, true), 1);
+/// assert_eq!(leading(&energies, 20.0, 18.5, 0.9, false), 0);
+/// ```
+#[must_use]
+pub fn leading(energies: &[f64], total: f64, kept: f64, share: f64, strict: bool) -> usize {
+    let wanted = share * total;
+    let sums = energies.iter().scan(kept, |sum, energy| {
+        *sum += energy;
+        Some(*sum)
+    });
+    let below = sums.take_while(|sum| *sum < wanted).count();
+    match kept >= wanted {
+        true => 0,
+        false if strict => below,
+        false => (below + 1).min(energies.len()),
+    }
+}
+
+/// The basis with what a new task adds: `known` `[width, k]` with orthonormal columns, and new columns, orthonormal too.
+///
+/// `R^ = R - R M M^T`, and of its right singular vectors the first that [`leading`] asks for, so that the basis holds `share` of the
+/// energy of R. `strict` counts in the first task only (`known` without a column).
+///
+/// # Errors
+/// If the widths differ, a value is not finite, or the decomposition does not converge.
+pub fn grown(known: &DMatrix<f64>, seen: &Seen, share: f64, strict: bool) -> Result<DMatrix<f64>> {
+    let width = known.nrows();
+    let (Seen::Rows(values) | Seen::Gram(values)) = seen;
+    if values.ncols() != width {
+        return Err(ContinualError::mismatch(
+            "width of a layer's inputs",
+            width,
+            values.ncols(),
+        ));
+    }
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(ContinualError::NotFinite("a layer's inputs".into()));
+    }
+    // Directions are columns, the strongest first.
+    let (total, left, energies, directions) = match seen {
+        Seen::Rows(rows) => {
+            let left = rows - (rows * known) * known.transpose();
+            let (total, energy) = (rows.norm_squared(), left.norm_squared());
+            let rounds = ROUNDS * (rows.nrows() + width);
+            let svd = left.try_svd(false, true, f64::EPSILON, rounds);
+            let svd = svd.and_then(|svd| Some((svd.singular_values, svd.v_t?)));
+            let (values, directions) = svd.ok_or_else(unsolved)?;
+            (
+                total,
+                energy,
+                values.map(|value| value * value),
+                directions.transpose(),
+            )
+        }
+        Seen::Gram(gram) => {
+            let keep = DMatrix::identity(width, width) - known * known.transpose();
+            let left = &keep * gram * &keep;
+            let left = (&left + left.transpose()) * 0.5;
+            let energy = left.trace();
+            let eigen = left.try_symmetric_eigen(f64::EPSILON, ROUNDS * width);
+            let eigen = eigen.ok_or_else(unsolved)?;
+            let values = eigen.eigenvalues.map(|value| value.max(0.0));
+            (gram.trace(), energy, values, eigen.eigenvectors)
+        }
+    };
+    let mut order: Vec<usize> = (0..energies.len()).collect();
+    order.sort_by(|i, j| energies[*j].total_cmp(&energies[*i]));
+    let sorted: Vec<f64> = order.iter().map(|place| energies[*place]).collect();
+    let kept = (total - left).max(0.0);
+    let strict = strict && known.ncols() == 0;
+    let count = leading(&sorted, total, kept, share, strict);
+    let mut columns: Vec<DVector<f64>> = known.column_iter().map(|c| c.into_owned()).collect();
+    for place in order.into_iter().take(count) {
+        if columns.len() == width || energies[place] <= 1e-12 * total {
+            break;
+        }
+        let mut column: DVector<f64> = directions.column(place).into_owned();
+        for _ in 0..2 {
+            for other in &columns {
+                column -= other * other.dot(&column);
+            }
+        }
+        let norm = column.norm();
+        if norm > 0.1 {
+            columns.push(column / norm);
+        }
+    }
+    let columns: Vec<f64> = columns.iter().flat_map(|c| c.iter().copied()).collect();
+    Ok(DMatrix::from_vec(
+        width,
+        columns.len() / width.max(1),
+        columns,
+    ))
+}
+
+fn unsolved() -> ContinualError {
+    ContinualError::Solve {
+        what: "singular values of a layer's inputs",
+        reason: "the iteration does not converge".into(),
+    }
+}
