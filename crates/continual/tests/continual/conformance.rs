@@ -5,6 +5,8 @@ use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Int, Tensor};
+use regimen_continual::memory::MemoryConfig;
+use regimen_continual::projections::Layers;
 use regimen_continual::*;
 use regimen_tensor::checkpoint::Part;
 use regimen_tensor::testing::{
@@ -34,6 +36,16 @@ impl<M: Reference> Encoder for Net<M> {
     }
 }
 
+/// The head's inputs: the one layer that all networks but the tied transformer have in common.
+impl<M: Reference> Layers for Net<M> {
+    fn layer_inputs(&self, (inputs, _): &Fed) -> Vec<(String, Tensor<2>)> {
+        vec![(
+            "inner.head.weight".into(),
+            self.inner.features(inputs.clone()),
+        )]
+    }
+}
+
 fn fed(batch: &Batch) -> Fed {
     (batch.inputs.clone(), batch.targets.clone())
 }
@@ -53,7 +65,23 @@ macro_rules! made {
 /// A strategy by its name.
 struct Way(&'static str);
 
-const WAYS: [&str; 5] = ["Ewc", "OnlineEwc", "Si", "Mas", "RWalk"];
+const WAYS: [&str; 15] = [
+    "Ewc",
+    "OnlineEwc",
+    "Si",
+    "Mas",
+    "RWalk",
+    "Lwf",
+    "Er",
+    "ErAce",
+    "Der",
+    "DerPlusPlus",
+    "AGem",
+    "Gem",
+    "Ogd",
+    "Gpm",
+    "PackNet",
+];
 
 impl Way {
     fn made<M: Reference>(&self, model: &Net<M>) -> Made<M> {
@@ -63,9 +91,23 @@ impl Way {
             "Si" => made!(SiConfig::new(0.1), model),
             "Mas" => made!(MasConfig::new(0.1), model),
             "RWalk" => made!(RWalkConfig::new().with_interval(2), model),
+            "Lwf" => made!(LwfConfig::new(), model),
+            "Er" => made!(ErConfig::new(memory()), model),
+            "ErAce" => made!(ErAceConfig::new(memory()), model),
+            "Der" => made!(DerConfig::new(memory()), model),
+            "DerPlusPlus" => made!(DerPlusPlusConfig::new(memory()), model),
+            "AGem" => Ok(Box::new(AGemConfig::new().with_memory(6).init::<Fed>()?)),
+            "Gem" => Ok(Box::new(GemConfig::new().with_memory(6).init::<Fed>()?)),
+            "Ogd" => made!(OgdConfig::new().with_examples(3), model),
+            "Gpm" => made!(GpmConfig::new().with_first(0.8), model),
+            "PackNet" => made!(PackNetConfig::new(), model),
             name => panic!("no strategy `{name}`"),
         }
     }
+}
+
+fn memory() -> MemoryConfig {
+    MemoryConfig::reservoir(6).with_seed(3)
 }
 
 const RATE: f64 = 0.01;

@@ -6,8 +6,13 @@ use burn::nn::{Linear, LinearConfig};
 use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use regimen_continual::memory::MemoryConfig;
 use regimen_continual::penalties::{Fisher, Quadratic};
-use regimen_continual::{Classifier, EwcConfig, MasConfig, OnlineEwcConfig, SiConfig, Strategy};
+use regimen_continual::projections::Layers;
+use regimen_continual::{
+    AGemConfig, Classifier, DerPlusPlusConfig, EwcConfig, Fill, GpmConfig, LwfConfig, MasConfig,
+    OnlineEwcConfig, SiConfig, Strategy,
+};
 use regimen_tensor::{ParamVector, Prepared};
 
 const SIZES: [usize; 3] = [6, 8, 4];
@@ -222,4 +227,93 @@ fn si_agrees_with_mammoth() {
             &importance,
         );
     }
+}
+
+#[test]
+fn lwf_agrees_with_avalanche() {
+    let golden = Golden::read(include_str!("../../golden/lwf.csv"));
+    let lwf = LwfConfig::new().init(&net(0)).unwrap();
+    lwf.after_task(net(0), &batches(0, 4)).unwrap();
+    penalised(&lwf, &net(1), &batches(1, 12).0[0], &golden);
+}
+
+/// One step of SGD on the first four examples of the second task.
+fn stepped(strategy: &impl Strategy<Net>, model: Net, batch: &Batch) -> (f32, Vec<f32>) {
+    let loss = strategy.loss(&model, batch).unwrap();
+    let grads = GradientsParams::from_grads(loss.backward(), &model);
+    let mut optim = SgdConfig::new().init();
+    let model = strategy.optimize(model, &mut optim, RATE, grads);
+    strategy.status().unwrap();
+    (loss.into_scalar::<f32>(), host(&ParamVector::of(&model)))
+}
+
+/// The memory holds one example, with the logits of another model.
+#[test]
+fn der_plus_plus_agrees_with_mammoth() {
+    let golden = Golden::read(include_str!("../../golden/der_plus_plus.csv"));
+    let config = DerPlusPlusConfig::new(MemoryConfig::reservoir(1)).with_alpha(0.3);
+    let config = config.with_beta(0.5).with_fill(Fill::First(1));
+    let der = config.with_replay(Some(1)).init(&net(0)).unwrap();
+    der.loss(&net(1), &batches(0, 1).0[0]).unwrap();
+    let kept = der.memory();
+    let logits = kept
+        .iter()
+        .next()
+        .and_then(|kept| kept.logits.clone())
+        .unwrap();
+    near("logits", &logits, &golden.values("logits", ""));
+    let (loss, weights) = stepped(&der, net(0), &batches(1, 4).0[0]);
+    near("loss", &[loss], &golden.values("loss", ""));
+    near("weights", &weights, &golden.vector("weights"));
+}
+
+/// The memory holds an example of the batch with another label: the gradients are opposed.
+#[test]
+fn a_gem_agrees_with_mammoth() {
+    let golden = Golden::read(include_str!("../../golden/a_gem.csv"));
+    let (inputs, _) = batches(1, 1).0[0].clone();
+    let label = golden.values("label", "")[0] as i64;
+    let label = Tensor::from_data(TensorData::new(vec![label], [1]), &inputs.device());
+    let config = AGemConfig::new().with_memory(1).with_batch(1);
+    let gem = config.init::<Batch>().unwrap();
+    gem.after_task(net(0), &Prepared(vec![(inputs, label)]))
+        .unwrap();
+    let seen = &batches(1, 4).0[0];
+    let (_, weights) = stepped(&gem, net(0), seen);
+    near("weights", &weights, &golden.vector("weights"));
+    // Without the memory the step is another.
+    let other = config.init::<Batch>().unwrap();
+    assert_ne!(stepped(&other, net(0), seen).1, weights);
+}
+
+impl Layers for Net {
+    fn layer_inputs(&self, (inputs, _): &Batch) -> Vec<(String, Tensor<2>)> {
+        let hidden = relu(self.first.forward(inputs.clone()));
+        vec![
+            ("first.weight".into(), inputs.clone()),
+            ("head.weight".into(), hidden),
+        ]
+    }
+}
+
+/// Bases as projectors `M M^T`, in which the order and the signs of directions are gone.
+#[test]
+fn gpm_agrees_with_the_released_code() {
+    let golden = Golden::read(include_str!("../../golden/gpm.csv"));
+    let config = GpmConfig::new().with_first(0.9).with_others(0.95);
+    let gpm = config.with_strict(true).init(&net(0)).unwrap();
+    for task in 0..2 {
+        gpm.after_task(net(task), &batches(task, 4)).unwrap();
+        for (path, basis) in gpm.bases() {
+            let [_, directions] = basis.dims();
+            let expected = golden.values(&format!("directions {task}"), &path);
+            assert_eq!(directions as f32, expected[0], "{path}");
+            let projector = basis.clone().matmul(basis.transpose());
+            let projector = projector.try_into_vec_as::<f32>().unwrap();
+            let expected = golden.values(&format!("projector {task}"), &path);
+            near("projector", &projector, &expected);
+        }
+    }
+    let (_, weights) = stepped(&gpm, net(2), &batches(1, 12).0[0]);
+    near("weights", &weights, &golden.vector("weights"));
 }
