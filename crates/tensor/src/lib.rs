@@ -15,6 +15,9 @@ pub mod watch;
 pub mod checkpoint;
 
 #[cfg(feature = "burn")]
+pub mod memory;
+
+#[cfg(feature = "burn")]
 pub mod param_vector;
 
 #[cfg(feature = "burn")]
