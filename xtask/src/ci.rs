@@ -10,7 +10,7 @@ use crate::{docs, lint, reproduce, stale, test, tidy};
 type Step = fn(&Project) -> Result<()>;
 
 /// The parts, in the order in which a mistake shows soonest. `test` builds the runner that the last three use, so that
-/// Burn is compiled once.
+/// Burn is compiled once, and the workspace's own crates once and quickly ([`Project::quick`]).
 const STEPS: [(&str, Step); 7] = [
     ("lint", |project| {
         lint::run(project, &lint::Options::default())

@@ -86,6 +86,23 @@ impl Project {
             .filter(|package| package.folder.starts_with("crates"))
     }
 
+    /// Arguments for cargo by which the workspace's own crates compile with few optimisations: for tests, whose time goes into
+    /// compiling them and into Burn, which keeps its own. What tests compute is the same to the bit.
+    pub(crate) fn quick(&self) -> Vec<String> {
+        let own = self
+            .packages
+            .iter()
+            .filter(|package| package.name != "xtask");
+        own.flat_map(|package| {
+            let name = &package.name;
+            [
+                "--config".to_owned(),
+                format!("profile.release.package.{name}.opt-level=1"),
+            ]
+        })
+        .collect()
+    }
+
     /// The program that holds the experiments, once it is built.
     pub(crate) fn runner(&self) -> PathBuf {
         let name = format!("regimen-examples{}", std::env::consts::EXE_SUFFIX);

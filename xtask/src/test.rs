@@ -19,7 +19,8 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let name = options.backend.name();
     let _device = sh.push_env("BURN_DEVICE", name);
     if matches!(options.backend, Backend::Flex) {
-        cmd!(sh, "cargo test --release --workspace").run()?;
+        let quick = project.quick();
+        cmd!(sh, "cargo {quick...} test --release --workspace").run()?;
         return learners(project);
     }
     // One program a crate, so that one build of Burn serves all.

@@ -18,6 +18,8 @@ mod examples;
 mod saved;
 #[cfg(feature = "burn")]
 mod strategy;
+#[cfg(feature = "burn")]
+mod teacher;
 
 #[cfg(feature = "burn")]
 pub mod penalties;
@@ -29,17 +31,25 @@ pub mod projections;
 pub mod methods;
 
 #[cfg(feature = "burn")]
+pub mod refresh;
+
+#[cfg(feature = "burn")]
 pub use classifier::{Classifier, Encoder};
 pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
 pub use methods::{
-    AGem, AGemConfig, AdapterPool, AdapterPoolConfig, Anneal, Annealed, Chosen, Column, DualPrompt,
-    DualPromptConfig, Ewc, EwcConfig, Gated, Gem, GemConfig, Gpm, GpmConfig, Hat, HatConfig,
-    HatGate, HatGateConfig, Lateral, Ogd, OgdConfig, PackNet, PackNetConfig, Progressive,
-    ProgressiveConfig, PromptPool, PromptPoolConfig,
+    AGem, AGemConfig, AdapterPool, AdapterPoolConfig, Anneal, Annealed, Chosen, Column, Der,
+    DerConfig, DerPlusPlus, DerPlusPlusConfig, DualPrompt, DualPromptConfig, Er, ErAce,
+    ErAceConfig, ErConfig, Ewc, EwcConfig, Fill, Gated, Gem, GemConfig, Gpm, GpmConfig, Hat,
+    HatConfig, HatGate, HatGateConfig, Lateral, Lwf, LwfConfig, Mas, MasConfig, Ogd, OgdConfig,
+    OnlineEwc, OnlineEwcConfig, PackNet, PackNetConfig, Progressive, ProgressiveConfig, PromptPool,
+    PromptPoolConfig, RWalk, RWalkConfig, Si, SiConfig,
 };
+pub use metrics::{AccuracyMatrix, Compute};
+#[cfg(feature = "burn")]
+pub use refresh::{Direction, Form, Refresh, RefreshConfig};
 pub use scenario::Task;
 #[cfg(feature = "burn")]
 pub use strategy::{Steps, Strategy, plain_loss};

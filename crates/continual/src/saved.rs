@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::penalties::Quadratic;
 use crate::{ContinualError, Result};
 
 /// Between the name of a vector and the path of a parameter.
@@ -37,6 +38,34 @@ impl Saved {
             self.tensors.insert(name, (entry.shape.clone(), values));
         }
         Ok(self)
+    }
+
+    /// Adds a quadratic, if there is one; its constant is plain data.
+    pub(crate) fn with_held(self, held: Option<&Quadratic>) -> Result<Self> {
+        match held {
+            Some(held) => self
+                .with("weights", held.weights())?
+                .with("anchor", held.anchor()),
+            None => Ok(self),
+        }
+    }
+
+    /// The quadratic with this constant; none where there is no constant.
+    pub(crate) fn held(
+        &self,
+        constant: Option<f64>,
+        like: &ParamVector,
+    ) -> Result<Option<Quadratic>> {
+        let vector = |name| self.vector(name, like);
+        match (vector("weights")?, vector("anchor")?, constant) {
+            (Some(weights), Some(anchor), Some(constant)) => {
+                Quadratic::of_parts(weights, anchor, constant).map(Some)
+            }
+            (None, None, None) => Ok(None),
+            _ => Err(ContinualError::State(
+                "weights, anchor and constant do not fit".into(),
+            )),
+        }
     }
 
     /// Adds a tensor under a name that is not yet taken.
@@ -127,6 +156,12 @@ impl Saved {
         });
         let values = values.collect::<Result<_>>()?;
         Ok(Some(like.from_host(values)?))
+    }
+
+    /// The vector of a name, which must be there.
+    pub(crate) fn required(&self, name: &str, like: &ParamVector) -> Result<ParamVector> {
+        let missing = || ContinualError::State(format!("it has no `{name}`"));
+        self.vector(name, like)?.ok_or_else(missing)
     }
 
     /// The tensor of a name and rank, in f32.

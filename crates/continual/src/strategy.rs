@@ -74,6 +74,9 @@ pub trait Strategy<M: Classifier>: Send + Sync {
         (model, Ok(()))
     }
 
+    /// The step is left out: what was gathered for it since the last one is dropped.
+    fn leave_out(&self) {}
+
     /// Whether each copy of a model that trains on a device of its own must see the same change of gradients or weights: such
     /// a method refuses a second copy ([`ContinualError::Replica`]).
     fn changes_updates(&self) -> bool {
@@ -155,6 +158,7 @@ pub trait Strategy<M: Classifier>: Send + Sync {
         let (step, leads) = steps.count(device);
         if let Some(path) = broken {
             if leads {
+                self.leave_out();
                 steps.note(ContinualError::Gradient { step, path });
             }
             return model;
@@ -169,6 +173,7 @@ pub trait Strategy<M: Classifier>: Send + Sync {
             let skip = error.severity() == Severity::Skip;
             steps.note(error);
             if skip {
+                self.leave_out();
                 return model;
             }
         }
@@ -277,7 +282,7 @@ impl Steps {
     }
 
     /// Keeps an error.
-    fn note(&self, error: ContinualError) {
+    pub(crate) fn note(&self, error: ContinualError) {
         tracing::warn!(%error, "step of continual learning");
         let call = self.lock().failures.note(error);
         if let Some(call) = call {

@@ -1,14 +1,26 @@
 //! Methods by hand-worked values, on the reference models, with damaged states and absurd arguments.
-#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "continual/bad_input.rs"]
+mod bad_input;
+#[path = "continual/conformance.rs"]
+mod conformance;
+#[path = "continual/divergence.rs"]
+mod divergence;
 #[path = "continual/gem.rs"]
 mod gem;
 #[path = "continual/gpm.rs"]
 mod gpm;
 #[path = "continual/hat.rs"]
 mod hat;
+#[path = "continual/lwf.rs"]
+mod lwf;
 #[path = "continual/memory.rs"]
 mod memory;
+#[path = "continual/metrics.rs"]
+mod metrics;
+#[path = "continual/models.rs"]
+mod models;
 #[path = "continual/net.rs"]
 mod net;
 #[path = "continual/ogd.rs"]
@@ -19,5 +31,17 @@ mod pack_net;
 mod penalties;
 #[path = "continual/prompts.rs"]
 mod prompts;
+#[path = "continual/refresh.rs"]
+mod refresh;
+#[path = "continual/regularisers.rs"]
+mod regularisers;
+#[path = "continual/released.rs"]
+mod released;
+#[path = "continual/replay.rs"]
+mod replay;
+#[path = "continual/states.rs"]
+mod states;
 #[path = "continual/two.rs"]
 mod two;
+#[path = "continual/unified.rs"]
+mod unified;

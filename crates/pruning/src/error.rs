@@ -1,8 +1,8 @@
 //! What can go wrong.
 
 use burn::tensor::Tensor;
-use regimen_tensor::TensorError;
 use regimen_tensor::training::{Severity, StepError};
+use regimen_tensor::{TensorError, memory};
 use thiserror::Error;
 
 /// An error of this crate.
@@ -130,11 +130,7 @@ impl StepError for PruningError {
 
 /// A tensor's values, row-major.
 pub(crate) fn read<const D: usize>(what: &str, tensor: Tensor<D>) -> Result<Vec<f32>> {
-    let values = tensor.try_into_vec_as::<f32>();
-    Ok(values.map_err(|reason| TensorError::Read {
-        what: what.to_owned(),
-        reason: reason.to_string(),
-    })?)
+    Ok(memory::read(what, tensor)?)
 }
 
 /// `value` within `[low, high)`, or at most `high` if `closed`.

@@ -58,7 +58,6 @@ pub enum TensorError {
 /// A result with a [`TensorError`].
 pub type Result<T> = std::result::Result<T, TensorError>;
 
-#[cfg(any(feature = "burn", feature = "linalg"))]
 impl TensorError {
     pub(crate) fn out_of_range(
         field: &'static str,

@@ -15,6 +15,9 @@ pub mod watch;
 pub mod checkpoint;
 
 #[cfg(feature = "burn")]
+pub mod memory;
+
+#[cfg(feature = "burn")]
 pub mod param_vector;
 
 #[cfg(feature = "burn")]
@@ -34,6 +37,8 @@ pub mod directional;
 
 pub mod stats;
 
+pub mod accuracy;
+
 #[cfg(feature = "linalg")]
 pub mod linalg;
 
@@ -51,6 +56,7 @@ pub mod training;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use accuracy::AccuracyMatrix;
 pub use checkpoint::Part;
 pub use error::{Result, TensorError};
 #[cfg(feature = "burn")]

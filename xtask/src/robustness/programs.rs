@@ -21,9 +21,10 @@ pub(super) struct Test {
 /// Builds the test programs as `cargo xtask test` does, and lists their tests.
 pub(super) fn build(project: &Project) -> Result<Vec<Test>> {
     let sh = &project.shell;
+    let quick = project.quick();
     let text = cmd!(
         sh,
-        "cargo test --release --workspace --tests --no-run --message-format=json"
+        "cargo {quick...} test --release --workspace --tests --no-run --message-format=json"
     )
     .read()?;
     let mut tests = Vec::new();

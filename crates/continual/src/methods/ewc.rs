@@ -15,12 +15,12 @@ use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::{ParamVector, Watch};
 use serde::{Deserialize, Serialize};
 
+use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::{positive, strength};
 use crate::penalties::{Fisher, Quadratic, fisher};
 use crate::saved::Saved;
 use crate::strategy::{Shared, Steps, Strategy, space, zero};
-use crate::{ContinualError, Result};
 
 /// `penalty = lambda / 2 * sum_t sum_i F_ti (theta_i - theta*_ti)^2` over the tasks t that ended.
 ///
@@ -110,7 +110,7 @@ struct State {
 struct Plain {
     step: usize,
     tasks: usize,
-    constant: f64,
+    constant: Option<f64>,
 }
 
 impl fmt::Debug for Ewc {
@@ -153,10 +153,10 @@ impl<M: Classifier> Strategy<M> for Ewc {
 
     fn after_task(&self, model: M, data: &dyn DataLoader<M::Batch>) -> Result<M> {
         let config = &self.config;
-        let mut state = self.shared.lock();
-        let seed = config.seed.wrapping_add(state.tasks as u64);
+        let seed = config.seed.wrapping_add(self.tasks() as u64);
         let watch = Watch::default();
         let fisher = fisher(&model, data, config.fisher, config.examples, seed, &watch)?;
+        let mut state = self.shared.lock();
         let anchor = ParamVector::of(&model).rebound(&state.space)?;
         let term = Quadratic::new(fisher.rebound(&state.space)?, anchor)?;
         state.held = Some(match state.held.take() {
@@ -178,29 +178,16 @@ impl Part for Ewc {
         let saved = Saved::new(&Plain {
             step: self.shared.steps.taken(),
             tasks: state.tasks,
-            constant: state.held.as_ref().map_or(0.0, Quadratic::constant),
+            constant: state.held.as_ref().map(Quadratic::constant),
         })?;
-        let saved = match &state.held {
-            Some(held) => saved
-                .with("fisher", held.weights())?
-                .with("anchor", held.anchor())?,
-            None => saved,
-        };
-        Ok(saved.to_bytes()?)
+        Ok(saved.with_held(state.held.as_ref())?.to_bytes()?)
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
         let saved = Saved::read(bytes)?;
         let plain: Plain = saved.state()?;
         let mut state = self.shared.lock();
-        let vector = |name| saved.vector(name, &state.space);
-        let held = match (vector("fisher")?, vector("anchor")?, plain.tasks) {
-            (Some(fisher), Some(anchor), 1..) => {
-                Some(Quadratic::of_parts(fisher, anchor, plain.constant)?)
-            }
-            (None, None, 0) => None,
-            _ => return Err(ContinualError::State("vectors and tasks do not fit".into()).into()),
-        };
+        let held = saved.held(plain.constant, &state.space)?;
         (state.held, state.tasks) = (held, plain.tasks);
         self.shared.steps.restore(plain.step);
         Ok(())

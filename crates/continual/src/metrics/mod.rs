@@ -1,1 +1,12 @@
 //! How well it is kept: the matrix of accuracies, and what is counted beside it.
+
+mod compute;
+#[cfg(feature = "plot")]
+mod picture;
+
+pub use compute::Compute;
+#[cfg(feature = "burn")]
+pub use compute::vector_bytes;
+#[cfg(feature = "plot")]
+pub use picture::picture;
+pub use regimen_tensor::AccuracyMatrix;

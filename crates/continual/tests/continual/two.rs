@@ -6,19 +6,19 @@ use regimen_continual::Classifier;
 
 /// Logits `x * w` of inputs `[batch, 2]`.
 #[derive(Module, Debug)]
-pub struct Two {
-    pub w: Param<Tensor<1>>,
+pub(crate) struct Two {
+    pub(crate) w: Param<Tensor<1>>,
 }
 
 impl Two {
-    pub fn new(w: [f32; 2]) -> Self {
+    pub(crate) fn new(w: [f32; 2]) -> Self {
         let device = Device::flex().autodiff();
         Self {
             w: Param::from_data(w, &device),
         }
     }
 
-    pub fn with(mut self, w: [f32; 2]) -> Self {
+    pub(crate) fn with(mut self, w: [f32; 2]) -> Self {
         let device = self.w.val().device();
         self.w = self
             .w
@@ -35,7 +35,7 @@ impl Classifier for Two {
     }
 }
 
-pub fn batch(rows: &[[f32; 2]], labels: &[i64]) -> (Tensor<2>, Tensor<1, Int>) {
+pub(crate) fn batch(rows: &[[f32; 2]], labels: &[i64]) -> (Tensor<2>, Tensor<1, Int>) {
     let device = Device::flex().autodiff();
     let values: Vec<f32> = rows.iter().flatten().copied().collect();
     let inputs = burn::tensor::TensorData::new(values, [rows.len(), 2]);

@@ -7,12 +7,27 @@ use regimen_tensor::{ParamEntry, Watch, threshold};
 use crate::mask::Mask;
 use crate::{Masks, Result};
 
-/// The masks of the `keep` active weights of largest magnitude over all layers together.
-pub(super) fn over_all<M: Module>(module: &M, mut masks: Masks, keep: usize) -> Result<Masks> {
+/// The masks of the `keep` active weights of largest magnitude over all layers together; a step is a layer whose magnitudes are
+/// taken, and the last one the choice. Stopped before it, the masks as they were given.
+pub(super) fn over_all<M: Module>(
+    module: &M,
+    mut masks: Masks,
+    keep: usize,
+    watch: &Watch,
+) -> Result<Masks> {
     let vector = masks.weights(module)?;
-    let pairs = vector.entries().iter().zip(masks.layers());
-    let kept = select(pairs.collect(), keep)?;
+    let pairs: Vec<_> = vector.entries().iter().zip(masks.layers()).collect();
+    let (layers, mut scores) = (pairs.len(), Vec::with_capacity(pairs.len()));
+    for (index, (entry, mask)) in pairs.iter().enumerate() {
+        scores.push(score(entry, mask));
+        if !watch.goes_on("magnitude", index + 1, layers + 1) {
+            return Ok(masks);
+        }
+    }
+    let kept = select(&pairs, scores, keep)?;
     masks.set(kept)?;
+    // Nothing is left to stop.
+    let _ = watch.goes_on("magnitude", layers + 1, layers + 1);
     Ok(masks)
 }
 
@@ -27,7 +42,8 @@ pub(super) fn in_each<M: Module>(
     let mut flags: Vec<Vec<bool>> = masks.layers().iter().map(|m| m.active.clone()).collect();
     let pairs = vector.entries().iter().zip(masks.layers());
     for (index, pair) in pairs.enumerate() {
-        let kept = select(vec![pair], keep(pair.1.active.len()))?;
+        let scores = vec![score(pair.0, pair.1)];
+        let kept = select(&[pair], scores, keep(pair.1.active.len()))?;
         flags[index] = kept.concat();
         if !watch.goes_on("magnitude", index + 1, masks.layers().len()) {
             break;
@@ -37,16 +53,22 @@ pub(super) fn in_each<M: Module>(
     Ok(masks)
 }
 
-fn select(layers: Vec<(&ParamEntry, &Mask)>, keep: usize) -> Result<Vec<Vec<bool>>> {
-    let scores = layers.iter().map(|(entry, mask)| {
-        let size = entry.values.clone().abs();
-        match on(entry, mask) {
-            Some(on) => size.mask_fill(on.bool_not(), -1.0),
-            None => size,
-        }
-    });
-    let kept = threshold::largest(scores.collect(), keep)?;
-    let flags = kept.into_iter().zip(&layers).map(|(kept, (entry, mask))| {
+/// The magnitudes of a layer; of what is off, below all others.
+fn score(entry: &ParamEntry, mask: &Mask) -> Tensor<1> {
+    let size = entry.values.clone().abs();
+    match on(entry, mask) {
+        Some(on) => size.mask_fill(on.bool_not(), -1.0),
+        None => size,
+    }
+}
+
+fn select(
+    layers: &[(&ParamEntry, &Mask)],
+    scores: Vec<Tensor<1>>,
+    keep: usize,
+) -> Result<Vec<Vec<bool>>> {
+    let kept = threshold::largest(scores, keep)?;
+    let flags = kept.into_iter().zip(layers).map(|(kept, (entry, mask))| {
         let kept = match on(entry, mask) {
             Some(on) => kept.bool_and(on),
             None => kept,

@@ -30,7 +30,7 @@ pub fn density_after(rounds: usize, share: f64) -> f64 {
 pub fn rewind<M: Module>(trained: &M, early: M, masks: Masks, share: f64) -> Result<(M, Masks)> {
     fraction("share", share, false)?;
     let keep = threshold::share_of(1.0 - share, masks.count());
-    let masks = largest::over_all(trained, masks, keep)?;
+    let masks = largest::over_all(trained, masks, keep, &Watch::default())?;
     Ok((masks.apply(independent(&early))?, masks))
 }
 

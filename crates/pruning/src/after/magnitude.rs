@@ -18,10 +18,25 @@ use crate::{Masks, Result};
 /// # Errors
 /// If `sparsity` is not in [0, 1], the masks are of another model or a weight is not finite.
 pub fn magnitude<M: Module>(module: &M, masks: Masks, sparsity: f64) -> Result<Masks> {
-    let _span = tracing::info_span!("magnitude", weights = masks.total()).entered();
+    magnitude_watched(module, masks, sparsity, &Watch::default())
+}
+
+/// As [`magnitude`], watched: a step is a layer whose magnitudes are taken, and the last one the choice among all. Stopped
+/// before it, it returns the masks as they were given.
+///
+/// # Errors
+/// As [`magnitude`].
+pub fn magnitude_watched<M: Module>(
+    module: &M,
+    masks: Masks,
+    sparsity: f64,
+    watch: &Watch,
+) -> Result<Masks> {
+    let (layers, weights) = (masks.layers().len(), masks.total());
+    let _span = tracing::info_span!("magnitude", layers, weights).entered();
     fraction("sparsity", sparsity, true)?;
     let keep = keep(masks.total(), sparsity);
-    largest::over_all(module, masks, keep)
+    largest::over_all(module, masks, keep, watch)
 }
 
 /// The masks of the largest weights of each layer, the same share of each; what is off stays off.

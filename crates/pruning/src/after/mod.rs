@@ -13,7 +13,9 @@ pub mod sparsegpt;
 pub mod wanda;
 
 pub use calibration::Calibration;
-pub use magnitude::{magnitude, magnitude_per_layer, magnitude_per_layer_watched};
+pub use magnitude::{
+    magnitude, magnitude_per_layer, magnitude_per_layer_watched, magnitude_watched,
+};
 pub use oneshot::{prune, prune_layer, prune_watched};
 pub use pattern::Pattern;
 pub use recorder::{Recorder, prune_on, prune_on_watched};

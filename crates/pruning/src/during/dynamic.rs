@@ -13,8 +13,8 @@ use super::{Pruner, SparseMethod};
 use crate::error::{fraction, positive};
 use crate::mask::density::{self, Layout, floor};
 use crate::rules::{
-    DeviceLayer, DropRule, Event, GrowthRule, Layer, Rounding, Timing, prune_global,
-    prune_global_on_device, prune_uniform, prune_uniform_on_device,
+    DeviceLayer, DropRule, Event, GrowthRule, Layer, Rounding, Timing, decide_on_host, on_host,
+    prune_global, prune_global_on_device, prune_uniform, prune_uniform_on_device,
 };
 use crate::{Masks, PruningError, Result};
 
@@ -248,6 +248,18 @@ impl DynamicSparse {
 }
 
 impl SparseMethod for DynamicSparse {
+    /// With the choices that tell GraNet, RigL, SET, magnitude pruning and other combinations apart: whether the sparsity
+    /// rises, and the rules of drop and growth. Numbers, as of steps or shares, are no part of it.
+    fn name(&self) -> String {
+        let sparsity = if self.rises { "rising" } else { "constant" };
+        let (drop, growth) = (self.config.drop, self.config.growth);
+        let swaps = match self.swaps {
+            true => format!("drop {drop:?}, growth {growth:?}"),
+            false => "no swaps".into(),
+        };
+        format!("DynamicSparse, {sparsity} sparsity, {swaps}")
+    }
+
     fn timing(&self, step: usize) -> Timing {
         let due =
             step.is_multiple_of(self.config.update_every) || (self.rises && step == self.ends);
@@ -294,7 +306,19 @@ impl SparseMethod for DynamicSparse {
         layers.iter_mut().map(swap).sum()
     }
 
+    /// Layers that are all in the host's memory are decided on there, where flags need no tensors and a selection takes two
+    /// passes; others stay on their device.
     fn update_on_device(&self, event: &Event, layers: &mut [DeviceLayer]) -> Result<usize> {
+        if on_host(layers) {
+            return decide_on_host(layers, |layers| self.update(event, layers));
+        }
+        self.update_by_tensors(event, layers)
+    }
+}
+
+impl DynamicSparse {
+    /// What [`update`](SparseMethod::update) decides, by tensor operations alone.
+    fn update_by_tensors(&self, event: &Event, layers: &mut [DeviceLayer]) -> Result<usize> {
         if self.rises {
             let sparsity = self.sparsity(event.step);
             if self.config.uniform {
@@ -357,10 +381,15 @@ mod tests {
             [0.9, -0.8, 0.7, -0.6, 0.1, -0.2, 0.3, -0.4],
             &burn::tensor::Device::flex(),
         );
-        let mut on_device = [DeviceLayer::new(weights, None, vec![true; 8])];
-        assert_eq!(method.update_on_device(&event, &mut on_device).unwrap(), 2);
-        assert_eq!(on_device[0].flags.active, layers[0].active);
-        assert_eq!(on_device[0].flags.kept, kept);
+        for path in [
+            DynamicSparse::update_on_device,
+            DynamicSparse::update_by_tensors,
+        ] {
+            let mut on_device = [DeviceLayer::new(weights.clone(), None, vec![true; 8])];
+            assert_eq!(path(&method, &event, &mut on_device).unwrap(), 2);
+            assert_eq!(on_device[0].flags.active, layers[0].active);
+            assert_eq!(on_device[0].flags.kept, kept);
+        }
     }
 
     #[test]

@@ -3,10 +3,18 @@
 use std::fmt::Debug;
 
 use crate::Result;
-use crate::rules::{DeviceLayer, Event, Layer, Timing};
+use crate::rules::{DeviceLayer, Event, Layer, Timing, decide_on_host};
 
 /// A method that changes masks: decisions over plain slices, or over tensors on their device.
 pub trait SparseMethod: Debug + Send {
+    /// What a checkpoint calls the method, which refuses a state of a method of another name
+    /// ([`Part::kind`](regimen_tensor::Part::kind)): the name of its type, unless a type is several methods.
+    fn name(&self) -> String {
+        let text = format!("{self:?}");
+        let mut words = text.split(|c: char| !c.is_alphanumeric());
+        words.next().unwrap_or_default().to_owned()
+    }
+
     /// Whether step `step` (the first is 1) is an event.
     fn timing(&self, step: usize) -> Timing;
 
@@ -31,17 +39,11 @@ pub trait SparseMethod: Debug + Send {
 
     /// As [`update`](Self::update), over weights that stay on their device: what training calls. It must decide the same.
     ///
-    /// A method that does not have its own gets copies of all values on the host, and `update` decides.
+    /// A method that does not have its own gets all values on the host, gradients and momenta used up, and `update` decides.
     ///
     /// # Errors
     /// As [`update`](Self::update); or if the device can't be read.
     fn update_on_device(&self, event: &Event, layers: &mut [DeviceLayer]) -> Result<usize> {
-        let host = layers.iter().map(DeviceLayer::to_host);
-        let mut host = host.collect::<Result<Vec<Layer>>>()?;
-        let grown = self.update(event, &mut host)?;
-        for (layer, host) in layers.iter_mut().zip(host) {
-            (layer.flags.active, layer.flags.kept) = (host.active, host.kept);
-        }
-        Ok(grown)
+        decide_on_host(layers, |layers| self.update(event, layers))
     }
 }

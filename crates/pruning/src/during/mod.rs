@@ -11,6 +11,7 @@ mod method;
 mod movement;
 pub(crate) mod optimizer_state;
 mod pruner;
+mod record;
 mod rigl;
 mod set;
 pub(crate) mod stored;

@@ -97,9 +97,7 @@ impl SparseTraining {
 
     /// What a checkpoint of this state is: the method's name is part of it.
     pub(crate) fn kind(&self) -> String {
-        let method = format!("{:?}", self.method);
-        let name = method.split(|c: char| !c.is_alphanumeric()).next();
-        format!("sparse training by {} 1", name.unwrap_or_default())
+        format!("sparse training by {} 1", self.method.name())
     }
 
     /// Masks, counters and seed.

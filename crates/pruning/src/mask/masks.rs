@@ -6,17 +6,15 @@
 //! (arXiv 2106.10404): weights of linear layers and convolutions are masked, biases and norms never are.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 
-use burn::module::{Module, ModuleMapper, Param, ParamGroup, ParamId};
-use burn::tensor::{Bool, Tensor, TensorData};
-use rayon::prelude::*;
+use burn::module::{Module, ParamGroup, ParamId};
 use regimen_tensor::checked::Checked;
 use regimen_tensor::{ParamEntry, ParamVector, checked_serde};
 use serde::{Deserialize, Serialize};
 
 use super::Mask;
 use super::density::{self, Layout};
+use super::multiply::{Multiply, Tensors};
 use super::prunable::{self, LeftDense, Why};
 use crate::{PruningError, Result};
 
@@ -30,22 +28,6 @@ pub struct Masks {
     layers: Vec<Mask>,
     #[serde(skip)]
     tensors: Tensors,
-}
-
-/// What is off, on the devices, filled on demand, one tensor a parameter and device; a clone starts empty.
-#[derive(Default)]
-struct Tensors(Mutex<HashMap<ParamId, Vec<Tensor<1, Bool>>>>);
-
-impl Clone for Tensors {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-impl std::fmt::Debug for Tensors {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tensors")
-    }
 }
 
 impl Checked for Masks {
@@ -377,48 +359,9 @@ impl Masks {
     /// [`Masks::apply`] for a model that was checked.
     pub(crate) fn multiply<M: Module>(&self, module: M) -> M {
         let masks = self.layers.iter().map(|mask| (mask.id, mask)).collect();
-        let tensors = &mut *self
-            .tensors
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        module.map(&mut Multiply { masks, tensors })
-    }
-}
-
-struct Multiply<'a> {
-    masks: HashMap<ParamId, &'a Mask>,
-    tensors: &'a mut HashMap<ParamId, Vec<Tensor<1, Bool>>>,
-}
-
-impl ModuleMapper for Multiply<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(mask) = self.masks.get(&param.id) else {
-            return param;
-        };
-        let tensors = &mut *self.tensors;
-        param.map(|weights| {
-            let device = weights.device().inner();
-            let cached = tensors.entry(mask.id).or_default();
-            let found = cached.iter().find(|off| off.device() == device).cloned();
-            let off = found.unwrap_or_else(|| {
-                let values: Vec<bool> = mask.active.par_iter().map(|a| !a).collect();
-                let data = TensorData::new(values, [mask.active.len()]);
-                let off = Tensor::<1, Bool>::from_data(data, &device);
-                cached.push(off.clone());
-                off
-            });
-            let off = off.reshape(weights.shape());
-            if !weights.is_autodiff() {
-                return weights.mask_fill(off, 0.0);
-            }
-            let tracked = weights.is_require_grad();
-            let weights = Tensor::from_inner(weights.inner().mask_fill(off, 0.0));
-            if tracked {
-                weights.require_grad()
-            } else {
-                weights
-            }
+        module.map(&mut Multiply {
+            masks,
+            tensors: &mut self.tensors.lock(),
         })
     }
 }

@@ -8,11 +8,13 @@ mod exploration;
 pub mod inspect;
 mod layer_mask;
 mod masks;
+mod multiply;
 mod prunable;
 
 pub use density::Layout;
 pub use exploration::Exploration;
 pub use layer_mask::Mask;
 pub use masks::Masks;
+pub(crate) use multiply::zero_off;
 pub(crate) use prunable::frozen;
 pub use prunable::{LeftDense, Why};

@@ -86,9 +86,10 @@ fn has(field: &'static str, found: usize, layer: &Layer) -> Result<()> {
     Err(PruningError::range(field, found, &allowed))
 }
 
-/// The largest magnitudes of what is not active.
+/// The largest magnitudes of what is not active; what is active need not be finite.
 fn largest(scores: &mut [f32], active: &[bool], count: usize) -> Result<Vec<bool>> {
-    scores.par_iter_mut().for_each(|s| *s = s.abs());
+    let pairs = scores.par_iter_mut().zip(active);
+    pairs.for_each(|(score, active)| *score = if *active { 0.0 } else { score.abs() });
     let inactive: Vec<bool> = active.par_iter().map(|active| !active).collect();
     Ok(threshold::top_k_of(scores, &inactive, count)?)
 }

@@ -15,6 +15,8 @@ pub use growth::GrowthRule;
 pub use layer::Layer;
 pub(crate) use layer::finite;
 pub use on_device::DeviceLayer;
-pub(crate) use on_device::{finite_on_device, prune_global_on_device, prune_uniform_on_device};
+pub(crate) use on_device::{
+    decide_on_host, finite_on_device, on_host, prune_global_on_device, prune_uniform_on_device,
+};
 pub use prune::{prune_global, prune_uniform};
 pub use timing::{Event, Timing};

@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, DType, FloatDType, Tensor, TensorData};
 use rand::Rng;
 use rayon::prelude::*;
-use regimen_tensor::{ParamVector, threshold};
+use regimen_tensor::{ParamVector, memory, threshold};
 
 use super::drop::Signs;
 use super::prune::uniform_keeps;
@@ -43,15 +43,24 @@ impl DeviceLayer {
     /// # Errors
     /// If the device can't be read.
     pub fn to_host(&self) -> Result<Layer> {
-        let read = |what: &str, values: &Option<Tensor<1>>| match values {
-            Some(values) => crate::error::read(what, values.clone()),
-            None => Ok(Vec::new()),
+        self.clone().take()
+    }
+
+    /// As [`to_host`](Self::to_host), without a second copy of anything but the weights: flags, gradient and momentum are
+    /// used up.
+    pub(crate) fn take(&mut self) -> Result<Layer> {
+        let read = |what: &str, values: Option<Tensor<1>>| {
+            values.map_or_else(|| Ok(Vec::new()), |values| memory::read(what, values))
         };
+        let (gradient, momentum) = (self.gradient.take(), self.momentum.take());
         Ok(Layer {
-            weights: crate::error::read("weights", self.weights.clone())?,
-            gradient: read("gradient", &self.gradient)?,
-            momentum: read("momentum", &self.momentum)?,
-            ..self.flags.clone()
+            weights: memory::read("weights", self.weights.clone())?,
+            gradient: read("gradient", gradient)?,
+            momentum: read("momentum", momentum)?,
+            ..std::mem::replace(
+                &mut self.flags,
+                Layer::new(Vec::new(), Vec::new(), Vec::new()),
+            )
         })
     }
 
@@ -143,6 +152,34 @@ impl DeviceLayer {
         let allowed = format!("{}, one a weight", self.flags.active.len());
         PruningError::range(field, 0, &allowed)
     }
+}
+
+/// Whether all layers are in the host's memory ([`memory::on_host`]).
+pub(crate) fn on_host(layers: &[DeviceLayer]) -> bool {
+    let mut layers = layers.iter();
+    layers.all(|layer| memory::on_host(&layer.weights.device()))
+}
+
+/// Has layers decided on by a method of host slices; their flags are what it leaves.
+///
+/// # Errors
+/// If a device can't be read, or as the method.
+pub(crate) fn decide_on_host<T>(
+    layers: &mut [DeviceLayer],
+    decide: impl FnOnce(&mut [Layer]) -> Result<T>,
+) -> Result<T> {
+    let host = layers.iter_mut().map(DeviceLayer::take);
+    let mut host = host.collect::<Result<Vec<Layer>>>()?;
+    let decided = decide(&mut host);
+    for (layer, host) in layers.iter_mut().zip(host) {
+        layer.flags = Layer {
+            weights: Vec::new(),
+            gradient: Vec::new(),
+            momentum: Vec::new(),
+            ..host
+        };
+    }
+    decided
 }
 
 /// As [`prune_global`](super::prune_global), over weights of any sign.

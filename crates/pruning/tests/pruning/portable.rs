@@ -2,7 +2,7 @@
 
 use burn::nn::conv::Conv2d;
 use regimen_pruning::mask::checkpoint::{self, Framework};
-use regimen_tensor::checkpoint::Part;
+use regimen_tensor::checkpoint::{Checkpoint, Part};
 
 use super::*;
 
@@ -179,4 +179,36 @@ fn a_restored_state_serves_a_model_with_other_ids() {
     let grads = GradientsParams::from_grads(loss.backward(), &other);
     drop(again.optimize(other, &mut sgd(), 0.1, grads));
     again.status().unwrap();
+}
+
+#[test]
+fn a_state_of_another_method_is_refused() {
+    let device = Device::flex().autodiff();
+    let net = Net::new(&device);
+    let pruner = |name: &str| match name {
+        "granet" => GraNetConfig::new(0.5, 100).with_update_every(10).init(&net),
+        "rigl" => RigLConfig::new(0.5, 200).init(&net),
+        "set" => SetConfig::new(0.5, 200).init(&net),
+        "magnitude" => MagnitudeConfig::new(0.5, 100).init(&net),
+        _ => Ok(Fixed::init(Masks::dense(&net).unwrap())),
+    };
+    let names = ["granet", "rigl", "set", "magnitude", "fixed"];
+    for saved in names {
+        let folder = tempfile::tempdir().unwrap();
+        let unit =
+            |name: &str| Checkpoint::new(folder.path()).with("pruner", pruner(name).unwrap());
+        unit(saved).save(1).unwrap();
+        for restored in names {
+            let result = unit(restored).restore();
+            if restored == saved {
+                assert_eq!(result.unwrap(), Some(1), "{saved}");
+                continue;
+            }
+            let error = result.unwrap_err().to_string();
+            assert!(
+                error.contains("sparse training by"),
+                "{saved} {restored}: {error}"
+            );
+        }
+    }
 }

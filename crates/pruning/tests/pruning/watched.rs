@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use burn::module::Module;
 use regimen_pruning::after::{
-    Pattern, Recorder, Rule, magnitude_per_layer_watched, prune_on_watched, prune_watched,
+    Pattern, Recorder, Rule, magnitude, magnitude_per_layer_watched, magnitude_watched,
+    prune_on_watched, prune_watched,
 };
 use regimen_pruning::before::{grasp::grasp_watched, synflow::synflow_watched};
 use regimen_pruning::shrink::coupled::{Coupled, keep_together_watched};
@@ -63,6 +64,13 @@ fn rounds_and_layers_are_reported_and_stopped() {
         (one.layers()[0].count(), one.layers()[1].count()),
         (120, 100)
     );
+    let (watch, heard) = stops_after(2);
+    let none = magnitude_watched(&net, masks(), 0.5, &watch).unwrap();
+    assert_eq!((none, heard.lock().unwrap().len()), (masks(), 2));
+    let (watch, heard) = stops_after(9);
+    let half = magnitude_watched(&net, masks(), 0.5, &watch).unwrap();
+    assert_eq!(half, magnitude(&net, masks(), 0.5).unwrap());
+    assert_eq!(*heard.lock().unwrap(), [(1, 3), (2, 3), (3, 3)]);
 }
 
 #[test]

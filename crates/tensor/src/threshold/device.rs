@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::host::{Order, Pool, finite, from_key, to_key};
 use crate::error::{Result, TensorError};
+use crate::memory::on_host;
 
 /// Marks exactly the `k` largest of several flat tensors together, on their devices; among equal ones, the earlier tensor
 /// and the low index first.
@@ -71,12 +72,6 @@ pub fn largest_in_rows(scores: Tensor<2>, k: usize) -> Result<Tensor<2, Bool>> {
 /// [`TensorError::Read`] if the device fails.
 pub fn flags<const D: usize>(mask: Tensor<D, Bool>) -> Result<Vec<bool>> {
     mask.try_into_vec_as::<bool>().map_err(unread)
-}
-
-/// The library knows no backend when it is built: a host backend is told by its name.
-fn on_host(device: &Device) -> bool {
-    let name = format!("{device:?}");
-    ["Flex", "NdArray"].iter().any(|host| name.contains(host))
 }
 
 fn single<const D: usize>(scores: Tensor<D>) -> Tensor<D> {

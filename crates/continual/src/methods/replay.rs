@@ -1,0 +1,293 @@
+//! # replay
+//!
+//! What the methods with a memory have in common: drawing from it, and offering it what the training pass sees.
+//!
+//! Source: Mammoth's experience replay (Buzzega et al., arXiv 2004.07211).
+
+mod state;
+
+use burn::tensor::{FloatDType, Tensor, TensorData};
+use regimen_tensor::per_example::cross_entropy;
+use serde::{Deserialize, Serialize};
+
+use self::state::Core;
+use crate::classifier::Classifier;
+use crate::error::positive;
+use crate::examples::{Examples, read};
+use crate::memory::{Capacity, Groups, Kept, Memory, MemoryConfig, Policy};
+use crate::scenario::Task;
+use crate::strategy::{Shared, Steps};
+use crate::teacher::{labels, plain};
+use crate::{ContinualError, Result};
+
+/// Which examples of a task are offered to the memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fill {
+    /// All, each time that they are seen.
+    #[default]
+    Always,
+    /// The first [`Task::examples`] of each task, as [`before_task`](crate::Strategy::before_task) tells: those of its first epoch.
+    FirstEpoch,
+    /// So many of each task, the first that are seen.
+    First(usize),
+}
+
+/// A memory behind a handle, with the state `X` of a method.
+pub(crate) struct Replay<B: Examples, X = ()> {
+    shared: Shared<Core<B::Item, X>>,
+}
+
+impl<B: Examples, X> Clone for Replay<B, X> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+/// Examples that were drawn, as a batch.
+pub(crate) struct Drawn<B> {
+    pub(crate) batch: B,
+    /// Logits at the time at which they were added; none if one has none.
+    logits: Option<Tensor<2>>,
+    numbers: Vec<u64>,
+}
+
+impl<B> Drawn<B> {
+    /// The kept logits.
+    pub(crate) fn logits(&self) -> Result<Tensor<2>> {
+        let none = || ContinualError::State("an example is kept without logits".into());
+        self.logits.clone().ok_or_else(none)
+    }
+}
+
+/// Refuses a count of drawn examples of 0, and memories that single examples can't be added to.
+pub(crate) fn check(memory: &MemoryConfig, replay: Option<usize>) -> Result<()> {
+    positive("replay", replay.unwrap_or(1))?;
+    match memory.policy {
+        Policy::Herded => Err(ContinualError::Unsupported {
+            method: "a herded memory",
+            reason: "it takes whole classes at the end of a task, not a stream".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a memory in which an example has no logits.
+pub(crate) fn with_logits<I>(memory: &Memory<I>) -> Result<()> {
+    match memory.iter().all(|kept| kept.logits.is_some()) {
+        true => Ok(()),
+        false => {
+            let reason = "an example is kept without logits".into();
+            Err(ContinualError::State(reason))
+        }
+    }
+}
+
+impl<B: Examples, X> Replay<B, X> {
+    pub(crate) fn new(memory: &MemoryConfig, fill: Fill, extra: X) -> Result<Self> {
+        if let Fill::First(count) = fill {
+            positive("fill", count)?;
+        }
+        Ok(Self {
+            shared: Shared::new(Core::new(memory.init()?, fill, extra)),
+        })
+    }
+
+    pub(crate) fn steps(&self) -> &Steps {
+        &self.shared.steps
+    }
+
+    /// Looks at memory and state, or changes them. No user's code may run within.
+    pub(crate) fn with<T>(&self, call: impl FnOnce(&mut Memory<B::Item>, &mut X) -> T) -> T {
+        let core = &mut *self.shared.lock();
+        call(&mut core.memory, &mut core.extra)
+    }
+
+    /// The number of the running task.
+    pub(crate) fn task(&self) -> usize {
+        self.shared.lock().task
+    }
+
+    pub(crate) fn before_task(&self, task: &Task) {
+        self.shared.lock().begin(task);
+    }
+
+    pub(crate) fn after_task(&self) {
+        self.shared.lock().end();
+    }
+
+    /// `count` random examples as a batch like `like`, all if there are fewer; none if nothing is kept.
+    pub(crate) fn draw(&self, count: usize, like: &B) -> Result<Option<Drawn<B>>> {
+        let kept: Vec<Kept<B::Item>> = {
+            let memory = &mut self.shared.lock().memory;
+            memory.draw(count).into_iter().cloned().collect()
+        };
+        drawn(kept, like)
+    }
+
+    /// Offers the examples of a training batch; only those that are accepted are read from the device. `logits` is asked for the batch's
+    /// logits if there are such. If one of theirs is not finite, none of the batch is kept.
+    ///
+    /// What is not on a device with autodiff does not train, and is not offered.
+    pub(crate) fn offer(
+        &self,
+        batch: &B,
+        keep_logits: bool,
+        logits: impl FnOnce() -> Tensor<2>,
+    ) -> Result<()> {
+        let config = *self.shared.lock().memory.config();
+        if !batch.device().is_autodiff() {
+            return Ok(());
+        }
+        let known = match needs_labels(&config) {
+            true => labels(batch)?,
+            false => vec![0; batch.count()],
+        };
+        let (offered, wanted) = {
+            let core = self.shared.lock();
+            let count = core.room().min(known.len());
+            let offered = known[..count].iter().map(|label| (*label, core.task));
+            let offered: Vec<(usize, usize)> = offered.collect();
+            let wanted = core.memory.wanted(&offered);
+            (offered, wanted)
+        };
+        let places: Vec<usize> = (0..wanted.len()).filter(|place| wanted[*place]).collect();
+        let kept = match places.is_empty() {
+            true => Vec::new(),
+            false => {
+                let task = offered[0].1;
+                let logits = rows(logits(), &places)?;
+                if logits.iter().flatten().any(|logit| !logit.is_finite()) {
+                    let what = "the logits of an example for the memory".to_owned();
+                    self.steps().note(ContinualError::NotFinite(what));
+                    return Ok(());
+                }
+                let chosen = batch.rows(&places).inner();
+                let kept = chosen
+                    .items()?
+                    .into_iter()
+                    .zip(labels(&chosen)?)
+                    .zip(logits);
+                let kept = kept.map(|((item, label), logits)| {
+                    let kept = Kept::new(item, label, task);
+                    match keep_logits {
+                        true => kept.with_logits(logits),
+                        false => kept,
+                    }
+                });
+                kept.collect()
+            }
+        };
+        let mut core = self.shared.lock();
+        let mut kept = kept.into_iter();
+        for ((label, task), wanted) in offered.iter().zip(wanted) {
+            match wanted.then(|| kept.next()).flatten() {
+                Some(kept) => {
+                    core.memory.add(kept)?;
+                }
+                None => core.memory.pass(*label, *task),
+            }
+        }
+        core.count(offered.len());
+        Ok(())
+    }
+
+    /// Tells a loss-aware memory the losses of drawn examples: one read.
+    pub(crate) fn tell(&self, drawn: &Drawn<B>, logits: &Tensor<2>) -> Result<()> {
+        let aware = self.shared.lock().memory.config().policy == Policy::LossAware;
+        if !aware {
+            return Ok(());
+        }
+        let losses = cross_entropy(logits.clone().detach(), drawn.batch.labels());
+        let losses: Vec<f32> = read("losses", losses.try_into_vec_as())?;
+        let told = self.shared.lock().memory.observe(&drawn.numbers, &losses);
+        if let Err(error) = told {
+            self.steps().note(error);
+        }
+        Ok(())
+    }
+}
+
+/// Kept examples as a batch.
+pub(crate) fn drawn<B: Examples>(kept: Vec<Kept<B::Item>>, like: &B) -> Result<Option<Drawn<B>>> {
+    if kept.is_empty() {
+        return Ok(None);
+    }
+    let logits: Option<Vec<&Vec<f32>>> = kept.iter().map(|kept| kept.logits.as_ref()).collect();
+    let logits = match logits {
+        Some(rows) => {
+            let width = rows[0].len();
+            if let Some(odd) = rows.iter().find(|row| row.len() != width) {
+                return Err(ContinualError::mismatch("kept logits", width, odd.len()));
+            }
+            let values: Vec<f32> = rows.into_iter().flatten().copied().collect();
+            let data = TensorData::new(values, [kept.len(), width]);
+            let device = plain(&like.device());
+            Some(Tensor::from_data(data, (&device, FloatDType::F32.into())))
+        }
+        None => None,
+    };
+    let numbers = kept.iter().map(Kept::number).collect();
+    let items: Vec<B::Item> = kept.into_iter().map(|kept| kept.item).collect();
+    let batch = B::of(&items, like)?;
+    Ok(Some(Drawn {
+        batch,
+        logits,
+        numbers,
+    }))
+}
+
+/// The logits of a batch and of what was drawn, of one forward pass over all, in f32: statistics of batch norm are those of all.
+pub(crate) fn pass<M: Classifier>(
+    model: &M,
+    batch: &M::Batch,
+    drawn: &[&Drawn<M::Batch>],
+) -> (Tensor<2>, Vec<Tensor<2>>) {
+    let all = drawn
+        .iter()
+        .fold(batch.clone(), |all, drawn| all.join(drawn.batch.clone()));
+    let logits = model.logits(&all).cast(FloatDType::F32);
+    if drawn.is_empty() {
+        return (logits, Vec::new());
+    }
+    let mut start = 0;
+    let mut next = |count: usize| {
+        let part = logits.clone().narrow(0, start, count);
+        start += count;
+        part
+    };
+    let own = next(batch.count());
+    (
+        own,
+        drawn
+            .iter()
+            .map(|drawn| next(drawn.batch.count()))
+            .collect(),
+    )
+}
+
+/// Rows of logits on the host: one read.
+fn rows(logits: Tensor<2>, places: &[usize]) -> Result<Vec<Vec<f32>>> {
+    let logits = match logits.is_autodiff() {
+        true => logits.inner(),
+        false => logits,
+    };
+    let width = logits.dims()[1];
+    let places: Vec<i64> = places.iter().map(|place| *place as i64).collect();
+    let data = TensorData::new(places.clone(), [places.len()]);
+    let chosen = logits
+        .clone()
+        .select(0, Tensor::from_data(data, &logits.device()));
+    let values: Vec<f32> = read("logits", chosen.cast(FloatDType::F32).try_into_vec_as())?;
+    Ok(values.chunks(width.max(1)).map(<[f32]>::to_vec).collect())
+}
+
+/// Whether it matters to a memory of which class an example is before it is accepted.
+fn needs_labels(config: &MemoryConfig) -> bool {
+    let by_task = matches!(
+        config.policy,
+        Policy::Reservoir | Policy::Ring(Groups::Tasks)
+    );
+    !by_task || matches!(config.capacity, Capacity::PerClass(_))
+}
