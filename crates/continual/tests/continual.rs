@@ -1,5 +1,5 @@
 //! Methods by hand-worked values, on the reference models, with damaged states and absurd arguments.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 #[path = "continual/bad_input.rs"]
 mod bad_input;
