@@ -10,8 +10,8 @@ use crate::likelihoods::{Likelihoods, mean_of_counted, row_log_p};
 ///
 /// A model that gives it ([`Classifier::projected`](crate::Classifier::projected)) trains with a graph that holds the logits of no
 /// tokens: the forward pass takes log-probabilities chunk by chunk and keeps none of the logits, and the gradient of each chunk is
-/// computed from logits made again, `(onehot - softmax) slope`. That is one more product by `weight` than otherwise, and one
-/// gradient of `weight`. The peak of a process on `flex` is no lower for it: the book's page on unlearning has the figures.
+/// computed from logits made again, `(onehot - softmax) slope`. That is one more product by `weight` than otherwise. Held at once are the
+/// gradients of `hidden` and `weight`, and a few tensors `[chunk, words]`: the book's page on unlearning has figures.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -96,11 +96,15 @@ impl Projected {
         let Some(slopes) = leaf.grad(&value.backward()) else {
             return value.detach();
         };
-        let slopes = slopes.mask_fill(labels.clone().lower_elem(0), 0.0);
+        let words = self.weight.dims()[1] as i64;
+        let outside = labels.clone().greater_equal_elem(words);
+        let without = labels.clone().lower_elem(0).bool_or(outside);
+        let slopes = slopes.mask_fill(without, 0.0);
         let rise = self.surrogate(|span, logits| {
             let slope = slopes.clone().narrow(0, span.0, span.1);
             let slope = slope.reshape([span.1, 1]);
-            let label = narrowed(&labels, span).clamp_min(0).reshape([span.1, 1]);
+            let label = narrowed(&labels, span).clamp(0, words - 1);
+            let label = label.reshape([span.1, 1]);
             (softmax(logits, 1) * -slope.clone()).scatter(1, label, slope, IndexingUpdateOp::Add)
         });
         value.detach() + rise
