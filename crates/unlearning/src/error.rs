@@ -128,8 +128,7 @@ pub(crate) fn same(what: &'static str, expected: usize, found: usize) -> Result<
 /// Refuses a label that is none of `classes`; below 0 it is ignored.
 pub(crate) fn label(label: i64, classes: usize) -> Result<()> {
     if usize::try_from(label).is_ok_and(|label| label >= classes) {
-        let allowed = format!("one of 0..{classes}, or below 0 to be ignored,");
-        return Err(mismatch("label", allowed, label));
+        return Err(mismatch("label", format!("one of 0..{classes}"), label));
     }
     Ok(())
 }
