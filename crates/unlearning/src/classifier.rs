@@ -43,7 +43,8 @@ pub trait Classifier: Module {
     /// Logits `[batch, classes]`.
     fn logits(&self, batch: &Self::Batch) -> Tensor<2>;
 
-    /// Labels `[batch]`, each in `0..classes`; a label below 0 (by custom -100) is ignored.
+    /// Labels `[batch]`, each in `0..classes`; a label below 0 (by custom -100) is ignored. One of `classes` or above makes the loss NaN,
+    /// and what goes over a loader of batches answers with an error that names it.
     fn targets(batch: &Self::Batch) -> Tensor<1, Int>;
 
     /// How many rows of logits, one after another, make one example: 1 for a classifier, the tokens of a sequence for a
@@ -63,8 +64,9 @@ pub trait Classifier: Module {
 
     /// The last layer apart, for language models whose logits are `[tokens, words]`; none by default.
     ///
-    /// Where it is given, losses of labels and divergences between two models take the logits of a few tokens at a time, forward and
-    /// backward (what that costs in memory: [`Projected`]); values and gradients are the same up to rounding. [`Projected::logits`] then is all that [`logits`](Self::logits) needs.
+    /// Where it is given, losses of labels and divergences between two models take and hold the logits of a few tokens at a time, forward
+    /// and backward; values and gradients are the same up to rounding. [`Projected::logits`] then is all that [`logits`](Self::logits)
+    /// needs.
     fn projected(&self, _batch: &Self::Batch) -> Option<Projected> {
         None
     }

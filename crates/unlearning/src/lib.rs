@@ -9,6 +9,7 @@ mod gradients;
 mod likelihoods;
 pub mod methods;
 pub mod metrics;
+mod part;
 mod predictions;
 mod projected;
 pub mod report;
