@@ -56,8 +56,8 @@ pub(super) const FIXED: [&str; 1] = ["matching"];
 
 const POINTS: usize = 64;
 const WIDTH: usize = 12;
-/// Steps that schedules and pruners count with.
-const STEPS: usize = super::STEPS as usize;
+/// Steps of a run.
+pub(super) const STEPS: usize = 24;
 /// Steps of one of the tasks that are learned one after another.
 const TASK: u64 = 8;
 

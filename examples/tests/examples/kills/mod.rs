@@ -16,7 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Steps of a run, and how often it saves.
-const STEPS: u64 = 24;
+const STEPS: u64 = everything::STEPS as u64;
 const EVERY: u64 = 3;
 
 /// The run: says what it restores and saves, and at last the digests of all parts.
