@@ -143,6 +143,37 @@ fn a_watch_that_stops_a_draw_changes_no_result() {
     assert_eq!(*heard.lock().unwrap(), [(1, 4)]);
 }
 
+#[test]
+fn a_watch_hears_of_each_part_of_a_projection_and_stops_it() {
+    use std::sync::{Arc, Mutex};
+    let rows = Tensor::<2>::ones([2, 5000], &Device::flex());
+    let plain = Projection::new(3, 5).unwrap().with_chunk(1);
+    // One fold and three blocks of the matrix, or five blocks.
+    for (projection, steps) in [(plain.with_buckets(3000).unwrap(), 4), (plain, 5)] {
+        let drawn = projection.draw(5000, &rows.device()).unwrap();
+        for last in 1..=steps {
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            let (hears, asked) = (heard.clone(), heard.clone());
+            let watch = Watch::new()
+                .with_progress(move |at| hears.lock().unwrap().push((at.work, at.done, at.total)))
+                .until(move || asked.lock().unwrap().len() >= last);
+            let answer = drawn.apply_watched(rows.clone(), &watch);
+            let said: Vec<_> = (1..=last).map(|done| ("project", done, steps)).collect();
+            assert_eq!(*heard.lock().unwrap(), said);
+            if last == steps {
+                let whole = drawn.apply(rows.clone()).unwrap().into_data();
+                assert_eq!(answer.unwrap().into_data(), whole, "all was done");
+            } else {
+                let stopped = answer.unwrap_err().to_string();
+                let expected = format!("project was stopped after {last} of {steps}");
+                assert!(stopped.starts_with(&expected), "{stopped}");
+            }
+        }
+        let stop = Watch::new().until(|| true);
+        assert!(projection.apply_rows_watched(rows.clone(), &stop).is_err());
+    }
+}
+
 /// A name beside the path is the user's; headers that lie are errors before memory is taken.
 #[test]
 fn files_of_vectors() {
