@@ -11,8 +11,13 @@ mod kept;
 mod loss_aware;
 mod memory_config;
 mod policy;
+#[cfg(feature = "burn")]
+mod refused;
+#[cfg(feature = "burn")]
+mod replay_loader;
 mod reservoir;
 mod ring;
+mod shared_memory;
 mod sorted;
 mod store;
 
@@ -22,4 +27,9 @@ pub use herded::herding;
 pub use kept::Kept;
 pub use memory_config::MemoryConfig;
 pub use policy::{Groups, Policy};
+#[cfg(feature = "burn")]
+pub(crate) use refused::Refused;
+#[cfg(feature = "burn")]
+pub use replay_loader::{ReplayLoader, ReplayLoaderConfig};
+pub use shared_memory::SharedMemory;
 pub use store::Memory;
