@@ -14,7 +14,15 @@ mod policy;
 #[cfg(feature = "burn")]
 mod refused;
 #[cfg(feature = "burn")]
+mod replay_batches;
+#[cfg(feature = "burn")]
+mod replay_config;
+#[cfg(feature = "burn")]
 mod replay_loader;
+#[cfg(feature = "burn")]
+mod replay_part;
+#[cfg(feature = "burn")]
+mod replay_source;
 mod reservoir;
 mod ring;
 mod shared_memory;
@@ -30,6 +38,8 @@ pub use policy::{Groups, Policy};
 #[cfg(feature = "burn")]
 pub(crate) use refused::Refused;
 #[cfg(feature = "burn")]
-pub use replay_loader::{ReplayLoader, ReplayLoaderConfig};
+pub use replay_config::ReplayLoaderConfig;
+#[cfg(feature = "burn")]
+pub use replay_loader::ReplayLoader;
 pub use shared_memory::SharedMemory;
 pub use store::Memory;
