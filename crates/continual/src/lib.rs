@@ -38,6 +38,9 @@ pub use classifier::{Classifier, Encoder};
 pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
+pub use memory::{Capacity, Kept, Memory, MemoryConfig, Policy};
+#[cfg(feature = "burn")]
+pub use memory::{ReplayLoader, ReplayLoaderConfig};
 #[cfg(feature = "burn")]
 pub use methods::{
     AGem, AGemConfig, Der, DerConfig, DerPlusPlus, DerPlusPlusConfig, Er, ErAce, ErAceConfig,

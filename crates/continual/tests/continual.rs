@@ -11,6 +11,8 @@ mod divergence;
 mod gem;
 #[path = "continual/gpm.rs"]
 mod gpm;
+#[path = "continual/loader.rs"]
+mod loader;
 #[path = "continual/lwf.rs"]
 mod lwf;
 #[path = "continual/memory.rs"]
@@ -35,6 +37,8 @@ mod regularisers;
 mod released;
 #[path = "continual/replay.rs"]
 mod replay;
+#[path = "continual/scenario.rs"]
+mod scenario;
 #[path = "continual/states.rs"]
 mod states;
 #[path = "continual/two.rs"]
