@@ -40,8 +40,9 @@ pub use error::{ContinualError, Result};
 pub use examples::{Examples, FloatRow, IntRow};
 #[cfg(feature = "burn")]
 pub use methods::{
-    Der, DerConfig, DerPlusPlus, DerPlusPlusConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc,
-    EwcConfig, Fill, Lwf, LwfConfig,
+    CosineClassifier, CosineLinear, CosineLinearConfig, Der, DerConfig, DerPlusPlus,
+    DerPlusPlusConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc, EwcConfig, Fill, GDumb, GDumbConfig,
+    Gss, GssConfig, Icarl, IcarlConfig, Lucir, LucirConfig, Lwf, LwfConfig, Mir, MirConfig,
 };
 #[cfg(feature = "burn")]
 pub use refresh::{Direction, Form, Refresh, RefreshConfig};

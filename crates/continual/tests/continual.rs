@@ -3,6 +3,8 @@
 
 #[path = "continual/divergence.rs"]
 mod divergence;
+#[path = "continual/exemplars.rs"]
+mod exemplars;
 #[path = "continual/lwf.rs"]
 mod lwf;
 #[path = "continual/memory.rs"]
@@ -15,6 +17,8 @@ mod penalties;
 mod refresh;
 #[path = "continual/replay.rs"]
 mod replay;
+#[path = "continual/replay_choice.rs"]
+mod replay_choice;
 #[path = "continual/two.rs"]
 mod two;
 #[path = "continual/unified.rs"]
