@@ -43,10 +43,11 @@ pub use memory::{Capacity, Kept, Memory, MemoryConfig, Policy};
 pub use memory::{ReplayLoader, ReplayLoaderConfig};
 #[cfg(feature = "burn")]
 pub use methods::{
-    AGem, AGemConfig, Der, DerConfig, DerPlusPlus, DerPlusPlusConfig, Er, ErAce, ErAceConfig,
-    ErConfig, Ewc, EwcConfig, Fill, Gem, GemConfig, Gpm, GpmConfig, Lwf, LwfConfig, Mas, MasConfig,
-    Ogd, OgdConfig, OnlineEwc, OnlineEwcConfig, PackNet, PackNetConfig, RWalk, RWalkConfig, Si,
-    SiConfig,
+    AGem, AGemConfig, CosineClassifier, CosineLinear, CosineLinearConfig, Der, DerConfig,
+    DerPlusPlus, DerPlusPlusConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc, EwcConfig, Fill, GDumb,
+    GDumbConfig, Gem, GemConfig, Gpm, GpmConfig, Gss, GssConfig, Icarl, IcarlConfig, Lucir,
+    LucirConfig, Lwf, LwfConfig, Mas, MasConfig, Mir, MirConfig, Ogd, OgdConfig, OnlineEwc,
+    OnlineEwcConfig, PackNet, PackNetConfig, RWalk, RWalkConfig, Si, SiConfig,
 };
 pub use metrics::{AccuracyMatrix, Compute};
 #[cfg(feature = "burn")]

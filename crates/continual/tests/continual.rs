@@ -7,6 +7,8 @@ mod bad_input;
 mod conformance;
 #[path = "continual/divergence.rs"]
 mod divergence;
+#[path = "continual/exemplars.rs"]
+mod exemplars;
 #[path = "continual/gem.rs"]
 mod gem;
 #[path = "continual/gpm.rs"]
@@ -37,6 +39,8 @@ mod regularisers;
 mod released;
 #[path = "continual/replay.rs"]
 mod replay;
+#[path = "continual/replay_choice.rs"]
+mod replay_choice;
 #[path = "continual/scenario.rs"]
 mod scenario;
 #[path = "continual/states.rs"]

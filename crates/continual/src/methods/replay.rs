@@ -4,12 +4,14 @@
 //!
 //! Source: Mammoth's experience replay (Buzzega et al., arXiv 2004.07211).
 
+mod herd;
 mod state;
 
 use burn::tensor::{FloatDType, Tensor, TensorData};
 use regimen_tensor::per_example::cross_entropy;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::herd::{Herd, herd};
 use self::state::Core;
 use crate::classifier::Classifier;
 use crate::error::positive;
@@ -117,13 +119,25 @@ impl<B: Examples, X> Replay<B, X> {
         self.shared.lock().end();
     }
 
+    /// Examples of the running task that may still be offered.
+    pub(crate) fn room(&self) -> usize {
+        self.shared.lock().room()
+    }
+
+    /// Counts examples of the running task as offered, by a method that adds them itself.
+    pub(crate) fn offered(&self, count: usize) {
+        self.shared.lock().count(count);
+    }
+
+    /// `count` random examples, all if there are fewer.
+    pub(crate) fn sample(&self, count: usize) -> Vec<Kept<B::Item>> {
+        let memory = &mut self.shared.lock().memory;
+        memory.draw(count).into_iter().cloned().collect()
+    }
+
     /// `count` random examples as a batch like `like`, all if there are fewer; none if nothing is kept.
     pub(crate) fn draw(&self, count: usize, like: &B) -> Result<Option<Drawn<B>>> {
-        let kept: Vec<Kept<B::Item>> = {
-            let memory = &mut self.shared.lock().memory;
-            memory.draw(count).into_iter().cloned().collect()
-        };
-        drawn(kept, like)
+        drawn(self.sample(count), like)
     }
 
     /// Offers the examples of a training batch; only those that are accepted are read from the device. `logits` is asked for the batch's
@@ -134,12 +148,22 @@ impl<B: Examples, X> Replay<B, X> {
         &self,
         batch: &B,
         keep_logits: bool,
-        logits: impl FnOnce() -> Tensor<2>,
+        logits: impl Fn() -> Tensor<2>,
+    ) -> Result<()> {
+        match batch.device().is_autodiff() {
+            true => self.offer_any(batch, keep_logits, Some(&logits)),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`offer`](Self::offer), of any device and with or without logits.
+    pub(crate) fn offer_any(
+        &self,
+        batch: &B,
+        keep_logits: bool,
+        logits: Option<&dyn Fn() -> Tensor<2>>,
     ) -> Result<()> {
         let config = *self.shared.lock().memory.config();
-        if !batch.device().is_autodiff() {
-            return Ok(());
-        }
         let known = match needs_labels(&config) {
             true => labels(batch)?,
             false => vec![0; batch.count()],
@@ -157,7 +181,10 @@ impl<B: Examples, X> Replay<B, X> {
             true => Vec::new(),
             false => {
                 let task = offered[0].1;
-                let logits = rows(logits(), &places)?;
+                let logits = match logits {
+                    Some(logits) => rows(logits(), &places)?,
+                    None => vec![Vec::new(); places.len()],
+                };
                 if logits.iter().flatten().any(|logit| !logit.is_finite()) {
                     let what = "the logits of an example for the memory".to_owned();
                     self.steps().note(ContinualError::NotFinite(what));
