@@ -13,6 +13,8 @@ mod exemplars;
 mod gem;
 #[path = "continual/gpm.rs"]
 mod gpm;
+#[path = "continual/hat.rs"]
+mod hat;
 #[path = "continual/loader.rs"]
 mod loader;
 #[path = "continual/lwf.rs"]
@@ -31,6 +33,8 @@ mod ogd;
 mod pack_net;
 #[path = "continual/penalties.rs"]
 mod penalties;
+#[path = "continual/prompts.rs"]
+mod prompts;
 #[path = "continual/refresh.rs"]
 mod refresh;
 #[path = "continual/regularisers.rs"]

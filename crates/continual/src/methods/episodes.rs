@@ -54,11 +54,14 @@ impl<B: Examples> Episodes<B> {
         self.task = Some(task);
     }
 
-    /// Keeps what a batch is like.
-    pub(super) fn see(&mut self, batch: &B) {
-        if self.like.is_none() && batch.count() > 0 {
-            self.like = Some(batch.rows(&[0]));
-        }
+    /// Whether no batch was seen yet.
+    pub(super) fn blind(&self) -> bool {
+        self.like.is_none()
+    }
+
+    /// Keeps what a batch is like: a row of it.
+    pub(super) fn see(&mut self, row: B) {
+        self.like.get_or_insert(row);
     }
 
     /// What batches are like.
@@ -103,7 +106,7 @@ impl<B: Examples> Episodes<B> {
     pub(super) fn end(&mut self, memory: Memory<B::Item>, like: B) {
         (self.memory, self.like) = (memory, Some(like));
         self.task = None;
-        self.ended += 1;
+        self.ended = self.ended.saturating_add(1);
     }
 
     pub(super) fn plain(&self, step: usize) -> Plain<&Memory<B::Item>> {

@@ -195,7 +195,7 @@ impl Gpm {
             }
         }
         let mut state = self.shared.lock();
-        (state.bases, state.tasks) = (bases, state.tasks + 1);
+        (state.bases, state.tasks) = (bases, state.tasks.saturating_add(1));
         Ok(model)
     }
 

@@ -35,7 +35,7 @@ use crate::{ContinualError, Result};
 ///
 /// After a plain step of gradient descent the kept outputs are unchanged to first order. Momentum, Adam and weight decay move
 /// weights along other directions too. A copy of the model takes the gradients, one backward pass each: running statistics stay.
-/// Outside of autodiff's training mode nothing differs; with batch norm a single example is a batch of one.
+/// With batch norm, which uses a batch's statistics in training, each example is a batch of one.
 ///
 /// Differs from the paper's first form in the logit: it has the gradients of all logits (`all_logits`), and names the label's
 /// alone (OGD-GTL) as the better choice.
@@ -178,7 +178,7 @@ impl Ogd {
             }
         }
         let mut state = self.shared.lock();
-        (state.basis, state.tasks) = (basis, state.tasks + 1);
+        (state.basis, state.tasks) = (basis, state.tasks.saturating_add(1));
         Ok(model)
     }
 }

@@ -50,7 +50,7 @@ pub trait Layers: Classifier {
     fn layer_inputs(&self, batch: &Self::Batch) -> Vec<(String, Tensor<2>)>;
 }
 
-/// How a 2-D convolution slides over its input.
+/// How a 2-D convolution slides over its input. Strides, spacings and groups below 1 count as 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patches {
     /// Kernel.

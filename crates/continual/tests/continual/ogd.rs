@@ -10,7 +10,7 @@ use super::two::{Two, batch};
 
 #[test]
 fn the_label_s_logit_stays() {
-    let model = Two::new([0.5, -0.5]);
+    let model = Two::new([0.0, 0.0]).with([0.5, -0.5]);
     let ogd = OgdConfig::new().init(&model).unwrap();
     let old = batch(&[[2.0, 1.0]], &[0]);
     let model = ogd.after_task(model, &Prepared(vec![old])).unwrap();
