@@ -96,7 +96,7 @@ fn penalties() {
                 let one = Quadratic::new(vector(a, b)?, vector(b, a)?)?;
                 one.at(&model)?;
                 one.gradient(&ParamVector::of(&model))?;
-                one.clone().add(&one)?.scale(a).map(drop)
+                one.clone().plus(&one)?.scale(a).map(drop)
             });
             h.input(format_args!("quadratic {a} {b}"), || {
                 quadratic(&model, &vector(a, b)?, &vector(b, a)?).map(drop)

@@ -124,7 +124,7 @@ impl Run {
             self.unbound = false;
         }
         let state = &self.state;
-        let gradients = masked(&grads, model, &state.masks)?;
+        let gradients = masked(grads, model, &state.masks)?;
         let mut acting = match self.acting.take() {
             Some(acting) => acting,
             None => {

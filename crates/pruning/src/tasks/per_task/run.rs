@@ -102,7 +102,7 @@ impl Run {
         masks.check(model)?;
         let dense = match update {
             false => None,
-            true => Some(dense(&grads, model, masks, reads)?),
+            true => Some(dense(grads, model, masks, reads)?),
         };
         (present.step, present.put_off) = (step, false);
         self.hold(model)?;
