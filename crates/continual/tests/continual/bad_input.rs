@@ -8,6 +8,9 @@ use regimen_tensor::{ParamVector, Prepared, Watch};
 
 use super::two::{Two, batch};
 
+#[path = "bad_input/data.rs"]
+mod data;
+
 /// Two updates and a task's end, with whatever the strategy was made of.
 fn used<S: Strategy<Two>>(strategy: Result<S>) -> Result<()> {
     let strategy = strategy?;
