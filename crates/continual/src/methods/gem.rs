@@ -113,6 +113,9 @@ pub struct Gem<B: Examples> {
     shared: Shared<Episodes<B>>,
 }
 
+/// The examples of each earlier task, and what a batch is like.
+type Earlier<B> = (Vec<Vec<<B as Examples>::Item>>, B);
+
 impl<B: Examples> fmt::Debug for Gem<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Gem({} examples)", self.shared.lock().memory.len())
@@ -127,7 +130,7 @@ impl<B: Examples> Gem<B> {
     }
 
     /// The examples of each earlier task.
-    fn earlier(&self) -> Result<Option<(Vec<Vec<B::Item>>, B)>> {
+    fn earlier(&self) -> Result<Option<Earlier<B>>> {
         let state = self.shared.lock();
         let mut tasks = std::collections::BTreeMap::<usize, Vec<B::Item>>::new();
         let present = state.present();

@@ -1,5 +1,7 @@
 //! Layers whose gradients stay outside of what entered them.
 
+use std::f32::consts::FRAC_1_SQRT_2;
+
 use approx::assert_relative_eq;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
@@ -8,9 +10,11 @@ use proptest::prelude::*;
 use regimen_continual::projections::{Layers, Patches, Seen, grown, leading, patches};
 use regimen_continual::{Classifier, GpmConfig, Strategy};
 use regimen_tensor::linalg::DMatrix;
+use regimen_tensor::testing::Hostile;
 use regimen_tensor::{ParamVector, Part, Prepared};
 
 use super::net::{Net, examples, largest, numbers, step};
+use super::states::{damaged, mutations};
 
 #[test]
 fn the_singular_values_that_reach_a_share() {
@@ -69,7 +73,7 @@ fn a_gradient_loses_its_part_in_the_span() {
     );
     let model = gpm.after_task(model, &Prepared(vec![seen])).unwrap();
     let basis = numbers(gpm.bases()["weight"].clone());
-    for (value, expected) in basis.iter().zip([0.707_106_78, 0.707_106_78, 0.0]) {
+    for (value, expected) in basis.iter().zip([FRAC_1_SQRT_2, FRAC_1_SQRT_2, 0.0]) {
         assert_relative_eq!(value.abs(), expected, epsilon = 1e-6);
     }
     // grad [[1, 2, 3], [0, 1, 0]] of [out, in], as Burn has it: [in, out].
@@ -257,6 +261,30 @@ fn absurd_arguments_are_refused() {
     let bad = (bad, Tensor::<1, Int>::from_data([0], &device));
     assert!(gpm.after_task(model, &Prepared(vec![bad])).is_err());
     assert!(gpm.bases().is_empty());
+}
+
+#[test]
+fn damaged_states_are_refused_or_serve() {
+    let mut hostile = Hostile::new("gpm states");
+    let model = Net::new(3);
+    let gpm = GpmConfig::new().init(&model).unwrap();
+    let model = gpm
+        .after_task(model, &Prepared(vec![examples(3, 1)]))
+        .unwrap();
+    let bytes = gpm.save().unwrap();
+    for seed in 0..mutations() {
+        hostile.input(format_args!("Gpm {seed}"), || {
+            let mut other = GpmConfig::new().init(&model).unwrap();
+            let text = |error: &dyn std::fmt::Display| error.to_string();
+            other.load(&damaged(&bytes, seed)).map_err(|e| text(&e))?;
+            let model = model.clone();
+            other.loss(&model, &examples(3, 2)).map_err(|e| text(&e))?;
+            let _ = step(&other, model, &examples(3, 2), 0.1);
+            other.save().map_err(|e| text(&e))?;
+            Ok::<_, String>(())
+        });
+    }
+    hostile.finish();
 }
 
 proptest! {

@@ -8,9 +8,11 @@ use burn::tensor::activation::tanh;
 use burn::tensor::{Device, Int, Tensor};
 use regimen_continual::{Anneal, Classifier, Gated, Hat, HatConfig, HatGate, HatGateConfig};
 use regimen_continual::{ContinualError, Strategy, Task};
+use regimen_tensor::testing::Hostile;
 use regimen_tensor::{ParamVector, Part, Prepared};
 
 use super::net::{Batch, drawn, examples, numbers, step};
+use super::states::{damaged, mutations};
 
 /// Inputs as 2 by 2 images, a convolution, a layer behind its flattened output, a head.
 #[derive(Module, Debug)]
@@ -271,4 +273,33 @@ fn what_does_not_fit_is_refused() {
     let hat = HatConfig::new(1).with_layers(vec![Gated::new("no").before("first")]);
     let hat = hat.init().unwrap();
     assert!(hat.before_task(model(&hat), &task(0)).is_err());
+}
+
+#[test]
+fn damaged_states_are_refused_or_serve() {
+    let mut hostile = Hostile::new("hat states");
+    let hat = config(3).init().unwrap();
+    let start = model(&hat);
+    let start = hat.after_task(start, &data()).unwrap();
+    let start = hat.before_task(start, &task(1)).unwrap();
+    let start = step(&hat, start, &examples(6, 2), 0.1);
+    let bytes = hat.save().unwrap();
+    for seed in 0..mutations() {
+        hostile.input(format_args!("Hat {seed}"), || {
+            let mut other = config(3).init().unwrap();
+            let text = |error: &dyn std::fmt::Display| error.to_string();
+            other.load(&damaged(&bytes, seed)).map_err(|e| text(&e))?;
+            let model = Gates {
+                hat: other.clone(),
+                ..start.clone()
+            };
+            other
+                .penalty(&model, &examples(3, 2))
+                .map_err(|e| text(&e))?;
+            let _ = step(&other, model, &examples(3, 2), 0.1);
+            other.save().map_err(|e| text(&e))?;
+            Ok::<_, String>(())
+        });
+    }
+    hostile.finish();
 }

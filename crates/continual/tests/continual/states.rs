@@ -23,8 +23,16 @@ type Made = Box<dyn Whole<Two>>;
 /// Every method with a state, on the model of two parameters.
 fn all() -> Vec<(&'static str, fn(&Two) -> Made)> {
     vec![
+        ("AGem", |_| Box::new(AGemConfig::new().init().unwrap())),
         ("Ewc", |model| {
             Box::new(EwcConfig::new(1.0).init(model).unwrap())
+        }),
+        ("Gem", |_| Box::new(GemConfig::new().init().unwrap())),
+        ("Ogd", |model| {
+            Box::new(OgdConfig::new().init(model).unwrap())
+        }),
+        ("PackNet", |model| {
+            Box::new(PackNetConfig::new().init(model).unwrap())
         }),
         ("OnlineEwc", |model| {
             Box::new(OnlineEwcConfig::new(1.0).init(model).unwrap())
@@ -65,7 +73,7 @@ fn trained(strategy: &dyn Whole<Two>, mut model: Two, end: bool) -> Two {
 }
 
 /// Bytes changed, cut short, or with other plain data in the metadata.
-fn damaged(bytes: &[u8], seed: u64) -> Vec<u8> {
+pub(crate) fn damaged(bytes: &[u8], seed: u64) -> Vec<u8> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut bytes = bytes.to_vec();
     match rng.random_range(0..4) {
@@ -80,7 +88,11 @@ fn damaged(bytes: &[u8], seed: u64) -> Vec<u8> {
             let place = bytes.len() - rng.random_range(1..=8.min(bytes.len()));
             bytes[place] = rng.random();
         }
-        _ => return other_plain(&bytes, seed).unwrap_or(bytes),
+        _ => {
+            let json = || Some(mutate(std::str::from_utf8(&bytes).ok()?, seed).into_bytes());
+            let other = other_plain(&bytes, seed).or_else(json);
+            return other.unwrap_or(bytes);
+        }
     }
     bytes
 }
@@ -101,7 +113,7 @@ fn other_plain(bytes: &[u8], seed: u64) -> Option<Vec<u8>> {
     Some(all)
 }
 
-fn mutations() -> u64 {
+pub(crate) fn mutations() -> u64 {
     let asked = std::env::var("REGIMEN_MUTATIONS").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(100)
 }
@@ -128,9 +140,12 @@ fn damaged_states_are_refused_or_serve() {
                     .before_task(model.clone(), &task(1))
                     .map_err(|e| e.to_string())?;
                 let seen = batch(&[[1.0, 2.0]], &[0]);
-                other
+                let loss = other
                     .loss(&model, &seen)
                     .map_err(|error| error.to_string())?;
+                let grads = GradientsParams::from_grads(loss.backward(), &model);
+                let mut optim = SgdConfig::new().init();
+                let _ = other.update(model, &mut optim, 0.1.into(), grads.into());
                 other.save().map_err(|error| error.to_string())?;
                 Ok::<_, String>(())
             });
