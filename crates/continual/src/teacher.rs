@@ -1,8 +1,4 @@
-//! # teacher
-//!
-//! An earlier state of a model, from which a copy is made when it is needed.
-//!
-//! Source: the frozen network of learning without forgetting (arXiv 1606.09282).
+//! An earlier state of a model, from which a copy is made when it is needed, and the classes that it knows.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +20,7 @@ pub(crate) struct Teacher(ParamVector);
 impl Teacher {
     /// The model as it is now.
     pub(crate) fn of<M: Module>(model: &M) -> Result<Self> {
-        let state = ParamVector::state(model).widened();
+        let state = ParamVector::state(model).map(|_, values| values.cast(FloatDType::F32));
         penalties::finite("the weights of the earlier model", &state)?;
         Ok(Self(state))
     }

@@ -150,7 +150,7 @@ impl<M: Classifier> Strategy<M> for ErAce<M::Batch> {
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
         let present: BTreeSet<usize> = labels(batch)?.into_iter().collect();
         let count = self.config.replay.unwrap_or(batch.count());
-        let drawn = self.replay.draw(count, batch)?;
+        let drawn = self.replay.draw(model, count, batch)?;
         let (own, parts) = pass(model, batch, &drawn.iter().collect::<Vec<_>>());
         self.replay.offer(batch, false, || own.clone())?;
         let trains = own.is_autodiff();

@@ -135,7 +135,7 @@ impl<B: Examples> Gss<B> {
 
     /// Scores of a batch's examples: one read.
     fn score<M: Classifier<Batch = B>>(&self, model: &M, batch: &B) -> Result<Vec<f32>> {
-        let kept = self.replay.sample(self.config.gradients);
+        let kept = self.replay.sample(model, self.config.gradients, batch)?;
         if kept.is_empty() {
             return Ok(vec![ALONE; batch.count()]);
         }
@@ -256,7 +256,7 @@ impl<M: Classifier> Strategy<M> for Gss<M::Batch> {
 
     fn penalty(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
         let count = self.config.replay.unwrap_or(batch.count());
-        let drawn = self.replay.draw(count, batch)?;
+        let drawn = self.replay.draw(model, count, batch)?;
         self.offer(model, batch)?;
         let Some(drawn) = drawn else {
             return Ok(zero(&batch.device()));
@@ -267,7 +267,7 @@ impl<M: Classifier> Strategy<M> for Gss<M::Batch> {
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
         let count = self.config.replay.unwrap_or(batch.count());
-        let drawn = self.replay.draw(count, batch)?;
+        let drawn = self.replay.draw(model, count, batch)?;
         self.offer(model, batch)?;
         let (own, parts) = pass(model, batch, &drawn.iter().collect::<Vec<_>>());
         let own = cross_entropy(own, batch.labels()).mean();

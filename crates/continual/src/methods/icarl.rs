@@ -15,7 +15,7 @@ use regimen_tensor::ParamVector;
 use regimen_tensor::checkpoint::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
-use super::replay::{Fill, Herd, Replay, herd, pass};
+use super::replay::{AT_ONCE, Fill, Herd, Replay, herd, pass};
 use crate::classifier::Encoder;
 use crate::error::positive;
 use crate::examples::Examples;
@@ -28,8 +28,6 @@ use crate::{ContinualError, Result};
 
 /// The score of a class without exemplars.
 const UNKNOWN: f32 = -1e9;
-/// Exemplars of a class whose features are taken at once.
-const AT_ONCE: usize = 256;
 
 /// `loss = mean BCE(sigmoid(h_k(x)), t_k)` over batch, drawn exemplars and all classes k so far: `t_k` is whether k is the label for the classes
 /// of the running task, and the sigmoid output of the network before the task for older ones.
@@ -235,7 +233,7 @@ impl<M: Encoder> Strategy<M> for Icarl<M::Batch> {
                 .with(|_, state| state.classes.current.extend(seen));
         }
         let count = self.config.replay.unwrap_or(batch.count());
-        let drawn = self.replay.draw(count, batch)?;
+        let drawn = self.replay.draw(model, count, batch)?;
         let all = match drawn {
             Some(drawn) => batch.clone().join(drawn.batch),
             None => batch.clone(),

@@ -204,7 +204,10 @@ impl<M: CosineClassifier> Strategy<M> for Lucir<M::Batch> {
                 .with(|_, state| state.classes.current.extend(seen));
         }
         let count = self.config.replay.unwrap_or(batch.count());
-        let drawn = self.replay.draw(count, batch)?.map(|drawn| drawn.batch);
+        let drawn = self
+            .replay
+            .draw(model, count, batch)?
+            .map(|drawn| drawn.batch);
         let exemplars = drawn.as_ref().map(Examples::labels);
         let all = match drawn {
             Some(drawn) => batch.clone().join(drawn),

@@ -119,7 +119,9 @@ impl<B: Examples> Mir<B> {
     /// The examples that the coming step on `batch` would hurt most.
     fn chosen<M: Classifier<Batch = B>>(&self, model: &M, batch: &B) -> Result<Option<Drawn<B>>> {
         let count = self.config.replay.unwrap_or(batch.count());
-        let mut kept = self.replay.sample(self.config.candidates.max(count));
+        let mut kept = self
+            .replay
+            .sample(model, self.config.candidates.max(count), batch)?;
         if kept.len() > count && batch.device().is_autodiff() {
             let items: Vec<B::Item> = kept.iter().map(|kept| kept.item.clone()).collect();
             let candidates = B::of(&items, &batch.inner())?;

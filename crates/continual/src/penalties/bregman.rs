@@ -32,6 +32,10 @@ use crate::{ContinualError, Result};
 /// # Ok::<(), regimen_continual::ContinualError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a tensor is a handle, and few generators are held at once"
+)]
 #[non_exhaustive]
 #[allow(
     clippy::large_enum_variant,
