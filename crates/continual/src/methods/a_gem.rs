@@ -13,7 +13,7 @@ use regimen_tensor::checkpoint::{Part, PartError, json};
 use regimen_tensor::independent;
 use regimen_tensor::training::Gradients;
 
-use super::episodes::{Episodes, reference};
+use super::episodes::{Episodes, reference, verify};
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::positive;
@@ -138,7 +138,7 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for AGem<B> {
     }
 
     fn before_update(&self, model: &M, grads: &mut Gradients) -> Result<()> {
-        let (items, like) = {
+        let (items, like, unverified) = {
             let mut state = self.shared.lock();
             if state.memory.is_empty() {
                 return Ok(());
@@ -148,12 +148,16 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for AGem<B> {
                 .memory
                 .draw_where(self.config.batch, |kept| kept.task != present);
             let items: Vec<B::Item> = drawn.into_iter().map(|kept| kept.item.clone()).collect();
-            (items, like)
+            (items, like, state.unverified())
         };
         if items.is_empty() {
             return Ok(());
         }
         let copy = independent(model);
+        if let Some(all) = unverified {
+            verify(&copy, &all, &like)?;
+            self.shared.lock().verified();
+        }
         let reference = reference(&copy, &items, &like, self.config.batch, grads)?;
         if let Some(changed) = against(&grads.vector(model)?, &reference)? {
             *grads = grads.replaced(model, &changed);

@@ -23,6 +23,8 @@ pub(super) struct Episodes<B: Examples> {
     like: Option<B>,
     task: Option<usize>,
     ended: usize,
+    /// Whether what is kept was restored, and its labels were not looked at yet.
+    restored: bool,
 }
 
 /// What is saved.
@@ -42,6 +44,7 @@ impl<B: Examples> Episodes<B> {
             like: None,
             task: None,
             ended: 0,
+            restored: false,
         })
     }
 
@@ -103,6 +106,17 @@ impl<B: Examples> Episodes<B> {
         Ok((memory, like))
     }
 
+    /// All that is kept, if it was restored and its labels were not looked at yet.
+    pub(super) fn unverified(&self) -> Option<Vec<B::Item>> {
+        let all = self.memory.iter().map(|kept| kept.item.clone());
+        self.restored.then(|| all.collect())
+    }
+
+    /// Its labels were looked at.
+    pub(super) fn verified(&mut self) {
+        self.restored = false;
+    }
+
     pub(super) fn end(&mut self, memory: Memory<B::Item>, like: B) {
         (self.memory, self.like) = (memory, Some(like));
         self.task = None;
@@ -129,9 +143,33 @@ impl<B: Examples> Episodes<B> {
             return Err(ContinualError::State(reason.into()));
         }
         self.memory = plain.memory;
+        self.restored = true;
         (self.task, self.ended) = (plain.task, plain.ended);
         Ok(())
     }
+}
+
+/// That every label is a class of the model.
+pub(super) fn verify<M: Classifier>(
+    copy: &M,
+    items: &[<M::Batch as Examples>::Item],
+    like: &M::Batch,
+) -> Result<()> {
+    let device = copy.devices().into_iter().next().unwrap_or_default();
+    let [_, classes] = copy.logits(&like.to_device(&device)).dims();
+    for chunk in items.chunks(256) {
+        let labels = M::Batch::of(chunk, like)?.labels();
+        let labels: Vec<i64> = read("labels", labels.try_into_vec_as())?;
+        if let Some(label) = labels.iter().find(|l| !(0..classes as i64).contains(*l)) {
+            let allowed = format!("below {classes}: the classes");
+            return Err(ContinualError::range(
+                "label of a kept example",
+                label,
+                &allowed,
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The gradient of the mean cross-entropy of these examples, `batch` at a time, at the weights of `copy`: for those parameters that

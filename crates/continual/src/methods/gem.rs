@@ -14,7 +14,7 @@ use regimen_tensor::independent;
 use regimen_tensor::linalg::{DMatrix, DVector};
 use regimen_tensor::training::Gradients;
 
-use super::episodes::{Episodes, reference};
+use super::episodes::{Episodes, reference, verify};
 use crate::classifier::Classifier;
 use crate::error::{positive, strength};
 use crate::examples::{Examples, read};
@@ -194,6 +194,11 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for Gem<B> {
         };
         let config = &self.config;
         let copy = independent(model);
+        let unverified = self.shared.lock().unverified();
+        if let Some(all) = unverified {
+            verify(&copy, &all, &like)?;
+            self.shared.lock().verified();
+        }
         let gradients = tasks
             .iter()
             .map(|items| reference(&copy, items, &like, config.batch, grads));
