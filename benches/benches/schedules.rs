@@ -79,7 +79,7 @@ pub(crate) fn table(criterion: &mut Criterion) {
             "sgdr, growth 1.5",
             restarts.with_growth(1.5).unwrap().into(),
         ),
-        ("noise on a cosine", Noisy::new(cosine, 1).into()),
+        ("noise on a cosine", Noisy::new(cosine, 1).unwrap().into()),
         ("warm cosine", cosine.warmed_up(500).unwrap().into()),
         (
             "wsd",

@@ -38,14 +38,19 @@ pub use classifier::{Classifier, Encoder};
 pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
+pub use memory::{Capacity, Kept, Memory, MemoryConfig, Policy};
+#[cfg(feature = "burn")]
+pub use memory::{ReplayLoader, ReplayLoaderConfig};
 #[cfg(feature = "burn")]
 pub use methods::{
-    AGem, AGemConfig, AdapterPool, AdapterPoolConfig, Anneal, Annealed, Chosen, Column, Der,
-    DerConfig, DerPlusPlus, DerPlusPlusConfig, DualPrompt, DualPromptConfig, Er, ErAce,
-    ErAceConfig, ErConfig, Ewc, EwcConfig, Fill, Gated, Gem, GemConfig, Gpm, GpmConfig, Hat,
-    HatConfig, HatGate, HatGateConfig, Lateral, Lwf, LwfConfig, Mas, MasConfig, Ogd, OgdConfig,
-    OnlineEwc, OnlineEwcConfig, PackNet, PackNetConfig, Progressive, ProgressiveConfig, PromptPool,
-    PromptPoolConfig, RWalk, RWalkConfig, Si, SiConfig,
+    AGem, AGemConfig, AdapterPool, AdapterPoolConfig, Anneal, Annealed, Chosen, Column,
+    CosineClassifier, CosineLinear, CosineLinearConfig, Der, DerConfig, DerPlusPlus,
+    DerPlusPlusConfig, DualPrompt, DualPromptConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc,
+    EwcConfig, Fill, GDumb, GDumbConfig, Gated, Gem, GemConfig, Gpm, GpmConfig, Gss, GssConfig,
+    Hat, HatConfig, HatGate, HatGateConfig, Icarl, IcarlConfig, Lateral, Lucir, LucirConfig, Lwf,
+    LwfConfig, Mas, MasConfig, Mir, MirConfig, Ogd, OgdConfig, OnlineEwc, OnlineEwcConfig, PackNet,
+    PackNetConfig, Progressive, ProgressiveConfig, PromptPool, PromptPoolConfig, RWalk,
+    RWalkConfig, Si, SiConfig,
 };
 pub use metrics::{AccuracyMatrix, Compute};
 #[cfg(feature = "burn")]

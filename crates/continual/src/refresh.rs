@@ -5,216 +5,31 @@
 //! Source: Wang et al., "A unified and general framework for continual learning" (arXiv 2403.13249), section 4; the default is the form of
 //! the released code (joey-wang123/CL-refresh-learning).
 
+mod config;
 mod moves;
+mod saved;
+mod walk;
 mod windows;
 
 use std::fmt;
 
-use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
-use burn::module::{Module, ModuleVisitor, Param, ParamId};
+use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{FloatDType, Tensor, TensorData};
-use rand::{RngExt, SeedableRng};
+use burn::tensor::{FloatDType, Tensor};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::StandardNormal;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::{Gradients, ParamEntry, ParamVector, Watch, independent};
-use serde::{Deserialize, Serialize};
 
+pub use self::config::{Direction, Form, RefreshConfig};
+use self::walk::{moved, normal, with_gradient};
 use self::windows::Windows;
 use crate::classifier::Classifier;
-use crate::error::{check, positive, strength};
 use crate::penalties::{Fisher, finite, fisher};
-use crate::saved::Saved;
 use crate::scenario::Task;
 use crate::strategy::{Shared, Steps, Strategy, plain_loss, space};
 use crate::{ContinualError, Result};
-
-/// The rule by which [`Refresh`] moves the weights.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Form {
-    /// The released code's: `p += delta (n + noise z) / (1 + .001 f)` with `n = ‖p‖ / ‖g‖ g` for each parameter tensor, `z` of a standard
-    /// normal distribution.
-    Code {
-        /// Length of a move as a share of the weights' norm, 0 or more; the released value is 1e-5.
-        delta: f64,
-        /// Standard deviation of the noise, 0 or more; the released value is 1e-3.
-        noise: f64,
-    },
-    /// The paper's: `steps` times `p += gamma (f + damping)^-1 g + noise (2 gamma (f + damping)^-1)^1/2 z`; before there is Fisher
-    /// information, `f + damping` is 1. Far below the learning rate: half of it made training diverge.
-    Paper {
-        /// Rate of unlearning, 0 or more.
-        gamma: f64,
-        /// Moves ahead of each training step, at least 1; a gradient each.
-        steps: usize,
-        /// What noise is multiplied by, 0 or more; the paper's is 1.
-        noise: f64,
-        /// Added to the Fisher information, above 0.
-        damping: f64,
-    },
-}
-
-impl Form {
-    /// The released code's, with noise of 1e-3.
-    #[must_use]
-    pub fn code(delta: f64) -> Self {
-        Self::Code { delta, noise: 1e-3 }
-    }
-
-    /// The paper's, with one move, noise of 1 and a damping of 1e-3.
-    #[must_use]
-    pub fn paper(gamma: f64) -> Self {
-        Self::Paper {
-            gamma,
-            steps: 1,
-            noise: 1.0,
-            damping: 1e-3,
-        }
-    }
-
-    fn check(&self) -> Result<()> {
-        match *self {
-            Self::Code { delta, noise } => {
-                strength("delta", delta)?;
-                strength("noise", noise)
-            }
-            Self::Paper {
-                gamma,
-                steps,
-                noise,
-                damping,
-            } => {
-                strength("gamma", gamma)?;
-                positive("steps", steps)?;
-                strength("noise", noise)?;
-                check("damping", damping, damping > 0.0, "above 0")
-            }
-        }
-    }
-
-    /// Whether it moves nothing at all, and how many moves it makes else.
-    fn moves(&self) -> usize {
-        match *self {
-            Self::Code { delta, .. } => usize::from(delta > 0.0),
-            Self::Paper { gamma, steps, .. } if gamma > 0.0 => steps,
-            Self::Paper { .. } => 0,
-        }
-    }
-
-    fn noise(&self) -> f64 {
-        match *self {
-            Self::Code { noise, .. } | Self::Paper { noise, .. } => noise,
-        }
-    }
-}
-
-/// Where a move of [`Refresh`] goes: those that are no ascent are controls.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Direction {
-    /// Up the loss of the batch: unlearning.
-    #[default]
-    Ascent,
-    /// Down the loss of the batch.
-    Descent,
-    /// A random direction for each parameter tensor, with the length of the ascent.
-    Random,
-}
-
-/// Refresh: ahead of each training step the weights move a little up the loss of the batch, and stay there.
-///
-/// | parameter | default | meaning |
-/// |---|---|---|
-/// | `form` | `Form::code(1e-5)` | the rule and its length |
-/// | `direction` | `Ascent` | the others are controls |
-/// | `restore` | `false` | whether the weights return before the update, as in sharpness-aware minimisation |
-/// | `fisher` | `true` | whether moves are divided by the Fisher information of earlier tasks |
-/// | `tau` | 1e-5 | `f <- tau f + f_task` at the end of a task, 0 or more |
-/// | `examples` | 1024 | examples of a task of which `f_task` is taken, at most ([`Fisher::Weighted`]) |
-/// | `seed` | 0 | of noise and random directions |
-///
-/// A move costs one gradient on a batch. It is taken on a copy: the running statistics of the live network do not see it. To first order,
-/// a move and a step minimise the loss and a multiple of the norm of its gradient. Parameters without a gradient are not moved, and their noise
-/// is not drawn. The code form with `delta = 0` is the method itself, bit for bit. In half precision a move below the spacing of the numbers
-/// has no effect: 1e-5 is below that of bf16.
-///
-/// In `TrainStep::step`, [`Refresh::unlearn`] gives the moved copy of the model, of which loss and gradients are taken. With
-/// accumulation, the first micro-batch of a step decides the move. `TrainStep::optimize` moves the model itself and lets the method update it.
-///
-/// ```
-/// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Int, Tensor}};
-/// # use burn::optim::{GradientsParams, SgdConfig};
-/// use regimen_continual::{Classifier, EwcConfig, RefreshConfig, Strategy};
-/// # #[derive(Module, Debug)]
-/// # struct Model { head: Linear }
-/// # impl Classifier for Model {
-/// #     type Batch = (Tensor<2>, Tensor<1, Int>);
-/// #     fn logits(&self, (x, _): &Self::Batch) -> Tensor<2> { self.head.forward(x.clone()) }
-/// # }
-/// # let device = Device::flex().autodiff();
-/// # let model = Model { head: LinearConfig::new(2, 2).init(&device) };
-/// # let batch = (Tensor::<2>::from_data([[1.0, 2.0]], &device), Tensor::<1, Int>::from_data([0], &device));
-/// # let mut optim = SgdConfig::new().init();
-///
-/// let refresh = RefreshConfig::new().init(&model, EwcConfig::new(100.0).init(&model)?)?;
-/// // `TrainStep::step`
-/// let moved = refresh.unlearn(&model, &batch)?;
-/// let loss = refresh.loss(&moved, &batch)?;
-/// let grads = GradientsParams::from_grads(loss.backward(), &moved);
-/// // `TrainStep::optimize`
-/// let model = refresh.optimize(model, &mut optim, 0.03, grads);
-/// # assert!(Strategy::<Model>::status(&refresh).is_ok());
-/// # Ok::<(), regimen_continual::ContinualError>(())
-/// ```
-#[derive(Config, Debug)]
-pub struct RefreshConfig {
-    /// The rule and its length.
-    #[config(default = "Form::code(1e-5)")]
-    pub form: Form,
-    /// Where a move goes.
-    #[config(default = "Direction::Ascent")]
-    pub direction: Direction,
-    /// Whether the weights return before the update.
-    #[config(default = false)]
-    pub restore: bool,
-    /// Whether moves are divided by the Fisher information of earlier tasks.
-    #[config(default = true)]
-    pub fisher: bool,
-    /// Share of earlier Fisher information that stays when a task ends, 0 or more.
-    #[config(default = 1e-5)]
-    pub tau: f64,
-    /// Examples of a task of which the Fisher information is taken, at most; one backward pass each.
-    #[config(default = 1024)]
-    pub examples: usize,
-    /// Seed of noise and random directions.
-    #[config(default = 0)]
-    pub seed: u64,
-}
-
-impl RefreshConfig {
-    /// Around a method of a model with these parameters, before the first task.
-    ///
-    /// # Errors
-    /// If a number is outside of its range.
-    pub fn init<M: Module, S>(&self, model: &M, strategy: S) -> Result<Refresh<S>> {
-        self.form.check()?;
-        strength("tau", self.tau)?;
-        positive("examples", self.examples)?;
-        Ok(Refresh {
-            config: self.clone(),
-            strategy,
-            shared: Shared::new(State {
-                space: space(model),
-                fisher: None,
-                draws: 0,
-                windows: Windows::default(),
-            }),
-        })
-    }
-}
 
 /// A handle on a method with refresh: clones share its state. See [`RefreshConfig`].
 #[derive(Clone)]
@@ -232,12 +47,6 @@ struct State {
     windows: Windows,
 }
 
-/// What is saved beside the Fisher information.
-#[derive(Serialize, Deserialize)]
-struct Plain {
-    draws: u64,
-}
-
 impl<S: fmt::Debug> fmt::Debug for Refresh<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Refresh({:?}, {:?})", self.config.form, self.strategy)
@@ -245,6 +54,20 @@ impl<S: fmt::Debug> fmt::Debug for Refresh<S> {
 }
 
 impl<S> Refresh<S> {
+    fn new<M: Module>(config: RefreshConfig, model: &M, strategy: S) -> Self {
+        let state = State {
+            space: space(model),
+            fisher: None,
+            draws: 0,
+            windows: Windows::default(),
+        };
+        Self {
+            config,
+            strategy,
+            shared: Shared::new(state),
+        }
+    }
+
     /// The method itself.
     pub fn strategy(&self) -> &S {
         &self.strategy
@@ -303,7 +126,12 @@ impl<S> Refresh<S> {
                 Some(moves) => moved(&copy, moves)?,
                 None => copy,
             };
-            let moves = self.step(&copy, loss(&copy)?, fisher.as_ref(), first + step)?;
+            let moves = self.step(
+                &copy,
+                loss(&copy)?,
+                fisher.as_ref(),
+                first.wrapping_add(step),
+            )?;
             total = Some(match total {
                 Some(before) => before.add(&moves)?,
                 None => moves,
@@ -317,7 +145,7 @@ impl<S> Refresh<S> {
             let mut state = self.shared.lock();
             // Another device's copy may have decided meanwhile.
             if state.windows.open().is_none() {
-                state.draws = first + steps as u64;
+                state.draws = first.wrapping_add(steps as u64);
             }
             state.windows.decide(total)
         };
@@ -391,36 +219,6 @@ impl<S> Refresh<S> {
             } => moves::paper((gamma, noise, damping), g, fisher, z),
         })
     }
-}
-
-/// Standard normal values of the host's generator, like a tensor.
-fn normal(like: &Tensor<1>, rng: &mut ChaCha8Rng) -> Tensor<1> {
-    let count = like.dims()[0];
-    let values: Vec<f32> = (0..count).map(|_| rng.sample(StandardNormal)).collect();
-    let data = TensorData::new(values, [count]);
-    Tensor::from_data(data, (&like.device(), FloatDType::F32.into()))
-}
-
-/// The parameters that have a gradient: frozen ones have none.
-fn with_gradient<M: Module>(model: &M, grads: &GradientsParams) -> Vec<ParamId> {
-    struct Known<'a>(&'a GradientsParams, Vec<ParamId>);
-    impl ModuleVisitor for Known<'_> {
-        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-            if self.0.get::<D>(param.id).is_some() {
-                self.1.push(param.id);
-            }
-        }
-    }
-    let mut known = Known(grads, Vec::new());
-    model.visit(&mut known);
-    known.1
-}
-
-/// A copy of a model with these moves added to its parameters, found by their paths; running statistics are shared.
-fn moved<M: Module>(model: &M, moves: &ParamVector) -> Result<M> {
-    let weights = ParamVector::of(model).filter(|entry| moves.by_path(&entry.path).is_some());
-    let moves = moves.rebound(&weights)?;
-    Ok(weights.widened().add(&moves)?.write_to(model.clone())?)
 }
 
 impl<M: Classifier, S: Strategy<M>> Strategy<M> for Refresh<S> {
@@ -505,44 +303,5 @@ impl<M: Classifier, S: Strategy<M>> Strategy<M> for Refresh<S> {
             None => model,
         };
         self.strategy.update(model, optim, lr, grads)
-    }
-}
-
-impl<S: Part> Part for Refresh<S> {
-    fn kind(&self) -> String {
-        format!("refresh 1 of {}", self.strategy.kind())
-    }
-
-    /// The length of its own state, 8 bytes, little end first, then this and the method's.
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let own = {
-            let state = self.shared.lock();
-            let saved = Saved::new(&Plain { draws: state.draws })?;
-            match &state.fisher {
-                Some(fisher) => saved.with("fisher", fisher)?,
-                None => saved,
-            }
-        };
-        let own = own.to_bytes()?;
-        let mut bytes = (own.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(own);
-        bytes.extend(self.strategy.save()?);
-        Ok(bytes)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let short = || ContinualError::State("it ends before its own length".into());
-        let (length, rest) = bytes.split_first_chunk::<8>().ok_or_else(short)?;
-        let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| short())?;
-        let (own, method) = rest.split_at_checked(length).ok_or_else(short)?;
-        let saved = Saved::read(own)?;
-        let plain: Plain = saved.state()?;
-        let space = self.shared.lock().space.clone();
-        let fisher = saved.vector("fisher", &space)?;
-        self.strategy.load(method)?;
-        let mut state = self.shared.lock();
-        (state.fisher, state.draws) = (fisher, plain.draws);
-        state.windows = Windows::default();
-        Ok(())
     }
 }

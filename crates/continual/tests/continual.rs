@@ -7,12 +7,16 @@ mod bad_input;
 mod conformance;
 #[path = "continual/divergence.rs"]
 mod divergence;
+#[path = "continual/exemplars.rs"]
+mod exemplars;
 #[path = "continual/gem.rs"]
 mod gem;
 #[path = "continual/gpm.rs"]
 mod gpm;
 #[path = "continual/hat.rs"]
 mod hat;
+#[path = "continual/loader.rs"]
+mod loader;
 #[path = "continual/lwf.rs"]
 mod lwf;
 #[path = "continual/memory.rs"]
@@ -39,6 +43,10 @@ mod regularisers;
 mod released;
 #[path = "continual/replay.rs"]
 mod replay;
+#[path = "continual/replay_choice.rs"]
+mod replay_choice;
+#[path = "continual/scenario.rs"]
+mod scenario;
 #[path = "continual/states.rs"]
 mod states;
 #[path = "continual/two.rs"]

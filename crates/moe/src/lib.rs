@@ -13,7 +13,9 @@ pub mod pathways;
 mod routers;
 
 pub use balance::AuxiliaryLosses;
-pub use convert::{Dense, HuggingFaceConfig, HuggingFaceFamily, UpcycleConfig, merge};
+pub use convert::{
+    Dense, HuggingFaceConfig, HuggingFaceFamily, UpcycleConfig, merge, merge_watched,
+};
 pub use dispatch::{Capacity, Dispatch, DropGroup, DropOrder, Routing, capacity};
 pub use error::{MoeError, Result};
 pub use experts::{Activation, Experts};

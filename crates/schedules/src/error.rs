@@ -83,6 +83,20 @@ pub enum Error {
     Picture(String),
 }
 
+impl Error {
+    /// The same error in the name of the argument that a caller typed: pairs of a part's own field and that argument.
+    pub(crate) fn named(mut self, names: &[(&str, &'static str)]) -> Self {
+        if let Self::OutOfRange { field, .. }
+        | Self::TooFew { field, .. }
+        | Self::TooMany { field, .. } = &mut self
+            && let Some((_, name)) = names.iter().find(|(own, _)| own == field)
+        {
+            *field = name;
+        }
+        self
+    }
+}
+
 /// A result with an [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

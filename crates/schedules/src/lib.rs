@@ -52,7 +52,7 @@ pub use peers::recipes::SftRecipe;
 #[cfg(feature = "plot")]
 pub use plot::Picture;
 pub use refine::{Norm, Refined, RefinedConfig};
-pub use schedule::Schedule;
+pub use schedule::{MOST_LEVELS, Schedule};
 pub use values::{
     Between, Boundary, Bridge, Constant, Cosine, Cyclic, CyclicMode, Exponential, HardRestarts,
     Importance, Infinite, InverseSqrt, InverseTime, Lambda, Linear, MultiStep, Noam, OneCycle,

@@ -4,6 +4,8 @@
 //!
 //! Source: the common form of the shapes below.
 
+use crate::error::{Result, check};
+
 /// A value at each step of a run, in closed form.
 ///
 /// Steps count from 0: `at(0)` is the value of the first update. A schedule holds no position, so
@@ -30,6 +32,28 @@ pub trait Schedule {
             *value = self.at(from.saturating_add(offset));
         }
     }
+
+    /// How many levels of schedules are around the innermost one: 0, and for a composition one more than its deepest part has (two
+    /// for a list of parts, as in a file). Compositions have at most [`MOST_LEVELS`].
+    fn depth(&self) -> usize {
+        0
+    }
+}
+
+/// The most levels of a composition: as many as a reader of JSON follows, with room for what encloses it. Many phases in a row
+/// are one [`Sequence`](crate::Sequence), which has as many levels for two of them as for a thousand.
+pub const MOST_LEVELS: usize = 100;
+
+/// Refuses a composition that is nested deeper than [`MOST_LEVELS`].
+pub(crate) fn nested<S: Schedule>(schedule: S) -> Result<S> {
+    check_depth(schedule.depth())?;
+    Ok(schedule)
+}
+
+/// Refuses more than [`MOST_LEVELS`].
+pub(crate) fn check_depth(depth: usize) -> Result<()> {
+    let allowed = "100 levels of schedules in each other at most";
+    check("depth", depth as f64, depth <= MOST_LEVELS, allowed)
 }
 
 /// Fills the places whose steps can be counted by `fill`, and those beyond with the value of the last step that can.
@@ -55,6 +79,10 @@ impl<S: Schedule + ?Sized> Schedule for &S {
     fn fill(&self, from: usize, values: &mut [f64]) {
         (**self).fill(from, values);
     }
+
+    fn depth(&self) -> usize {
+        (**self).depth()
+    }
 }
 
 impl<S: Schedule + ?Sized> Schedule for Box<S> {
@@ -65,6 +93,10 @@ impl<S: Schedule + ?Sized> Schedule for Box<S> {
     fn fill(&self, from: usize, values: &mut [f64]) {
         (**self).fill(from, values);
     }
+
+    fn depth(&self) -> usize {
+        (**self).depth()
+    }
 }
 
 impl<S: Schedule + ?Sized> Schedule for std::sync::Arc<S> {
@@ -74,5 +106,9 @@ impl<S: Schedule + ?Sized> Schedule for std::sync::Arc<S> {
 
     fn fill(&self, from: usize, values: &mut [f64]) {
         (**self).fill(from, values);
+    }
+
+    fn depth(&self) -> usize {
+        (**self).depth()
     }
 }

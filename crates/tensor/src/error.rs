@@ -45,6 +45,16 @@ pub enum TensorError {
         /// What the operating system or the format says.
         reason: String,
     },
+    /// Work that its watch has stopped, where half of it is of no use.
+    #[error("{work} was stopped after {done} of {total}: there is no result")]
+    Stopped {
+        /// The work.
+        work: &'static str,
+        /// Steps that were done.
+        done: usize,
+        /// All steps.
+        total: usize,
+    },
     /// The device could not return a tensor's values.
     #[error("reading `{what}` from the device: {reason}")]
     Read {

@@ -22,7 +22,8 @@ use crate::watch::Watch;
 /// The loss is what `loss` returns, `[1]`: with the mean cross-entropy of a batch, this is the
 /// importance that the batch-gradient methods use; with batches of one example it is the
 /// **empirical Fisher** diagonal. Every batch weighs the same, a smaller last one too. Pass the
-/// module in the mode whose gradients you want: on an autodiff device, with dropout off.
+/// module in the mode whose gradients you want: on an autodiff device, with dropout off. If a loss is not finite, as that of a target
+/// that is no class, no value of the mean is.
 ///
 /// Over several participants, reduce by the mean ([`crate::Reducer::mean`]).
 ///
@@ -164,7 +165,8 @@ fn total(batches: &impl Iterator) -> usize {
 /// [`batch_diagonal`] with the usual loss. Logits `[batch, classes]`, targets `[batch]`.
 ///
 /// # Errors
-/// As [`batch_diagonal`].
+/// As [`batch_diagonal`], and [`TensorError::OutOfRange`] if a target is outside `0..classes`: all are looked at in one read-back at the
+/// end.
 pub fn cross_entropy_diagonal<M: Module, B>(
     module: &M,
     batches: impl IntoIterator<Item = B>,
@@ -176,18 +178,60 @@ pub fn cross_entropy_diagonal<M: Module, B>(
 /// As [`cross_entropy_diagonal`], watched as [`batch_diagonal_watched`] is.
 ///
 /// # Errors
-/// As for [`batch_diagonal`].
+/// As for [`cross_entropy_diagonal`].
 pub fn cross_entropy_diagonal_watched<M: Module, B>(
     module: &M,
     batches: impl IntoIterator<Item = B>,
     mut forward: impl FnMut(&M, B) -> (Tensor<2>, Tensor<1, Int>),
     watch: &Watch,
 ) -> Result<ParamVector> {
+    let mut seen = Targets::default();
     let loss = |module: &M, batch| {
         let (logits, targets) = forward(module, batch);
+        seen.push(&targets, logits.dims()[1]);
         crate::per_example::cross_entropy(logits, targets).mean()
     };
-    batch_diagonal_watched(module, batches, loss, watch)
+    let diagonal = batch_diagonal_watched(module, batches, loss, watch)?;
+    seen.check()?;
+    Ok(diagonal)
+}
+
+/// The least and the greatest target of each batch, on the device, and the batch's number of classes.
+#[derive(Default)]
+struct Targets(Vec<(Tensor<1, Int>, usize)>);
+
+impl Targets {
+    fn push(&mut self, targets: &Tensor<1, Int>, classes: usize) {
+        if targets.dims()[0] > 0 {
+            let targets = targets.clone().inner();
+            let ends = Tensor::cat(vec![targets.clone().min(), targets.max()], 0);
+            self.0.push((ends, classes));
+        }
+    }
+
+    /// Refuses a target that is no class; one read-back.
+    fn check(self) -> Result<()> {
+        let (ends, classes): (Vec<_>, Vec<_>) = self.0.into_iter().unzip();
+        let Some(first) = ends.first() else {
+            return Ok(());
+        };
+        let (device, dtype) = (first.device(), first.dtype());
+        let ends = ends.into_iter();
+        let ends = ends.map(|ends| ends.to_device(&device).cast(dtype));
+        let ends = Tensor::cat(ends.collect(), 0).try_into_vec_as::<i64>();
+        let ends = ends.map_err(|reason| TensorError::Read {
+            what: "targets".into(),
+            reason: reason.to_string(),
+        })?;
+        for (ends, classes) in ends.chunks(2).zip(classes) {
+            let known = |target: &&i64| usize::try_from(**target).is_ok_and(|t| t < classes);
+            if let Some(target) = ends.iter().find(|target| !known(target)) {
+                let allowed = format!("one of 0..{classes}");
+                return Err(TensorError::out_of_range("target", target, allowed));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn mean_of_gradients<M: Module, B>(
@@ -203,9 +247,11 @@ fn mean_of_gradients<M: Module, B>(
     let module = &independent(module);
     let mut mean = Mean::new(module);
     for batch in batches {
-        let grads = GradientsParams::from_grads(loss(module, batch).backward(), module);
+        let loss = loss(module, batch);
+        let grads = GradientsParams::from_grads(loss.backward(), module);
         let gradients = ParamVector::gradients(module, &grads).widened();
         mean.push(gradients.map(|_, gradient| f(gradient)))?;
+        mean.losses(loss.inner());
         if !watch.goes_on("fisher", mean.count, total.max(mean.count)) {
             break;
         }
@@ -217,6 +263,8 @@ fn mean_of_gradients<M: Module, B>(
 struct Mean {
     sum: ParamVector,
     count: usize,
+    /// 0 times the losses: NaN where one is not finite, though the gradients may be.
+    losses: Option<Tensor<1>>,
 }
 
 impl Mean {
@@ -224,7 +272,16 @@ impl Mean {
         Self {
             sum: ParamVector::of(module).widened().zeros_like(),
             count: 0,
+            losses: None,
         }
+    }
+
+    fn losses(&mut self, loss: Tensor<1>) {
+        let loss = (widen(loss) * 0.0).sum();
+        self.losses = Some(match self.losses.take() {
+            Some(sum) => sum + loss,
+            None => loss,
+        });
     }
 
     fn zeros(&self) -> ParamVector {
@@ -241,6 +298,17 @@ impl Mean {
         if self.count == 0 {
             return Err(TensorError::Empty("batches"));
         }
-        Ok(self.sum.scale(1.0 / self.count as f64))
+        let mean = self.sum.scale(1.0 / self.count as f64);
+        let Some(losses) = self.losses else {
+            return Ok(mean);
+        };
+        Ok(mean.map(|_, values| {
+            let dims = values.dims();
+            let losses = losses
+                .clone()
+                .to_device(&values.device())
+                .cast(values.dtype());
+            values + losses.expand(dims)
+        }))
     }
 }

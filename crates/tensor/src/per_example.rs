@@ -15,7 +15,8 @@ use crate::param_vector::{ParamVector, independent};
 /// The cross-entropy of every example, in nats: logits `[batch, classes]`, targets `[batch]`,
 /// result `[batch]`.
 ///
-/// Differentiable; take its `mean()` for the usual loss, and `detach()` it for bookkeeping.
+/// Differentiable; take its `mean()` for the usual loss, and `detach()` it for bookkeeping. A target outside `0..classes` has NaN
+/// ([`at_label`]), and so has every mean over it.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -30,9 +31,42 @@ use crate::param_vector::{ParamVector, independent};
 /// ```
 #[must_use]
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
-    let [batch, _] = logits.dims();
-    let picked = log_softmax(logits, 1).gather(1, targets.reshape([batch, 1]));
-    -picked.reshape([batch])
+    let [_, classes] = logits.dims();
+    let log_p = match classes {
+        0 => logits,
+        _ => log_softmax(logits, 1),
+    };
+    -at_label(log_p, targets)
+}
+
+/// The value of each row in the column that its label names: values `[rows, columns]`, labels and result `[rows]`.
+///
+/// A label outside `0..columns`, such as the -100 that marks padding, has NaN, without a read-back, and passes no gradient on. Where such
+/// labels are meant, replace the NaN by `mask_fill`: 0 times NaN is NaN.
+///
+/// ```
+/// use burn::tensor::{Device, Int, Tensor};
+/// use regimen_tensor::per_example::at_label;
+///
+/// let device = Device::flex();
+/// let values = Tensor::<2>::from_data([[1.0, 2.0], [3.0, 4.0]], &device);
+/// let labels = Tensor::<1, Int>::from_data([1, 2], &device);
+/// let found = at_label(values, labels).try_into_vec_as::<f32>()?;
+/// assert!(found[0] == 2.0 && found[1].is_nan());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn at_label(values: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    let [rows, columns] = values.dims();
+    if columns == 0 {
+        return Tensor::full([rows], f32::NAN, (&values.device(), values.dtype()));
+    }
+    let last = columns as i64 - 1;
+    let below = labels.clone().lower_elem(0);
+    let outside = below.bool_or(labels.clone().greater_elem(last));
+    let column = labels.clamp(0, last).reshape([rows, 1]);
+    let found = values.gather(1, column).reshape([rows]);
+    found.mask_fill(outside, f32::NAN)
 }
 
 /// Calls `visit` with the index and the gradient of each example's loss.

@@ -219,13 +219,22 @@ impl Projection {
     /// # Errors
     /// [`TensorError::Empty`] if the vector holds no parameter.
     pub fn apply(&self, vector: &ParamVector) -> Result<Tensor<1>> {
+        self.apply_watched(vector, &Watch::default())
+    }
+
+    /// As [`apply`](Self::apply), watched as [`Drawn::apply_watched`].
+    ///
+    /// # Errors
+    /// As for [`apply`](Self::apply), and [`TensorError::Stopped`] where the watch stops it.
+    pub fn apply_watched(&self, vector: &ParamVector, watch: &Watch) -> Result<Tensor<1>> {
         let flat = vector.entries().iter();
         let flat = flat.map(|entry| entry.values.clone().cast(FloatDType::F32));
         if vector.is_empty() {
             return Err(TensorError::Empty("vector"));
         }
         let flat = Tensor::cat(flat.collect(), 0).reshape([1, vector.len()]);
-        Ok(self.apply_rows(flat)?.reshape([self.entries.dimensions]))
+        let projected = self.apply_rows_watched(flat, watch)?;
+        Ok(projected.reshape([self.entries.dimensions]))
     }
 
     /// Projects many vectors at once: rows `[vectors, scalars]`, each the flat values of a vector in the order of its
@@ -235,12 +244,20 @@ impl Projection {
     /// # Errors
     /// [`TensorError::Empty`] if there is no row or a row holds nothing.
     pub fn apply_rows(&self, rows: Tensor<2>) -> Result<Tensor<2>> {
+        self.apply_rows_watched(rows, &Watch::default())
+    }
+
+    /// As [`apply_rows`](Self::apply_rows), watched as [`Drawn::apply_watched`].
+    ///
+    /// # Errors
+    /// As for [`apply_rows`](Self::apply_rows), and [`TensorError::Stopped`] where the watch stops it.
+    pub fn apply_rows_watched(&self, rows: Tensor<2>, watch: &Watch) -> Result<Tensor<2>> {
         let [count, scalars] = rows.dims();
         if count == 0 || scalars == 0 {
             return Err(TensorError::Empty("rows"));
         }
         // Nothing is kept: one block at a time.
-        let watch = Watch::default();
-        self.drawn(scalars, &rows.device(), 0, &watch)?.apply(rows)
+        let drawn = self.drawn(scalars, &rows.device(), 0, &Watch::default())?;
+        drawn.apply_watched(rows, watch)
     }
 }

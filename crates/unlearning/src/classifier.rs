@@ -1,9 +1,5 @@
-use std::sync::Arc;
-
-use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
-use burn::data::dataset::DatasetError;
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Int, Tensor};
 
 use crate::likelihoods::Likelihoods;
 use crate::projected::Projected;
@@ -43,7 +39,8 @@ pub trait Classifier: Module {
     /// Logits `[batch, classes]`.
     fn logits(&self, batch: &Self::Batch) -> Tensor<2>;
 
-    /// Labels `[batch]`, each in `0..classes`; a label below 0 (by custom -100) is ignored.
+    /// Labels `[batch]`, each in `0..classes`; a label below 0 (by custom -100) is ignored. One of `classes` or above makes the loss NaN,
+    /// and what goes over a loader of batches answers with an error that names it.
     fn targets(batch: &Self::Batch) -> Tensor<1, Int>;
 
     /// How many rows of logits, one after another, make one example: 1 for a classifier, the tokens of a sequence for a
@@ -63,56 +60,11 @@ pub trait Classifier: Module {
 
     /// The last layer apart, for language models whose logits are `[tokens, words]`; none by default.
     ///
-    /// Where it is given, losses of labels and divergences between two models take the logits of a few tokens at a time, forward and
-    /// backward (what that costs in memory: [`Projected`]); values and gradients are the same up to rounding. [`Projected::logits`] then is all that [`logits`](Self::logits) needs.
+    /// Where it is given, losses of labels and divergences between two models take and hold the logits of a few tokens at a time, forward
+    /// and backward; values and gradients are the same up to rounding. [`Projected::logits`] then is all that [`logits`](Self::logits)
+    /// needs.
     fn projected(&self, _batch: &Self::Batch) -> Option<Projected> {
         None
-    }
-}
-
-/// A data loader over batches that stand ready, in their order: each counts as one item.
-#[derive(Clone, Debug)]
-pub struct Prepared<B>(pub Vec<B>);
-
-struct PreparedIter<'a, B> {
-    batches: &'a [B],
-    next: usize,
-}
-
-impl<B: Clone> Iterator for PreparedIter<'_, B> {
-    type Item = Result<B, DatasetError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.batches.get(self.next)?.clone();
-        self.next += 1;
-        Some(Ok(batch))
-    }
-}
-
-impl<B: Clone> DataLoaderIterator<B> for PreparedIter<'_, B> {
-    fn progress(&self) -> Progress {
-        Progress::new(self.next, self.batches.len(), None)
-    }
-}
-
-impl<B: Clone + Send + Sync + 'static> DataLoader<B> for Prepared<B> {
-    fn iter<'a>(&'a self) -> Box<dyn DataLoaderIterator<B> + 'a> {
-        let batches = &self.0;
-        Box::new(PreparedIter { batches, next: 0 })
-    }
-
-    fn num_items(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The same loader: the batches stay on the device on which they were made.
-    fn to_device(&self, _device: &Device) -> Arc<dyn DataLoader<B>> {
-        Arc::new(self.clone())
-    }
-
-    fn slice(&self, start: usize, end: usize) -> Arc<dyn DataLoader<B>> {
-        let end = end.min(self.0.len());
-        Arc::new(Self(self.0[start.min(end)..end].to_vec()))
     }
 }
 

@@ -125,6 +125,14 @@ pub(crate) fn same(what: &'static str, expected: usize, found: usize) -> Result<
     Err(mismatch(what, expected.to_string(), found))
 }
 
+/// Refuses a label that is none of `classes`; below 0 it is ignored.
+pub(crate) fn label(label: i64, classes: usize) -> Result<()> {
+    if usize::try_from(label).is_ok_and(|label| label >= classes) {
+        return Err(mismatch("label", format!("one of 0..{classes}"), label));
+    }
+    Ok(())
+}
+
 pub(crate) fn mismatch(
     what: &'static str,
     expected: String,

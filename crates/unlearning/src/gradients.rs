@@ -64,7 +64,7 @@ pub(crate) fn gradients<M: Module>(loss: &Tensor<1>, model: &M) -> Result<Gradie
 /// as in inference, and the model stays as it is.
 ///
 /// # Errors
-/// If there is no batch in the set, or a loss carries no gradient.
+/// If there is no batch in the set, a loss carries no gradient, or one is not finite, which is read once, at the end.
 pub(crate) fn sum_of_gradients<M: Module, B>(
     set: &'static str,
     model: &M,
@@ -74,14 +74,22 @@ pub(crate) fn sum_of_gradients<M: Module, B>(
 ) -> Result<(ParamVector, usize)> {
     let model = &measured(model);
     let (mut sum, mut count) = (ParamVector::of(model).widened().zeros_like(), 0);
+    let mut losses: Option<Tensor<1>> = None;
     for batch in batches {
-        let grads = gradients(&loss(model, batch), model)?;
+        let loss = loss(model, batch);
+        let grads = gradients(&loss, model)?;
+        // 0, or NaN: gradients may be finite where the loss is not.
+        let loss = (widen(loss.inner()) * 0.0).sum();
+        losses = Some(losses.map_or(loss.clone(), |sum| sum + loss));
         let gradient = ParamVector::gradients(model, &grads).widened();
         sum = gradient.map(|_, gradient| f(gradient)).add(&sum)?;
         count += 1;
     }
     if count == 0 {
         return Err(UnlearningError::Empty(set));
+    }
+    if losses.is_some_and(|losses| losses.into_scalar::<f64>().is_nan()) {
+        return Err(UnlearningError::NotFinite(set));
     }
     Ok((sum, count))
 }

@@ -9,6 +9,7 @@ mod gradients;
 mod likelihoods;
 pub mod methods;
 pub mod metrics;
+mod part;
 mod predictions;
 mod projected;
 pub mod report;
@@ -19,7 +20,7 @@ pub use attribution::{
     Attributed, Datamodel, Matching, MatchingConfig, MatchingLoss, Outputs, Subsets, SubsetsConfig,
     Trak, TrakConfig, simulated_oracle,
 };
-pub use classifier::{Classifier, Prepared};
+pub use classifier::Classifier;
 pub use error::{Result, UnlearningError};
 pub use likelihoods::Likelihoods;
 pub use methods::edit::{
@@ -29,5 +30,6 @@ pub use methods::train::{EpochLog, Method, Order, Unlearn, UnlearnConfig, relabe
 pub use metrics::{Klom, KlomConfig, KlomSummary, membership_inference};
 pub use predictions::{Predictions, token_log_probabilities};
 pub use projected::Projected;
+pub use regimen_tensor::Prepared;
 pub use report::{Evidence, ForgettingReport, KlomMeans, Models, ReportConfig};
 pub use request::{ForgetRequest, Ledger, Split};

@@ -7,7 +7,7 @@ use crate::gradients::widen;
 /// The log-probabilities of each example's labels, in nats, f32 at least: what the losses of this crate are made of.
 ///
 /// A label below 0 (by custom -100) is ignored: padding, or the question before an answer. It has the log-probability 0 and is not
-/// counted.
+/// counted. One that is no class, `classes` or above, has NaN, without a read-back: a loss of it is not finite.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -121,18 +121,25 @@ impl Likelihoods {
     }
 }
 
-/// The log-probability of each row's label, and 1 where the label counts; `[rows]` both.
+/// The log-probability of each row's label, NaN if it is no class, and 1 where the label counts; `[rows]` both.
 pub(crate) fn row_log_p(logits: Tensor<2>, labels: Tensor<1, Int>) -> (Tensor<1>, Tensor<1>) {
     let logits = widen(logits);
-    let rows = labels.dims()[0];
+    let (rows, last) = (labels.dims()[0], logits.dims()[1] as i64 - 1);
     let ignored = labels.clone().lower_elem(0);
-    let labels = labels.clamp_min(0).reshape([rows, 1]);
-    let shifted = logits.clone() - logits.detach().max_dim(1);
-    let chosen = shifted.clone().gather(1, labels);
-    let log_p = (chosen - shifted.exp().sum_dim(1).log()).reshape([rows]);
+    let outside = labels.clone().greater_elem(last);
+    let log_p = if last < 0 {
+        Tensor::zeros([rows], (&logits.device(), logits.dtype()))
+    } else {
+        let labels = labels.clamp(0, last).reshape([rows, 1]);
+        let shifted = logits.clone() - logits.detach().max_dim(1);
+        let chosen = shifted.clone().gather(1, labels);
+        (chosen - shifted.exp().sum_dim(1).log()).reshape([rows])
+    };
     let counted = log_p.clone().detach().ones_like();
     (
-        log_p.mask_fill(ignored.clone(), 0.0),
+        log_p
+            .mask_fill(outside, f32::NAN)
+            .mask_fill(ignored.clone(), 0.0),
         counted.mask_fill(ignored, 0.0),
     )
 }

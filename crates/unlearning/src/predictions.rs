@@ -3,7 +3,7 @@ use burn::tensor::activation::log_softmax;
 use regimen_tensor::checked::Checked;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Result, UnlearningError, mismatch, same};
+use crate::error::{self, Result, UnlearningError, same};
 use crate::gradients::{reference, widen};
 use crate::likelihoods::counts;
 use crate::{Classifier, Likelihoods};
@@ -41,9 +41,7 @@ impl Checked for Predictions {
                     allowed: "0 or less",
                 });
             }
-            if *target >= row.len() {
-                return Err(mismatch("label", format!("below {}", row.len()), target));
-            }
+            error::label(i64::try_from(*target).unwrap_or(i64::MAX), row.len())?;
         }
         Ok(())
     }
@@ -57,7 +55,7 @@ impl Predictions {
     /// [`token_log_probabilities`] instead.
     ///
     /// # Errors
-    /// If the loader fails or is empty, or a prediction is not finite.
+    /// If the loader fails or is empty, a label is no class, or a prediction is not finite.
     pub fn of<M: Classifier>(model: &M, data: &dyn DataLoader<M::Batch>) -> Result<Self> {
         let _span = tracing::info_span!("predictions", items = data.num_items()).entered();
         let (mut rows, mut targets) = (Vec::new(), Vec::new());
@@ -192,7 +190,7 @@ impl Predictions {
 /// the model's [`likelihoods`](Classifier::likelihoods) take; the model is taken as in inference and stays as it is.
 ///
 /// # Errors
-/// If the loader fails or is empty, or a log-probability is not finite.
+/// If the loader fails or is empty, a label is no class, or a log-probability is not finite.
 pub fn token_log_probabilities<M: Classifier>(
     model: &M,
     data: &dyn DataLoader<M::Batch>,
@@ -200,11 +198,13 @@ pub fn token_log_probabilities<M: Classifier>(
     let _span = tracing::info_span!("predictions", items = data.num_items()).entered();
     let (mut found, model) = (Vec::new(), reference(model));
     for batch in data.iter() {
-        let Likelihoods { log_p, counted } = model.likelihoods(&batch?);
+        let batch = batch?;
+        let Likelihoods { log_p, counted } = model.likelihoods(&batch);
         let [_, length] = log_p.dims();
         let log_p: Vec<f64> = read(log_p.try_into_vec_as())?;
         let counted: Vec<f64> = read(counted.try_into_vec_as())?;
         if log_p.iter().any(|value| !value.is_finite()) {
+            check_labels(&model, &batch)?;
             return Err(UnlearningError::NotFinite("evaluation"));
         }
         for (row, counted) in log_p.chunks(length).zip(counted.chunks(length)) {
@@ -232,6 +232,11 @@ pub(crate) fn accuracy_of<M: Classifier>(
         let batch = batch?;
         let (logits, labels) = (widen(model.logits(&batch).detach()), M::targets(&batch));
         size += logits.clone().max_dim(1).sum().into_scalar::<f64>();
+        let classes = logits.dims()[1];
+        let outside = labels.clone().greater_equal_elem(classes as i64);
+        if outside.any().into_scalar::<bool>() {
+            check_labels(&model, &batch)?;
+        }
         let [met, counted] = counts(logits, labels);
         right += met;
         total += counted;
@@ -243,6 +248,19 @@ pub(crate) fn accuracy_of<M: Classifier>(
         return Err(UnlearningError::NotFinite("evaluation"));
     }
     Ok(right as f64 / total as f64)
+}
+
+/// Refuses a batch with a label that is no class. It takes a forward pass, as in inference, and a read-back: for batches whose loss is not
+/// finite.
+pub(crate) fn check_labels<M: Classifier>(model: &M, batch: &M::Batch) -> Result<()> {
+    let model = reference(model);
+    let classes = match model.projected(batch) {
+        Some(projected) => projected.weight.dims()[1],
+        None => model.logits(batch).dims()[1],
+    };
+    let labels: Vec<i64> = read(M::targets(batch).try_into_vec_as())?;
+    let mut labels = labels.into_iter();
+    labels.try_for_each(|label| error::label(label, classes))
 }
 
 /// `p` times a logarithm, with `0 log 0 = 0`.

@@ -10,8 +10,8 @@ use crate::likelihoods::{Likelihoods, mean_of_counted, row_log_p};
 ///
 /// A model that gives it ([`Classifier::projected`](crate::Classifier::projected)) trains with a graph that holds the logits of no
 /// tokens: the forward pass takes log-probabilities chunk by chunk and keeps none of the logits, and the gradient of each chunk is
-/// computed from logits made again, `(onehot - softmax) slope`. That is one more product by `weight` than otherwise, and one
-/// gradient of `weight`. The peak of a process on `flex` is no lower for it: the book's page on unlearning has the figures.
+/// computed from logits made again, `(onehot - softmax) slope`. That is one more product by `weight` than otherwise. Held at once are the
+/// gradients of `hidden` and `weight`, and a few tensors `[chunk, words]`: the book's page on unlearning has figures.
 ///
 /// ```
 /// use burn::tensor::{Device, Int, Tensor};
@@ -48,11 +48,7 @@ impl Projected {
     /// All logits, `[examples * length, words]`, with their graph: for [`Classifier::logits`](crate::Classifier::logits).
     #[must_use]
     pub fn logits(&self) -> Tensor<2> {
-        let logits = self.rows().matmul(self.weight.clone());
-        match &self.bias {
-            Some(bias) => logits + bias.clone().unsqueeze::<2>(),
-            None => logits,
-        }
+        self.head(self.rows())
     }
 
     /// The log-probabilities of labels `[examples * length]`, by [`Likelihoods::of_hidden`]: without gradients one chunk's logits are
@@ -61,13 +57,7 @@ impl Projected {
     pub fn likelihoods(&self, labels: Tensor<1, Int>) -> Likelihoods {
         let [examples, length, _] = self.hidden.dims();
         let labels = labels.reshape([examples, length]);
-        let head = |rows: Tensor<2>| {
-            let logits = rows.matmul(self.weight.clone());
-            match &self.bias {
-                Some(bias) => logits + bias.clone().unsqueeze::<2>(),
-                None => logits,
-            }
-        };
+        let head = |rows| self.head(rows);
         Likelihoods::of_hidden(self.hidden.clone(), labels, self.chunk, head)
     }
 
@@ -82,18 +72,23 @@ impl Projected {
         loss: impl FnOnce(&Likelihoods) -> Tensor<1>,
     ) -> Tensor<1> {
         let [examples, length, _] = self.hidden.dims();
-        let spans = self.spans();
-        let (log_p, counted): (Vec<_>, Vec<_>) = spans
-            .map(|span| row_log_p(self.part(span), narrowed(&labels, span)))
+        if examples * length == 0 {
+            return loss(&self.likelihoods(labels));
+        }
+        let (plain, labels) = (self.plain(), labels.inner());
+        let (log_p, counted): (Vec<_>, Vec<_>) = self
+            .spans()
+            .map(|span| row_log_p(plain.part(span), narrowed(&labels, span)))
             .unzip();
-        let log_p = Tensor::cat(log_p, 0).detach();
+        let log_p = self.constant(Tensor::cat(log_p, 0));
         let leaf = match self.is_tracked() {
             true => log_p.require_grad(),
             false => log_p,
         };
+        let counted = self.constant(Tensor::cat(counted, 0));
         let value = loss(&Likelihoods {
             log_p: leaf.clone().reshape([examples, length]),
-            counted: Tensor::cat(counted, 0).reshape([examples, length]),
+            counted: counted.reshape([examples, length]),
         });
         if !value.is_tracked() {
             return value;
@@ -101,14 +96,16 @@ impl Projected {
         let Some(slopes) = leaf.grad(&value.backward()) else {
             return value.detach();
         };
-        let ignored = labels.clone().lower_elem(0);
-        let slopes = Tensor::<1>::from_inner(slopes).mask_fill(ignored, 0.0);
+        let words = self.weight.dims()[1] as i64;
+        let outside = labels.clone().greater_equal_elem(words);
+        let without = labels.clone().lower_elem(0).bool_or(outside);
+        let slopes = slopes.mask_fill(without, 0.0);
         let rise = self.surrogate(|span, logits| {
-            let column = |values: Tensor<1>| values.reshape([span.1, 1]);
-            let slope = column(slopes.clone().narrow(0, span.0, span.1));
-            let label = narrowed(&labels, span).clamp_min(0).reshape([span.1, 1]);
-            let p = softmax(logits, 1);
-            (p * -slope.clone()).scatter(1, label, slope, IndexingUpdateOp::Add)
+            let slope = slopes.clone().narrow(0, span.0, span.1);
+            let slope = slope.reshape([span.1, 1]);
+            let label = narrowed(&labels, span).clamp(0, words - 1);
+            let label = label.reshape([span.1, 1]);
+            (softmax(logits, 1) * -slope.clone()).scatter(1, label, slope, IndexingUpdateOp::Add)
         });
         value.detach() + rise
     }
@@ -120,13 +117,16 @@ impl Projected {
         labels: &Tensor<1, Int>,
         temperature: f64,
     ) -> Tensor<1> {
-        let ignored = labels.clone().lower_elem(0);
-        let mut values = Vec::new();
+        if labels.dims()[0] == 0 {
+            return widen(self.hidden.clone()).sum();
+        }
+        let (teacher, labels) = (teacher.plain(), labels.clone().inner());
         let weights = {
-            let counted = labels.clone().float().ones_like();
-            let counted = widen(counted.mask_fill(ignored, 0.0));
+            let counted = widen(labels.clone().float().ones_like());
+            let counted = counted.mask_fill(labels.clone().lower_elem(0), 0.0);
             counted.clone() / counted.sum().clamp_min(1.0)
         };
+        let mut values = Vec::new();
         let rise = self.surrogate(|span, logits| {
             let student = logits / temperature;
             let teacher = teacher.part(span).cast(student.dtype()) / temperature;
@@ -138,39 +138,38 @@ impl Projected {
             let weight = weight.cast(q.dtype()).reshape([span.1, 1]);
             (q - p) * weight * temperature
         });
-        mean_of_counted(Tensor::cat(values, 0), labels).detach() + rise
+        mean_of_counted(Tensor::cat(values, 0), &labels) + rise
     }
 
-    /// 0, `[1]`, with the gradient that `slope` gives of each chunk's logits: it gets their place and values, `[rows, words]`, in f32 at
-    /// least, and returns as many slopes.
+    /// 0, `[1]`, with the gradient that `slope` gives of each chunk's logits: it gets their place and values, `[rows, words]`, on the plain
+    /// device, in f32 at least, and returns as many slopes. No chunk outlives its turn.
     fn surrogate(&self, mut slope: impl FnMut(Span, Tensor<2>) -> Tensor<2>) -> Tensor<1> {
-        let weight = widen(self.weight.clone().detach());
-        let inputs = self.rows().detach();
+        let plain = self.plain();
+        let (inputs, weight) = (widen(plain.rows()), widen(plain.weight.clone()));
+        let mut sum = Tensor::<1>::zeros([1], (&inputs.device(), inputs.dtype()));
         let (mut of_hidden, mut of_weight, mut of_bias) = (Vec::new(), None, None);
         for span in self.spans() {
-            let slopes = slope(span, self.part(span));
-            let weight = weight.clone().cast(slopes.dtype());
+            let slopes = slope(span, plain.part(span));
             if self.weight.is_tracked() {
-                let inputs = inputs
-                    .clone()
-                    .narrow(0, span.0, span.1)
-                    .cast(slopes.dtype());
+                let inputs = inputs.clone().narrow(0, span.0, span.1);
                 let product = inputs.transpose().matmul(slopes.clone());
                 of_weight = Some(added(of_weight, product));
             }
             if self.bias.as_ref().is_some_and(Tensor::is_tracked) {
                 of_bias = Some(added(of_bias, slopes.clone().sum_dim(0)));
             }
-            of_hidden.push(slopes.matmul(weight.transpose()));
+            if self.hidden.is_tracked() {
+                of_hidden.push(slopes.matmul(weight.clone().transpose()));
+            }
         }
-        let slopes = Tensor::cat(of_hidden, 0).detach();
-        let mut sum = (self.rows().cast(slopes.dtype()) * slopes).sum();
+        if !of_hidden.is_empty() {
+            sum = sum + (widen(self.rows()) * Tensor::cat(of_hidden, 0)).sum();
+        }
         if let Some(slopes) = of_weight {
-            sum = sum + (self.weight.clone().cast(slopes.dtype()) * slopes.detach()).sum();
+            sum = sum + (widen(self.weight.clone()) * slopes).sum();
         }
         if let (Some(slopes), Some(bias)) = (of_bias, &self.bias) {
-            let bias = bias.clone().cast(slopes.dtype()).unsqueeze::<2>();
-            sum = sum + (bias * slopes.detach()).sum();
+            sum = sum + (widen(bias.clone()).unsqueeze::<2>() * slopes).sum();
         }
         sum.clone() - sum.detach()
     }
@@ -178,6 +177,26 @@ impl Projected {
     fn is_tracked(&self) -> bool {
         let bias = self.bias.as_ref().is_some_and(Tensor::is_tracked);
         self.hidden.is_tracked() || self.weight.is_tracked() || bias
+    }
+
+    /// The same without autodiff. `detach` would not do: a parameter that is detached still requires its gradient, so that what is made
+    /// of it has a graph, which keeps every chunk.
+    fn plain(&self) -> Self {
+        Self {
+            hidden: self.hidden.clone().inner(),
+            weight: self.weight.clone().inner(),
+            bias: self.bias.clone().map(Tensor::inner),
+            chunk: self.chunk,
+        }
+    }
+
+    /// Values on the device of the model, autodiff if it is, without a gradient.
+    fn constant(&self, values: Tensor<1>) -> Tensor<1> {
+        let autodiff = self.hidden.is_autodiff();
+        let devices = (self.hidden.device(), self.weight.device());
+        let device = if autodiff { devices.0 } else { devices.1 };
+        let zeros = Tensor::<1>::zeros(values.dims(), (&device, values.dtype()));
+        (zeros + values).detach()
     }
 
     /// Hidden states, `[examples * length, width]`.
@@ -194,14 +213,19 @@ impl Projected {
         starts.map(move |start| (start, chunk.min(rows - start)))
     }
 
-    /// A chunk's logits without a graph, in f32 at least.
+    /// A chunk's logits, in f32 at least; of [`plain`](Self::plain) they have no graph.
     fn part(&self, (start, count): Span) -> Tensor<2> {
-        let rows = self.rows().detach().narrow(0, start, count);
-        let logits = rows.matmul(self.weight.clone().detach());
-        widen(match &self.bias {
-            Some(bias) => logits + bias.clone().detach().unsqueeze::<2>(),
+        let logits = self.rows().narrow(0, start, count);
+        widen(self.head(logits))
+    }
+
+    /// Logits `[rows, words]` of hidden states `[rows, width]`.
+    fn head(&self, rows: Tensor<2>) -> Tensor<2> {
+        let logits = rows.matmul(self.weight.clone());
+        match &self.bias {
+            Some(bias) => logits + bias.clone().unsqueeze::<2>(),
             None => logits,
-        })
+        }
     }
 }
 
@@ -216,5 +240,77 @@ fn added(sum: Option<Tensor<2>>, term: Tensor<2>) -> Tensor<2> {
     match sum {
         Some(sum) => sum + term,
         None => term,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::Param;
+    use burn::tensor::Device;
+
+    use super::*;
+
+    /// Two sequences of two tokens over five words; all that is in it is a parameter.
+    fn leaves(device: &Device, chunk: usize) -> Projected {
+        let wave = |count: i64, step: f64| {
+            let values = Tensor::<1, Int>::arange(0..count, device).float();
+            (values * step).sin()
+        };
+        Projected {
+            hidden: Param::from_tensor(wave(12, 1.7).reshape([2, 2, 3])).val(),
+            weight: Param::from_tensor(wave(15, 2.3).reshape([3, 5])).val(),
+            bias: Some(Param::from_tensor(wave(5, 0.9)).val()),
+            chunk,
+        }
+    }
+
+    #[test]
+    fn the_logits_of_a_chunk_have_no_graph_though_all_they_are_made_of_are_parameters() {
+        let projected = leaves(&Device::flex().autodiff(), 3);
+        assert!(projected.hidden.clone().detach().is_tracked());
+        let mut chunks = 0;
+        let rise = projected.surrogate(|_, logits| {
+            chunks += 1;
+            assert!(!logits.is_autodiff());
+            logits
+        });
+        assert!(rise.is_tracked());
+        assert_eq!(chunks, 2);
+    }
+
+    #[test]
+    fn checkpointed_gradients_are_the_same() {
+        let slopes = |device: &Device| {
+            let projected = leaves(device, 3);
+            let labels = Tensor::<1, Int>::from_data([3, 1, -100, 0], device);
+            let beside = Tensor::<1>::ones([1], device);
+            let loss = projected.loss(labels.clone(), |found| found.losses().mean() * beside);
+            let teacher = leaves(device, 2);
+            let teacher = Projected {
+                weight: teacher.weight * 0.5,
+                ..teacher
+            };
+            let grads = (loss + projected.divergence(&teacher, &labels, 2.0)).backward();
+            projected.weight.grad(&grads).map(Tensor::into_data)
+        };
+        let device = Device::flex().autodiff();
+        let checkpointed = device.clone().gradient_checkpointing();
+        assert!(slopes(&device).is_some());
+        assert_eq!(slopes(&device), slopes(&checkpointed));
+    }
+
+    #[test]
+    fn of_no_tokens_losses_are_0() {
+        let device = Device::flex().autodiff();
+        let some = leaves(&device, 3);
+        let none = Projected {
+            hidden: Tensor::zeros([0, 2, 3], &device),
+            ..some
+        };
+        let labels = Tensor::<1, Int>::zeros([0], &device);
+        let loss = none.loss(labels.clone(), Likelihoods::mean_loss);
+        assert!(loss.into_scalar::<f32>().abs() < f32::EPSILON);
+        let divergence = none.divergence(&none, &labels, 1.0);
+        assert!(divergence.into_scalar::<f32>().abs() < f32::EPSILON);
     }
 }

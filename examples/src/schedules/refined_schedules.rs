@@ -169,7 +169,7 @@ impl Job<'_> {
         };
         let mut best = (f64::INFINITY, 0.0, Vec::new());
         for peak in peaks {
-            let (loss, norms) = train(self, shape.clone().scaled(*peak))?;
+            let (loss, norms) = train(self, shape.clone().scaled(*peak)?)?;
             if loss < best.0 {
                 best = (loss, *peak, norms);
             }

@@ -5,6 +5,7 @@
 
 mod folders;
 mod interrupted;
+mod kills;
 mod statements;
 
 use std::path::Path;

@@ -45,10 +45,11 @@ impl<I: Bytes> Memory<I> {
             if first.is_none() {
                 return Ok(None);
             }
-        } else if !fits && policy == Policy::ClassBalanced {
-            if !class_balanced::takes(&cell.counts(), group) {
-                return Ok(None);
-            }
+        } else if !fits
+            && policy == Policy::ClassBalanced
+            && !class_balanced::takes(&cell.counts(), group)
+        {
+            return Ok(None);
         }
         // A reservoir gives up the place that was drawn even where there is room.
         while first.is_some() || !cell.fits(limit, kept.bytes) {

@@ -118,7 +118,7 @@ impl<M: Classifier> Strategy<M> for Der<M::Batch> {
     }
 
     fn penalty(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let drawn = self.replay.draw(self.count(batch), batch)?;
+        let drawn = self.replay.draw(model, self.count(batch), batch)?;
         self.replay
             .offer(batch, true, || independent(model).logits(batch))?;
         let Some(drawn) = drawn else {
@@ -131,7 +131,7 @@ impl<M: Classifier> Strategy<M> for Der<M::Batch> {
     }
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let drawn = self.replay.draw(self.count(batch), batch)?;
+        let drawn = self.replay.draw(model, self.count(batch), batch)?;
         let (own, parts) = pass(model, batch, &drawn.iter().collect::<Vec<_>>());
         self.replay.offer(batch, true, || own.clone())?;
         let own = cross_entropy(own, batch.labels()).mean();

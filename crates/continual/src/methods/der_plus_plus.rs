@@ -114,10 +114,14 @@ impl<B: Examples> DerPlusPlus<B> {
     }
 
     /// Two draws; none if nothing is kept.
-    fn draw(&self, batch: &B) -> Result<Option<[Drawn<B>; 2]>> {
+    fn draw<M: Classifier<Batch = B>>(
+        &self,
+        model: &M,
+        batch: &B,
+    ) -> Result<Option<[Drawn<B>; 2]>> {
         let count = self.config.replay.unwrap_or(batch.count());
-        let first = self.replay.draw(count, batch)?;
-        let second = self.replay.draw(count, batch)?;
+        let first = self.replay.draw(model, count, batch)?;
+        let second = self.replay.draw(model, count, batch)?;
         Ok(first.zip(second).map(|(first, second)| [first, second]))
     }
 
@@ -146,7 +150,7 @@ impl<M: Classifier> Strategy<M> for DerPlusPlus<M::Batch> {
     }
 
     fn penalty(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let drawn = self.draw(batch)?;
+        let drawn = self.draw(model, batch)?;
         self.replay
             .offer(batch, true, || independent(model).logits(batch))?;
         let Some([first, second]) = drawn else {
@@ -157,7 +161,7 @@ impl<M: Classifier> Strategy<M> for DerPlusPlus<M::Batch> {
     }
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let drawn = self.draw(batch)?;
+        let drawn = self.draw(model, batch)?;
         let all: Vec<_> = drawn.iter().flatten().collect();
         let (own, parts) = pass(model, batch, &all);
         self.replay.offer(batch, true, || own.clone())?;

@@ -135,7 +135,7 @@ impl<M: Classifier> Strategy<M> for Er<M::Batch> {
                 reason: "a joined batch is no sum with the loss of the batch: call `loss`".into(),
             });
         }
-        let drawn = self.replay.draw(self.count(batch), batch)?;
+        let drawn = self.replay.draw(model, self.count(batch), batch)?;
         self.replay
             .offer(batch, false, || independent(model).logits(batch))?;
         let Some(drawn) = drawn else {
@@ -147,7 +147,7 @@ impl<M: Classifier> Strategy<M> for Er<M::Batch> {
     }
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let drawn = self.replay.draw(self.count(batch), batch)?;
+        let drawn = self.replay.draw(model, self.count(batch), batch)?;
         let (own, parts) = pass(model, batch, &drawn.iter().collect::<Vec<_>>());
         self.replay.offer(batch, false, || own.clone())?;
         let own = cross_entropy(own, batch.labels());

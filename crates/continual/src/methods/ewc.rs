@@ -160,7 +160,7 @@ impl<M: Classifier> Strategy<M> for Ewc {
         let anchor = ParamVector::of(&model).rebound(&state.space)?;
         let term = Quadratic::new(fisher.rebound(&state.space)?, anchor)?;
         state.held = Some(match state.held.take() {
-            Some(held) => held.add(&term)?,
+            Some(held) => held.plus(&term)?,
             None => term,
         });
         state.tasks += 1;

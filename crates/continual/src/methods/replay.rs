@@ -1,15 +1,16 @@
-//! # replay
-//!
 //! What the methods with a memory have in common: drawing from it, and offering it what the training pass sees.
-//!
-//! Source: Mammoth's experience replay (Buzzega et al., arXiv 2004.07211).
 
+mod drawn;
+mod herd;
 mod state;
 
-use burn::tensor::{FloatDType, Tensor, TensorData};
+use burn::tensor::Tensor;
 use regimen_tensor::per_example::cross_entropy;
 use serde::{Deserialize, Serialize};
 
+use self::drawn::rows;
+pub(crate) use self::drawn::{Drawn, drawn, pass};
+pub(crate) use self::herd::{Herd, herd};
 use self::state::Core;
 use crate::classifier::Classifier;
 use crate::error::positive;
@@ -17,7 +18,7 @@ use crate::examples::{Examples, read};
 use crate::memory::{Capacity, Groups, Kept, Memory, MemoryConfig, Policy};
 use crate::scenario::Task;
 use crate::strategy::{Shared, Steps};
-use crate::teacher::{labels, plain};
+use crate::teacher::labels;
 use crate::{ContinualError, Result};
 
 /// Which examples of a task are offered to the memory.
@@ -32,6 +33,9 @@ pub enum Fill {
     First(usize),
 }
 
+/// Examples that are looked at together.
+pub(crate) const AT_ONCE: usize = 256;
+
 /// A memory behind a handle, with the state `X` of a method.
 pub(crate) struct Replay<B: Examples, X = ()> {
     shared: Shared<Core<B::Item, X>>,
@@ -42,22 +46,6 @@ impl<B: Examples, X> Clone for Replay<B, X> {
         Self {
             shared: self.shared.clone(),
         }
-    }
-}
-
-/// Examples that were drawn, as a batch.
-pub(crate) struct Drawn<B> {
-    pub(crate) batch: B,
-    /// Logits at the time at which they were added; none if one has none.
-    logits: Option<Tensor<2>>,
-    numbers: Vec<u64>,
-}
-
-impl<B> Drawn<B> {
-    /// The kept logits.
-    pub(crate) fn logits(&self) -> Result<Tensor<2>> {
-        let none = || ContinualError::State("an example is kept without logits".into());
-        self.logits.clone().ok_or_else(none)
     }
 }
 
@@ -117,13 +105,68 @@ impl<B: Examples, X> Replay<B, X> {
         self.shared.lock().end();
     }
 
-    /// `count` random examples as a batch like `like`, all if there are fewer; none if nothing is kept.
-    pub(crate) fn draw(&self, count: usize, like: &B) -> Result<Option<Drawn<B>>> {
-        let kept: Vec<Kept<B::Item>> = {
-            let memory = &mut self.shared.lock().memory;
-            memory.draw(count).into_iter().cloned().collect()
+    /// Examples of the running task that may still be offered.
+    pub(crate) fn room(&self) -> usize {
+        self.shared.lock().room()
+    }
+
+    /// Counts examples of the running task as offered, by a method that adds them itself.
+    pub(crate) fn offered(&self, count: usize) {
+        self.shared.lock().count(count);
+    }
+
+    /// `count` random examples, all if there are fewer.
+    pub(crate) fn sample<M: Classifier<Batch = B>>(
+        &self,
+        model: &M,
+        count: usize,
+        like: &B,
+    ) -> Result<Vec<Kept<B::Item>>> {
+        self.verify(model, like)?;
+        let memory = &mut self.shared.lock().memory;
+        Ok(memory.draw(count).into_iter().cloned().collect())
+    }
+
+    /// After a state was read, once: that its examples fit the model's batches and classes.
+    fn verify<M: Classifier<Batch = B>>(&self, model: &M, like: &B) -> Result<()> {
+        let kept: Vec<(B::Item, usize)> = {
+            let core = self.shared.lock();
+            if !core.restored {
+                return Ok(());
+            }
+            let kept = core.memory.iter();
+            kept.map(|kept| (kept.item.clone(), kept.label)).collect()
         };
-        drawn(kept, like)
+        let like = like.rows(&[0]).inner();
+        let classes = model.valid().logits(&like).dims()[1];
+        for kept in kept.chunks(AT_ONCE) {
+            let items: Vec<B::Item> = kept.iter().map(|(item, _)| item.clone()).collect();
+            let found = labels(&B::of(&items, &like)?)?;
+            let odd = found
+                .iter()
+                .zip(kept)
+                .find(|(found, (_, label))| *found != label || *label >= classes);
+            if let Some((found, _)) = odd {
+                let allowed = format!("that of its entry, below {classes}");
+                return Err(ContinualError::range(
+                    "label of a kept example",
+                    found,
+                    &allowed,
+                ));
+            }
+        }
+        self.shared.lock().restored = false;
+        Ok(())
+    }
+
+    /// `count` random examples as a batch like `like`, all if there are fewer; none if nothing is kept.
+    pub(crate) fn draw<M: Classifier<Batch = B>>(
+        &self,
+        model: &M,
+        count: usize,
+        like: &B,
+    ) -> Result<Option<Drawn<B>>> {
+        drawn(self.sample(model, count, like)?, like)
     }
 
     /// Offers the examples of a training batch; only those that are accepted are read from the device. `logits` is asked for the batch's
@@ -134,12 +177,22 @@ impl<B: Examples, X> Replay<B, X> {
         &self,
         batch: &B,
         keep_logits: bool,
-        logits: impl FnOnce() -> Tensor<2>,
+        logits: impl Fn() -> Tensor<2>,
+    ) -> Result<()> {
+        match batch.device().is_autodiff() {
+            true => self.offer_any(batch, keep_logits, Some(&logits)),
+            false => Ok(()),
+        }
+    }
+
+    /// As [`offer`](Self::offer), of any device and with or without logits.
+    pub(crate) fn offer_any(
+        &self,
+        batch: &B,
+        keep_logits: bool,
+        logits: Option<&dyn Fn() -> Tensor<2>>,
     ) -> Result<()> {
         let config = *self.shared.lock().memory.config();
-        if !batch.device().is_autodiff() {
-            return Ok(());
-        }
         let known = match needs_labels(&config) {
             true => labels(batch)?,
             false => vec![0; batch.count()],
@@ -157,7 +210,10 @@ impl<B: Examples, X> Replay<B, X> {
             true => Vec::new(),
             false => {
                 let task = offered[0].1;
-                let logits = rows(logits(), &places)?;
+                let logits = match logits {
+                    Some(logits) => rows(logits(), &places)?,
+                    None => vec![Vec::new(); places.len()],
+                };
                 if logits.iter().flatten().any(|logit| !logit.is_finite()) {
                     let what = "the logits of an example for the memory".to_owned();
                     self.steps().note(ContinualError::NotFinite(what));
@@ -207,80 +263,6 @@ impl<B: Examples, X> Replay<B, X> {
         }
         Ok(())
     }
-}
-
-/// Kept examples as a batch.
-pub(crate) fn drawn<B: Examples>(kept: Vec<Kept<B::Item>>, like: &B) -> Result<Option<Drawn<B>>> {
-    if kept.is_empty() {
-        return Ok(None);
-    }
-    let logits: Option<Vec<&Vec<f32>>> = kept.iter().map(|kept| kept.logits.as_ref()).collect();
-    let logits = match logits {
-        Some(rows) => {
-            let width = rows[0].len();
-            if let Some(odd) = rows.iter().find(|row| row.len() != width) {
-                return Err(ContinualError::mismatch("kept logits", width, odd.len()));
-            }
-            let values: Vec<f32> = rows.into_iter().flatten().copied().collect();
-            let data = TensorData::new(values, [kept.len(), width]);
-            let device = plain(&like.device());
-            Some(Tensor::from_data(data, (&device, FloatDType::F32.into())))
-        }
-        None => None,
-    };
-    let numbers = kept.iter().map(Kept::number).collect();
-    let items: Vec<B::Item> = kept.into_iter().map(|kept| kept.item).collect();
-    let batch = B::of(&items, like)?;
-    Ok(Some(Drawn {
-        batch,
-        logits,
-        numbers,
-    }))
-}
-
-/// The logits of a batch and of what was drawn, of one forward pass over all, in f32: statistics of batch norm are those of all.
-pub(crate) fn pass<M: Classifier>(
-    model: &M,
-    batch: &M::Batch,
-    drawn: &[&Drawn<M::Batch>],
-) -> (Tensor<2>, Vec<Tensor<2>>) {
-    let all = drawn
-        .iter()
-        .fold(batch.clone(), |all, drawn| all.join(drawn.batch.clone()));
-    let logits = model.logits(&all).cast(FloatDType::F32);
-    if drawn.is_empty() {
-        return (logits, Vec::new());
-    }
-    let mut start = 0;
-    let mut next = |count: usize| {
-        let part = logits.clone().narrow(0, start, count);
-        start += count;
-        part
-    };
-    let own = next(batch.count());
-    (
-        own,
-        drawn
-            .iter()
-            .map(|drawn| next(drawn.batch.count()))
-            .collect(),
-    )
-}
-
-/// Rows of logits on the host: one read.
-fn rows(logits: Tensor<2>, places: &[usize]) -> Result<Vec<Vec<f32>>> {
-    let logits = match logits.is_autodiff() {
-        true => logits.inner(),
-        false => logits,
-    };
-    let width = logits.dims()[1];
-    let places: Vec<i64> = places.iter().map(|place| *place as i64).collect();
-    let data = TensorData::new(places.clone(), [places.len()]);
-    let chosen = logits
-        .clone()
-        .select(0, Tensor::from_data(data, &logits.device()));
-    let values: Vec<f32> = read("logits", chosen.cast(FloatDType::F32).try_into_vec_as())?;
-    Ok(values.chunks(width.max(1)).map(<[f32]>::to_vec).collect())
 }
 
 /// Whether it matters to a memory of which class an example is before it is accepted.

@@ -98,29 +98,3 @@ fn shade(share: f64) -> RGBColor {
     let part = |end: f64| (255.0 + (end - 255.0) * share).round() as u8;
     RGBColor(part(16.0), part(66.0), part(130.0))
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_partly_measured_matrix_is_drawn() {
-        let mut matrix = AccuracyMatrix::new(3).unwrap();
-        matrix.record(0, &[0.9]).unwrap();
-        matrix.record(1, &[0.5, 0.8]).unwrap();
-        let svg = picture(&matrix, 400, 300).unwrap();
-        let shown = ["0.90", "0.50", "0.80"];
-        assert!(shown.iter().all(|text| svg.contains(text)), "{svg}");
-        assert!(!svg.contains("NaN"));
-        matrix.set(2, 2, 70.0).unwrap();
-        assert!(picture(&matrix, 400, 300).unwrap().contains("70"));
-        assert!(picture(&AccuracyMatrix::new(0).unwrap(), 400, 300).is_err());
-        assert!(picture(&AccuracyMatrix::new(65).unwrap(), 400, 300).is_err());
-        assert!(picture(&matrix, 0, 300).is_err() && picture(&matrix, 400, 1 << 16).is_err());
-        let _ = picture(&matrix, 1, 1);
-        matrix.set(1, 1, f64::MAX).unwrap();
-        matrix.set(1, 0, f64::MIN).unwrap();
-        assert!(picture(&matrix, 400, 300).is_ok());
-    }
-}

@@ -134,7 +134,7 @@ impl Quadratic {
     ///
     /// # Errors
     /// If they are of different parameters, or the device fails.
-    pub fn add(self, other: &Self) -> Result<Self> {
+    pub fn plus(self, other: &Self) -> Result<Self> {
         let sum = self.weights.clone().add(&other.weights)?;
         // Where no term has a weight, the newest anchor stands.
         let share = other.weights.clone().zip(&sum, |weight, sum| {

@@ -1,5 +1,45 @@
 //! Streams of tasks, made of a labelled data set.
+//!
+//! A scenario is made of labels alone: it says which examples each task has ([`Planned`]). With Burn, [`Scenario::tasks`] gives these as
+//! data sets that are views on the user's own.
+//!
+//! | scenario | classes of tasks | task known at test | examples |
+//! |---|---|---|---|
+//! | [`TaskIncremental`] | disjoint | yes | each once |
+//! | [`ClassIncremental`] | disjoint | no | each once |
+//! | [`DomainIncremental`] | the same, other inputs | no | all in each task |
+//! | [`Blurry`] | of each some in the others | no | each once |
+//! | [`TaskFree`] | one stream, a mixture that changes | no | each once |
+//! | [`Recurring`] | come back | no | each once, or all each time |
+//!
+//! [`Online`] gives any of them an order for one pass in small batches.
 
+mod blurry;
+mod class_order;
+mod domain_incremental;
+mod incremental;
+#[cfg(feature = "burn")]
+mod one_pass;
+mod online;
+mod planned;
+mod recurring;
 mod task;
+mod task_free;
+mod transform;
+#[cfg(feature = "burn")]
+mod view;
 
+pub use blurry::Blurry;
+pub use class_order::ClassOrder;
+pub use domain_incremental::DomainIncremental;
+pub use incremental::{ClassIncremental, TaskIncremental};
+#[cfg(feature = "burn")]
+pub use one_pass::OnePass;
+pub use online::Online;
+pub use planned::{Planned, Scenario};
+pub use recurring::Recurring;
 pub use task::Task;
+pub use task_free::TaskFree;
+pub use transform::{Permutation, Transform, rotated};
+#[cfg(feature = "burn")]
+pub use view::{Labelled, TaskData, View, labels};

@@ -8,6 +8,9 @@ use regimen_tensor::{ParamVector, Prepared, Watch};
 
 use super::two::{Two, batch};
 
+#[path = "bad_input/data.rs"]
+mod data;
+
 /// Two updates and a task's end, with whatever the strategy was made of.
 fn used<S: Strategy<Two>>(strategy: Result<S>) -> Result<()> {
     let strategy = strategy?;
@@ -96,7 +99,7 @@ fn penalties() {
                 let one = Quadratic::new(vector(a, b)?, vector(b, a)?)?;
                 one.at(&model)?;
                 one.gradient(&ParamVector::of(&model))?;
-                one.clone().add(&one)?.scale(a).map(drop)
+                one.clone().plus(&one)?.scale(a).map(drop)
             });
             h.input(format_args!("quadratic {a} {b}"), || {
                 quadratic(&model, &vector(a, b)?, &vector(b, a)?).map(drop)

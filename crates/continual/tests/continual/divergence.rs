@@ -70,7 +70,7 @@ fn distillation_over_old_classes_only() {
     let stored = Target::Logits(kept.clone());
     close(kl.of(logits.clone(), &stored).unwrap(), 0.086_742_42);
     let value = soft_cross_entropy(logits, &kept, 2.0).unwrap();
-    close(value, 1.039_549_98);
+    close(value, 1.039_55);
     assert!(of_classes(row([1.0, 2.0]), &[2]).is_err());
     assert!(of_classes(row([1.0, 2.0]), &[]).is_err());
 }
@@ -101,7 +101,7 @@ fn gaussians_by_hand() {
     let [mean, std] = [vector([0.3, -0.2]), vector([0.5, 1.0])];
     let [prior, prior_std] = [vector([0.0, 0.0]), vector([1.0, 2.0])];
     let value = gaussian_kl(mean.clone(), std, prior.clone(), prior_std);
-    close(value.unwrap(), 0.686_294_36);
+    close(value.unwrap(), 0.686_294_4);
     assert!(gaussian_kl(mean, vector([1.0]), prior.clone(), prior).is_err());
 }
 

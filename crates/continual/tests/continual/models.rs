@@ -11,7 +11,7 @@ use regimen_tensor::ParamVector;
 
 /// Four inputs, six features under batch norm, four classes.
 #[derive(Module, Debug)]
-pub struct Net {
+pub(crate) struct Net {
     first: Linear,
     norm: BatchNorm,
     head: Linear,
@@ -19,7 +19,7 @@ pub struct Net {
 
 impl Net {
     /// Weights from a seed of the host.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let device = Device::flex().autodiff();
         let net = Self {
             first: LinearConfig::new(4, 6).init(&device),
@@ -43,7 +43,7 @@ impl Net {
     }
 
     /// With a first layer that does not train.
-    pub fn with_first_frozen(mut self) -> Self {
+    pub(crate) fn with_first_frozen(mut self) -> Self {
         self.first = self.first.no_grad();
         self
     }
@@ -64,7 +64,7 @@ impl Encoder for Net {
 }
 
 /// A batch of random inputs, with labels among `classes` in turn.
-pub fn drawn(seed: u64, count: usize, classes: &[i64]) -> (Tensor<2>, Tensor<1, Int>) {
+pub(crate) fn drawn(seed: u64, count: usize, classes: &[i64]) -> (Tensor<2>, Tensor<1, Int>) {
     let device = Device::flex().autodiff();
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let inputs: Vec<f32> = (0..4 * count)
@@ -80,7 +80,7 @@ pub fn drawn(seed: u64, count: usize, classes: &[i64]) -> (Tensor<2>, Tensor<1, 
 }
 
 /// Every value of a model, running statistics too.
-pub fn bits<M: Module>(model: &M) -> Vec<Vec<u32>> {
+pub(crate) fn bits<M: Module>(model: &M) -> Vec<Vec<u32>> {
     let state = ParamVector::state(model).to_host().unwrap();
     let bits = state
         .iter()
@@ -89,6 +89,6 @@ pub fn bits<M: Module>(model: &M) -> Vec<Vec<u32>> {
 }
 
 /// The bits of one number.
-pub fn bit(value: Tensor<1>) -> u32 {
+pub(crate) fn bit(value: Tensor<1>) -> u32 {
     value.into_scalar::<f32>().to_bits()
 }

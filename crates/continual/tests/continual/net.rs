@@ -9,18 +9,18 @@ use regimen_continual::projections::Layers;
 use regimen_continual::{Classifier, Strategy};
 use regimen_tensor::ParamVector;
 
-pub type Batch = (Tensor<2>, Tensor<1, Int>);
+pub(crate) type Batch = (Tensor<2>, Tensor<1, Int>);
 
 /// 4 inputs, 8 hidden units, 3 classes.
 #[derive(Module, Debug)]
-pub struct Net {
-    pub hidden: Linear,
-    pub head: Linear,
+pub(crate) struct Net {
+    pub(crate) hidden: Linear,
+    pub(crate) head: Linear,
 }
 
 impl Net {
     /// Weights that only the seed decides.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let device = Device::flex().autodiff();
         let net = Self {
             hidden: LinearConfig::new(4, 8).init(&device),
@@ -34,7 +34,7 @@ impl Net {
         values.write_to(net).unwrap()
     }
 
-    pub fn inside(&self, inputs: &Tensor<2>) -> Tensor<2> {
+    pub(crate) fn inside(&self, inputs: &Tensor<2>) -> Tensor<2> {
         tanh(self.hidden.forward(inputs.clone()))
     }
 }
@@ -57,7 +57,7 @@ impl Layers for Net {
 }
 
 /// Numbers between -1 and 1.
-pub fn drawn(seed: u64) -> impl FnMut() -> f32 {
+pub(crate) fn drawn(seed: u64) -> impl FnMut() -> f32 {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     move || {
         state ^= state << 13;
@@ -67,7 +67,7 @@ pub fn drawn(seed: u64) -> impl FnMut() -> f32 {
     }
 }
 
-pub fn examples(count: usize, seed: u64) -> Batch {
+pub(crate) fn examples(count: usize, seed: u64) -> Batch {
     let device = Device::flex().autodiff();
     let mut drawn = drawn(seed + 100);
     let values: Vec<f32> = (0..count * 4).map(|_| drawn()).collect();
@@ -79,16 +79,16 @@ pub fn examples(count: usize, seed: u64) -> Batch {
 }
 
 /// One step of plain gradient descent.
-pub fn step<M: Classifier>(strategy: &impl Strategy<M>, model: M, batch: &M::Batch, lr: f64) -> M {
+pub(crate) fn step<M: Classifier>(strategy: &impl Strategy<M>, model: M, batch: &M::Batch, lr: f64) -> M {
     let loss = strategy.loss(&model, batch).unwrap();
     let grads = GradientsParams::from_grads(loss.backward(), &model);
     strategy.optimize(model, &mut SgdConfig::new().init(), lr, grads)
 }
 
-pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.try_into_vec_as().unwrap()
 }
 
-pub fn largest<const D: usize>(tensor: Tensor<D>) -> f32 {
+pub(crate) fn largest<const D: usize>(tensor: Tensor<D>) -> f32 {
     tensor.abs().max().into_scalar()
 }

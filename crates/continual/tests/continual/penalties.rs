@@ -33,7 +33,7 @@ fn the_penalty_of_the_first_task_stays_after_the_second() {
     let model = Two::new([3.0, 0.0]);
     let first = Quadratic::new(vector(&model, [2.0, 0.0]), vector(&model, [1.0, 7.0])).unwrap();
     let nothing = Quadratic::new(vector(&model, [0.0, 0.0]), vector(&model, [3.0, 0.0])).unwrap();
-    let both = first.clone().add(&nothing).unwrap();
+    let both = first.clone().plus(&nothing).unwrap();
     for held in [first, both] {
         let value = held.at(&model).unwrap() * 0.5;
         assert_relative_eq!(value.into_scalar::<f32>(), 4.0, epsilon = 1e-6);
@@ -46,7 +46,7 @@ fn two_terms_are_one_with_a_constant() {
     let one = Quadratic::new(vector(&model, [1.0, 3.0]), vector(&model, [0.0, 1.0])).unwrap();
     let two = Quadratic::new(vector(&model, [2.0, 0.5]), vector(&model, [1.5, -1.0])).unwrap();
     let apart = one.at(&model).unwrap() + two.at(&model).unwrap();
-    let both = one.add(&two).unwrap();
+    let both = one.plus(&two).unwrap();
     let expected = apart.into_scalar::<f32>();
     assert_relative_eq!(
         both.at(&model).unwrap().into_scalar::<f32>(),

@@ -18,12 +18,15 @@ use super::two::{Two, batch};
 
 type Rows = <Net as Classifier>::Batch;
 
+/// A method's loss.
+type Loss = Box<dyn Fn(&Two, &Rows) -> Tensor<1>>;
+
 fn scalar(value: Tensor<1>) -> f32 {
     value.into_scalar()
 }
 
 /// One step on a batch that its number decides.
-pub fn step(strategy: &impl Strategy<Net>, model: Net, seed: u64) -> Net {
+pub(crate) fn step(strategy: &impl Strategy<Net>, model: Net, seed: u64) -> Net {
     let mut optim = SgdConfig::new().init();
     let data = drawn(seed, 6, &[0, 1, 2, 3]);
     let loss = strategy.loss(&model, &data).unwrap();
@@ -33,8 +36,19 @@ pub fn step(strategy: &impl Strategy<Net>, model: Net, seed: u64) -> Net {
     model
 }
 
+/// A saved state with a text in place of another of the same length, at its first `times` places.
+pub(crate) fn edited(bytes: &[u8], from: &str, to: &str, times: usize) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let (length, text) = bytes.split_at(8);
+    let text = std::str::from_utf8(text).unwrap();
+    assert!(text.matches(from).count() >= times, "{text}");
+    let mut edited = length.to_vec();
+    edited.extend(text.replacen(from, to, times).into_bytes());
+    edited
+}
+
 /// A run that stops after two steps and goes on is the run itself, bit for bit; damaged states change nothing.
-pub fn resumes<S: Strategy<Net> + Part + Clone>(make: impl Fn() -> S) {
+pub(crate) fn resumes<S: Strategy<Net> + Part + Clone>(make: impl Fn() -> S) {
     let strategy = make();
     let mut model = Net::new(1);
     for seed in 0..3 {
@@ -180,7 +194,7 @@ fn replay_methods_are_special_cases_of_the_objective() {
         .with_alpha(0.3)
         .with_beta(0.6);
     let plus = plus.with_fill(fill);
-    let methods: [(&str, Box<dyn Fn(&Two, &Rows) -> Tensor<1>>); 3] = [
+    let methods: [(&str, Loss); 3] = [
         ("ER", {
             let er = er.init(&model).unwrap();
             Box::new(move |model, batch| er.loss(model, batch).unwrap())
@@ -343,6 +357,31 @@ fn a_state_of_another_memory_or_without_logits_is_refused() {
     let mut der = DerConfig::new(few()).init(&model).unwrap();
     assert!(der.load(&bytes).is_err());
     assert!(der.memory().is_empty());
+}
+
+#[test]
+fn a_state_whose_labels_are_no_classes_is_refused_before_it_is_used() {
+    let model = Two::new([1.0, 0.5]);
+    let (er, rows) = (
+        ErConfig::new(few()).init(&model).unwrap(),
+        batch(&[[1.0, 2.0]], &[1]),
+    );
+    er.loss(&model, &rows).unwrap();
+    let bytes = Part::save(&er).unwrap();
+    let (one, nine) = ("\\\"label\\\":1", "\\\"label\\\":9");
+    // In the item, and in its entry too.
+    for damaged in [edited(&bytes, one, nine, 1), edited(&bytes, one, nine, 2)] {
+        assert_ne!(damaged, bytes);
+        let mut again = ErConfig::new(few()).init(&model).unwrap();
+        again.load(&damaged).unwrap();
+        assert!(matches!(
+            again.loss(&model, &rows),
+            Err(ContinualError::OutOfRange { .. })
+        ));
+    }
+    let mut again = ErConfig::new(few()).init(&model).unwrap();
+    again.load(&bytes).unwrap();
+    assert!(again.loss(&model, &rows).is_ok());
 }
 
 #[test]

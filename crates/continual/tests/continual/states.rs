@@ -11,6 +11,9 @@ use regimen_tensor::testing::{Hostile, mutate};
 
 use super::two::{Two, batch};
 
+#[path = "states/data.rs"]
+mod data;
+
 /// A strategy with its state.
 pub(crate) trait Whole<M: Classifier>: Strategy<M> + Part {}
 impl<M: Classifier, T: Strategy<M> + Part> Whole<M> for T {}

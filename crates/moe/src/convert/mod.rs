@@ -6,4 +6,4 @@ mod transpose;
 mod upcycling;
 
 pub use hugging_face::{HuggingFaceConfig, HuggingFaceFamily};
-pub use upcycling::{Dense, UpcycleConfig, merge};
+pub use upcycling::{Dense, UpcycleConfig, merge, merge_watched};

@@ -175,6 +175,14 @@ fn deviation(values: &[f64]) -> f64 {
 /// # Errors
 /// If there is not one finite weight from 0 an expert, all are zero, or the experts' parameters do not fit each other.
 pub fn merge(experts: &Experts, weights: &[f64]) -> Result<Dense> {
+    merge_watched(experts, weights, &Watch::default())
+}
+
+/// As [`merge`]; `watch` hears of each of the two maps of weights, as `"merge"`.
+///
+/// # Errors
+/// As for [`merge`], and [`MoeError::Stopped`] where the watch stops it: there is no network then.
+pub fn merge_watched(experts: &Experts, weights: &[f64], watch: &Watch) -> Result<Dense> {
     experts.fit()?;
     let count = experts.count();
     let _span = tracing::info_span!("merge", experts = count).entered();
@@ -215,9 +223,16 @@ pub fn merge(experts: &Experts, weights: &[f64]) -> Result<Dense> {
         let bias = bias.as_ref().map(Param::val);
         bias.map(|bias| Param::from_tensor(mean(bias)))
     };
+    let up = average(experts.up.val());
+    if !watch.goes_on("merge", 1, 2) {
+        return Err(MoeError::stopped("merge", 1, 2));
+    }
+    let down = average(experts.down.val());
+    // All is done: there is nothing to stop.
+    let _ = watch.goes_on("merge", 2, 2);
     Dense::new(Experts {
-        up: average(experts.up.val()),
-        down: average(experts.down.val()),
+        up,
+        down,
         up_bias: bias(&experts.up_bias),
         down_bias: bias(&experts.down_bias),
         activation: experts.activation,

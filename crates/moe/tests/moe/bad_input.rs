@@ -1,6 +1,7 @@
 //! Absurd arguments are errors or documented values, never a panic or an endless wait.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use burn::module::Param;
 use burn::nn::LinearConfig;
@@ -367,6 +368,18 @@ fn a_watch_stops_long_work() {
     let dense = merge(&moe().experts, &[1.0, 1.0]).unwrap();
     let stopped = UpcycleConfig::new(2, 1).init_watched(&dense, &stop);
     assert!(matches!(stopped, Err(MoeError::Stopped { done: 1, .. })));
+    let stopped = merge_watched(&moe().experts, &[1.0, 1.0], &stop);
+    let said = MoeError::Stopped {
+        work: "merge",
+        done: 1,
+        total: 2,
+    };
+    assert_eq!(stopped.unwrap_err().to_string(), said.to_string());
+    let heard = Arc::new(AtomicUsize::new(0));
+    let hears = heard.clone();
+    let watch = Watch::new().with_progress(move |at| hears.store(at.done, Ordering::Relaxed));
+    merge_watched(&moe().experts, &[1.0, 1.0], &watch).unwrap();
+    assert_eq!(heard.load(Ordering::Relaxed), 2);
 }
 
 /// Loads that do not fit each other.

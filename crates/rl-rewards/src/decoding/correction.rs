@@ -6,6 +6,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use regimen_schedules::Schedule;
+use regimen_tensor::per_example::at_label;
 
 use super::blocks::{log_probs, wide};
 use crate::error::{Result, RlRewardsError, check};
@@ -103,14 +104,12 @@ pub(super) fn check_tokens(logits: &Tensor<3>, tokens: &Tensor<2, Int>) -> Resul
 /// The log-probability of each token; NaN for one that is no column, such as the -100 of padding.
 pub(super) fn pick(log_probs: Tensor<3>, tokens: Tensor<2, Int>) -> Tensor<2> {
     let [batch, length, vocabulary] = log_probs.dims();
-    let last = vocabulary as i64 - 1;
-    let foreign = tokens
-        .clone()
-        .lower_elem(0)
-        .bool_or(tokens.clone().greater_elem(last));
-    let columns = tokens.clamp(0, last).reshape([batch, length, 1]);
-    let picked = log_probs.gather(2, columns).reshape([batch, length]);
-    picked.mask_fill(foreign, f32::NAN)
+    let rows = batch * length;
+    let picked = at_label(
+        log_probs.reshape([rows, vocabulary]),
+        tokens.reshape([rows]),
+    );
+    picked.reshape([batch, length])
 }
 
 /// `min(exp(log pi_old - log pi_sampler), cap)` for each token, a constant weight: multiply each token's policy loss by it.

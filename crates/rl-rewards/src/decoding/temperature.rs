@@ -26,13 +26,18 @@ pub enum Annealing {
     Tokens,
     /// `fall(tau_max, tau_min, s / D)`: the same for all tokens.
     Steps,
-    /// `fall(tau_max exp(-s / D), tau_min, t / d_s)`: where training is to end near greedy decoding.
+    /// `fall(max(tau_max exp(-s / D), 1e-12), tau_min, t / d_s)`: where training is to end near greedy decoding.
     ///
-    /// Once `tau_max exp(-s / D)` is below `tau_min` the temperature rises with the token.
+    /// Once `tau_max exp(-s / D)` is below `tau_min` the temperature rises with the token. It stays at 1e-12 or more (or at `tau_max`, if
+    /// that is less), which is greedy decoding already: without that bound, the first token's would be 0 after 745 `D` steps.
     TokensAndSteps,
     /// `min(fall(tau_min, tau_max, s / D), 1)`: the same for all tokens, and rising.
     RisingSteps,
 }
+
+/// A start of [`Annealing::TokensAndSteps`] is not colder: any two different logits of f32 are as far apart as greedy decoding has
+/// them then, and quotients stay far from the largest f32.
+const COLDEST: f64 = 1e-12;
 
 /// A temperature for each token of a response, at one step of training.
 ///
@@ -211,7 +216,12 @@ impl Schedule for DecodingTemperature {
             Annealing::Exploratory => (1.0 + tau_max - tokens().exp()).max(tau_min),
             Annealing::Tokens => fall(tau_max, tau_min, tokens()),
             Annealing::Steps => fall(tau_max, tau_min, steps()),
-            Annealing::TokensAndSteps => fall(tau_max * (-steps()).exp(), tau_min, tokens()),
+            Annealing::TokensAndSteps => {
+                let start = (tau_max * (-steps()).exp()).max(COLDEST.min(tau_max));
+                // The sum of two shares is exact where one is 0, and above 0 everywhere.
+                let left = (-tokens()).exp();
+                start * left - tau_min * (-tokens()).exp_m1()
+            }
             Annealing::RisingSteps => fall(tau_min, tau_max, steps()).min(1.0),
         }
     }
@@ -286,6 +296,29 @@ mod tests {
         assert_abs_diff_eq!(rising.at(10), 0.2, epsilon = 1e-12);
         assert_abs_diff_eq!(rising.at_step(25).at(10), 1.2 - e, epsilon = 1e-12);
         assert_eq!(rising.at_step(1000).at(10), 1.0);
+    }
+
+    #[test]
+    fn a_million_steps_of_training_leave_a_temperature_above_zero() {
+        let tau = DecodingTemperature::new(Annealing::TokensAndSteps, 1.2, 0.1).unwrap();
+        let tau = tau.with_protected(0);
+        for step in [0, 100, 650, 5000, 18_700, 1_000_000, usize::MAX] {
+            let tau = tau.at_step(step);
+            let start = (1.2 * (-(step as f64) / 25.0).exp()).max(1e-12);
+            assert_eq!(tau.at(0), start, "{step}");
+            for token in [0, 1, 10, 500, 1_000_000, usize::MAX] {
+                let left = (-(token as f64) / 500.0).exp();
+                assert_abs_diff_eq!(
+                    tau.at(token),
+                    start * left + 0.1 * (1.0 - left),
+                    epsilon = 1e-15
+                );
+                assert!(tau.at(token) as f32 > 0.0, "{step} {token}");
+            }
+        }
+        let cold = DecodingTemperature::new(Annealing::TokensAndSteps, 1e-20, 1e-30).unwrap();
+        let cold = cold.with_protected(0).at_step(1_000_000);
+        assert_eq!(cold.at(0), 1e-20);
     }
 
     #[test]

@@ -4,13 +4,16 @@
 //!
 //! Source: an enum in place of Burn's closed `LrSchedulerConfig`.
 
+use regimen_tensor::checked::Checked;
+use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::blend::{Combined, Noisy, Swa};
 use super::clock::{Held, Repeated, Restarted, Sequence, Skipped};
 use super::combine::{Clamped, Scaled, Then, Warmup};
+use crate::error::{Error, Result};
 use crate::refine::Refined;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, check_depth};
 use crate::values::{
     Between, Constant, Cosine, Cyclic, Exponential, HardRestarts, Infinite, InverseSqrt,
     InverseTime, Linear, MultiStep, Noam, OneCycle, PiecewiseConstant, PiecewiseInterpolate,
@@ -22,7 +25,8 @@ type Any = Box<AnySchedule>;
 /// Any schedule of the crate, and any composition of them.
 ///
 /// In a file a schedule is a map whose `schedule` names the variant in snake case; what is read is
-/// checked as by the constructors. A `Then` of two can be written as a `Sequence`.
+/// checked as by the constructors. A `Then` of two can be written as a `Sequence`. A composition has at most
+/// [`MOST_LEVELS`](crate::MOST_LEVELS) levels, which bounds the stack that any use of it takes.
 ///
 /// ```
 /// use regimen_schedules::{AnySchedule, Schedule};
@@ -38,7 +42,7 @@ type Any = Box<AnySchedule>;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "schedule", rename_all = "snake_case")]
+#[serde(remote = "Self", tag = "schedule", rename_all = "snake_case")]
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each variant is the type of its name")]
 pub enum AnySchedule {
@@ -78,6 +82,16 @@ pub enum AnySchedule {
     Swa(Swa<Any>),
     Noisy(Noisy<Any>),
 }
+checked_serde!(AnySchedule);
+
+impl Checked for AnySchedule {
+    type Error = Error;
+
+    fn check(&self) -> Result<()> {
+        check_depth(self.depth())
+    }
+}
+
 /// The value of whichever variant it is, and the way into the enum for those without parts.
 macro_rules! variants {
     (leaves: $($leaf:ident),*; compositions: $($outer:ident),* $(,)?) => {
@@ -93,6 +107,13 @@ macro_rules! variants {
                 match self {
                     $(Self::$leaf(schedule) => schedule.fill(from, values),)*
                     $(Self::$outer(schedule) => schedule.fill(from, values),)*
+                }
+            }
+
+            fn depth(&self) -> usize {
+                match self {
+                    $(Self::$leaf(schedule) => schedule.depth(),)*
+                    $(Self::$outer(schedule) => schedule.depth(),)*
                 }
             }
         }
@@ -121,8 +142,7 @@ impl From<Any> for AnySchedule {
 
 impl<A: Into<AnySchedule>, B: Into<AnySchedule>> From<Then<A, B>> for AnySchedule {
     fn from(schedule: Then<A, B>) -> Self {
-        let (first, steps, next) = schedule.parts();
-        Self::Then(Then::new(Self::boxed(first), steps, Self::boxed(next)))
+        Self::Then(schedule.map(Self::boxed, Self::boxed))
     }
 }
 

@@ -17,7 +17,7 @@ use super::mapped::mapped;
 use crate::curve::Curve;
 use crate::error::{Error, Result, check, check_not_negative, check_positive, check_steps};
 use crate::maths::bounded;
-use crate::schedule::Schedule;
+use crate::schedule::{Schedule, nested};
 
 /// How values of several schedules become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,10 +50,10 @@ impl<S: Schedule> Combined<S> {
     /// One part or more.
     ///
     /// # Errors
-    /// If there is no part.
+    /// If there is no part, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     pub fn new(parts: Vec<S>, by: Reduction) -> Result<Self> {
         let new = Self { parts, by };
-        new.checked()
+        nested(new.checked()?)
     }
 }
 
@@ -84,6 +84,11 @@ impl<S: Schedule> Schedule for Combined<S> {
             Reduction::Average => bounded(values().map(|value| value / count).sum()),
         }
     }
+
+    fn depth(&self) -> usize {
+        let parts = self.parts.iter().map(Schedule::depth);
+        parts.max().unwrap_or(0).saturating_add(2)
+    }
 }
 
 /// A schedule up to a step, then a blend from its value there to a constant rate: what stochastic
@@ -107,7 +112,7 @@ impl<S: Schedule> Swa<S> {
     /// From step `start` to `rate`, 0 or more, along a cosine over `steps`, 1 or more.
     ///
     /// # Errors
-    /// If a parameter is out of its range.
+    /// If a parameter is out of its range, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     pub fn new(inner: S, start: usize, rate: f64, steps: usize) -> Result<Self> {
         let curve = Curve::Cosine;
         let new = Self {
@@ -117,7 +122,7 @@ impl<S: Schedule> Swa<S> {
             steps,
             curve,
         };
-        new.checked()
+        nested(new.checked()?)
     }
 
     /// Another curve: [`Curve::Linear`] is the other in use.
@@ -150,6 +155,10 @@ impl<S: Schedule> Schedule for Swa<S> {
         let progress = past as f64 / self.steps as f64;
         self.curve
             .between(self.inner.at(self.start), self.rate, progress)
+    }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
     }
 }
 
@@ -200,18 +209,20 @@ checked_serde!(Noisy<S>);
 
 impl<S: Schedule> Noisy<S> {
     /// Normal noise of standard deviation 1, smaller than 0.67, from step 0 on.
-    #[must_use]
-    pub fn new(inner: S, seed: u64) -> Self {
+    ///
+    /// # Errors
+    /// If schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
+    pub fn new(inner: S, seed: u64) -> Result<Self> {
         let (from, to, limit) = (0, None, 0.67);
         let noise = Noise::Normal { std: 1.0 };
-        Self {
+        nested(Self {
             inner,
             from,
             to,
             limit,
             noise,
             seed,
-        }
+        })
     }
 
     /// Only from step `from` to below step `to`.
@@ -352,5 +363,9 @@ impl<S: Schedule> Schedule for Noisy<S> {
             let noise = self.noise(seed, first.saturating_add(offset));
             *value = bounded(*value + *value * noise);
         }
+    }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::mapped::mapped;
 use crate::error::{Error, Result, check, check_count, check_order};
 use crate::maths::{one, whole_power};
-use crate::schedule::{Schedule, fill_counted};
+use crate::schedule::{Schedule, fill_counted, nested};
 use crate::values::Boundary;
 
 /// One schedule after another, each from its own step 0.
@@ -45,7 +45,7 @@ impl<S: Schedule> Sequence<S> {
     /// One more part than boundaries; boundaries rise.
     ///
     /// # Errors
-    /// If the lengths do not fit or the boundaries do not rise.
+    /// If the lengths do not fit or the boundaries do not rise, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     pub fn new(parts: Vec<S>, boundaries: Vec<usize>) -> Result<Self> {
         let boundary = Boundary::Next;
         let new = Self {
@@ -53,7 +53,7 @@ impl<S: Schedule> Sequence<S> {
             boundaries,
             boundary,
         };
-        new.checked()
+        nested(new.checked()?)
     }
 
     /// Whose value a boundary's own step has.
@@ -101,6 +101,11 @@ impl<S: Schedule> Schedule for Sequence<S> {
         };
         fill_counted(from, values, || self.at(usize::MAX), fill);
     }
+
+    fn depth(&self) -> usize {
+        let parts = self.parts.iter().map(Schedule::depth);
+        parts.max().unwrap_or(0).saturating_add(2)
+    }
 }
 
 /// A schedule that starts again after each period, for ever or a number of times.
@@ -125,7 +130,7 @@ impl<S: Schedule> Repeated<S> {
     /// A period of 1 step or more, for ever.
     ///
     /// # Errors
-    /// If `period` is 0.
+    /// If `period` is 0, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     pub fn new(inner: S, period: usize) -> Result<Self> {
         let (times, decay) = (None, 1.0);
         let new = Self {
@@ -134,7 +139,7 @@ impl<S: Schedule> Repeated<S> {
             times,
             decay,
         };
-        new.checked()
+        nested(new.checked()?)
     }
 
     /// Ends after 1 round or more.
@@ -184,6 +189,10 @@ impl<S: Schedule> Schedule for Repeated<S> {
         }
         whole_power(self.decay, round) * self.inner.at(within)
     }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
+    }
 }
 
 /// A schedule whose clock goes back to 0 at each of some steps.
@@ -201,10 +210,10 @@ impl<S: Schedule> Restarted<S> {
     /// Starts again at each boundary; boundaries rise.
     ///
     /// # Errors
-    /// If the boundaries do not rise.
+    /// If the boundaries do not rise, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     pub fn new(inner: S, boundaries: Vec<usize>) -> Result<Self> {
         let new = Self { inner, boundaries };
-        new.checked()
+        nested(new.checked()?)
     }
 }
 
@@ -221,6 +230,10 @@ impl<S: Schedule> Schedule for Restarted<S> {
         let (_, start) = Boundary::Next.passed(&self.boundaries, step);
         self.inner.at(step - start)
     }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
+    }
 }
 
 /// A schedule without its first steps: `inner.at(t + steps)`.
@@ -235,9 +248,11 @@ mapped!(Skipped { inner; steps });
 
 impl<S: Schedule> Skipped<S> {
     /// Starts at the inner schedule's step `steps`.
-    #[must_use]
-    pub fn new(inner: S, steps: usize) -> Self {
-        Self { inner, steps }
+    ///
+    /// # Errors
+    /// If schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
+    pub fn new(inner: S, steps: usize) -> Result<Self> {
+        nested(Self { inner, steps })
     }
 }
 
@@ -248,6 +263,10 @@ impl<S: Schedule> Schedule for Skipped<S> {
 
     fn fill(&self, from: usize, values: &mut [f64]) {
         self.inner.fill(from.saturating_add(self.steps), values);
+    }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
     }
 }
 
@@ -267,10 +286,10 @@ impl<S: Schedule> Held<S> {
     /// Advances every `every` steps, 1 or more.
     ///
     /// # Errors
-    /// If `every` is 0.
+    /// If `every` is 0, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     pub fn new(inner: S, every: usize) -> Result<Self> {
         let new = Self { inner, every };
-        new.checked()
+        nested(new.checked()?)
     }
 }
 
@@ -285,5 +304,9 @@ impl<S> Checked for Held<S> {
 impl<S: Schedule> Schedule for Held<S> {
     fn at(&self, step: usize) -> f64 {
         self.inner.at(step / self.every)
+    }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
     }
 }

@@ -12,7 +12,7 @@ use super::mapped::mapped;
 use crate::curve::Rise;
 use crate::error::{Error, Result, check, check_finite, check_steps};
 use crate::maths::bounded;
-use crate::schedule::{Schedule, fill_counted};
+use crate::schedule::{Schedule, fill_counted, nested};
 
 /// A rise to the first value of the inner schedule, linear from `first / steps` unless set
 /// otherwise.
@@ -65,17 +65,17 @@ impl<S: Schedule> Warmup<S> {
     /// A rise over `steps`, 1 or more.
     ///
     /// # Errors
-    /// If `steps` is 0.
+    /// If `steps` is 0, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     pub fn new(steps: usize, inner: S) -> Result<Self> {
         let (from, rise, clock) = (None, Rise::Linear, WarmupClock::Waits);
-        Self {
+        let new = Self {
             steps,
             from,
             rise,
             clock,
             inner,
-        }
-        .checked()
+        };
+        nested(new.checked()?)
     }
 
     /// Starts at a value: `from` at step 0, the peak at step `steps`.
@@ -159,6 +159,10 @@ impl<S: Schedule> Schedule for Warmup<S> {
         };
         fill_counted(from, values, || self.at(usize::MAX), fill);
     }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
+    }
 }
 
 /// One schedule for some steps, then another from its own step 0.
@@ -171,16 +175,22 @@ pub struct Then<A, B> {
 }
 
 impl<A, B> Then<A, B> {
-    pub(crate) fn parts(self) -> (A, usize, B) {
-        (self.first, self.steps, self.next)
+    pub(crate) fn map<C, D>(self, first: impl Fn(A) -> C, next: impl Fn(B) -> D) -> Then<C, D> {
+        Then {
+            first: first(self.first),
+            steps: self.steps,
+            next: next(self.next),
+        }
     }
 }
 
 impl<A: Schedule, B: Schedule> Then<A, B> {
     /// `first` for `steps`, then `next`.
-    #[must_use]
-    pub fn new(first: A, steps: usize, next: B) -> Self {
-        Self { first, steps, next }
+    ///
+    /// # Errors
+    /// If schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
+    pub fn new(first: A, steps: usize, next: B) -> Result<Self> {
+        nested(Self { first, steps, next })
     }
 }
 
@@ -201,6 +211,11 @@ impl<A: Schedule, B: Schedule> Schedule for Then<A, B> {
         };
         fill_counted(from, values, || self.at(usize::MAX), fill);
     }
+
+    fn depth(&self) -> usize {
+        let deepest = self.first.depth().max(self.next.depth());
+        deepest.saturating_add(1)
+    }
 }
 
 /// A schedule kept between two bounds.
@@ -219,10 +234,10 @@ impl<S: Schedule> Clamped<S> {
     /// Keeps the inner values in `low..=high`.
     ///
     /// # Errors
-    /// If a bound is not finite, or the low one is above the high one.
+    /// If a bound is not finite, or the low one is above the high one, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     pub fn new(inner: S, low: f64, high: f64) -> Result<Self> {
         let new = Self { inner, low, high };
-        new.checked()
+        nested(new.checked()?)
     }
 }
 
@@ -251,6 +266,10 @@ impl<S: Schedule> Schedule for Clamped<S> {
             *value = value.max(self.low).min(self.high);
         }
     }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
+    }
 }
 
 /// A schedule times a factor, within the range of finite numbers.
@@ -269,9 +288,11 @@ impl<S: Schedule> Scaled<S> {
     ///
     /// A `factor` that is NaN makes every value NaN. An infinite one makes values the largest finite ones of their sign, and NaN
     /// where the inner value is 0. What is read from a file has a finite one.
-    #[must_use]
-    pub fn new(inner: S, factor: f64) -> Self {
-        Self { inner, factor }
+    ///
+    /// # Errors
+    /// If schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
+    pub fn new(inner: S, factor: f64) -> Result<Self> {
+        nested(Self { inner, factor })
     }
 }
 
@@ -293,5 +314,9 @@ impl<S: Schedule> Schedule for Scaled<S> {
         for value in values {
             *value = bounded(self.factor * *value);
         }
+    }
+
+    fn depth(&self) -> usize {
+        self.inner.depth().saturating_add(1)
     }
 }

@@ -15,20 +15,23 @@ pub trait ScheduleExt: Schedule + Sized {
     /// This schedule after a linear rise from 0 over `steps`; its own step 0 is the rise's end.
     ///
     /// # Errors
-    /// If `steps` is 0.
+    /// If `steps` is 0, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     fn warmed_up(self, steps: usize) -> Result<Warmup<Self>> {
         Warmup::new(steps, self)
     }
 
     /// This schedule for `steps`, then `next` from its own step 0.
-    fn then<N: Schedule>(self, steps: usize, next: N) -> Then<Self, N> {
+    ///
+    /// # Errors
+    /// If schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
+    fn then<N: Schedule>(self, steps: usize, next: N) -> Result<Then<Self, N>> {
         Then::new(self, steps, next)
     }
 
     /// This schedule kept between two bounds.
     ///
     /// # Errors
-    /// If a bound is not finite, or the low one is above the high one.
+    /// If a bound is not finite, or the low one is above the high one, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     fn clamped(self, low: f64, high: f64) -> Result<Clamped<Self>> {
         Clamped::new(self, low, high)
     }
@@ -51,7 +54,7 @@ pub trait ScheduleExt: Schedule + Sized {
     /// This schedule again and again, each time for `period` steps.
     ///
     /// # Errors
-    /// If `period` is 0.
+    /// If `period` is 0, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     fn repeated(self, period: usize) -> Result<Repeated<Self>> {
         Repeated::new(self, period)
     }
@@ -59,26 +62,32 @@ pub trait ScheduleExt: Schedule + Sized {
     /// This schedule with its clock back at 0 at each boundary.
     ///
     /// # Errors
-    /// If the boundaries do not rise.
+    /// If the boundaries do not rise, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     fn restarted(self, boundaries: Vec<usize>) -> Result<Restarted<Self>> {
         Restarted::new(self, boundaries)
     }
 
     /// This schedule without its first steps.
-    fn skipped(self, steps: usize) -> Skipped<Self> {
+    ///
+    /// # Errors
+    /// If schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
+    fn skipped(self, steps: usize) -> Result<Skipped<Self>> {
         Skipped::new(self, steps)
     }
 
     /// This schedule, advanced once in `every` steps.
     ///
     /// # Errors
-    /// If `every` is 0.
+    /// If `every` is 0, or schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
     fn held(self, every: usize) -> Result<Held<Self>> {
         Held::new(self, every)
     }
 
     /// This schedule times a factor.
-    fn scaled(self, factor: f64) -> Scaled<Self> {
+    ///
+    /// # Errors
+    /// If schedules are nested deeper than [`MOST_LEVELS`](crate::MOST_LEVELS).
+    fn scaled(self, factor: f64) -> Result<Scaled<Self>> {
         Scaled::new(self, factor)
     }
 }

@@ -1,10 +1,10 @@
 //! Names of `keras.optimizers.schedules`.
 
-use super::parts::line_then;
+use super::parts::{line_then, product};
 use crate::compose::AnySchedule;
 use crate::compose::Scaled;
 use crate::compose::{Combined, Reduction};
-use crate::error::{Result, check};
+use crate::error::{Error, Result, check};
 use crate::values::{Boundary, PiecewiseConstant, WarmRestarts};
 use crate::values::{Constant, Cosine};
 
@@ -29,12 +29,11 @@ pub fn cosine_decay(
     steps: usize,
     alpha: f64,
 ) -> Result<AnySchedule> {
-    line_then(
-        init,
-        target,
-        warmup,
-        Cosine::new(target, steps)?.with_end(alpha * target)?,
-    )
+    let named = |error: Error| error.named(&[("peak", "target")]);
+    let cosine = Cosine::new(target, steps).map_err(named)?;
+    let end = product(("alpha", alpha), ("target", target))?;
+    let cosine = cosine.with_end(end)?;
+    line_then(("init", init), ("target", target), warmup, cosine)
 }
 
 /// `CosineDecayRestarts`: `rate ((1 - alpha) m_mul^n half + alpha)`, so that the floor does not
@@ -50,13 +49,14 @@ pub fn cosine_decay_restarts(
     alpha: f64,
 ) -> Result<AnySchedule> {
     check("alpha", alpha, (0.0..=1.0).contains(&alpha), "0 to 1")?;
-    let cycles = WarmRestarts::new(rate, first)?
-        .with_growth(t_mul)?
-        .with_decay(m_mul)?;
+    let names = [("peak", "rate"), ("mult", "t_mul"), ("decay", "m_mul")];
+    let cycles = WarmRestarts::new(rate, first)
+        .and_then(|cycles| cycles.with_growth(t_mul)?.with_decay(m_mul))
+        .map_err(|error| error.named(&names))?;
     if alpha == 0.0 {
         return Ok(cycles.into());
     }
-    let moving = Scaled::new(AnySchedule::boxed(cycles), 1.0 - alpha);
+    let moving = Scaled::new(AnySchedule::boxed(cycles), 1.0 - alpha)?;
     let parts = vec![
         AnySchedule::from(moving),
         Constant::new(rate * alpha)?.into(),

@@ -34,7 +34,7 @@
 //! assert_eq!([rate.at(5), rate.at(70), rate.at(85), rate.at(100)], [0.5, 1.0, 0.16875, 0.05]);
 //!
 //! let saved: AnySchedule = Table::new(rate.table(101)?)?.into();
-//! assert_eq!(saved.at(85), rate.scaled(1.0).at(85));
+//! assert_eq!(saved.at(85), rate.scaled(1.0)?.at(85));
 //! # Ok::<(), regimen_schedules::Error>(())
 //! ```
 

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::parts::{delayed, line_then, rest};
+use super::parts::{constant, delayed, line_then, rest};
 use crate::compose::AnySchedule;
 use crate::compose::Sequence;
 use crate::curve::Curve;
-use crate::error::{Result, check_finite, check_not_negative, check_positive, check_steps};
+use crate::error::{
+    Error, Result, check, check_count, check_finite, check_not_negative, check_positive,
+    check_steps,
+};
 use crate::schedule::Schedule;
-use crate::values::{Constant, Cosine, Polynomial};
+use crate::values::{Cosine, Polynomial};
 use crate::values::{Exponential, PiecewiseInterpolate};
 
 /// `warmup_constant_schedule`; without a warm-up the rate stays at `init`, as there.
@@ -17,9 +20,10 @@ use crate::values::{Exponential, PiecewiseInterpolate};
 /// If a rate is not finite.
 pub fn warmup_constant(init: f64, peak: f64, warmup: usize) -> Result<AnySchedule> {
     if warmup == 0 {
-        return Ok(Constant::new(init)?.into());
+        return Ok(constant(("init", init))?.into());
     }
-    line_then(init, peak, warmup, Constant::new(peak)?)
+    let held = constant(("peak", peak))?;
+    line_then(("init", init), ("peak", peak), warmup, held)
 }
 
 /// `warmup_cosine_decay_schedule`: `steps` is the whole run with its warm-up. With an `exponent`:
@@ -64,7 +68,7 @@ pub fn warmup_cosine_decay_with_exponent(
     let end = if peak == 0.0 { 0.0 } else { end };
     let cosine = Cosine::new(peak, rest("steps", steps, warmup)?)?;
     let cosine = cosine.with_end(end)?.with_exponent(exponent)?;
-    line_then(init, peak, warmup, cosine)
+    line_then(("init", init), ("peak", peak), warmup, cosine)
 }
 
 /// `warmup_exponential_decay_schedule`; bounds and stairs are set on the decay, which as of an
@@ -78,7 +82,7 @@ pub fn warmup_exponential_decay(
     warmup: usize,
     decay: impl Into<AnySchedule>,
 ) -> Result<AnySchedule> {
-    line_then(init, peak, warmup, decay)
+    line_then(("init", init), ("peak", peak), warmup, decay)
 }
 
 /// `exponential_decay`: `init rate^((t - begin) / steps)` from step `begin` on, in stairs or not, with a least value `end` for a
@@ -104,16 +108,17 @@ pub fn exponential_decay(
     end: Option<f64>,
 ) -> Result<AnySchedule> {
     if steps == 0 || rate == 0.0 {
-        return Ok(Constant::new(init)?.into());
+        return Ok(constant(("init", init))?.into());
     }
-    let mut decay = Exponential::new(init, rate, steps)?;
+    let named = |error: Error| error.named(&[("peak", "init"), ("bound", "end")]);
+    let mut decay = Exponential::new(init, rate, steps).map_err(named)?;
     if staircase {
         decay = decay.with_staircase();
     }
     if let Some(end) = end {
-        decay = decay.with_bound(end)?;
+        decay = decay.with_bound(end).map_err(named)?;
     }
-    delayed(decay.at(0), begin, decay)
+    delayed(("init", decay.at(0)), begin, decay)
 }
 
 /// `polynomial_schedule` with a `transition_begin`. Constant where `steps` is 0, as there.
@@ -128,9 +133,11 @@ pub fn polynomial(
     begin: usize,
 ) -> Result<AnySchedule> {
     if steps == 0 {
-        return Ok(Constant::new(init)?.into());
+        return Ok(constant(("init", init))?.into());
     }
-    delayed(init, begin, Polynomial::decay(init, end, steps, power)?)
+    let decay = Polynomial::decay(init, end, steps, power);
+    let decay = decay.map_err(|error| error.named(&[("peak", "init")]))?;
+    delayed(("init", init), begin, decay)
 }
 
 /// `sgdr_schedule`: several [`warmup_cosine_decay`]s in a row, each with its own arguments
@@ -139,6 +146,7 @@ pub fn polynomial(
 /// # Errors
 /// If there is none, or a parameter is out of its range.
 pub fn sgdr(cycles: &[(f64, f64, usize, usize, f64)]) -> Result<AnySchedule> {
+    check_count("cycles", cycles.len())?;
     let mut boundaries = Vec::new();
     let mut parts = Vec::new();
     let mut total: usize = 0;
@@ -148,7 +156,10 @@ pub fn sgdr(cycles: &[(f64, f64, usize, usize, f64)]) -> Result<AnySchedule> {
         boundaries.push(total);
     }
     boundaries.pop();
-    Ok(Sequence::new(parts, boundaries)?.into())
+    // The ends of cycles rise, but where their sum can't be counted.
+    let names = [("boundaries", "steps")];
+    let cycles = Sequence::new(parts, boundaries).map_err(|error| error.named(&names))?;
+    Ok(cycles.into())
 }
 
 /// `cosine_onecycle_schedule`: the peak lies at the step `pct steps`, rounded down, which may be step 0. Its defaults
@@ -164,8 +175,9 @@ pub fn cosine_onecycle(
     final_div: f64,
 ) -> Result<AnySchedule> {
     let rise = place("pct", pct, steps)?;
-    let factors = [(rise, div), (steps, 1.0 / (div * final_div))];
-    onecycle(peak, (div, final_div), &factors, Curve::Cosine)
+    let start = start(peak, div, final_div)?;
+    let end = inverse("final_div", final_div, div * final_div)?;
+    onecycle(peak, start, &[(rise, div), (steps, end)], Curve::Cosine)
 }
 
 /// `linear_onecycle_schedule`: up to the fraction `pct.0`, back to the start at `pct.1`, then down
@@ -180,12 +192,12 @@ pub fn linear_onecycle(
     div: f64,
     final_div: f64,
 ) -> Result<AnySchedule> {
-    let factors = [
-        (place("pct.0", pct.0, steps)?, div),
-        (place("pct.1", pct.1, steps)?, 1.0 / div),
-        (steps, 1.0 / final_div),
-    ];
-    onecycle(peak, (div, final_div), &factors, Curve::Linear)
+    let (rise, fall) = (place("pct.0", pct.0, steps)?, place("pct.1", pct.1, steps)?);
+    let start = start(peak, div, final_div)?;
+    let back = inverse("div", div, div)?;
+    let end = inverse("final_div", final_div, final_div)?;
+    let factors = [(rise, div), (fall, back), (steps, end)];
+    onecycle(peak, start, &factors, Curve::Linear)
 }
 
 /// The step at a fraction of a run, rounded down.
@@ -195,16 +207,31 @@ fn place(field: &'static str, fraction: f64, steps: usize) -> Result<usize> {
     Ok((fraction * steps as f64) as usize)
 }
 
-/// Through the factors, of which optax keeps the last where several fall on one step.
-fn onecycle(
-    peak: f64,
-    (div, final_div): (f64, f64),
-    factors: &[(usize, f64)],
-    curve: Curve,
-) -> Result<AnySchedule> {
+/// The start of a onecycle, `peak / div`.
+fn start(peak: f64, div: f64, final_div: f64) -> Result<f64> {
+    check_finite("peak", peak)?;
     check_positive("div", div)?;
     check_positive("final_div", final_div)?;
+    let start = peak / div;
+    let allowed = "so large that `peak / div` is finite";
+    check("div", div, start.is_finite(), allowed)?;
+    Ok(start)
+}
+
+/// The inverse of a divisor, refused in the name of the argument.
+fn inverse(name: &'static str, argument: f64, divisor: f64) -> Result<f64> {
+    let inverse = 1.0 / divisor;
+    let allowed = "so large that its inverse is finite";
+    check(name, argument, inverse.is_finite(), allowed)?;
+    Ok(inverse)
+}
+
+/// Through the factors, of which optax keeps the last where several fall on one step.
+fn onecycle(peak: f64, start: f64, factors: &[(usize, f64)], curve: Curve) -> Result<AnySchedule> {
     let by_step: BTreeMap<usize, f64> = factors.iter().copied().collect();
     let factors: Vec<_> = by_step.into_iter().collect();
-    Ok(PiecewiseInterpolate::from_factors(peak / div, &factors, curve)?.into())
+    let points = PiecewiseInterpolate::from_factors(start, &factors, curve);
+    let allowed = "a number whose products with the factors are finite";
+    check("peak", peak, points.is_ok(), allowed)?;
+    Ok(points?.into())
 }

@@ -3,7 +3,7 @@
 use crate::compose::AnySchedule;
 use crate::compose::{Warmup, WarmupClock};
 use crate::curve::Curve;
-use crate::error::{Result, check};
+use crate::error::{Result, check, check_finite};
 use crate::values::{MultiStep, Stable, WarmRestarts, Wsd};
 
 /// The warm-up of `CosineLRScheduler`, `PolyLRScheduler`, `StepLRScheduler` and
@@ -36,7 +36,11 @@ fn with_clock(
     if warmup == 0 {
         return Ok(schedule);
     }
-    let rise = Warmup::new(warmup, Box::new(schedule))?.starting_at(init)?;
+    let rise = Warmup::new(warmup, Box::new(schedule))
+        .map_err(|error| error.named(&[("steps", "warmup")]))?;
+    let rise = rise
+        .starting_at(init)
+        .map_err(|error| error.named(&[("from", "init")]))?;
     Ok(rise.with_clock(clock).into())
 }
 
@@ -52,6 +56,8 @@ pub fn tanh(
     init: f64,
     prefix: bool,
 ) -> Result<AnySchedule> {
+    check_finite("lower", lower)?;
+    check("upper", upper, upper > lower, "above `lower`")?;
     let curve = Curve::Tanh {
         from: lower,
         to: upper,
@@ -80,7 +86,8 @@ pub fn multi_step(rate: f64, gamma: f64, milestones: &[usize]) -> Result<MultiSt
     let early = milestones
         .iter()
         .map(|milestone| milestone.saturating_sub(1));
-    MultiStep::new(rate, gamma, early.collect())
+    let steps = MultiStep::new(rate, gamma, early.collect());
+    steps.map_err(|error| error.named(&[("peak", "rate")]))
 }
 
 /// `WSDLRScheduler`: `steps` are the stable phase and the decay; the warm-up from `init` comes
@@ -98,6 +105,8 @@ pub fn wsd(
 ) -> Result<Wsd> {
     check("decay", decay as f64, decay <= steps, "`steps` or fewer")?;
     let held = steps - decay;
-    let wsd = Wsd::new(rate, warmup, held, decay)?.with_start(init)?;
+    let names = [("peak", "rate"), ("start", "init")];
+    let wsd = Wsd::new(rate, warmup, held, decay).and_then(|wsd| wsd.with_start(init));
+    let wsd = wsd.map_err(|error| error.named(&names))?;
     wsd.with_stable(stable)?.with_curve(curve)?.with_end(end)
 }

@@ -3,21 +3,32 @@
 //!
 //! A warm-up may be as long as the run, or longer: then its updates have the rates of the warm-up's first part, as there.
 
-use super::parts::{delayed, line_then, rest_or_one};
+use super::parts::{Argument, constant, delayed, line_then, product, rest_or_one};
 use crate::compose::AnySchedule;
 use crate::compose::{Sequence, Skipped};
 use crate::curve::{Curve, Rise};
-use crate::error::{Result, check, check_not_negative};
+use crate::error::{Error, Result, check, check_not_negative};
 use crate::values::Between;
 use crate::values::{Constant, Cosine, InverseSqrt, Linear, Polynomial};
 use crate::values::{HardRestarts, Wsd};
+
+/// The rise from 0 to the rate, then a schedule from its own step 0.
+fn rise_then(rate: f64, warmup: usize, next: impl Into<AnySchedule>) -> Result<AnySchedule> {
+    let start: Argument = ("rate", 0.0);
+    line_then(start, ("rate", rate), warmup, next)
+}
+
+/// An error about the peak is one about the rate.
+fn by_rate(error: Error) -> Error {
+    error.named(&[("peak", "rate")])
+}
 
 /// `get_constant_schedule_with_warmup`.
 ///
 /// # Errors
 /// If the rate is not finite.
 pub fn constant_with_warmup(rate: f64, warmup: usize) -> Result<AnySchedule> {
-    line_then(0.0, rate, warmup, Constant::new(rate)?)
+    rise_then(rate, warmup, constant(("rate", rate))?)
 }
 
 /// `get_linear_schedule_with_warmup`.
@@ -36,10 +47,10 @@ pub fn constant_with_warmup(rate: f64, warmup: usize) -> Result<AnySchedule> {
 pub fn linear_with_warmup(rate: f64, warmup: usize, steps: usize) -> Result<AnySchedule> {
     if steps <= warmup {
         check_not_negative("rate", rate)?;
-        return line_then(0.0, rate, warmup, Constant::new(0.0)?);
+        return rise_then(rate, warmup, Constant::new(0.0)?);
     }
-    let decay = Linear::new(rate, steps - warmup)?;
-    line_then(0.0, rate, warmup, decay)
+    let decay = Linear::new(rate, steps - warmup).map_err(by_rate)?;
+    rise_then(rate, warmup, decay)
 }
 
 /// `get_cosine_schedule_with_warmup` with half a cycle, the default; `end` is 0, or the rate that
@@ -50,8 +61,8 @@ pub fn linear_with_warmup(rate: f64, warmup: usize, steps: usize) -> Result<AnyS
 /// If a parameter is out of its range.
 pub fn cosine_with_warmup(rate: f64, warmup: usize, steps: usize, end: f64) -> Result<AnySchedule> {
     check_not_negative("end", end)?;
-    let cosine = Cosine::new(rate, rest_or_one(steps, warmup))?.with_end(end)?;
-    line_then(0.0, rate, warmup, cosine)
+    let cosine = Cosine::new(rate, rest_or_one(steps, warmup)).map_err(by_rate)?;
+    rise_then(rate, warmup, cosine.with_end(end)?)
 }
 
 /// `get_cosine_schedule_with_warmup` and `get_cosine_with_min_lr_schedule_with_warmup` with any
@@ -68,7 +79,7 @@ pub fn cosine_with_cycles(
     cycles: f64,
 ) -> Result<AnySchedule> {
     let waves = waves(rate, rest_or_one(steps, warmup), end, cycles)?;
-    line_then(0.0, rate, warmup, waves)
+    rise_then(rate, warmup, waves)
 }
 
 /// Waves of a cosine over `steps`, and the value there for ever.
@@ -92,8 +103,8 @@ pub fn cosine_with_hard_restarts(
     steps: usize,
     cycles: usize,
 ) -> Result<AnySchedule> {
-    let cosine = HardRestarts::new(rate, cycles, rest_or_one(steps, warmup))?;
-    line_then(0.0, rate, warmup, cosine)
+    let cosine = HardRestarts::new(rate, cycles, rest_or_one(steps, warmup)).map_err(by_rate)?;
+    rise_then(rate, warmup, cosine)
 }
 
 /// `get_polynomial_decay_schedule_with_warmup`; its defaults are `end` 1e-7 and `power` 1.
@@ -107,13 +118,14 @@ pub fn polynomial_with_warmup(
     end: f64,
     power: f64,
 ) -> Result<AnySchedule> {
+    check_not_negative("rate", rate)?;
     check("end", end, end < rate, "below `rate`")?;
     if steps <= warmup {
         // No step of the decay is left.
-        return line_then(0.0, rate, warmup, Constant::new(end)?);
+        return rise_then(rate, warmup, constant(("end", end))?);
     }
     let decay = Polynomial::decay(rate, end, steps - warmup, power)?;
-    line_then(0.0, rate, warmup, decay)
+    rise_then(rate, warmup, decay)
 }
 
 /// `get_inverse_sqrt_schedule`; the time scale is the warm-up's length, or 10 000 without one, unless given.
@@ -122,8 +134,9 @@ pub fn polynomial_with_warmup(
 /// If a parameter is out of its range.
 pub fn inverse_sqrt(rate: f64, warmup: usize, timescale: Option<usize>) -> Result<AnySchedule> {
     let default = if warmup == 0 { 10_000 } else { warmup };
-    let decay = InverseSqrt::new(rate, timescale.unwrap_or(default) as f64)?;
-    line_then(0.0, rate, warmup, decay)
+    let decay = InverseSqrt::new(rate, timescale.unwrap_or(default) as f64);
+    let names = [("peak", "rate"), ("scale", "timescale")];
+    rise_then(rate, warmup, decay.map_err(|error| error.named(&names))?)
 }
 
 /// `get_cosine_with_min_lr_schedule_with_warmup_lr_rate`: no step at 0.
@@ -144,8 +157,8 @@ pub fn cosine_warmup_with_min_lr(
     start: Option<f64>,
 ) -> Result<AnySchedule> {
     check_not_negative("end", end)?;
-    let cosine = Cosine::new(rate, rest_or_one(steps, warmup))?.with_end(end)?;
-    ahead_of_rise(rate, warmup, start, cosine)
+    let cosine = Cosine::new(rate, rest_or_one(steps, warmup)).map_err(by_rate)?;
+    ahead_of_rise(rate, warmup, start, cosine.with_end(end)?)
 }
 
 /// [`cosine_warmup_with_min_lr`] with any `num_cycles` above 0: from step `steps - 1` on, the value
@@ -183,12 +196,13 @@ fn ahead_of_rise(
     start: Option<f64>,
     decay: impl Into<AnySchedule>,
 ) -> Result<AnySchedule> {
-    let ahead = Skipped::new(AnySchedule::boxed(decay), 1);
+    let ahead = Skipped::new(AnySchedule::boxed(decay), 1)?;
     let start = start.unwrap_or(1.0 / warmup.max(1) as f64);
+    let first = ("start", product(("start", start), ("rate", rate))?);
     if warmup < 2 {
-        return delayed(rate * start, warmup, ahead);
+        return delayed(first, warmup, ahead);
     }
-    let rise = Linear::between(rate * start, rate, warmup - 1)?;
+    let rise = Linear::between(first.1, rate, warmup - 1)?;
     let parts = vec![AnySchedule::from(rise), ahead.into()];
     Ok(Sequence::new(parts, vec![warmup])?.into())
 }
@@ -205,7 +219,9 @@ pub fn wsd(
     rise: Rise,
     curve: Curve,
 ) -> Result<AnySchedule> {
-    let wsd = Wsd::new(rate, warmup, stable, decay)?.with_rise(rise);
+    check_not_negative("end", end)?;
+    let wsd = Wsd::new(rate, warmup, stable, decay).map_err(by_rate)?;
+    let wsd = wsd.with_rise(rise);
     Ok(wsd
         .with_start(end)?
         .with_end(end)?

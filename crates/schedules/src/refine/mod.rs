@@ -8,4 +8,7 @@ mod smoothing;
 #[cfg(feature = "forecast")]
 pub use numerical::{numerical_objective, numerical_step_sizes, numerical_step_sizes_watched};
 pub use refined::{Norm, Refined, RefinedConfig, bound, step_sizes, weights};
-pub use smoothing::{RECIPE_POINTS, filter_recipe, median_filter, resample};
+pub use smoothing::{
+    RECIPE_POINTS, filter_recipe, filter_recipe_watched, median_filter, median_filter_watched,
+    resample,
+};

@@ -5,11 +5,12 @@
 //! Source: Defazio, Cutkosky, Mehta and Mishchenko, "When, Why and How Much? Adaptive Learning
 //! Rate Scheduling by Refinement", arXiv 2310.07831, algorithms 1 and 2.
 
+use regimen_tensor::Watch;
 use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use super::smoothing::{finite, interpolate, median_filter};
+use super::smoothing::{finite, interpolate, median_filter_watched};
 use crate::error::{Error, Result, check, finite_result};
 use crate::schedule::Schedule;
 
@@ -175,6 +176,16 @@ impl RefinedConfig {
     /// If fewer than two norms are given, one is not finite or not above 0, or `smoothing` is
     /// out of its range.
     pub fn init(&self, norms: &[f64]) -> Result<Refined> {
+        self.init_watched(norms, &Watch::default())
+    }
+
+    /// [`init`](Self::init), with its filter watched as [`median_filter_watched`]. Where it is stopped, the schedule of the norms that are
+    /// smoothed so far and, after them, of the others as they are.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init).
+    #[tracing::instrument(name = "refine a schedule", skip_all, fields(norms = norms.len()))]
+    pub fn init_watched(&self, norms: &[f64], watch: &Watch) -> Result<Refined> {
         self.check()?;
         if norms.len() < 2 {
             return Err(Error::TooFew {
@@ -183,7 +194,7 @@ impl RefinedConfig {
                 needed: 2,
             });
         }
-        let smooth = median_filter(norms, self.width(norms.len()))?;
+        let smooth = median_filter_watched(norms, self.width(norms.len()), watch)?;
         let weights = weights(&smooth, self.norm)?;
         let total: f64 = weights.iter().sum();
         let allowed = "norms whose weights have a sum above 0 that is finite";

@@ -4,11 +4,16 @@
 //!
 //! Source: arXiv 2310.07831, section 4 and the released filter recipe.
 
+use regimen_tensor::Watch;
+
 use crate::error::{Error, MOST_VALUES, Result, check_most};
 use crate::maths::lerp;
 
 /// The widest window of a median filter.
 const WIDEST: usize = 1 << 24;
+
+/// Medians after which the watch of a filter is asked.
+const BLOCK: usize = 1 << 16;
 
 /// A rolling median of odd `width`, up to `2^24`: the start is padded with the first value, the end by mirror
 /// reflection without the edge value.
@@ -25,6 +30,16 @@ const WIDEST: usize = 1 << 24;
 /// # Ok::<(), regimen_schedules::Error>(())
 /// ```
 pub fn median_filter(values: &[f64], width: usize) -> Result<Vec<f64>> {
+    median_filter_watched(values, width, &Watch::default())
+}
+
+/// [`median_filter`], watched as `"median filter"`: a step is 65,536 medians. Where it is stopped, the medians so far, and after them
+/// the values as they are.
+///
+/// # Errors
+/// As [`median_filter`].
+#[tracing::instrument(name = "median filter", skip_all, fields(values = values.len(), width))]
+pub fn median_filter_watched(values: &[f64], width: usize, watch: &Watch) -> Result<Vec<f64>> {
     if width.is_multiple_of(2) || width > WIDEST {
         return Err(Error::OutOfRange {
             field: "width",
@@ -46,11 +61,22 @@ pub fn median_filter(values: &[f64], width: usize) -> Result<Vec<f64>> {
     let mut window = Counts::new(values.len());
     (-half..=half).for_each(|position| window.add(at(position), 1));
     let mut medians = Vec::with_capacity(values.len());
+    let blocks = values.len().div_ceil(BLOCK);
     for center in 0..count {
+        let done = medians.len() / BLOCK;
+        let is_block = done > 0 && medians.len().is_multiple_of(BLOCK);
+        if is_block && !watch.goes_on("median filter", done, blocks) {
+            break;
+        }
         medians.push(values[order[window.nth(width / 2)]]);
         window.add(at(center - half), -1);
         window.add(at(center + half + 1), 1);
     }
+    if medians.len() == values.len() {
+        // All is done: there is nothing to stop.
+        let _ = watch.goes_on("median filter", blocks, blocks);
+    }
+    medians.extend(&values[medians.len()..]);
     Ok(medians)
 }
 
@@ -114,6 +140,14 @@ pub const RECIPE_POINTS: usize = 10_000;
 /// # Errors
 /// If fewer than five finite norms are left, or one is NaN.
 pub fn filter_recipe(norms: &[f64]) -> Result<Vec<f64>> {
+    filter_recipe_watched(norms, &Watch::default())
+}
+
+/// [`filter_recipe`], with its filter watched as [`median_filter_watched`].
+///
+/// # Errors
+/// As [`filter_recipe`].
+pub fn filter_recipe_watched(norms: &[f64], watch: &Watch) -> Result<Vec<f64>> {
     let kept: Vec<f64> = norms.iter().copied().filter(|n| !n.is_infinite()).collect();
     finite("norms", &kept)?;
     if kept.len() < 5 {
@@ -127,7 +161,7 @@ pub fn filter_recipe(norms: &[f64]) -> Result<Vec<f64>> {
     if middle.len() < RECIPE_POINTS {
         middle = resample(&middle, RECIPE_POINTS)?;
     }
-    median_filter(&middle, 2 * (RECIPE_POINTS / 10 / 2) + 1)
+    median_filter_watched(&middle, 2 * (RECIPE_POINTS / 10 / 2) + 1, watch)
 }
 
 /// `count` points, up to `2^27`, at even distances along a sequence, by linear interpolation; the ends stay. None of no values.

@@ -243,8 +243,8 @@ fn compositions() {
             Ok::<_, Error>(())
         });
         h.input(format_args!("clocks {n}"), || {
-            schedule(huge()?.then(n, Linear::new(1.0, 5)?));
-            schedule(Linear::new(1.0, 5)?.skipped(n));
+            schedule(huge()?.then(n, Linear::new(1.0, 5)?)?);
+            schedule(Linear::new(1.0, 5)?.skipped(n)?);
             schedule(Linear::new(1.0, 5)?.restarted(vec![n / 2, n])?);
             schedule(
                 Linear::new(1.0, 5)?
@@ -268,7 +268,7 @@ fn compositions() {
                 })
         });
         h.input(format_args!("Noisy {n}"), || {
-            let noisy = Noisy::new(huge()?, n as u64).with_range(n / 2, Some(n));
+            let noisy = Noisy::new(huge()?, n as u64)?.with_range(n / 2, Some(n));
             schedule(noisy);
             Ok::<_, Error>(())
         });
@@ -282,7 +282,7 @@ fn compositions() {
         });
         h.input(format_args!("Noisy {a} {b}"), || {
             let noise = Noise::Normal { std: a };
-            Noisy::new(huge()?, 1).with_noise(noise, b).map(schedule)
+            Noisy::new(huge()?, 1)?.with_noise(noise, b).map(schedule)
         });
         h.input(format_args!("Combined {a} {b}"), || {
             for by in [Reduction::Product, Reduction::Sum, Reduction::Average] {
@@ -299,7 +299,7 @@ fn compositions() {
         });
         if a.is_finite() && b.is_finite() {
             h.input(format_args!("Scaled {a} {b}"), || {
-                schedule(Constant::new(a)?.scaled(b));
+                schedule(Constant::new(a)?.scaled(b)?);
                 Ok::<_, Error>(())
             });
         }
@@ -645,17 +645,17 @@ fn compositions_by_their_constructors() {
     for a in NUMBERS {
         for n in COUNTS {
             h.input(format_args!("Warmup::new, Then::new {a} {n}"), || {
-                schedule(Then::new(Constant::new(a)?, n, line()?));
+                schedule(Then::new(Constant::new(a)?, n, line()?)?);
                 schedule(Then::new(
                     line()?,
                     n,
-                    Then::new(line()?, n, Constant::new(a)?),
-                ));
+                    Then::new(line()?, n, Constant::new(a)?)?,
+                )?);
                 Warmup::new(n, Constant::new(a)?).map(schedule)
             });
             h.input(format_args!("Skipped::new, Held::new {a} {n}"), || {
-                schedule(Skipped::new(Skipped::new(Constant::new(a)?, n), n));
-                Held::new(Skipped::new(line()?, n), n).map(schedule)
+                schedule(Skipped::new(Skipped::new(Constant::new(a)?, n)?, n)?);
+                Held::new(Skipped::new(line()?, n)?, n).map(schedule)
             });
             h.input(format_args!("Restarted::new {a} {n}"), || {
                 let inner = || Constant::new(a);
@@ -668,7 +668,7 @@ fn compositions_by_their_constructors() {
                 Repeated::new(line()?, n)?.with_decay(a).map(schedule)
             });
             h.input(format_args!("AnySchedule::boxed {a} {n}"), || {
-                let inner = AnySchedule::boxed(Constant::new(a)?.then(n, line()?));
+                let inner = AnySchedule::boxed(Constant::new(a)?.then(n, line()?)?);
                 let outer = AnySchedule::boxed(Held::new(inner, n)?);
                 used(&*outer);
                 Ok::<_, Error>(())
@@ -707,7 +707,7 @@ fn compositions_by_their_constructors() {
                 Wsd::new(1.0, n, n, n)?.with_stable(stable).map(schedule)
             });
             h.input(format_args!("Importance::new {a} {n}"), || {
-                let importance = Importance::new(Then::new(Constant::new(a)?, n, line()?));
+                let importance = Importance::new(Then::new(Constant::new(a)?, n, line()?)?);
                 for step in [0, n, usize::MAX] {
                     let [first, second] = importance.weights(step)?;
                     assert_eq!(first + second, 1.0);
@@ -722,7 +722,7 @@ fn compositions_by_their_constructors() {
                 Clamped::new(line()?, b, a).map(schedule)
             });
             h.input(format_args!("Scaled::new {a} {b}"), || {
-                let scaled = Scaled::new(Constant::new(a)?, b);
+                let scaled = Scaled::new(Constant::new(a)?, b)?;
                 if b.is_finite() {
                     schedule(scaled);
                     return Ok(());

@@ -54,7 +54,8 @@ fn finite_schedule() -> impl Strategy<Value = (AnySchedule, usize)> {
         prop_oneof![
             (part(), 1_usize..30)
                 .prop_map(|((s, end), n)| (s.warmed_up(n).unwrap().into(), end + n)),
-            (part(), number()).prop_map(|((s, end), factor)| (s.scaled(factor).into(), end)),
+            (part(), number())
+                .prop_map(|((s, end), factor)| (s.scaled(factor).unwrap().into(), end)),
             (part(), number())
                 .prop_map(|((s, end), low)| (s.clamped(low, 2.0).unwrap().into(), end)),
             (part(), 1_usize..40, 1_usize..4).prop_map(|((s, _), period, times)| {
@@ -63,10 +64,10 @@ fn finite_schedule() -> impl Strategy<Value = (AnySchedule, usize)> {
             }),
             (part(), 1_usize..40)
                 .prop_map(|((s, end), at)| (s.restarted(vec![at]).unwrap().into(), at + end)),
-            (part(), 0_usize..50).prop_map(|((s, end), n)| (s.skipped(n).into(), end)),
+            (part(), 0_usize..50).prop_map(|((s, end), n)| (s.skipped(n).unwrap().into(), end)),
             (part(), 1_usize..9).prop_map(|((s, end), n)| (s.held(n).unwrap().into(), n * end)),
             (part(), 0_usize..50, part())
-                .prop_map(|((a, _), n, (b, end))| (a.then(n, b).into(), n + end)),
+                .prop_map(|((a, _), n, (b, end))| (a.then(n, b).unwrap().into(), n + end)),
             (part(), part()).prop_map(|((a, first), (b, second))| {
                 let all = Combined::new(vec![a, b], Reduction::Average).unwrap();
                 (all.into(), first.max(second))
@@ -153,7 +154,7 @@ fn any_schedule() -> impl Strategy<Value = AnySchedule> {
                     .with_clock(WarmupClock::RunsContinuously)
                     .into()
             }),
-            (part(), number()).prop_map(|(s, factor)| s.scaled(factor).into()),
+            (part(), number()).prop_map(|(s, factor)| s.scaled(factor).unwrap().into()),
             (part(), number(), number())
                 .prop_map(|(s, low, more)| { s.clamped(low, low + more).unwrap().into() }),
             (part(), 1_usize..40, 1_usize..4).prop_map(|(s, period, times)| {
@@ -162,9 +163,9 @@ fn any_schedule() -> impl Strategy<Value = AnySchedule> {
             }),
             (part(), prop::collection::vec(1_usize..40, 0..4))
                 .prop_map(|(s, steps)| { s.restarted(rising(steps)).unwrap().into() }),
-            (part(), 0_usize..50).prop_map(|(s, n)| s.skipped(n).into()),
+            (part(), 0_usize..50).prop_map(|(s, n)| s.skipped(n).unwrap().into()),
             (part(), 1_usize..9).prop_map(|(s, n)| s.held(n).unwrap().into()),
-            (part(), 0_usize..50, part()).prop_map(|(a, n, b)| a.then(n, b).into()),
+            (part(), 0_usize..50, part()).prop_map(|(a, n, b)| a.then(n, b).unwrap().into()),
             (parts(), 0_usize..3).prop_map(|(parts, by)| {
                 let by = [Reduction::Product, Reduction::Sum, Reduction::Average][by];
                 Combined::new(parts, by).unwrap().into()
@@ -184,7 +185,7 @@ fn any_schedule() -> impl Strategy<Value = AnySchedule> {
             (part(), 0_usize..50, number(), 1_usize..30).prop_map(|(s, start, rate, steps)| {
                 Swa::new(s, start, rate, steps).unwrap().into()
             }),
-            (part(), any::<u64>()).prop_map(|(s, seed)| Noisy::new(s, seed).into()),
+            (part(), any::<u64>()).prop_map(|(s, seed)| Noisy::new(s, seed).unwrap().into()),
         ]
     })
 }
@@ -207,9 +208,12 @@ proptest! {
         // ((a b) (c d)), (((a b) c) d) and (a (b (c d))).
         let pair = Sequence::new(vec![a.clone(), b.clone()], vec![steps[0]]).unwrap();
         let other = Sequence::new(vec![c.clone(), d.clone()], vec![steps[2]]).unwrap();
-        let pairs = pair.then(at[1], other);
-        let left = (&a).then(steps[0], &b).then(at[1], &c).then(at[2], &d);
-        let right = (&a).then(steps[0], (&b).then(steps[1], (&c).then(steps[2], &d)));
+        let pairs = pair.then(at[1], other).unwrap();
+        let left = (&a).then(steps[0], &b).unwrap();
+        let left = left.then(at[1], &c).unwrap().then(at[2], &d).unwrap();
+        let right = (&c).then(steps[2], &d).unwrap();
+        let right = (&b).then(steps[1], right).unwrap();
+        let right = (&a).then(steps[0], right).unwrap();
         for step in 0..160 {
             let expected = flat.at(step);
             prop_assert_eq!(pairs.at(step), expected);
@@ -282,9 +286,9 @@ proptest! {
     #[test]
     fn compositions_are_what_they_say(schedule in any_schedule(), n in 1_usize..40, step in 0_usize..150) {
         let value = schedule.at(step);
-        prop_assert_eq!((&schedule).scaled(2.0).at(step), 2.0 * value);
+        prop_assert_eq!((&schedule).scaled(2.0).unwrap().at(step), 2.0 * value);
         prop_assert_eq!((&schedule).clamped(0.2, 0.4).unwrap().at(step), value.clamp(0.2, 0.4));
-        prop_assert_eq!((&schedule).skipped(n).at(step), schedule.at(step + n));
+        prop_assert_eq!((&schedule).skipped(n).unwrap().at(step), schedule.at(step + n));
         prop_assert_eq!((&schedule).held(n).unwrap().at(step), schedule.at(step / n));
         prop_assert_eq!((&schedule).repeated(n).unwrap().at(step), schedule.at(step % n));
         let since = if step < n { step } else { step - n };

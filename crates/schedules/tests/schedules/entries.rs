@@ -63,7 +63,7 @@ fn simple() -> Result<Vec<Entry>> {
         "Constant", "peak", "optax, torch, timm, transformers, Burn",
         { Constant::new(1.0)? }
         "Constant factor", "a third of the rate for 5 steps, then the rate", "torch `ConstantLR`",
-        { Constant::new(1.0 / 3.0)?.then(5, Constant::new(1.0)?) }
+        { Constant::new(1.0 / 3.0)?.then(5, Constant::new(1.0)?)? }
         "Linear", "peak (1 - t / T)", "optax, torch `LinearLR`, transformers, Burn",
         { Linear::new(1.0, 100)? }
         "Linear between two values", "from + (to - from) t / T", "optax `linear_schedule`, torch `LinearLR`, Burn",
@@ -176,9 +176,9 @@ fn composed() -> Result<Vec<Entry>> {
         "Sequence", "each part from its own step 0", "torch `SequentialLR`, optax `join_schedules`, Burn",
         { Sequence::new(vec![AnySchedule::from(Linear::between(0.0, 1.0, 20)?), Constant::new(1.0)?.into(), Exponential::new(1.0, 0.5, 10)?.into()], vec![20, 60])? }
         "Then", "one for some steps, then another", "torch, optax, Burn",
-        { Linear::between(0.2, 1.0, 30)?.then(30, Cosine::new(1.0, 70)?) }
+        { Linear::between(0.2, 1.0, 30)?.then(30, Cosine::new(1.0, 70)?)? }
         "Scaled", "factor f(t)", "optax (chain), torch (groups), timm (`lr_scale`)",
-        { Cosine::new(1.0, 100)?.scaled(0.5) }
+        { Cosine::new(1.0, 100)?.scaled(0.5)? }
         "Clamped", "between two bounds", "none",
         { InverseSqrt::new(1.0, 5.0)?.clamped(0.3, 0.8)? }
         "Repeated", "decay^n f(t mod N)", "none",
@@ -186,7 +186,7 @@ fn composed() -> Result<Vec<Entry>> {
         "Restarted", "the clock goes back to 0 at given steps", "none",
         { Exponential::new(1.0, 0.5, 20)?.restarted(vec![30, 80])? }
         "Skipped", "f(t + n)", "none",
-        { Cosine::new(1.0, 100)?.skipped(30) }
+        { Cosine::new(1.0, 100)?.skipped(30)? }
         "Held", "f(floor(t / n)): a schedule of epochs in a run that counts updates", "torch (stepped by epoch)",
         { Cosine::new(1.0, 10)?.held(10)? }
         "Product", "f(t) g(t); sum and average likewise", "torch `ChainedScheduler`, Burn",
@@ -196,7 +196,7 @@ fn composed() -> Result<Vec<Entry>> {
         "Stochastic weight averaging", "from step S, a blend to a constant rate", "torch `SWALR`",
         { Swa::new(Cosine::new(1.0, 100)?, 60, 0.4, 20)? }
         "Noise", "f(t) (1 + noise), from the seed and the step", "timm (other generator)",
-        { Noisy::new(Cosine::new(1.0, 100)?, 42).with_range(30, Some(90)) }
+        { Noisy::new(Cosine::new(1.0, 100)?, 42)?.with_range(30, Some(90)) }
     })
 }
 

@@ -94,7 +94,7 @@ fn of_torch(name: &str) -> Result<AnySchedule> {
         "SWALR linear" => Swa::new(constant, 0, 0.05, 25)?
             .with_curve(Curve::Linear)?
             .into(),
-        "SequentialLR" => ramp()?.then(10, Exponential::new(1.0, 0.97, 1)?).into(),
+        "SequentialLR" => ramp()?.then(10, Exponential::new(1.0, 0.97, 1)?)?.into(),
         "ChainedScheduler" => {
             let parts = vec![
                 AnySchedule::from(ramp()?),
@@ -201,7 +201,7 @@ fn of_optax(name: &str) -> Result<AnySchedule> {
             let decay = Exponential::new(1.0, 0.5, 10)?
                 .with_staircase()
                 .with_bound(0.01)?;
-            Constant::new(1.0)?.then(5, decay).into()
+            Constant::new(1.0)?.then(5, decay)?.into()
         }
         "warmup_exponential" => {
             optax::warmup_exponential_decay(0.0, 1.0, 10, Exponential::new(1.0, 0.5, 20)?)?

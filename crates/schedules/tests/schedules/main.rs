@@ -5,6 +5,7 @@
 mod bad_input;
 mod compositions;
 mod conformance;
+mod depth;
 mod entries;
 mod feedback;
 #[cfg(feature = "plot")]
@@ -98,7 +99,7 @@ proptest! {
     #[test]
     fn composition_is_off_by_nothing(first in 1_usize..20, step in 0_usize..60) {
         let flat = Linear::new(1.0, 40).unwrap();
-        let joined = Constant::new(0.3).unwrap().then(first, flat);
+        let joined = Constant::new(0.3).unwrap().then(first, flat).unwrap();
         let expected = if step < first { 0.3 } else { flat.at(step - first) };
         prop_assert_eq!(joined.at(step), expected);
         let warm = flat.warmed_up(first).unwrap();

@@ -8,7 +8,10 @@ use regimen_schedules::forecast::law::{
     AnnealingFitConfig, AnnealingLaw, ChinchillaFitConfig, ChinchillaLaw, LossCurve, RunningAreas,
     ScaledRun,
 };
-use regimen_schedules::refine::{numerical_step_sizes, numerical_step_sizes_watched};
+use regimen_schedules::refine::{
+    filter_recipe_watched, median_filter, median_filter_watched, numerical_step_sizes,
+    numerical_step_sizes_watched, weights,
+};
 use regimen_schedules::*;
 use regimen_tensor::{Part, Watch};
 
@@ -195,6 +198,37 @@ fn work_that_is_stopped_gives_the_best_so_far() {
     let sizes = numerical_step_sizes_watched(&norms, 1.0, &watch).unwrap();
     let best = numerical_step_sizes(&norms, 1.0).unwrap();
     assert!(sizes.len() == best.len() && sizes != best);
+}
+
+/// A filter of three blocks, stopped after its first.
+#[test]
+fn a_refinement_that_is_stopped_takes_the_other_norms_as_they_are() {
+    const BLOCK: usize = 1 << 16;
+    let norms: Vec<f64> = (0..BLOCK * 5 / 2)
+        .map(|i| 1.5 + (i as f64 * 0.7).sin())
+        .collect();
+    let whole = median_filter(&norms, 5).unwrap();
+    let (watch, steps) = stopping(usize::MAX);
+    assert_eq!(median_filter_watched(&norms, 5, &watch).unwrap(), whole);
+    assert_eq!(steps.load(Relaxed), 3);
+    let (watch, steps) = stopping(1);
+    let part = median_filter_watched(&norms, 5, &watch).unwrap();
+    assert_eq!(steps.load(Relaxed), 1);
+    assert_eq!(part[..BLOCK], whole[..BLOCK]);
+    assert_eq!(part[BLOCK..], norms[BLOCK..]);
+
+    let config = RefinedConfig::new(Norm::L2).with_smoothing(4.0 / norms.len() as f64);
+    let (watch, _) = stopping(usize::MAX);
+    let refined = config.init(&norms).unwrap();
+    assert_eq!(config.init_watched(&norms, &watch).unwrap(), refined);
+    let (watch, _) = stopping(1);
+    let stopped = config.init_watched(&norms, &watch).unwrap();
+    let weights = weights(&part, Norm::L2).unwrap();
+    assert_eq!(stopped, Refined::from_weights(&weights).unwrap());
+    assert!(stopped != refined);
+    let (watch, steps) = stopping(1);
+    let recipe = filter_recipe_watched(&norms, &watch).unwrap();
+    assert!(recipe.len() == norms.len() - 4 && steps.load(Relaxed) == 1);
 }
 
 #[test]

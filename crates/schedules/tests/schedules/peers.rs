@@ -2,9 +2,10 @@
 //!
 //! Expected values are worked from the formulas in the released sources of optax, torch and transformers.
 
-use regimen_schedules::peers::{optax, torch, transformers};
+use regimen_schedules::peers::{keras, optax, timm, torch, transformers};
 use regimen_schedules::{
-    AnySchedule, Cosine, Curve, PiecewiseConstant, PiecewiseInterpolate, Result, Schedule,
+    AnySchedule, Constant, Cosine, Curve, PiecewiseConstant, PiecewiseInterpolate, Result, Rise,
+    Schedule, Stable, WarmRestarts,
 };
 
 fn rates(schedule: &impl Schedule, steps: usize) -> Vec<f64> {
@@ -131,4 +132,185 @@ fn torch_refuses_what_it_refuses() {
     }
     assert_rates(torch::linear_lr(1.0, 1.0, 0.0, 2), &[1.0, 0.5, 0.0, 0.0]);
     assert_rates(torch::constant_lr(1.0, 0.0, 1), &[0.0, 1.0]);
+}
+
+fn any(result: Result<impl Into<AnySchedule>>) -> Result<AnySchedule> {
+    result.map(Into::into)
+}
+
+/// An error names what the caller typed, not the field of a part that the argument became, and says its value.
+#[test]
+fn errors_name_the_peers_own_arguments() {
+    let nan = f64::NAN;
+    let cycles = || WarmRestarts::new(1.0, 5).unwrap();
+    let refused: Vec<(&str, Result<AnySchedule>)> = vec![
+        ("`target` is NaN", keras::cosine_decay(0.0, nan, 5, 9, 0.1)),
+        ("`target` is -1", keras::cosine_decay(0.0, -1.0, 5, 9, 0.1)),
+        ("`init` is NaN", keras::cosine_decay(nan, 1.0, 5, 9, 0.1)),
+        ("`alpha` is NaN", keras::cosine_decay(0.0, 1.0, 5, 9, nan)),
+        (
+            "`alpha` is 1000",
+            keras::cosine_decay(0.0, 1e300, 5, 9, 1e300),
+        ),
+        (
+            "`rate` is -1",
+            keras::cosine_decay_restarts(-1.0, 5, 2.0, 1.0, 0.0),
+        ),
+        (
+            "`first` is 0",
+            keras::cosine_decay_restarts(1.0, 0, 2.0, 1.0, 0.0),
+        ),
+        (
+            "`t_mul` is 0.5",
+            keras::cosine_decay_restarts(1.0, 5, 0.5, 1.0, 0.0),
+        ),
+        (
+            "`m_mul` is 2",
+            keras::cosine_decay_restarts(1.0, 5, 2.0, 2.0, 0.0),
+        ),
+        (
+            "`alpha` is 2",
+            keras::cosine_decay_restarts(1.0, 5, 2.0, 1.0, 2.0),
+        ),
+        ("`init` is NaN", optax::warmup_constant(nan, 1.0, 0)),
+        (
+            "`init` is inf",
+            optax::warmup_constant(f64::INFINITY, 1.0, 5),
+        ),
+        ("`peak` is NaN", optax::warmup_constant(0.0, nan, 5)),
+        (
+            "`init` is NaN",
+            optax::warmup_cosine_decay(nan, 1.0, 2, 9, 0.0),
+        ),
+        (
+            "`peak` is -1",
+            optax::warmup_cosine_decay(0.0, -1.0, 2, 9, 0.0),
+        ),
+        (
+            "`peak` is NaN",
+            optax::warmup_exponential_decay(0.0, nan, 5, Constant::ONE),
+        ),
+        (
+            "`init` is -1",
+            optax::exponential_decay(-1.0, 5, 0.5, 2, false, None),
+        ),
+        (
+            "`end` is -1",
+            optax::exponential_decay(1.0, 5, 0.5, 2, false, Some(-1.0)),
+        ),
+        (
+            "`init` is NaN",
+            optax::exponential_decay(nan, 0, 0.5, 2, false, None),
+        ),
+        ("`init` is -1", optax::polynomial(-1.0, 0.0, 1.0, 5, 2)),
+        ("`init` is NaN", optax::polynomial(nan, 0.0, 1.0, 0, 2)),
+        ("`cycles` is 0", optax::sgdr(&[])),
+        (
+            "`steps` is",
+            optax::sgdr(&[(0.0, 1.0, 0, usize::MAX, 0.0); 3]),
+        ),
+        (
+            "`peak` is NaN",
+            optax::cosine_onecycle(9, nan, 0.3, 2.0, 2.0),
+        ),
+        (
+            "`div` is",
+            optax::cosine_onecycle(9, 1e300, 0.3, 1e-300, 2.0),
+        ),
+        (
+            "`final_div` is",
+            optax::linear_onecycle(9, 1.0, (0.3, 0.8), 2.0, 1e-310),
+        ),
+        (
+            "`peak` is 1000",
+            optax::linear_onecycle(9, 1e308, (0.3, 0.8), 1.0, 1e-3),
+        ),
+        (
+            "`init` is NaN",
+            timm::warmed_up(Constant::ONE, 3, nan, true),
+        ),
+        (
+            "`init` is NaN",
+            timm::tanh(cycles(), (-7.0, 3.0), 3, nan, true),
+        ),
+        (
+            "`lower` is NaN",
+            timm::tanh(cycles(), (nan, 3.0), 0, 0.0, true),
+        ),
+        (
+            "`upper` is -9",
+            timm::tanh(cycles(), (-7.0, -9.0), 0, 0.0, true),
+        ),
+        ("`rate` is -1", any(timm::multi_step(-1.0, 0.5, &[3]))),
+        (
+            "`rate` is -1",
+            any(timm::wsd(
+                -1.0,
+                (2, 0.0),
+                (9, 3),
+                Stable::Constant,
+                Curve::Linear,
+                0.0,
+            )),
+        ),
+        (
+            "`init` is -1",
+            any(timm::wsd(
+                1.0,
+                (2, -1.0),
+                (9, 3),
+                Stable::Constant,
+                Curve::Linear,
+                0.0,
+            )),
+        ),
+        ("`rate` is NaN", torch::constant_lr(nan, 0.5, 5)),
+        (
+            "`rate` is inf",
+            torch::linear_lr(f64::INFINITY, 0.5, 1.0, 5),
+        ),
+        ("`rate` is NaN", transformers::constant_with_warmup(nan, 5)),
+        ("`rate` is -1", transformers::linear_with_warmup(-1.0, 2, 9)),
+        (
+            "`rate` is -1",
+            transformers::cosine_with_warmup(-1.0, 2, 9, 0.0),
+        ),
+        (
+            "`rate` is -1",
+            transformers::cosine_with_hard_restarts(-1.0, 2, 9, 2),
+        ),
+        (
+            "`rate` is NaN",
+            transformers::polynomial_with_warmup(nan, 2, 9, 0.0, 1.0),
+        ),
+        ("`rate` is -1", transformers::inverse_sqrt(-1.0, 2, None)),
+        (
+            "`timescale` is 0",
+            transformers::inverse_sqrt(1.0, 2, Some(0)),
+        ),
+        (
+            "`rate` is -1",
+            transformers::cosine_warmup_with_min_lr(-1.0, 4, 9, 0.0, None),
+        ),
+        (
+            "`start` is NaN",
+            transformers::cosine_warmup_with_min_lr(1.0, 4, 9, 0.0, Some(nan)),
+        ),
+        (
+            "`start` is 1000",
+            transformers::cosine_warmup_with_min_lr(1e300, 4, 9, 0.0, Some(1e300)),
+        ),
+        (
+            "`rate` is -1",
+            transformers::wsd(-1.0, (1, 2, 3), 0.0, Rise::Linear, Curve::Cosine),
+        ),
+        (
+            "`end` is -1",
+            transformers::wsd(1.0, (1, 2, 3), -1.0, Rise::Linear, Curve::Cosine),
+        ),
+    ];
+    for (place, (says, result)) in refused.into_iter().enumerate() {
+        let message = result.unwrap_err().to_string();
+        assert!(message.starts_with(says), "{place}: {message}, not {says}");
+    }
 }

@@ -686,6 +686,7 @@ fn parameters_are_checked_wherever_they_come_from() {
     assert!(HardRestarts::new(1.0, 3, usize::MAX / 2).is_err());
     assert!(
         Noisy::new(Constant::ONE, 1)
+            .unwrap()
             .with_noise(Noise::Uniform, 0.0)
             .is_err()
     );
@@ -699,12 +700,13 @@ fn parameters_are_checked_wherever_they_come_from() {
 fn noise_is_seeded_bounded_and_of_the_asked_size() {
     let one = Constant::new(1.0).unwrap();
     let noise = Noise::Normal { std: 0.1 };
-    let rate = Noisy::new(one, 7).with_noise(noise, 0.67).unwrap();
+    let rate = Noisy::new(one, 7).unwrap().with_noise(noise, 0.67).unwrap();
     let values = rate.table(20_000).unwrap();
     assert_eq!(values, rate.table(20_000).unwrap());
     assert_ne!(
         values,
         Noisy::new(one, 8)
+            .unwrap()
             .with_noise(noise, 0.67)
             .unwrap()
             .table(20_000)
@@ -713,14 +715,17 @@ fn noise_is_seeded_bounded_and_of_the_asked_size() {
     let mean = values.iter().sum::<f64>() / 20_000.0;
     let square = values.iter().map(|v| (v - 1.0).powi(2)).sum::<f64>() / 20_000.0;
     assert!((mean - 1.0).abs() < 0.004 && (square.sqrt() - 0.1).abs() < 0.003);
-    let wide = Noisy::new(one, 7);
+    let wide = Noisy::new(one, 7).unwrap();
     assert!(
         wide.table(5_000)
             .unwrap()
             .iter()
             .all(|v| (v - 1.0).abs() < 0.67)
     );
-    let uniform = Noisy::new(one, 7).with_noise(Noise::Uniform, 0.5).unwrap();
+    let uniform = Noisy::new(one, 7)
+        .unwrap()
+        .with_noise(Noise::Uniform, 0.5)
+        .unwrap();
     let uniform = uniform.with_range(10, Some(20)).table(30).unwrap();
     assert!(
         uniform

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::DType;
-use burn_pack::{Bytes, Reader, Scalar, Tensor};
+use burn_pack::{Bytes, Reader, Scalar, Tensor, Writer};
 
 use super::part::PartError;
 
@@ -77,6 +77,23 @@ impl Record {
             scalars,
             texts,
         })
+    }
+
+    /// The bytes, with all entries in the order of their names: Burn writes an optimizer's in the order of a hash map, another one
+    /// each time.
+    pub(super) fn into_bytes(self, what: &'static str) -> Result<Vec<u8>, RecordError> {
+        let mut writer = Writer::new(self.tensors.into_values().collect());
+        for (name, text) in &self.texts {
+            writer = writer.with_metadata(name, text);
+        }
+        for (name, scalar) in self.scalars {
+            writer = writer.with_scalar(&name, scalar);
+        }
+        let bytes = writer.into_bytes().map_err(|error| RecordError::Damaged {
+            what,
+            problem: error.to_string(),
+        })?;
+        Ok(bytes.to_vec())
     }
 
     /// The first entry that this record has and the other has not, or has otherwise.

@@ -12,12 +12,11 @@ use burn::train::checkpoint::{
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{LearnerModel, SupervisedTraining};
 
-use super::burn_record::Record;
 use super::error::{CheckpointError, Result};
 use super::folder::Folder;
 use super::manifest::check_names;
 use super::model::KIND as MODEL;
-use super::optimizer::{KIND as OPTIMIZER, check_types};
+use super::optimizer::{KIND as OPTIMIZER, in_order};
 use super::part::Part;
 use super::scheduler::MODULE_KIND as SCHEDULER;
 use super::unit::{KEEP, check_keep, load};
@@ -293,10 +292,8 @@ impl<R: TrainRecord> Checkpointer<R> for Face {
             .map_err(CheckpointerError::Record)?
             .to_vec();
         let saved = if self.index == 1 {
-            let types = Record::read("an optimizer", &bytes)
-                .and_then(|record| check_types(&record))
-                .map_err(|error| error.to_string());
-            types.and_then(|()| self.shared.take(epoch, self.index, bytes))
+            let bytes = in_order(&bytes).map_err(|error| error.to_string());
+            bytes.and_then(|bytes| self.shared.take(epoch, self.index, bytes))
         } else {
             self.shared.take(epoch, self.index, bytes)
         };

@@ -26,7 +26,7 @@ impl<'a> Checkpoint<'a> {
     /// `with("critic-optimizer", &mut optim)`.
     ///
     /// Burn restores states in the default type of the device. An optimizer of a model in another type, as bf16, is
-    /// therefore refused when it is saved, unless it is [`Exact`](super::Exact).
+    /// therefore refused when it is saved, unless it is [`Exact`](super::Exact). The same state is saved as the same bytes.
     #[must_use]
     pub fn with_optimizer(self, optimizer: &'a mut ModuleOptimizer) -> Self {
         self.add(Order::Optimizer, "optimizer", optimizer)
@@ -39,9 +39,7 @@ impl Part for ModuleOptimizer {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        let bytes = self.to_record().into_bytes()?.to_vec();
-        check_types(&Record::read(WHAT, &bytes)?)?;
-        Ok(bytes)
+        Ok(in_order(&self.to_record().into_bytes()?)?)
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
@@ -96,8 +94,16 @@ fn check(record: &Record) -> Result<(), RecordError> {
     Ok(())
 }
 
+/// A record whose tensors all come back in their types, with its entries in the order of their names: the same state has the same
+/// bytes.
+pub(super) fn in_order(bytes: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let record = Record::read(WHAT, bytes)?;
+    check_types(&record)?;
+    record.into_bytes(WHAT)
+}
+
 /// Whether every tensor comes back in its type.
-pub(super) fn check_types(record: &Record) -> Result<(), RecordError> {
+fn check_types(record: &Record) -> Result<(), RecordError> {
     let default = DType::from(Device::default().settings().float_dtype);
     for (name, tensor) in &record.tensors {
         let id = name.split('.').next().unwrap_or_default();

@@ -140,6 +140,14 @@ impl Drawn {
     /// [`TensorError::Empty`] if there is no row, [`TensorError::OutOfRange`] if rows are of another length than was drawn
     /// for.
     pub fn apply(&self, rows: Tensor<2>) -> Result<Tensor<2>> {
+        self.apply_watched(rows, &Watch::default())
+    }
+
+    /// As [`apply`](Self::apply); `watch` hears of each fold and each block of the matrix, as `"project"`.
+    ///
+    /// # Errors
+    /// As for [`apply`](Self::apply), and [`TensorError::Stopped`] where the watch stops it: there is no projection then.
+    pub fn apply_watched(&self, rows: Tensor<2>, watch: &Watch) -> Result<Tensor<2>> {
         let [count, scalars] = rows.dims();
         if count == 0 {
             return Err(TensorError::Empty("rows"));
@@ -152,22 +160,38 @@ impl Drawn {
                 allowed,
             ));
         }
-        let rows = self.folded(rows.cast(FloatDType::F32));
         let (dimensions, device) = (self.entries.dimensions, rows.device());
+        let _span = tracing::info_span!("project", vectors = count, dimensions, scalars).entered();
+        let total = self.folds() + self.width.div_ceil(self.chunk);
+        let done_with = |done: usize| {
+            // After the last step there is nothing to stop.
+            if watch.goes_on("project", done, total) || done == total {
+                return Ok(());
+            }
+            let work = "project";
+            Err(TensorError::Stopped { work, done, total })
+        };
+        let rows = self.folded(rows.cast(FloatDType::F32), &done_with)?;
         let mut sum = Tensor::<2>::zeros([count, dimensions], (&device, DType::F32));
         for (place, start) in (0..self.width).step_by(self.chunk).enumerate() {
             let length = self.chunk.min(self.width - start);
             let drawn = || self.block(start);
             let block = self.blocks.get(place).cloned().unwrap_or_else(drawn);
             sum = sum + rows.clone().narrow(1, start, length).matmul(block);
+            done_with(self.folds() + place + 1)?;
         }
         Ok(sum * (dimensions as f64).sqrt().recip())
     }
 
     /// The rows in their buckets, `[vectors, width]`.
-    fn folded(&self, rows: Tensor<2>) -> Tensor<2> {
+    fn folded(
+        &self,
+        rows: Tensor<2>,
+        done_with: &impl Fn(usize) -> Result<()>,
+    ) -> Result<Tensor<2>> {
         let count = rows.dims()[0];
-        let sums = (0..self.folds()).map(|place| {
+        let mut folded: Option<Tensor<2>> = None;
+        for place in 0..self.folds() {
             let kept = self.folds.get(place).cloned();
             let fold = kept.unwrap_or_else(|| self.fold(place));
             let part = rows.clone().narrow(1, fold.start, fold.length);
@@ -176,9 +200,13 @@ impl Drawn {
                 .reshape([count, fold.pieces, self.width])
                 .sum_dim(1)
                 .squeeze_dim(1);
-            sum
-        });
-        sums.reduce(|left, right| left + right).unwrap_or(rows)
+            folded = Some(match folded {
+                Some(before) => before + sum,
+                None => sum,
+            });
+            done_with(place + 1)?;
+        }
+        Ok(folded.unwrap_or(rows))
     }
 }
 

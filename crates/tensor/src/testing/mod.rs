@@ -53,6 +53,7 @@
 mod answer;
 mod case;
 mod hostile;
+mod kills;
 mod method;
 mod models;
 pub mod networks;
@@ -63,6 +64,7 @@ mod support;
 pub use answer::{Answer, Condition};
 pub use case::{Batch, Case};
 pub use hostile::{COUNTS, Hostile, NUMBERS, mutate};
+pub use kills::{KillTest, Kills, Said};
 pub use method::Method;
 pub use models::{Convolution, Mixture, Perceptron, Residual, TiedTransformer, Transformer};
 pub use reference::{CLASSES, FEATURES, Kind, Reference, VALUES, cast};

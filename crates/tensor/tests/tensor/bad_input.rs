@@ -143,6 +143,37 @@ fn a_watch_that_stops_a_draw_changes_no_result() {
     assert_eq!(*heard.lock().unwrap(), [(1, 4)]);
 }
 
+#[test]
+fn a_watch_hears_of_each_part_of_a_projection_and_stops_it() {
+    use std::sync::{Arc, Mutex};
+    let rows = Tensor::<2>::ones([2, 5000], &Device::flex());
+    let plain = Projection::new(3, 5).unwrap().with_chunk(1);
+    // One fold and three blocks of the matrix, or five blocks.
+    for (projection, steps) in [(plain.with_buckets(3000).unwrap(), 4), (plain, 5)] {
+        let drawn = projection.draw(5000, &rows.device()).unwrap();
+        for last in 1..=steps {
+            let heard = Arc::new(Mutex::new(Vec::new()));
+            let (hears, asked) = (heard.clone(), heard.clone());
+            let watch = Watch::new()
+                .with_progress(move |at| hears.lock().unwrap().push((at.work, at.done, at.total)))
+                .until(move || asked.lock().unwrap().len() >= last);
+            let answer = drawn.apply_watched(rows.clone(), &watch);
+            let said: Vec<_> = (1..=last).map(|done| ("project", done, steps)).collect();
+            assert_eq!(*heard.lock().unwrap(), said);
+            if last == steps {
+                let whole = drawn.apply(rows.clone()).unwrap().into_data();
+                assert_eq!(answer.unwrap().into_data(), whole, "all was done");
+            } else {
+                let stopped = answer.unwrap_err().to_string();
+                let expected = format!("project was stopped after {last} of {steps}");
+                assert!(stopped.starts_with(&expected), "{stopped}");
+            }
+        }
+        let stop = Watch::new().until(|| true);
+        assert!(projection.apply_rows_watched(rows.clone(), &stop).is_err());
+    }
+}
+
 /// A name beside the path is the user's; headers that lie are errors before memory is taken.
 #[test]
 fn files_of_vectors() {
@@ -547,4 +578,42 @@ fn paths_and_checkpoints() {
         });
     }
     hostile.finish();
+}
+
+#[test]
+fn a_target_that_is_no_class_is_nan_for_a_function_and_an_error_for_what_reads() {
+    let device = Device::flex().autodiff();
+    let targets = |values: [i64; 3]| Tensor::<1, Int>::from_data(values, &device);
+    let logits = Tensor::<2>::zeros([3, 2], &device).require_grad();
+    let losses = per_example::cross_entropy(logits.clone(), targets([-100, 2, 1]));
+    let slopes = logits.grad(&losses.clone().sum().backward()).unwrap();
+    let losses = losses.try_into_vec_as::<f32>().unwrap();
+    assert!(losses[0].is_nan() && losses[1].is_nan());
+    assert!((losses[2] - 2.0_f32.ln()).abs() < 1e-6);
+    let slopes = slopes.try_into_vec_as::<f32>().unwrap();
+    assert_eq!(slopes, [0.0, 0.0, 0.0, 0.0, 0.5, -0.5]);
+    let none = per_example::cross_entropy(Tensor::zeros([3, 0], &device), targets([-1, 0, 1]));
+    let none = none.try_into_vec_as::<f32>().unwrap();
+    assert!(none.iter().all(|loss| loss.is_nan()));
+
+    let layer = layer();
+    let forward = |model: &Linear, values: [i64; 3]| {
+        let x = Tensor::<2>::ones([3, 3], &Device::flex().autodiff());
+        let targets = Tensor::<1, Int>::from_data(values, &Device::flex().autodiff());
+        (model.forward(x), targets)
+    };
+    for bad in [-100, 2, i64::from(i32::MAX)] {
+        let batches = [[0, 1, 0], [1, bad, 0], [0, 0, 1]];
+        let error = fisher::cross_entropy_diagonal(&layer, batches, forward).unwrap_err();
+        let expected = format!("`target` is {bad}: allowed is one of 0..2");
+        assert_eq!(error.to_string(), expected);
+        let loss = |model: &Linear, values| {
+            let (logits, targets) = forward(model, values);
+            per_example::cross_entropy(logits, targets).mean()
+        };
+        let found = fisher::batch_absolute(&layer, batches, loss).unwrap();
+        let found = found.to_host().unwrap();
+        assert!(found.iter().flatten().all(|value| value.is_nan()));
+    }
+    assert!(fisher::cross_entropy_diagonal(&layer, [[0, 1, 1]], forward).is_ok());
 }

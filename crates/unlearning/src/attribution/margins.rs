@@ -1,15 +1,17 @@
 use burn::tensor::{Bool, Int, Tensor};
+use regimen_tensor::per_example::at_label;
 
 use crate::gradients::widen;
 
 /// The margin of every example, `[batch]`: `z_y - log sum_{c != y} exp z_c = log(p / (1 - p))`.
 ///
-/// Logits `[batch, classes]`, two classes or more; labels `[batch]`. Differentiable; in f32 at least.
+/// Logits `[batch, classes]`, two classes or more; labels `[batch]`, NaN for one outside `0..classes`. Differentiable; in f32 at least.
 #[must_use]
 pub fn margins(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
     let [batch, classes] = logits.dims();
-    let (logits, labels) = (widen(logits), labels.reshape([batch, 1]));
-    let own = logits.clone().gather(1, labels.clone());
+    let (logits, labels) = (widen(logits), labels.reshape([batch]));
+    let own = at_label(logits.clone(), labels.clone()).reshape([batch, 1]);
+    let labels = labels.reshape([batch, 1]);
     let columns = Tensor::<1, Int>::arange(0..classes as i64, &logits.device());
     let columns = columns
         .cast(labels.dtype())

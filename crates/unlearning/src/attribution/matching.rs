@@ -14,13 +14,13 @@ use rand::SeedableRng;
 use rand::seq::{SliceRandom, index};
 use rand_chacha::ChaCha8Rng;
 use regimen_tensor::checked::Checked;
-use regimen_tensor::checkpoint::{Part, PartError, json};
 use regimen_tensor::{ParamVector, Watch};
 use serde::{Deserialize, Serialize};
 
 use super::Datamodel;
-use crate::error::{Result, UnlearningError, check, count, mismatch};
+use crate::error::{Result, UnlearningError, check, count};
 use crate::gradients::{finite_model, finite_step, gradients, own, widen};
+use crate::part::part;
 
 /// What a model trained without the forget set would output: `t(x) = f_0(x) - multiplier * sum_{i in F} beta_{x,.,i}`.
 ///
@@ -223,26 +223,11 @@ impl Checked for Matching {
     }
 }
 
-/// The configuration and the fine-tuning set, as JSON; those of another configuration are refused.
-impl Part for Matching {
-    fn kind(&self) -> String {
-        "matching 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        json::save(self)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved: Self = json::load(bytes)?;
-        if saved.config != self.config {
-            let (expected, found) = (self.config.to_string(), saved.config.to_string());
-            return Err(mismatch("configuration", expected, found).into());
-        }
-        *self = saved;
-        Ok(())
-    }
-}
+part!(
+    /// The configuration and the fine-tuning set, as JSON; those of another configuration are refused.
+    Matching,
+    "matching 1"
+);
 
 impl Matching {
     /// The fine-tuning set, as rows of the targets: the forget points, then the retain points.

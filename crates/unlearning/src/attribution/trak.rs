@@ -8,14 +8,14 @@ use burn::config::Config;
 use burn::module::Module;
 use burn::tensor::{FloatDType, Int, Tensor};
 use regimen_tensor::checked::Checked;
-use regimen_tensor::checkpoint::{Part, PartError, json};
 use regimen_tensor::linalg::{DMatrix, inverse_spd};
 use regimen_tensor::{Drawn, ParamVector, Projection, TensorError, Watch};
 use serde::{Deserialize, Serialize};
 
 use super::{Datamodel, margins};
-use crate::error::{Result, UnlearningError, all_finite, check, count, memory, mismatch};
+use crate::error::{Result, UnlearningError, all_finite, check, count, memory};
 use crate::gradients::{gradients, measured};
+use crate::part::part;
 use crate::watched::watched;
 
 /// What of a model's output is attributed.
@@ -145,26 +145,11 @@ impl Checked for Trak {
     }
 }
 
-/// The sums over checkpoints, as JSON; those of another configuration are refused.
-impl Part for Trak {
-    fn kind(&self) -> String {
-        "trak 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        json::save(self)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved: Self = json::load(bytes)?;
-        if saved.config != self.config {
-            let (expected, found) = (self.config.to_string(), saved.config.to_string());
-            return Err(mismatch("configuration", expected, found).into());
-        }
-        *self = saved;
-        Ok(())
-    }
-}
+part!(
+    /// The sums over checkpoints, as JSON; those of another configuration are refused.
+    Trak,
+    "trak 1"
+);
 
 /// Scalars of stacked gradients that are held at once.
 const SCALARS: usize = 1 << 26;

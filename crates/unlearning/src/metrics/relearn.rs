@@ -9,7 +9,7 @@ use crate::Classifier;
 use crate::classifier::mean_loss;
 use crate::error::{Result, UnlearningError, check, count};
 use crate::gradients::{finite_step, gradients, own};
-use crate::predictions::accuracy_of;
+use crate::predictions::{accuracy_of, check_labels};
 
 /// How a forgotten set is taught again: plain gradient descent on it.
 #[derive(Config, Debug, PartialEq)]
@@ -56,8 +56,8 @@ impl RelearnConfig {
     /// tolerance). `model` stays as it is. Give a loader on an autodiff device.
     ///
     /// # Errors
-    /// If a value is out of range, the loader fails or is empty, the loss carries no gradient, or a loss or gradient is not
-    /// finite.
+    /// If a value is out of range, the loader fails or is empty, a label is no class, the loss carries no gradient, or a loss or gradient is
+    /// not finite.
     pub fn run<M: Classifier>(
         &self,
         model: &M,
@@ -101,9 +101,11 @@ impl RelearnConfig {
                 break;
             }
             for batch in forget.iter() {
-                let loss = mean_loss(&model, &batch?);
+                let batch = batch?;
+                let loss = mean_loss(&model, &batch);
                 let grads = gradients(&loss, &model)?;
                 if !finite_step(&loss, &model, &grads) {
+                    check_labels(&model, &batch)?;
                     return Err(UnlearningError::Diverged("forget"));
                 }
                 model = optim.step(self.rate, model, grads);

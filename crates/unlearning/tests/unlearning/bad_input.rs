@@ -12,6 +12,7 @@ use regimen_tensor::linalg::{DMatrix, DVector};
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 use regimen_unlearning::attribution::datamodel_score::{calibration, linear_datamodelling_score};
 use regimen_unlearning::attribution::group_attribution::{group_effect, ridge};
+use regimen_unlearning::attribution::margins;
 use regimen_unlearning::methods::edit::{lfssd, task_vector};
 use regimen_unlearning::methods::train::amnesiac::AmnesiacConfig;
 use regimen_unlearning::methods::train::bad_teacher::BadTeacher;
@@ -31,9 +32,9 @@ use regimen_unlearning::metrics::{
 use regimen_unlearning::{
     Change, Classifier, Datamodel, Evidence, FisherForgetting, FisherForgettingConfig,
     ForgetRequest, ForgettingReport, KlomConfig, Ledger, Likelihoods, MatchingConfig, Models,
-    Outputs, Predictions, Prepared, ReportConfig, Split, Ssd, SsdConfig, Subsets, SubsetsConfig,
-    TrakConfig, UnlearnConfig, membership_inference, relabel, simulated_oracle,
-    token_log_probabilities,
+    Outputs, Predictions, Prepared, Projected, ReportConfig, Split, Ssd, SsdConfig, Subsets,
+    SubsetsConfig, TrakConfig, UnlearnConfig, UnlearningError, membership_inference, relabel,
+    simulated_oracle, token_log_probabilities,
 };
 
 /// A linear classifier of two inputs and classes.
@@ -585,4 +586,67 @@ fn likelihoods() {
         }
     }
     hostile.finish();
+}
+
+#[test]
+fn a_label_that_is_no_class_is_nan_for_a_function() {
+    let device = Device::flex().autodiff();
+    let labels = || Tensor::<1, Int>::from_data([1, 2, -100, i32::MAX], &device);
+    let logits = || Tensor::<2>::zeros([4, 2], &device);
+    let checked = |found: &Likelihoods| {
+        let log_p = found.log_p.clone().reshape([4]);
+        let log_p = log_p.try_into_vec_as::<f32>().unwrap();
+        assert!((log_p[0] + 2.0_f32.ln()).abs() < 1e-6);
+        assert!(log_p[1].is_nan() && log_p[2] == 0.0 && log_p[3].is_nan());
+        assert!(found.mean_loss().into_scalar::<f32>().is_nan());
+    };
+    checked(&Likelihoods::of_logits(logits(), labels(), 2));
+    let hidden = logits().reshape([2, 2, 2]);
+    let rows = labels().reshape([2, 2]);
+    checked(&Likelihoods::of_hidden(hidden.clone(), rows, 3, |x| x));
+    let without = Likelihoods::of_logits(Tensor::zeros([4, 0], &device), labels(), 2);
+    assert!(without.mean_loss().into_scalar::<f32>().is_nan());
+
+    let weight = Tensor::<2>::ones([2, 2], &device).require_grad();
+    let projected = Projected {
+        hidden,
+        weight: weight.clone(),
+        bias: None,
+        chunk: 3,
+    };
+    checked(&projected.likelihoods(labels()));
+    let loss = projected.loss(labels(), Likelihoods::mean_loss);
+    assert!(loss.clone().into_scalar::<f32>().is_nan());
+    let slopes = weight.grad(&loss.backward()).unwrap();
+    assert!(slopes.sum().into_scalar::<f32>().is_finite());
+
+    let found = margins(logits(), labels())
+        .try_into_vec_as::<f32>()
+        .unwrap();
+    assert!(found[0] == 0.0 && found[1..].iter().all(|margin| margin.is_nan()));
+}
+
+#[test]
+fn a_label_that_is_no_class_is_named_by_what_goes_over_a_loader() {
+    let model = Model::new();
+    let (inputs, labels) = batch();
+    let foreign = (inputs, labels + 1);
+    let data = Prepared(vec![batch(), foreign.clone()]);
+    let named = |error: UnlearningError| {
+        let expected = "label: 2 where one of 0..2 was expected";
+        assert_eq!(error.to_string(), expected);
+    };
+    named(token_log_probabilities(&model, &data).unwrap_err());
+    named(Predictions::of(&model, &data).unwrap_err());
+    named(RelearnConfig::new().run(&model, &data, 1.0).unwrap_err());
+    let mut optim = SgdConfig::new().init();
+    let mut run = UnlearnConfig::new(1).init().unwrap();
+    let (good, bad) = (Prepared(vec![batch()]), Prepared(vec![foreign.clone()]));
+    for (forget, retain) in [(&bad, &good), (&good, &bad)] {
+        let method = &mut GradientDifferenceConfig::new().init::<Model>().unwrap();
+        let result = run.run(&model, method, &mut optim, &mut 0.1, forget, retain);
+        named(result.unwrap_err());
+    }
+    let error = saliency(&model, [batch(), foreign]).unwrap_err();
+    assert!(matches!(error, UnlearningError::NotFinite("forget")));
 }

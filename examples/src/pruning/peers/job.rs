@@ -144,7 +144,7 @@ impl Job<'_> {
     {
         use regimen_schedules::ScheduleExt;
         let loader = self.parts[0].shuffled(BATCH, self.seed, &self.context.device);
-        let mut rate = LrSchedule::new(Steps(self.steps(epochs)).scaled(scale));
+        let mut rate = LrSchedule::new(Steps(self.steps(epochs)).scaled(scale)?);
         fit(model, loader.as_ref(), &mut sgd(decay), &mut rate, epochs)
     }
 }

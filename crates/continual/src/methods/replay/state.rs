@@ -18,6 +18,8 @@ pub(super) struct Core<I, X> {
     examples: Option<usize>,
     /// Examples of the running task that were offered.
     offered: usize,
+    /// Whether the examples were read from a state, and not yet looked at.
+    pub(super) restored: bool,
     pub(super) extra: X,
 }
 
@@ -29,6 +31,7 @@ impl<I, X> Core<I, X> {
             task: 0,
             examples: None,
             offered: 0,
+            restored: false,
             extra,
         }
     }
@@ -111,7 +114,7 @@ impl<B: Examples, X> Replay<B, X> {
             return Err(ContinualError::mismatch("memory", expected, found));
         }
         core.extra = extra(read.extra, &saved, &read.memory, &core.extra)?;
-        core.memory = read.memory;
+        (core.memory, core.restored) = (read.memory, true);
         (core.task, core.examples, core.offered) = (read.task, read.examples, read.offered);
         self.shared.steps.restore(read.step);
         Ok(())

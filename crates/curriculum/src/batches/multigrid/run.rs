@@ -169,7 +169,7 @@ impl MultigridRun {
         let steps = self.start_of(epochs);
         let rate = self.rate(base)?;
         let rise = Between::new(from, rate.at(steps), 0, steps, Curve::Linear)?;
-        Ok(rise.then(steps, rate.skipped(steps)))
+        Ok(rise.then(steps, rate.skipped(steps)?)?)
     }
 
     /// The first iteration of an epoch.

@@ -10,12 +10,12 @@ use burn::tensor::{Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regimen_tensor::checked::Checked;
-use regimen_tensor::checkpoint::{Part, PartError, json};
 use serde::{Deserialize, Serialize};
 
 use super::{Method, Order};
 use crate::classifier::mean_loss;
-use crate::error::{Result, UnlearningError, count, mismatch};
+use crate::error::{Result, UnlearningError, count};
+use crate::part::part;
 use crate::{Classifier, Likelihoods};
 
 /// Draws of wrong labels.
@@ -83,26 +83,11 @@ impl Amnesiac {
     }
 }
 
-/// The position in the draw of labels, as JSON; another number of classes or seed is refused.
-impl Part for Amnesiac {
-    fn kind(&self) -> String {
-        "amnesiac 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        json::save(self)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved: Self = json::load(bytes)?;
-        if saved.config != self.config {
-            let (expected, found) = (self.config.to_string(), saved.config.to_string());
-            return Err(mismatch("configuration", expected, found).into());
-        }
-        *self = saved;
-        Ok(())
-    }
-}
+part!(
+    /// The position in the draw of labels, as JSON; another number of classes or seed is refused.
+    Amnesiac,
+    "amnesiac 1"
+);
 
 impl<M: Classifier> Method<M> for Amnesiac {
     fn order(&self, _epoch: usize) -> Order {
@@ -126,6 +111,7 @@ impl<M: Classifier> Method<M> for Amnesiac {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use burn::tensor::Device;
+    use regimen_tensor::Part;
 
     use super::*;
 

@@ -73,7 +73,7 @@ impl SalUnConfig {
 /// normalisation) and summed in f32 at least. The model stays as it is.
 ///
 /// # Errors
-/// If there is no batch, or the loss carries no gradient.
+/// If there is no batch, the loss carries no gradient, or a loss is not finite, as that of a label that is no class.
 pub fn saliency<M: Classifier>(
     model: &M,
     forget: impl IntoIterator<Item = M::Batch>,

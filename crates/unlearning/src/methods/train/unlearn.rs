@@ -10,15 +10,16 @@ use burn::lr_scheduler::LrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Tensor;
 use regimen_tensor::checked::Checked;
-use regimen_tensor::checkpoint::{Part, PartError, json};
 use regimen_tensor::{ParamVector, Watch, independent};
 use serde::{Deserialize, Serialize};
 
 use super::order::{Order, Step, walk};
 use super::window::Window;
 use crate::Classifier;
-use crate::error::{Result, UnlearningError, count, mismatch};
+use crate::error::{Result, UnlearningError, count};
 use crate::gradients::{finite_model, finite_step, gradients, own, widen};
+use crate::part::part;
+use crate::predictions::check_labels;
 
 /// A method: its loss on both sets, the order in which it wants them, and its stopping rule.
 pub trait Method<M: Classifier> {
@@ -169,26 +170,11 @@ impl Checked for Unlearn {
     }
 }
 
-/// The position of a run and its log, as JSON; a run of another configuration is refused.
-impl Part for Unlearn {
-    fn kind(&self) -> String {
-        "unlearn 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        json::save(self)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved: Self = json::load(bytes)?;
-        if saved.config != self.config {
-            let (expected, found) = (self.config.to_string(), saved.config.to_string());
-            return Err(mismatch("configuration", expected, found).into());
-        }
-        *self = saved;
-        Ok(())
-    }
-}
+part!(
+    /// The position of a run and its log, as JSON; a run of another configuration is refused.
+    Unlearn,
+    "unlearn 1"
+);
 
 impl Unlearn {
     /// One record an epoch.
@@ -278,11 +264,11 @@ impl Unlearn {
     ///
     /// A batch whose loss or gradient is not finite is left out and counted ([`EpochLog::skipped`]): weights, running
     /// statistics, optimizer and rate stay as they were before it. This takes one read-back a batch; losses are read once, at
-    /// the end.
+    /// the end. If it is a label that is no class which makes it so, this is an error: labels are looked at for such batches alone.
     ///
     /// # Errors
-    /// If a loader fails, a set that the method needs has no batch, a loss carries no gradient, no batch of the epoch was
-    /// finite, or the last one left weights that are not finite.
+    /// If a loader fails, a set that the method needs has no batch, a label is no class, a loss carries no gradient, no batch of the epoch
+    /// was finite, or the last one left weights that are not finite.
     pub fn epoch<M: Classifier>(
         &mut self,
         model: M,
@@ -331,8 +317,14 @@ impl Unlearn {
             let [f, r] = order.weights(examples::<M>(&forget), examples::<M>(&retain));
             // A forward pass moves running statistics.
             let before = moving.then(|| independent(&model));
-            let forget = forget.map(|batch| widen(method.forget(&model, &batch)));
-            let retain = retain.map(|batch| widen(method.retain(&model, &batch)));
+            let batches = [forget, retain];
+            let [forget, retain] = batches.each_ref();
+            let forget = forget
+                .as_ref()
+                .map(|batch| widen(method.forget(&model, batch)));
+            let retain = retain
+                .as_ref()
+                .map(|batch| widen(method.retain(&model, batch)));
             let parts = [(&forget, f), (&retain, r)];
             let parts = parts.map(|(loss, weight)| loss.clone().map(|loss| loss * weight));
             let Some(loss) = parts.into_iter().flatten().reduce(|a, b| a + b) else {
@@ -340,6 +332,9 @@ impl Unlearn {
             };
             let grads = gradients(&loss, &model)?;
             if !finite_step(&loss, &model, &grads) {
+                for batch in batches.iter().flatten() {
+                    check_labels(&model, batch)?;
+                }
                 tracing::warn!(epoch, "a batch that is not finite was left out");
                 skipped += 1;
                 model = before.unwrap_or(model);

@@ -105,7 +105,9 @@ impl NoiseConfig {
                 break;
             }
         }
-        Ok(noise.val().detach().cast(like.dtype()))
+        // `detach` would leave it a parameter, of which every batch would have a gradient.
+        let noise = noise.val().set_require_grad(false);
+        Ok(noise.cast(like.dtype()))
     }
 }
 
@@ -141,5 +143,24 @@ impl<M: Classifier> Method<M> for Unsir {
 
     fn retain(&mut self, model: &M, batch: &M::Batch) -> Tensor<1> {
         mean_loss(model, batch)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::nn::LinearConfig;
+    use burn::tensor::Device;
+
+    use super::*;
+
+    #[test]
+    fn learned_noise_is_data_without_a_gradient() {
+        let device = Device::flex().autodiff();
+        let model = LinearConfig::new(4, 3).init(&device);
+        let like = Tensor::<2>::zeros([2, 4], &device);
+        let noise = NoiseConfig::new().learn(&like, 2, |x| model.forward(x));
+        let noise = noise.unwrap();
+        assert!(noise.is_autodiff() && !noise.is_tracked());
     }
 }

@@ -1,0 +1,179 @@
+//! Memories, scenarios and measures under absurd arguments.
+
+use std::sync::Arc;
+
+use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
+use burn::data::dataset::InMemDataset;
+use burn::tensor::{Device, Tensor};
+use regimen_continual::memory::{Bytes, Groups, SharedMemory, herding};
+use regimen_continual::scenario::{
+    Blurry, ClassIncremental, ClassOrder, DomainIncremental, OnePass, Online, Permutation,
+    Recurring, Scenario, TaskFree, TaskIncremental, Transform, View, labels, rotated,
+};
+use regimen_continual::*;
+use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
+
+use super::super::loader::Plain;
+
+const POLICIES: [Policy; 6] = [
+    Policy::Reservoir,
+    Policy::Ring(Groups::Classes),
+    Policy::Ring(Groups::Tasks),
+    Policy::ClassBalanced,
+    Policy::Herded,
+    Policy::LossAware,
+];
+
+fn used(mut memory: Memory<u32>, label: usize, value: f32) -> Result<()> {
+    for number in 0..5 {
+        let kept = Kept::new(number, label, label).with_logits(vec![value]);
+        assert_eq!((kept.bytes(), number.bytes()), (8, 4));
+        match memory.config().policy {
+            Policy::Herded => drop(memory.add_class(vec![kept], &[vec![value]])?),
+            _ => drop(memory.add(kept)?),
+        }
+    }
+    memory.observe(&[0, u64::MAX], &[value, value])?;
+    memory.pass(label, label);
+    let _ = memory.replace(label, Kept::new(7, label, label));
+    let _ = memory.draw(label).len() + memory.draw_where(label, |_| true).len();
+    Ok(())
+}
+
+#[test]
+fn memories() {
+    let mut h = Hostile::new("continual memories");
+    for n in COUNTS {
+        for policy in POLICIES {
+            for capacity in [
+                Capacity::Total(n),
+                Capacity::PerClass(n),
+                Capacity::PerTask(n),
+                Capacity::TotalBytes(n),
+            ] {
+                let config = MemoryConfig::new(policy, capacity).with_seed(n as u64);
+                h.input(format_args!("{config:?}"), || used(config.init()?, n, 0.5));
+            }
+        }
+        h.input(format_args!("MemoryConfig::reservoir {n}"), || {
+            used(MemoryConfig::reservoir(n).init()?, 0, 0.5)
+        });
+        h.input(format_args!("herding {n}"), || {
+            herding(&[vec![1.0], vec![2.0]], n)
+        });
+        let memory = SharedMemory::from(MemoryConfig::reservoir(3).init::<u32>().unwrap());
+        let data = || Arc::new(InMemDataset::new(vec![1, 2, 3]));
+        let config = ReplayLoaderConfig::new(n).with_task(n);
+        let device = Device::flex();
+        h.input(format_args!("ReplayLoaderConfig {n}"), || {
+            let loader: ReplayLoader<u32, Vec<u32>> =
+                config.init(data(), Arc::new(Plain), &memory, move |_| n, &device)?;
+            let _ = loader.slice(n, 2).iter().count() + loader.slice(1, n).iter().count();
+            Ok::<_, ContinualError>(loader.iter().count())
+        });
+    }
+    for x in NUMBERS {
+        let memory = || MemoryConfig::new(Policy::LossAware, Capacity::Total(3)).init();
+        h.input(format_args!("Memory::add {x}"), || {
+            used(memory()?, 0, x as f32)
+        });
+        h.input(format_args!("herding {x}"), || {
+            herding(&[vec![x as f32, 1.0], vec![f32::MAX, x as f32]], 2)
+        });
+        h.input(format_args!("replayed {x}"), || {
+            let _ = ReplayLoaderConfig::new(usize::MAX).with_share(x).replayed();
+            let data = Arc::new(InMemDataset::new(vec![1_u32]));
+            let memory = MemoryConfig::reservoir(2).init()?.into();
+            let config = ReplayLoaderConfig::new(3).with_share(x);
+            config.init(data, Arc::new(Plain), &memory, |_| 0, &Device::flex())
+        });
+    }
+    h.finish();
+}
+
+#[test]
+fn scenarios() {
+    let mut h = Hostile::new("continual scenarios");
+    let all = [0, 1, 2, 3, 0, 1, 2, 3];
+    let tried = |scenario: &dyn Fn() -> Result<Vec<scenario::Planned>>| {
+        for planned in scenario()? {
+            let _ = planned.transform.apply(&[1.0, 2.0, 3.0, 4.0])?;
+            let logits = Tensor::<2>::ones([2, 4], &Device::flex());
+            let _ = planned.task.mask(logits);
+        }
+        Ok::<_, ContinualError>(())
+    };
+    for n in COUNTS {
+        for m in COUNTS {
+            h.input(format_args!("ClassOrder {n} {m}"), || {
+                let order = ClassOrder::new(n, m)?.shuffled(n as u64);
+                let _ = (order.of(m).len(), order.of(0).len());
+                ClassIncremental::new(order.clone()).train(&all)?;
+                TaskIncremental::new(order).test(&[m])
+            });
+        }
+        let order = || ClassOrder::new(4, 2);
+        h.input(format_args!("with_order {n}"), || {
+            order()?.with_order(vec![n; 4])
+        });
+        h.input(format_args!("Recurring {n}"), || {
+            tried(&|| Recurring::new(order()?, vec![n, 0])?.train(&all))
+        });
+        h.input(format_args!("Recurring::rounds {n}"), || {
+            tried(&|| Recurring::rounds(order()?, n)?.with_all().train(&all))
+        });
+        h.input(format_args!("DomainIncremental::permuted {n}"), || {
+            let few = n.min(70_000);
+            tried(&|| DomainIncremental::permuted(few, n as u64)?.train(&all))
+        });
+        h.input(format_args!("Permutation {n}"), || {
+            Permutation::new(n as u64).order(n.max(1 << 24) + usize::from(n < usize::MAX))
+        });
+        h.input(format_args!("View {n}"), || {
+            let data = Arc::new(InMemDataset::new(vec![1_u32, 2]));
+            labels(data.as_ref(), |item| *item as usize)?;
+            View::new(data, vec![n])
+        });
+        h.input(format_args!("Online {n}"), || {
+            let online = Online::new(ClassIncremental::new(order()?), n as u64);
+            tried(&|| online.train(&[n, 0, 2]))
+        });
+    }
+    for x in NUMBERS {
+        let order = || ClassOrder::new(4, 2);
+        h.input(format_args!("Blurry {x}"), || {
+            tried(&|| Blurry::new(order()?, x, 0)?.train(&all))
+        });
+        h.input(format_args!("TaskFree {x}"), || {
+            tried(&|| TaskFree::new(order()?, x, 0)?.train(&all))
+        });
+        h.input(format_args!("DomainIncremental {x}"), || {
+            tried(&|| DomainIncremental::new(vec![Transform::Rotated(x)])?.train(&all))
+        });
+        h.input(format_args!("rotated {x}"), || rotated(&[x as f32; 9], x));
+        let mut matrix = AccuracyMatrix::new(2).unwrap();
+        h.input(format_args!("AccuracyMatrix {x}"), || {
+            matrix.record(1, &[x, x])
+        });
+    }
+    for n in COUNTS {
+        h.input(format_args!("AccuracyMatrix {n}"), || {
+            let mut matrix = AccuracyMatrix::new(n)?;
+            let _ = (matrix.forgetting(n), matrix.average_incremental(n));
+            let _ = (matrix.backward_transfer(n), matrix.intransigence(n, 1.0));
+            let _ = matrix.forward_transfer_over_chance(n, &[]);
+            let _ = matrix.forward_transfer_over_scratch(n, &[]);
+            matrix.record(n, &[])
+        });
+        let mut compute = Compute::default();
+        compute.count(n);
+        compute.count(n);
+        compute.keep("memory", n);
+        compute.keep("more", n);
+        let _ = (compute.bytes(), compute.gradients());
+        let data = InMemDataset::new(vec![1_u32, 2]);
+        let loader = OnePass::new(DataLoaderBuilder::new(Plain).batch_size(2).build(data));
+        assert_eq!((loader.iter().count(), loader.iter().count()), (1, 1));
+    }
+    h.finish();
+}
