@@ -31,6 +31,17 @@ use crate::scenario::Task;
 use crate::strategy::{Shared, Steps, Strategy, plain_loss, space};
 use crate::{ContinualError, Result};
 
+impl RefreshConfig {
+    /// Around a method of a model with these parameters, before the first task.
+    ///
+    /// # Errors
+    /// If a number is outside of its range.
+    pub fn init<M: Module, S>(&self, model: &M, strategy: S) -> Result<Refresh<S>> {
+        self.check()?;
+        Ok(Refresh::new(self.clone(), model, strategy))
+    }
+}
+
 /// A handle on a method with refresh: clones share its state. See [`RefreshConfig`].
 #[derive(Clone)]
 pub struct Refresh<S> {

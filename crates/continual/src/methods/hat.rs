@@ -4,6 +4,8 @@
 //!
 //! Source: Serra et al., "Overcoming catastrophic forgetting with hard attention to the task" (arXiv 1801.01423).
 
+mod saving;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -12,16 +14,12 @@ use burn::data::dataloader::DataLoader;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{FloatDType, Tensor};
 use regimen_tensor::ParamVector;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::training::Gradients;
-use serde::{Deserialize, Serialize};
 
 use super::hat_gate::{Anneal, Annealed, Gated, embeddings};
 use super::hat_mask::{compensation, matrix, movable, no_embedding, no_gate, of_task};
 use crate::classifier::Classifier;
 use crate::error::{check, positive, strength};
-use crate::examples::read;
-use crate::saved::Saved;
 use crate::scenario::Task;
 use crate::strategy::{Shared, Steps, Strategy, zero};
 use crate::{ContinualError, Result};
@@ -144,15 +142,6 @@ struct State {
     gates: BTreeMap<String, BTreeMap<usize, Tensor<1>>>,
     /// The weights before the step that is being taken.
     before: Option<ParamVector>,
-}
-
-/// What is saved beside the gates.
-#[derive(Serialize, Deserialize)]
-struct Plain {
-    step: usize,
-    task: usize,
-    of_task: usize,
-    gates: BTreeMap<String, BTreeSet<usize>>,
 }
 
 impl fmt::Debug for Hat {
@@ -415,64 +404,5 @@ impl<M: Classifier> Strategy<M> for Hat {
         }
         self.shared.lock().gates = state.gates;
         Ok(model)
-    }
-}
-
-impl Part for Hat {
-    fn kind(&self) -> String {
-        "hat 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let state = self.shared.lock().clone();
-        let tasks = |gates: &BTreeMap<usize, Tensor<1>>| gates.keys().copied().collect();
-        let gates = state.gates.iter();
-        let mut saved = Saved::new(&Plain {
-            step: self.shared.steps.taken(),
-            task: state.task,
-            of_task: state.step,
-            gates: gates.map(|(path, of)| (path.clone(), tasks(of))).collect(),
-        })?;
-        for (path, gates) in state.gates {
-            for (task, gate) in gates {
-                saved = saved.with_tensor(&format!("{path} {task}"), gate)?;
-            }
-        }
-        Ok(saved.to_bytes()?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved = Saved::read(bytes)?;
-        let plain: Plain = saved.state()?;
-        let known = self.gates();
-        let mut gates = BTreeMap::new();
-        for (path, tasks) in plain.gates {
-            if !known.contains(&path) {
-                return Err(ContinualError::State(format!("no layer names `{path}`")).into());
-            }
-            let mut of = BTreeMap::new();
-            for task in tasks {
-                let device = Default::default();
-                let gate: Option<Tensor<1>> = saved.tensor(&format!("{path} {task}"), &device)?;
-                let refuse = |what: &str| ContinualError::State(format!("{what} of `{path}`"));
-                let gate = gate.ok_or_else(|| refuse("no gates"))?;
-                let values: Vec<f32> = read("gates", gate.clone().try_into_vec_as())?;
-                if values.iter().any(|value| !(0.0..=1.0).contains(value)) {
-                    return Err(refuse("a gate outside of 0 to 1").into());
-                }
-                of.insert(task, gate);
-            }
-            gates.insert(path, of);
-        }
-        let mut state = self.shared.lock();
-        *state = State {
-            task: plain.task,
-            shown: None,
-            step: plain.of_task,
-            gates,
-            before: None,
-        };
-        self.shared.steps.restore(plain.step);
-        Ok(())
     }
 }

@@ -1,15 +1,17 @@
 //! What the methods with a memory have in common: drawing from it, and offering it what the training pass sees.
 
 mod drawn;
+mod fill;
 mod herd;
+mod saving;
 mod state;
 
 use burn::tensor::Tensor;
 use regimen_tensor::per_example::cross_entropy;
-use serde::{Deserialize, Serialize};
 
 use self::drawn::rows;
 pub(crate) use self::drawn::{Drawn, drawn, pass};
+pub use self::fill::Fill;
 pub(crate) use self::herd::{Herd, herd};
 use self::state::Core;
 use crate::classifier::Classifier;
@@ -20,18 +22,6 @@ use crate::scenario::Task;
 use crate::strategy::{Shared, Steps};
 use crate::teacher::labels;
 use crate::{ContinualError, Result};
-
-/// Which examples of a task are offered to the memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fill {
-    /// All, each time that they are seen.
-    #[default]
-    Always,
-    /// The first [`Task::examples`] of each task, as [`before_task`](crate::Strategy::before_task) tells: those of its first epoch.
-    FirstEpoch,
-    /// So many of each task, the first that are seen.
-    First(usize),
-}
 
 /// Examples that are looked at together.
 pub(crate) const AT_ONCE: usize = 256;

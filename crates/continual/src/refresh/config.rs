@@ -1,14 +1,12 @@
 //! The settings of refresh.
 
 use burn::config::Config;
-use burn::module::Module;
 use serde::{Deserialize, Serialize};
 
-use super::Refresh;
 use crate::Result;
 use crate::error::{check, positive, strength};
 
-/// The rule by which [`Refresh`] moves the weights.
+/// The rule by which [`Refresh`](crate::Refresh) moves the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Form {
@@ -88,7 +86,7 @@ impl Form {
     }
 }
 
-/// Where a move of [`Refresh`] goes: those that are no ascent are controls.
+/// Where a move of [`Refresh`](crate::Refresh) goes: those that are no ascent are controls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Direction {
     /// Up the loss of the batch: unlearning.
@@ -117,7 +115,7 @@ pub enum Direction {
 /// is not drawn. The code form with `delta = 0` is the method itself, bit for bit. In half precision a move below the spacing of the numbers
 /// has no effect: 1e-5 is below that of bf16.
 ///
-/// In `TrainStep::step`, [`Refresh::unlearn`] gives the moved copy of the model, of which loss and gradients are taken. With
+/// In `TrainStep::step`, [`unlearn`](crate::Refresh::unlearn) gives the moved copy of the model, of which loss and gradients are taken. With
 /// accumulation, the first micro-batch of a step decides the move. `TrainStep::optimize` moves the model itself and lets the method update it.
 ///
 /// ```
@@ -171,14 +169,10 @@ pub struct RefreshConfig {
 }
 
 impl RefreshConfig {
-    /// Around a method of a model with these parameters, before the first task.
-    ///
-    /// # Errors
-    /// If a number is outside of its range.
-    pub fn init<M: Module, S>(&self, model: &M, strategy: S) -> Result<Refresh<S>> {
+    /// Refuses numbers outside of their range.
+    pub(super) fn check(&self) -> Result<()> {
         self.form.check()?;
         strength("tau", self.tau)?;
-        positive("examples", self.examples)?;
-        Ok(Refresh::new(self.clone(), model, strategy))
+        positive("examples", self.examples)
     }
 }

@@ -4,7 +4,8 @@ use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use super::planned::{Planned, Scenario};
+use super::planned::Planned;
+use super::stream::Scenario;
 use super::task::Task;
 use super::transform::{Permutation, Transform};
 use crate::{ContinualError, Result};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::class_order::ClassOrder;
-use super::planned::{Planned, Scenario};
+use super::planned::Planned;
+use super::stream::Scenario;
 use crate::Result;
 
 /// Tasks of disjoint classes; which task an example is of is not known at test: the model chooses among all classes.

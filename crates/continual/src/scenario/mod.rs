@@ -23,6 +23,7 @@ mod one_pass;
 mod online;
 mod planned;
 mod recurring;
+mod stream;
 mod task;
 mod task_free;
 mod transform;
@@ -36,8 +37,9 @@ pub use incremental::{ClassIncremental, TaskIncremental};
 #[cfg(feature = "burn")]
 pub use one_pass::OnePass;
 pub use online::Online;
-pub use planned::{Planned, Scenario};
+pub use planned::Planned;
 pub use recurring::Recurring;
+pub use stream::Scenario;
 pub use task::Task;
 pub use task_free::TaskFree;
 pub use transform::{Permutation, Transform, rotated};

@@ -5,7 +5,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::planned::{Planned, Scenario};
+use super::planned::Planned;
+use super::stream::Scenario;
 use crate::Result;
 
 /// A scenario whose examples come once, in a random order that the seed fixes within each task.

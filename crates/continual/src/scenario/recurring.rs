@@ -5,7 +5,8 @@ use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::class_order::ClassOrder;
-use super::planned::{Planned, Scenario};
+use super::planned::Planned;
+use super::stream::Scenario;
 use crate::{ContinualError, Result};
 
 /// Visits at most.

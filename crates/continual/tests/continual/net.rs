@@ -79,7 +79,12 @@ pub(crate) fn examples(count: usize, seed: u64) -> Batch {
 }
 
 /// One step of plain gradient descent.
-pub(crate) fn step<M: Classifier>(strategy: &impl Strategy<M>, model: M, batch: &M::Batch, lr: f64) -> M {
+pub(crate) fn step<M: Classifier>(
+    strategy: &impl Strategy<M>,
+    model: M,
+    batch: &M::Batch,
+    lr: f64,
+) -> M {
     let loss = strategy.loss(&model, batch).unwrap();
     let grads = GradientsParams::from_grads(loss.backward(), &model);
     strategy.optimize(model, &mut SgdConfig::new().init(), lr, grads)
