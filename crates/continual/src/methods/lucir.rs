@@ -43,8 +43,8 @@ use crate::{ContinualError, Result};
 /// | `replay` | as many as the batch | exemplars drawn for each micro-batch |
 /// | `seed` | 0 | of these draws |
 ///
-/// The model's head is a [`CosineLinear`] ([`CosineClassifier`]). Exemplars are herded as iCaRL's. The strength of the less-forget part is that of the
-/// released code; the paper's text has the inverse ratio of classes. Differs from the released code in that the head is one matrix for all
+/// The model's head is a [`CosineLinear`] ([`CosineClassifier`]). Exemplars are herded as iCaRL's. The strength of the less-forget part rises with
+/// the old classes, as in the released code. Differs from the released code in that the head is one matrix for all
 /// classes, whose directions of new classes are not set from their mean features, and in that there is no balanced fine-tuning.
 ///
 /// ```

@@ -65,7 +65,7 @@ macro_rules! made {
 /// A strategy by its name.
 struct Way(&'static str);
 
-const WAYS: [&str; 15] = [
+const WAYS: [&str; 18] = [
     "Ewc",
     "OnlineEwc",
     "Si",
@@ -81,6 +81,9 @@ const WAYS: [&str; 15] = [
     "Ogd",
     "Gpm",
     "PackNet",
+    "Mir",
+    "Gss",
+    "Icarl",
 ];
 
 impl Way {
@@ -101,6 +104,9 @@ impl Way {
             "Ogd" => made!(OgdConfig::new().with_examples(3), model),
             "Gpm" => made!(GpmConfig::new().with_first(0.8), model),
             "PackNet" => made!(PackNetConfig::new(), model),
+            "Mir" => made!(MirConfig::new(memory(), 0.1), model),
+            "Gss" => made!(GssConfig::new(6), model),
+            "Icarl" => made!(IcarlConfig::new(6), model),
             name => panic!("no strategy `{name}`"),
         }
     }
