@@ -47,9 +47,10 @@ use regimen_unlearning::{
     Unlearn, UnlearnConfig,
 };
 
+use super::continual::Continual;
 use super::towers::{Numbered, Pairs, Perceptron, Tower, loss};
 
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub(super) type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Parts that are drawn when they are made, and stay.
 pub(super) const FIXED: [&str; 1] = ["matching"];
@@ -201,6 +202,8 @@ pub(super) struct Run {
     temperature: Temperature,
     sampler: TokenSampler,
     drawn: ScalarLog,
+    // What learns one task after another.
+    continual: Continual,
 }
 
 impl Run {
@@ -320,6 +323,7 @@ impl Run {
             sampler: TokenSampler::new(decoding),
             decoding,
             drawn: ScalarLog::new(),
+            continual: Continual::new(100_000, &device)?,
         })
     }
 
@@ -388,6 +392,7 @@ impl Run {
             .with("sampler", &mut self.sampler)
             .with("drawn", &mut self.drawn)
             .keep(1);
+        let unit = self.continual.parts(unit);
         match stream {
             Ok(stream) => unit.with("noise", stream),
             Err(_) => unit,
@@ -411,11 +416,20 @@ impl Run {
         end: u64,
         mut after: impl FnMut(&mut Self, u64) -> Result<()>,
     ) -> Result<()> {
-        let loader = self.loader.clone();
+        let (loader, replay) = (self.loader.clone(), self.continual.loader());
+        let mut replayed = replay.iter();
         let mut step = start;
         while step < end {
             for batch in loader.iter() {
                 self.step(step, &batch?)?;
+                let points = match replayed.next() {
+                    Some(points) => points?,
+                    None => {
+                        replayed = replay.iter();
+                        replayed.next().ok_or("an epoch without a batch")??
+                    }
+                };
+                self.continual.step(step, &points)?;
                 step += 1;
                 after(self, step)?;
                 if step == end {
