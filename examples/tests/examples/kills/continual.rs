@@ -4,137 +4,28 @@ use std::sync::Arc;
 
 use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataset::InMemDataset;
-use burn::module::{Module, ParamId, RunningState};
-use burn::nn::{BatchNorm, BatchNormConfig, Linear as Layer, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use regimen_continual::memory::SharedMemory;
-use regimen_continual::projections::Layers;
 use regimen_continual::{
-    AGemConfig, Capacity, Classifier, CosineClassifier, CosineLinear, CosineLinearConfig,
-    DerConfig, DerPlusPlusConfig, Encoder, ErAceConfig, ErConfig, EwcConfig, Form, GDumbConfig,
-    Gated, GemConfig, GpmConfig, GssConfig, Hat, HatConfig, HatGate, HatGateConfig, IcarlConfig,
-    Kept, LucirConfig, LwfConfig, MasConfig, Memory, MemoryConfig, MirConfig, OgdConfig,
-    OnlineEwcConfig, PackNet, PackNetConfig, Policy, RWalkConfig, Refresh, RefreshConfig,
-    ReplayLoader, ReplayLoaderConfig, SiConfig, Strategy, Task,
+    AGemConfig, Capacity, Classifier, DerConfig, DerPlusPlusConfig, ErAceConfig, ErConfig,
+    EwcConfig, Form, GDumbConfig, GemConfig, GpmConfig, GssConfig, IcarlConfig, Kept, LucirConfig,
+    LwfConfig, MasConfig, Memory, MemoryConfig, MirConfig, OgdConfig, OnlineEwcConfig, PackNet,
+    PackNetConfig, Policy, RWalkConfig, Refresh, RefreshConfig, ReplayLoader, ReplayLoaderConfig,
+    SiConfig, Strategy, Task,
 };
 use regimen_tensor::checkpoint::Checkpoint;
 use regimen_tensor::{Part, Prepared};
 
-use super::everything::{Result, STEPS};
-use super::towers::{Numbered, Pairs};
+use super::nets::{Cosines, Gates, Net};
+use super::towers::{Pairs, Result, STEPS};
 
 /// Steps of a task.
 const TASK: u64 = STEPS as u64 / 2;
 /// The step of a task at which PackNet prunes.
 const PRUNE: u64 = 7;
 const RATE: f64 = 0.02;
-const WIDTH: usize = 6;
-const CLASSES: usize = 4;
 const POINTS: usize = 24;
-
-/// A perceptron with batch norm.
-#[derive(Module, Debug)]
-struct Net {
-    hidden: Layer,
-    norm: BatchNorm,
-    head: Layer,
-}
-
-impl Net {
-    fn new(first_id: u64, device: &Device) -> Self {
-        Self {
-            hidden: LinearConfig::new(2, WIDTH).init(device),
-            norm: norm(first_id + 100, device),
-            head: LinearConfig::new(WIDTH, CLASSES).init(device),
-        }
-        .map(&mut Numbered(first_id))
-    }
-}
-
-/// Running statistics keep the ids that they have from the start: a mapper can't give them others.
-fn norm(first_id: u64, device: &Device) -> BatchNorm {
-    let norm = BatchNormConfig::new(WIDTH).init(device);
-    let state = |id: u64, state: &RunningState<Tensor<1>>| {
-        RunningState::with_id(ParamId::from(first_id + id), state.value())
-    };
-    BatchNorm {
-        running_mean: state(0, &norm.running_mean),
-        running_var: state(1, &norm.running_var),
-        ..norm
-    }
-}
-
-impl Classifier for Net {
-    type Batch = Pairs;
-
-    fn logits(&self, batch: &Pairs) -> Tensor<2> {
-        self.head.forward(self.features(batch))
-    }
-}
-
-impl Encoder for Net {
-    fn features(&self, (inputs, _): &Pairs) -> Tensor<2> {
-        relu(self.norm.forward(self.hidden.forward(inputs.clone())))
-    }
-}
-
-impl Layers for Net {
-    fn layer_inputs(&self, batch: &Pairs) -> Vec<(String, Tensor<2>)> {
-        vec![
-            ("hidden.weight".into(), batch.0.clone()),
-            ("head.weight".into(), self.features(batch)),
-        ]
-    }
-}
-
-/// The same with a head of cosines.
-#[derive(Module, Debug)]
-struct Cosines {
-    hidden: Layer,
-    norm: BatchNorm,
-    head: CosineLinear,
-}
-
-impl Classifier for Cosines {
-    type Batch = Pairs;
-
-    fn logits(&self, batch: &Pairs) -> Tensor<2> {
-        self.head.forward(self.features(batch))
-    }
-}
-
-impl Encoder for Cosines {
-    fn features(&self, (inputs, _): &Pairs) -> Tensor<2> {
-        self.norm.forward(self.hidden.forward(inputs.clone()))
-    }
-}
-
-impl CosineClassifier for Cosines {
-    fn head(&self) -> &CosineLinear {
-        &self.head
-    }
-}
-
-/// The same with gates.
-#[derive(Module, Debug)]
-struct Gates {
-    hidden: Layer,
-    gate: HatGate,
-    head: Layer,
-    #[module(skip)]
-    hat: Hat,
-}
-
-impl Classifier for Gates {
-    type Batch = Pairs;
-
-    fn logits(&self, (inputs, _): &Pairs) -> Tensor<2> {
-        let hidden = relu(self.hidden.forward(inputs.clone()));
-        self.head.forward(self.gate.forward(hidden, &self.hat))
-    }
-}
 
 /// How a method takes a step of a task.
 type Train<M, S> = fn(&S, M, u64, &Pairs, &mut ModuleOptimizer) -> Result<M>;
@@ -413,28 +304,10 @@ fn learners(first_id: u64, device: &Device) -> Result<Vec<Box<dyn Learner>>> {
         refreshed
     );
 
-    let cosines = Cosines {
-        hidden: LinearConfig::new(2, WIDTH).init(device),
-        norm: norm(id + 1100, device),
-        head: CosineLinearConfig::new(WIDTH, CLASSES).init(device),
-    };
-    let cosines = cosines.map(&mut Numbered(id + 1000));
+    let cosines = Cosines::new(id + 1000, device);
     let lucir = LucirConfig::new(4).init(&cosines)?;
     add!("lucir", cosines, lucir, plain);
-
-    let hat = HatConfig::new(6)
-        .with_layers(vec![
-            Gated::new("hidden").before("gate"),
-            Gated::new("head").behind("gate"),
-        ])
-        .init()?;
-    let gates = Gates {
-        hidden: LinearConfig::new(2, WIDTH).init(device),
-        gate: HatGateConfig::new(2, WIDTH).init(device)?,
-        head: LinearConfig::new(WIDTH, CLASSES).init(device),
-        hat: hat.clone(),
-    };
-    let gates = gates.map(&mut Numbered(id + 2000));
+    let (gates, hat) = Gates::new(id + 2000, device)?;
     add!("hat", gates, hat, plain);
     Ok(learners)
 }

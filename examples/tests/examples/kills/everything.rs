@@ -1,7 +1,6 @@
 //! One run with all that keeps a state: every type of the libraries that implements `Part` is in its checkpoint.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -48,17 +47,13 @@ use regimen_unlearning::{
 };
 
 use super::continual::Continual;
-use super::towers::{Numbered, Pairs, Perceptron, Tower, loss};
-
-pub(super) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use super::towers::{Numbered, Pairs, Perceptron, Result, STEPS, Tower, loss};
 
 /// Parts that are drawn when they are made, and stay.
 pub(super) const FIXED: [&str; 1] = ["matching"];
 
 const POINTS: usize = 64;
 const WIDTH: usize = 12;
-/// Steps of a run.
-pub(super) const STEPS: usize = 24;
 /// Steps of one of the tasks that are learned one after another.
 const TASK: u64 = 8;
 

@@ -5,6 +5,7 @@
 
 mod continual;
 mod everything;
+mod nets;
 mod towers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Steps of a run, and how often it saves.
-const STEPS: u64 = everything::STEPS as u64;
+const STEPS: u64 = towers::STEPS as u64;
 const EVERY: u64 = 3;
 
 /// The run: says what it restores and saves, and at last the digests of all parts.
@@ -161,6 +162,7 @@ fn everything_that_can_be_a_part_is_one_here() {
     let run = concat!(
         include_str!("continual.rs"),
         include_str!("everything.rs"),
+        include_str!("nets.rs"),
         include_str!("towers.rs")
     );
     // The name itself or its configuration's, as a whole word: some are short.
