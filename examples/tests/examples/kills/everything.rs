@@ -1,7 +1,6 @@
 //! One run with all that keeps a state: every type of the libraries that implements `Part` is in its checkpoint.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,17 +46,14 @@ use regimen_unlearning::{
     Unlearn, UnlearnConfig,
 };
 
-use super::towers::{Numbered, Pairs, Perceptron, Tower, loss};
-
-type Result<T> = std::result::Result<T, Box<dyn Error>>;
+use super::continual::Continual;
+use super::towers::{Numbered, Pairs, Perceptron, Result, STEPS, Tower, loss};
 
 /// Parts that are drawn when they are made, and stay.
 pub(super) const FIXED: [&str; 1] = ["matching"];
 
 const POINTS: usize = 64;
 const WIDTH: usize = 12;
-/// Steps of a run.
-pub(super) const STEPS: usize = 24;
 /// Steps of one of the tasks that are learned one after another.
 const TASK: u64 = 8;
 
@@ -201,6 +197,8 @@ pub(super) struct Run {
     temperature: Temperature,
     sampler: TokenSampler,
     drawn: ScalarLog,
+    // What learns one task after another.
+    continual: Continual,
 }
 
 impl Run {
@@ -320,6 +318,7 @@ impl Run {
             sampler: TokenSampler::new(decoding),
             decoding,
             drawn: ScalarLog::new(),
+            continual: Continual::new(100_000, &device)?,
         })
     }
 
@@ -388,6 +387,7 @@ impl Run {
             .with("sampler", &mut self.sampler)
             .with("drawn", &mut self.drawn)
             .keep(1);
+        let unit = self.continual.parts(unit);
         match stream {
             Ok(stream) => unit.with("noise", stream),
             Err(_) => unit,
@@ -411,11 +411,20 @@ impl Run {
         end: u64,
         mut after: impl FnMut(&mut Self, u64) -> Result<()>,
     ) -> Result<()> {
-        let loader = self.loader.clone();
+        let (loader, replay) = (self.loader.clone(), self.continual.loader());
+        let mut replayed = replay.iter();
         let mut step = start;
         while step < end {
             for batch in loader.iter() {
                 self.step(step, &batch?)?;
+                let points = match replayed.next() {
+                    Some(points) => points?,
+                    None => {
+                        replayed = replay.iter();
+                        replayed.next().ok_or("an epoch without a batch")??
+                    }
+                };
+                self.continual.step(step, &points)?;
                 step += 1;
                 after(self, step)?;
                 if step == end {

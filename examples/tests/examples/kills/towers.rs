@@ -1,11 +1,18 @@
 //! Small networks beside the main one: each is trained by something that keeps a state.
 
+use std::error::Error;
+
 use burn::module::{Module, ModuleMapper, Param, ParamId};
 use burn::nn::{Linear as Layer, LinearConfig};
 use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use regimen_unlearning::{Classifier, Likelihoods};
+
+pub(super) type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// Steps of a run.
+pub(super) const STEPS: usize = 24;
 
 /// Inputs `[batch, 2]` and labels `[batch]`.
 pub(super) type Pairs = (Tensor<2>, Tensor<1, Int>);
