@@ -74,26 +74,23 @@ pub fn grown(known: &DMatrix<f64>, seen: &Seen, share: f64, strict: bool) -> Res
         Seen::Rows(rows) => {
             let left = rows - (rows * known) * known.transpose();
             let (total, energy) = (rows.norm_squared(), left.norm_squared());
-            let rounds = ROUNDS * (rows.nrows() + width);
-            let svd = left.try_svd(false, true, f64::EPSILON, rounds);
-            let svd = svd.and_then(|svd| Some((svd.singular_values, svd.v_t?)));
-            let (values, directions) = svd.ok_or_else(unsolved)?;
-            (
-                total,
-                energy,
-                values.map(|value| value * value),
-                directions.transpose(),
-            )
+            // By the symmetric R^ R^T: nalgebra's singular values of a matrix of lower rank are not always right.
+            let (values, rotation) = eigen(&left * left.transpose())?;
+            let mut directions = left.transpose() * rotation;
+            for mut direction in directions.column_iter_mut() {
+                let norm = direction.norm();
+                if norm > 0.0 {
+                    direction /= norm;
+                }
+            }
+            (total, energy, values, directions)
         }
         Seen::Gram(gram) => {
             let keep = DMatrix::identity(width, width) - known * known.transpose();
             let left = &keep * gram * &keep;
-            let left = (&left + left.transpose()) * 0.5;
             let energy = left.trace();
-            let eigen = left.try_symmetric_eigen(f64::EPSILON, ROUNDS * width);
-            let eigen = eigen.ok_or_else(unsolved)?;
-            let values = eigen.eigenvalues.map(|value| value.max(0.0));
-            (gram.trace(), energy, values, eigen.eigenvectors)
+            let (values, directions) = eigen(left)?;
+            (gram.trace(), energy, values, directions)
         }
     };
     let mut order: Vec<usize> = (0..energies.len()).collect();
@@ -124,6 +121,16 @@ pub fn grown(known: &DMatrix<f64>, seen: &Seen, share: f64, strict: bool) -> Res
         columns.len() / width.max(1),
         columns,
     ))
+}
+
+/// Eigenvalues of 0 or more, and the eigenvectors as columns, of a matrix that is symmetric up to rounding.
+fn eigen(matrix: DMatrix<f64>) -> Result<(DVector<f64>, DMatrix<f64>)> {
+    let rounds = ROUNDS * matrix.nrows();
+    let even = (&matrix + matrix.transpose()) * 0.5;
+    let eigen = even.try_symmetric_eigen(f64::EPSILON, rounds);
+    let eigen = eigen.ok_or_else(unsolved)?;
+    let values = eigen.eigenvalues.map(|value| value.max(0.0));
+    Ok((values, eigen.eigenvectors))
 }
 
 fn unsolved() -> ContinualError {
