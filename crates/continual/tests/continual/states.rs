@@ -11,6 +11,8 @@ use regimen_tensor::testing::{Hostile, mutate};
 
 use super::two::{Two, batch};
 
+#[path = "states/configs.rs"]
+mod configs;
 #[path = "states/data.rs"]
 mod data;
 
