@@ -114,7 +114,7 @@ pub fn patches(input: Tensor<4>, of: &Patches) -> Result<Tensor<2>> {
         return Err(ContinualError::range("groups", groups, &allowed));
     }
     let one = |sizes: [usize; 2]| sizes.map(|size| size.max(1));
-    let (stride, dilation) = (one(of.stride), one(of.dilation));
+    let (mut stride, dilation) = (one(of.stride), one(of.dilation));
     let images = batch.saturating_mul(channels);
     let (mut padded, mut all, mut square) = (images, images, channels);
     for (axis, size) in [height, width].into_iter().enumerate() {
@@ -128,6 +128,8 @@ pub fn patches(input: Tensor<4>, of: &Patches) -> Result<Tensor<2>> {
             let allowed = format!("at most {wide} with its spacing: the padded input");
             return Err(ContinualError::range("kernel", reach, &allowed));
         }
+        // One position, as with any stride that is larger.
+        stride[axis] = stride[axis].min(wide);
         let positions = (wide - reach) / stride[axis] + 1;
         padded = padded.saturating_mul(wide);
         all = all.saturating_mul(positions.saturating_mul(kernel));

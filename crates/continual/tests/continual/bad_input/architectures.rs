@@ -134,7 +134,9 @@ pub(crate) fn dual(config: &DualPromptConfig, task: usize) -> Result<()> {
     let prompts = config.init(&device)?;
     let [_, query] = prompts.experts.keys.val().dims();
     chosen(&prompts.experts)?;
-    let _ = (prompts.general(0).dims(), prompts.general(3).dims());
+    for batch in COUNTS {
+        prompts.general(batch).ok();
+    }
     let queries = Tensor::<2>::ones([2, query], &device);
     prompts.choose(queries.clone())?;
     prompts
@@ -165,9 +167,9 @@ pub(crate) fn columns(config: &ProgressiveConfig, outputs: usize) -> Result<()> 
     let network = config.init(outputs.min(3), &device)?;
     let network = network.grow(outputs)?.grow(1)?;
     let inputs = Tensor::<2>::ones([2, config.widths[0]], &device);
-    for column in 0..3 {
-        network.forward(inputs.clone(), column)?.sum().backward();
-    }
+    network.forward(inputs.clone(), 0)?;
+    // Only the last column trains.
+    network.forward(inputs.clone(), 2)?.sum().backward();
     network
         .forward(Tensor::<2>::ones([2, config.widths[0] + 1], &device), 0)
         .ok();
