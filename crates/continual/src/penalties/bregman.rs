@@ -37,10 +37,6 @@ use crate::{ContinualError, Result};
     reason = "a tensor is a handle, and few generators are held at once"
 )]
 #[non_exhaustive]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "a tensor's handle; few of these are ever made"
-)]
 pub enum Generator {
     /// `sum p log p`, of values of 0 or more; those of `q` above 0.
     NegativeEntropy,

@@ -45,8 +45,8 @@ fn bases() {
     let none = ParamVector::from_entries(Vec::new());
     h.input("Directions::new of nothing", || -> Result<()> {
         let mut directions = Directions::new(&none);
-        directions.extend(&[none.clone()])?;
-        directions.extend(&[none.clone()])?;
+        directions.extend(std::slice::from_ref(&none))?;
+        directions.extend(std::slice::from_ref(&none))?;
         let _ = (directions.products(&none)?, directions.gram());
         let factors = Tensor::zeros([directions.len()], &Device::flex());
         directions.combined(factors, &none).map(drop)
