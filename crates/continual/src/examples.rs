@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use regimen_tensor::TensorError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -35,10 +35,10 @@ pub trait Examples: Clone + Debug + Send + Sync + 'static {
     /// If the device fails.
     fn items(&self) -> Result<Vec<Self::Item>>;
 
-    /// A batch of these items on the device and in the float type of `like`.
+    /// A batch of these items on the device and in the types of `like`.
     ///
     /// # Errors
-    /// If an item does not fit `like`, or there is none.
+    /// If an item does not fit `like` in its shape or in the range of its integers, or there is none.
     fn of(items: &[Self::Item], like: &Self) -> Result<Self>;
 
     /// Both, one after the other, on this one's device.
@@ -97,7 +97,7 @@ impl Bytes for IntRow {
 }
 
 macro_rules! pairs {
-    ($row:ident, $value:ty, $inputs:ty, $make:expr) => {
+    ($row:ident, $value:ty, $inputs:ty, $odd:expr, $make:expr) => {
         impl<const D: usize> Examples for ($inputs, Tensor<1, Int>) {
             type Item = $row;
 
@@ -152,6 +152,18 @@ macro_rules! pairs {
                         found,
                     ));
                 }
+                let odd_value: fn(&Self::Item, DType) -> Option<i64> = $odd;
+                let (of_inputs, of_labels) = (like.0.dtype(), like.1.dtype());
+                for item in items {
+                    if let Some(value) = odd_value(item, of_inputs) {
+                        let allowed = format!("a value of {of_inputs:?}");
+                        return Err(ContinualError::range("values", value, &allowed));
+                    }
+                    if !fits(item.label, of_labels) {
+                        let allowed = format!("a value of {of_labels:?}");
+                        return Err(ContinualError::range("label", item.label, &allowed));
+                    }
+                }
                 let mut dims = like.0.dims();
                 dims[0] = items.len();
                 let values = items.iter().flat_map(|item| item.values.iter().copied());
@@ -161,7 +173,7 @@ macro_rules! pairs {
                 let make: fn(TensorData, &$inputs) -> $inputs = $make;
                 Ok((
                     make(values, &like.0),
-                    Tensor::from_data(labels, &like.1.device()),
+                    Tensor::from_data(labels, (&like.1.device(), of_labels)),
                 ))
             }
 
@@ -200,12 +212,33 @@ macro_rules! pairs {
     };
 }
 
-pairs!(FloatRow, f32, Tensor<D>, |values, like| {
+pairs!(FloatRow, f32, Tensor<D>, |_, _| None, |values, like| {
     Tensor::from_data(values, (&like.device(), like.dtype()))
 });
-pairs!(IntRow, i64, Tensor<D, Int>, |values, like| {
-    Tensor::from_data(values, &like.device())
-});
+pairs!(
+    IntRow,
+    i64,
+    Tensor<D, Int>,
+    |row, dtype| {
+        let mut values = row.values.iter().copied();
+        values.find(|value| !fits(*value, dtype))
+    },
+    |values, like| Tensor::from_data(values, (&like.device(), like.dtype()))
+);
+
+/// Whether a type of integers has this one.
+fn fits(value: i64, dtype: DType) -> bool {
+    match dtype {
+        DType::I32 => i32::try_from(value).is_ok(),
+        DType::I16 => i16::try_from(value).is_ok(),
+        DType::I8 => i8::try_from(value).is_ok(),
+        DType::U64 => u64::try_from(value).is_ok(),
+        DType::U32 => u32::try_from(value).is_ok(),
+        DType::U16 => u16::try_from(value).is_ok(),
+        DType::U8 => u8::try_from(value).is_ok(),
+        _ => true,
+    }
+}
 
 /// What a read from the device gave, or that it failed.
 pub(crate) fn read<T, E: std::fmt::Display>(what: &str, values: Result<T, E>) -> Result<T> {

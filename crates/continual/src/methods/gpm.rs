@@ -48,7 +48,7 @@ use crate::{ContinualError, Result};
 /// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Int, Tensor}};
 /// # use burn::optim::{GradientsParams, SgdConfig};
 /// use regimen_continual::projections::Layers;
-/// use regimen_continual::{Classifier, GpmConfig, Strategy};
+/// use regimen_continual::{Classifier, GpmConfig, Result, Strategy};
 /// use regimen_tensor::Prepared;
 /// # #[derive(Module, Debug)]
 /// # struct Model { head: Linear }
@@ -58,8 +58,8 @@ use crate::{ContinualError, Result};
 /// # }
 ///
 /// impl Layers for Model {
-///     fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Vec<(String, Tensor<2>)> {
-///         vec![("head.weight".into(), inputs.clone())]
+///     fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Result<Vec<(String, Tensor<2>)>> {
+///         Ok(vec![("head.weight".into(), inputs.clone())])
 ///     }
 /// }
 /// # let device = Device::flex().autodiff();
@@ -216,7 +216,7 @@ impl Gpm {
                 true => batch.rows(&(0..wanted).collect::<Vec<_>>()),
                 false => batch,
             };
-            for (path, inputs) in model.layer_inputs(&batch.inner()) {
+            for (path, inputs) in model.layer_inputs(&batch.inner())? {
                 let expected = width(&space, &path)?;
                 let [_, found] = inputs.dims();
                 if found != expected {

@@ -76,7 +76,7 @@ use crate::{ContinualError, Result};
 ///     }
 /// }
 /// # let device = Device::flex().autodiff();
-/// # let model = Model { body: LinearConfig::new(2, 3).init(&device), head: CosineLinearConfig::new(3, 4).init(&device) };
+/// # let model = Model { body: LinearConfig::new(2, 3).init(&device), head: CosineLinearConfig::new(3, 4).init(&device)? };
 /// # let batch = (Tensor::<2>::from_data([[1.0, 2.0], [-1.0, 0.5]], &device), Tensor::<1, Int>::from_data([0, 1], &device));
 ///
 /// let lucir = LucirConfig::new(2000).init(&model)?;

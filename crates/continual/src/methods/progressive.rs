@@ -147,11 +147,15 @@ impl Progressive {
     /// The outputs of a column, `[batch, outputs]`, of inputs `[batch, width]`.
     ///
     /// # Errors
-    /// If there is no such column.
+    /// If there is no such column, or the inputs are of another width.
     pub fn forward(&self, inputs: Tensor<2>, column: usize) -> Result<Tensor<2>> {
         if column >= self.columns.len() {
             let allowed = format!("below {}: the columns", self.columns.len());
             return Err(ContinualError::range("column", column, &allowed));
+        }
+        let ([_, found], expected) = (inputs.dims(), self.widths[0]);
+        if found != expected {
+            return Err(ContinualError::mismatch("width of inputs", expected, found));
         }
         let last = self.widths.len() - 1;
         // What leaves a layer, column by column.

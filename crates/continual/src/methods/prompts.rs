@@ -206,7 +206,7 @@ pub(super) fn cosines(queries: Tensor<2>, keys: Tensor<2>) -> Result<Tensor<2>> 
 /// let prompts = DualPromptConfig::new(16, 32, 5).init(&device)?;
 /// let queries = Tensor::<2>::ones([4, 16], &device);
 /// let chosen = prompts.of_task(queries, 2)?;
-/// assert_eq!(prompts.general(4).dims(), [4, 5, 32]);
+/// assert_eq!(prompts.general(4)?.dims(), [4, 5, 32]);
 /// assert_eq!(chosen.prompts.dims(), [4, 20, 32]);
 /// # Ok::<(), regimen_continual::ContinualError>(())
 /// ```
@@ -261,19 +261,23 @@ pub struct DualPrompt {
 
 impl DualPrompt {
     /// The general prompt for each of a batch, `[batch, general, width]`.
-    #[must_use]
-    pub fn general(&self, batch: usize) -> Tensor<3> {
+    ///
+    /// # Errors
+    /// If `batch` is 0, or more than 268 million numbers are asked for.
+    pub fn general(&self, batch: usize) -> Result<Tensor<3>> {
         let [length, width] = self.general.val().dims();
-        self.general
-            .val()
-            .unsqueeze::<3>()
-            .expand([batch, length, width])
+        positive("batch", batch)?;
+        let fits = batch.saturating_mul(length * width) <= MOST;
+        let allowed = "268 million with the prompt";
+        check("batch", batch as f64, fits, allowed)?;
+        let prompt = self.general.val().unsqueeze::<3>();
+        Ok(prompt.expand([batch, length, width]))
     }
 
     /// A task's prompt for queries `[batch, query]`, and the pull of its key to them.
     ///
     /// # Errors
-    /// If there is no such task, or the queries have another width.
+    /// If there is no such task, there is no query, or the queries have another width.
     pub fn of_task(&self, queries: Tensor<2>, task: usize) -> Result<Chosen> {
         let [tasks, length, width] = self.experts.prompts.val().dims();
         if task >= tasks {
@@ -281,6 +285,9 @@ impl DualPrompt {
             return Err(ContinualError::range("task", task, &allowed));
         }
         let [batch, _] = queries.dims();
+        if batch == 0 {
+            return Err(ContinualError::Empty("queries"));
+        }
         let cosines = self.experts.cosines(queries)?.narrow(1, task, 1);
         let device = cosines.device().inner();
         let places = TensorData::new(vec![task as i64; batch], [batch, 1]);

@@ -74,6 +74,7 @@ impl OutputDivergence {
     /// # Errors
     /// If the target is of another kind or shape, or a temperature is not above 0.
     pub fn of(&self, logits: Tensor<2>, target: &Target) -> Result<Tensor<1>> {
+        some_classes(&logits)?;
         let logits = logits.cast(FloatDType::F32);
         match (self, target) {
             (Self::LogitMse, Target::Logits(kept)) => {
@@ -143,13 +144,14 @@ impl Target {
 /// It is [`OutputDivergence::KlToStored`] and the kept ones' entropy: the gradients are the same.
 ///
 /// # Errors
-/// If the shapes differ, or the temperature is not above 0.
+/// If the shapes differ, there is no class, or the temperature is not above 0.
 pub fn soft_cross_entropy(
     logits: Tensor<2>,
     kept: &Tensor<2>,
     temperature: f64,
 ) -> Result<Tensor<1>> {
     check("temperature", temperature, temperature > 0.0, "above 0")?;
+    some_classes(&logits)?;
     let logits = logits.cast(FloatDType::F32);
     let kept = softmax(alike(kept, &logits)? / temperature, 1);
     let own = log_softmax(logits / temperature, 1);
@@ -176,6 +178,14 @@ pub fn of_classes(logits: Tensor<2>, classes: &[usize]) -> Result<Tensor<2>> {
     let places = TensorData::new(places, [classes.len()]);
     let places = Tensor::<1, Int>::from_data(places, &logits.device());
     Ok(logits.select(1, places))
+}
+
+/// Refuses logits of no class.
+fn some_classes(logits: &Tensor<2>) -> Result<()> {
+    match logits.dims()[1] {
+        0 => Err(ContinualError::Empty("the classes of logits")),
+        _ => Ok(()),
+    }
 }
 
 /// Kept values in f32 on the device of `like`, without a gradient of their own.

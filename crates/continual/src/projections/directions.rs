@@ -53,8 +53,12 @@ impl Directions {
     /// Adds these, in their order.
     ///
     /// # Errors
-    /// If one is of another model.
+    /// If one is of another model, or the model has no parameter.
     pub fn extend(&mut self, vectors: &[ParamVector]) -> Result<()> {
+        if self.space.entries().is_empty() {
+            let what = "the parameters of directions";
+            return Err(crate::ContinualError::Empty(what));
+        }
         let vectors = vectors.iter().map(|vector| self.here(vector));
         let vectors = vectors.collect::<Result<Vec<_>>>()?;
         let room = match self.blocks.last() {

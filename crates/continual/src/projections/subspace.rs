@@ -55,9 +55,12 @@ pub fn leading(energies: &[f64], total: f64, kept: f64, share: f64, strict: bool
 /// energy of R. `strict` counts in the first task only (`known` without a column).
 ///
 /// # Errors
-/// If the widths differ, a value is not finite, or the decomposition does not converge.
+/// If the widths differ or are 0, `share` is not above 0 and at most 1, a value or the energy is not finite, or the decomposition does not
+/// converge.
 pub fn grown(known: &DMatrix<f64>, seen: &Seen, share: f64, strict: bool) -> Result<DMatrix<f64>> {
     let width = known.nrows();
+    let within = share > 0.0 && share <= 1.0;
+    crate::error::check("share", share, within, "above 0, at most 1")?;
     let (Seen::Rows(values) | Seen::Gram(values)) = seen;
     if values.ncols() != width {
         return Err(ContinualError::mismatch(
@@ -66,14 +69,30 @@ pub fn grown(known: &DMatrix<f64>, seen: &Seen, share: f64, strict: bool) -> Res
             values.ncols(),
         ));
     }
-    if values.iter().any(|value| !value.is_finite()) {
-        return Err(ContinualError::NotFinite("a layer's inputs".into()));
+    if values.is_empty() {
+        return Err(ContinualError::Empty("a layer's inputs"));
+    }
+    if matches!(seen, Seen::Gram(_)) && values.nrows() != width {
+        let what = "rows of a layer's `R^T R`";
+        return Err(ContinualError::mismatch(what, width, values.nrows()));
+    }
+    if known.ncols() > width {
+        let what = "directions of a basis";
+        return Err(ContinualError::mismatch(what, width, known.ncols()));
+    }
+    let not_finite = || ContinualError::NotFinite("a layer's inputs".into());
+    let mut all = values.iter().chain(known.iter());
+    if all.any(|value| !value.is_finite()) || !values.norm_squared().is_finite() {
+        return Err(not_finite());
     }
     // Directions are columns, the strongest first.
     let (total, left, energies, directions) = match seen {
         Seen::Rows(rows) => {
             let left = rows - (rows * known) * known.transpose();
             let (total, energy) = (rows.norm_squared(), left.norm_squared());
+            if !energy.is_finite() {
+                return Err(not_finite());
+            }
             // By the symmetric R^ R^T: nalgebra's singular values of a matrix of lower rank are not always right.
             let (values, rotation) = eigen(&left * left.transpose())?;
             let mut directions = left.transpose() * rotation;
@@ -89,6 +108,9 @@ pub fn grown(known: &DMatrix<f64>, seen: &Seen, share: f64, strict: bool) -> Res
             let keep = DMatrix::identity(width, width) - known * known.transpose();
             let left = &keep * gram * &keep;
             let energy = left.trace();
+            if !left.norm_squared().is_finite() {
+                return Err(not_finite());
+            }
             let (values, directions) = eigen(left)?;
             (gram.trace(), energy, values, directions)
         }

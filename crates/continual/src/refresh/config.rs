@@ -3,8 +3,11 @@
 use burn::config::Config;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::error::{check, positive, strength};
+use crate::{ContinualError, Result};
+
+/// Moves ahead of one training step at most.
+const MOST: usize = 10_000;
 
 /// The rule by which [`Refresh`](crate::Refresh) moves the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +26,7 @@ pub enum Form {
     Paper {
         /// Rate of unlearning, 0 or more.
         gamma: f64,
-        /// Moves ahead of each training step, at least 1; a gradient each.
+        /// Moves ahead of each training step, 1 to 10,000; a gradient each.
         steps: usize,
         /// What noise is multiplied by, 0 or more; the paper's is 1.
         noise: f64,
@@ -63,7 +66,9 @@ impl Form {
                 damping,
             } => {
                 strength("gamma", gamma)?;
-                positive("steps", steps)?;
+                if !(1..=MOST).contains(&steps) {
+                    return Err(ContinualError::range("steps", steps, "1 to 10,000"));
+                }
                 strength("noise", noise)?;
                 check("damping", damping, damping > 0.0, "above 0")
             }

@@ -8,24 +8,42 @@ use regimen_tensor::{ParamVector, Prepared, Watch};
 
 use super::two::{Two, batch};
 
+#[path = "bad_input/architectures.rs"]
+pub(super) mod architectures;
 #[path = "bad_input/data.rs"]
 mod data;
+#[path = "bad_input/outputs.rs"]
+pub(super) mod outputs;
+#[path = "bad_input/projections.rs"]
+mod projections;
+#[path = "bad_input/replay.rs"]
+mod replay;
 
 /// Two updates and a task's end, with whatever the strategy was made of.
-fn used<S: Strategy<Two>>(strategy: Result<S>) -> Result<()> {
-    let strategy = strategy?;
+pub(super) fn used<S: Strategy<Two>>(strategy: Result<S>) -> Result<()> {
     let seen = batch(&[[1.0, 2.0], [0.5, -1.0]], &[0, 1]);
-    let mut model = Two::new([0.1, 0.2]);
+    trained(&strategy?, Two::new([0.1, 0.2]), &seen).map(drop)
+}
+
+/// Two tasks of two updates, with the same data.
+pub(super) fn trained<M: Classifier, S: Strategy<M>>(
+    strategy: &S,
+    mut model: M,
+    seen: &M::Batch,
+) -> Result<M> {
     let mut optim = SgdConfig::new().init();
     for _ in 0..2 {
-        let loss = strategy.loss(&model, &seen)?;
-        let grads = GradientsParams::from_grads(loss.backward(), &model);
-        model = strategy.optimize(model, &mut optim, 0.1, grads);
+        for _ in 0..2 {
+            let loss = strategy.loss(&model, seen)?;
+            let grads = GradientsParams::from_grads(loss.backward(), &model);
+            model = strategy.optimize(model, &mut optim, 0.1, grads);
+        }
         model = strategy.after_task(model, &Prepared(vec![seen.clone()]))?;
     }
+    strategy.logits(&model, seen)?;
     let values = ParamVector::of(&model).to_host()?.concat();
     assert!(values.iter().all(|value| value.is_finite()));
-    Ok(())
+    Ok(model)
 }
 
 #[test]

@@ -38,11 +38,11 @@ impl<M: Reference> Encoder for Net<M> {
 
 /// The head's inputs: the one layer that all networks but the tied transformer have in common.
 impl<M: Reference> Layers for Net<M> {
-    fn layer_inputs(&self, (inputs, _): &Fed) -> Vec<(String, Tensor<2>)> {
-        vec![(
+    fn layer_inputs(&self, (inputs, _): &Fed) -> Result<Vec<(String, Tensor<2>)>> {
+        Ok(vec![(
             "inner.head.weight".into(),
             self.inner.features(inputs.clone()),
-        )]
+        )])
     }
 }
 

@@ -175,7 +175,7 @@ impl Cosine {
         let net = Self {
             body: LinearConfig::new(4, 5).init(&device),
             norm: BatchNormConfig::new(5).init(&device),
-            head: CosineLinearConfig::new(5, 4).init(&device),
+            head: CosineLinearConfig::new(5, 4).init(&device).unwrap(),
         };
         let weights = ParamVector::of(&net);
         let mut next = 0.3_f32;
@@ -292,7 +292,7 @@ fn lucir_goes_on_bit_for_bit() {
 #[test]
 fn a_feature_vector_of_zeros_has_finite_gradients() {
     let device = Device::flex().autodiff();
-    let head = CosineLinearConfig::new(3, 2).init(&device);
+    let head = CosineLinearConfig::new(3, 2).init(&device).unwrap();
     let features = Tensor::<2>::zeros([1, 3], &device).require_grad();
     let logits = head.forward(features.clone());
     let grads = logits.sum().backward();

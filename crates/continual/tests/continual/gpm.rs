@@ -8,7 +8,7 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::{Device, Int, Tensor};
 use proptest::prelude::*;
 use regimen_continual::projections::{Layers, Patches, Seen, grown, leading, patches};
-use regimen_continual::{Classifier, GpmConfig, Strategy};
+use regimen_continual::{Classifier, GpmConfig, Result, Strategy};
 use regimen_tensor::linalg::DMatrix;
 use regimen_tensor::testing::Hostile;
 use regimen_tensor::{ParamVector, Part, Prepared};
@@ -55,8 +55,8 @@ impl Classifier for Plain {
 }
 
 impl Layers for Plain {
-    fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Vec<(String, Tensor<2>)> {
-        vec![("weight".into(), inputs.clone())]
+    fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Result<Vec<(String, Tensor<2>)>> {
+        Ok(vec![("weight".into(), inputs.clone())])
     }
 }
 
@@ -146,7 +146,7 @@ fn patches_times_weight_is_the_convolution() {
         groups: 2,
         ..Patches::of([3, 2])
     };
-    let rows = patches(inputs.clone(), &of);
+    let rows = patches(inputs.clone(), &of).unwrap();
     let outputs = conv.forward(inputs);
     let [batch, out, height, width] = outputs.dims();
     let positions = height * width;
@@ -189,9 +189,9 @@ impl Classifier for Images {
 }
 
 impl Layers for Images {
-    fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Vec<(String, Tensor<2>)> {
-        let rows = patches(Self::image(inputs), &Patches::of([2, 2]));
-        vec![("conv.weight".into(), rows)]
+    fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Result<Vec<(String, Tensor<2>)>> {
+        let rows = patches(Self::image(inputs), &Patches::of([2, 2]))?;
+        Ok(vec![("conv.weight".into(), rows)])
     }
 }
 

@@ -6,7 +6,7 @@ use burn::optim::{GradientsParams, SgdConfig};
 use burn::tensor::activation::tanh;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use regimen_continual::projections::Layers;
-use regimen_continual::{Classifier, Strategy};
+use regimen_continual::{Classifier, Result, Strategy};
 use regimen_tensor::ParamVector;
 
 pub(crate) type Batch = (Tensor<2>, Tensor<1, Int>);
@@ -48,11 +48,11 @@ impl Classifier for Net {
 }
 
 impl Layers for Net {
-    fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Vec<(String, Tensor<2>)> {
-        vec![
+    fn layer_inputs(&self, (inputs, _): &Self::Batch) -> Result<Vec<(String, Tensor<2>)>> {
+        Ok(vec![
             ("hidden.weight".into(), inputs.clone()),
             ("head.weight".into(), self.inside(inputs)),
-        ]
+        ])
     }
 }
 

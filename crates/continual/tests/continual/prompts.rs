@@ -81,7 +81,7 @@ fn a_task_has_its_expert_prompt_and_all_the_general_one() {
     );
     let general = numbers(prompts.general.val());
     assert_eq!(
-        numbers(prompts.general(2)),
+        numbers(prompts.general(2).unwrap()),
         [general.clone(), general].concat()
     );
     assert!(prompts.of_task(queries, 2).is_err());

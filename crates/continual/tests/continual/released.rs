@@ -11,7 +11,7 @@ use regimen_continual::penalties::{Fisher, Quadratic};
 use regimen_continual::projections::Layers;
 use regimen_continual::{
     AGemConfig, Classifier, DerPlusPlusConfig, EwcConfig, Fill, GpmConfig, LwfConfig, MasConfig,
-    OnlineEwcConfig, SiConfig, Strategy,
+    OnlineEwcConfig, Result, SiConfig, Strategy,
 };
 use regimen_tensor::{ParamVector, Prepared};
 
@@ -287,12 +287,12 @@ fn a_gem_agrees_with_mammoth() {
 }
 
 impl Layers for Net {
-    fn layer_inputs(&self, (inputs, _): &Batch) -> Vec<(String, Tensor<2>)> {
+    fn layer_inputs(&self, (inputs, _): &Batch) -> Result<Vec<(String, Tensor<2>)>> {
         let hidden = relu(self.first.forward(inputs.clone()));
-        vec![
+        Ok(vec![
             ("first.weight".into(), inputs.clone()),
             ("head.weight".into(), hidden),
-        ]
+        ])
     }
 }
 

@@ -11,6 +11,8 @@ use regimen_tensor::testing::{Hostile, mutate};
 
 use super::two::{Two, batch};
 
+#[path = "states/configs.rs"]
+mod configs;
 #[path = "states/data.rs"]
 mod data;
 
@@ -20,8 +22,11 @@ impl<M: Classifier, T: Strategy<M> + Part> Whole<M> for T {}
 
 type Made = Box<dyn Whole<Two>>;
 
+/// Makes one for a model.
+type Make = fn(&Two) -> Made;
+
 /// Every method with a state, on the model of two parameters.
-fn all() -> Vec<(&'static str, fn(&Two) -> Made)> {
+fn all() -> Vec<(&'static str, Make)> {
     vec![
         ("AGem", |_| Box::new(AGemConfig::new().init().unwrap())),
         ("Ewc", |model| {

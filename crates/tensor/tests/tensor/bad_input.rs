@@ -12,8 +12,8 @@ use regimen_tensor::reduce::Thread;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 use regimen_tensor::threshold::{self, Scope};
 use regimen_tensor::{
-    Distribution, ParamEntry, ParamVector, Part, Projection, Reducer, TensorError, Watch,
-    directional, files, fisher, per_example, stats,
+    AccuracyMatrix, Distribution, ParamEntry, ParamVector, Part, Projection, Reducer, TensorError,
+    Watch, directional, files, fisher, per_example, stats,
 };
 
 fn layer() -> Linear {
@@ -102,6 +102,36 @@ fn numbers_on_the_host() {
         hostile.input(format!("groups, {share}"), || {
             let groups = Scope::Grouped(vec![usize::MAX, 0]);
             threshold::keep_largest(&scores, share, &groups)
+        });
+    }
+    hostile.finish();
+}
+
+#[test]
+fn matrices_of_accuracies() {
+    let mut hostile = Hostile::new("tensor accuracies");
+    for count in COUNTS {
+        hostile.input(format!("AccuracyMatrix::new({count})"), || {
+            let mut matrix = AccuracyMatrix::new(count)?;
+            let _ = (matrix.average(), matrix.forgetting(count));
+            let _ = (
+                matrix.average_incremental(count),
+                matrix.intransigence(count, 1.0),
+            );
+            matrix.record(count, &[0.5])
+        });
+        hostile.input(format!("AccuracyMatrix set {count}"), || {
+            let mut matrix = AccuracyMatrix::new(3)?;
+            matrix.set(2, count, 0.5)?;
+            matrix.set(count, 0, 0.5)
+        });
+    }
+    for value in NUMBERS {
+        hostile.input(format!("AccuracyMatrix of {value}"), || {
+            let mut matrix = AccuracyMatrix::new(2)?;
+            matrix.record(1, &[value, 0.5])?;
+            let _ = (matrix.average(), matrix.backward_transfer(1));
+            matrix.set(0, 1, value)
         });
     }
     hostile.finish();

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use regimen_tensor::floats::{Float, Floats, Name};
 use regimen_tensor::logs::{GradientNorms, Norm, ScalarLog};
 use regimen_tensor::testing::Hostile;
-use regimen_tensor::{Distribution, Part, Projection};
+use regimen_tensor::{AccuracyMatrix, Distribution, Part, Projection};
 
 /// Reads a text, and uses what was read.
 type Use = fn(&str) -> Result<(), String>;
@@ -18,6 +18,13 @@ type State = (&'static str, String, Use);
 
 fn entry(name: &'static str, sample: String, read: Use) -> State {
     (name, sample, read)
+}
+
+fn accuracies() -> AccuracyMatrix {
+    let mut matrix = AccuracyMatrix::new(3).unwrap();
+    matrix.record(0, &[0.9]).unwrap();
+    matrix.record(1, &[0.5, 0.75]).unwrap();
+    matrix
 }
 
 /// Each state.
@@ -45,6 +52,16 @@ pub(crate) fn states() -> Vec<State> {
                 let projection = Projection::new(2, 1).map_err(text)?;
                 let drawn = projection.with_distribution(read).map_err(text)?;
                 drawn.draw(10, &Device::flex()).map(drop).map_err(text)
+            },
+        ),
+        entry(
+            "AccuracyMatrix",
+            json(&|| serde_json::to_string(&accuracies())),
+            |text_of| {
+                let mut read: AccuracyMatrix = serde_json::from_str(text_of).map_err(text)?;
+                let _ = (read.average(), read.forgetting(1));
+                let _ = (read.backward_transfer(2), read.average_incremental(0));
+                read.set(0, 0, 0.5).map_err(text)
             },
         ),
         entry(

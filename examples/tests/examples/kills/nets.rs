@@ -62,11 +62,11 @@ impl Encoder for Net {
 }
 
 impl Layers for Net {
-    fn layer_inputs(&self, batch: &Pairs) -> Vec<(String, Tensor<2>)> {
-        vec![
+    fn layer_inputs(&self, batch: &Pairs) -> regimen_continual::Result<Vec<(String, Tensor<2>)>> {
+        Ok(vec![
             ("hidden.weight".into(), batch.0.clone()),
             ("head.weight".into(), self.features(batch)),
-        ]
+        ])
     }
 }
 
@@ -83,7 +83,9 @@ impl Cosines {
         Self {
             hidden: LinearConfig::new(2, WIDTH).init(device),
             norm: norm(first_id + 100, device),
-            head: CosineLinearConfig::new(WIDTH, CLASSES).init(device),
+            head: CosineLinearConfig::new(WIDTH, CLASSES)
+                .init(device)
+                .unwrap(),
         }
         .map(&mut Numbered(first_id))
     }

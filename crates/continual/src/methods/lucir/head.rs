@@ -5,7 +5,12 @@ use burn::module::{Module, Param};
 use burn::nn::Initializer;
 use burn::tensor::{Device, FloatDType, Tensor};
 
+use crate::Result;
 use crate::classifier::Encoder;
+use crate::error::{check, positive};
+
+/// Numbers at most.
+const MOST: usize = 1 << 28;
 
 /// A linear layer of directions: `z_k = sigma cos(w_k, x)`, without bias.
 ///
@@ -20,10 +25,11 @@ use crate::classifier::Encoder;
 /// use regimen_continual::CosineLinearConfig;
 ///
 /// let device = Device::flex();
-/// let head = CosineLinearConfig::new(3, 2).init(&device);
+/// let head = CosineLinearConfig::new(3, 2).init(&device)?;
 /// let features = Tensor::<2>::from_data([[1.0, 2.0, 3.0]], &device);
 /// let near = head.cosines(features.clone()).sub(head.cosines(features * 5.0));
 /// assert!(near.abs().max().into_scalar::<f32>() < 1e-6);
+/// # Ok::<(), regimen_continual::ContinualError>(())
 /// ```
 #[derive(Config, Debug)]
 pub struct CosineLinearConfig {
@@ -47,18 +53,27 @@ pub struct CosineLinear {
 
 impl CosineLinearConfig {
     /// Draws the directions from the device's generator, uniformly within `d_input^(-1/2)`.
-    #[must_use]
-    pub fn init(&self, device: &Device) -> CosineLinear {
-        let most = 1.0 / (self.d_input.max(1) as f64).sqrt();
+    ///
+    /// # Errors
+    /// If a size is 0, there are more than 2^28 numbers (1 GiB in f32), or `sigma` is not finite in f32.
+    pub fn init(&self, device: &Device) -> Result<CosineLinear> {
+        positive("d_input", self.d_input)?;
+        positive("d_output", self.d_output)?;
+        let fits = self.d_input.saturating_mul(self.d_output) <= MOST;
+        let allowed = "268 million with `d_input`";
+        check("d_output", self.d_output as f64, fits, allowed)?;
+        let finite = (self.sigma as f32).is_finite();
+        check("sigma", self.sigma, finite, "finite in f32")?;
+        let most = 1.0 / (self.d_input as f64).sqrt();
         let uniform = Initializer::Uniform {
             min: -most,
             max: most,
         };
         let sigma = Initializer::Constant { value: self.sigma };
-        CosineLinear {
+        Ok(CosineLinear {
             weight: uniform.init([self.d_input, self.d_output], device),
             sigma: sigma.init([1], device),
-        }
+        })
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
-use burn::data::dataset::InMemDataset;
+use burn::data::dataset::{Dataset, InMemDataset};
 use burn::tensor::{Device, Tensor};
 use regimen_continual::memory::{Bytes, Groups, SharedMemory, herding};
 use regimen_continual::scenario::{
-    Blurry, ClassIncremental, ClassOrder, DomainIncremental, OnePass, Online, Permutation,
-    Recurring, Scenario, TaskFree, TaskIncremental, Transform, View, labels, rotated,
+    Blurry, ClassIncremental, ClassOrder, DomainIncremental, OnePass, Online, Permutation, Planned,
+    Recurring, Scenario, TaskData, TaskFree, TaskIncremental, Transform, View, labels, rotated,
 };
 use regimen_continual::*;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
@@ -23,6 +23,17 @@ const POLICIES: [Policy; 6] = [
     Policy::Herded,
     Policy::LossAware,
 ];
+
+/// A picture of these sides, where pictures are built.
+fn pictured(matrix: &AccuracyMatrix, side: u32) -> Result<()> {
+    #[cfg(feature = "plot")]
+    {
+        metrics::picture(matrix, side, 300)?;
+        metrics::picture(matrix, 300, side)?;
+    }
+    let _ = (matrix, side);
+    Ok(())
+}
 
 fn used(mut memory: Memory<u32>, label: usize, value: f32) -> Result<()> {
     for number in 0..5 {
@@ -134,6 +145,30 @@ fn scenarios() {
             labels(data.as_ref(), |item| *item as usize)?;
             View::new(data, vec![n])
         });
+        h.input(format_args!("Online::in_order {n}"), || {
+            let online = Online::in_order(ClassIncremental::new(order()?));
+            tried(&|| online.train(&[n, 0, 2]))
+        });
+        h.input(format_args!("TaskData::all {n}"), || {
+            let data: Arc<dyn Dataset<u32>> = Arc::new(InMemDataset::new(vec![1_u32, 2]));
+            let planned = Planned {
+                task: Task {
+                    id: n,
+                    classes: vec![n],
+                    examples: n,
+                },
+                examples: vec![0, n],
+                transform: Transform::Permuted(Permutation::new(n as u64)),
+                known: true,
+            };
+            let tasks = TaskData::all(&data, vec![planned])?;
+            Ok::<_, ContinualError>(tasks[0].dataset().len())
+        });
+        h.input(format_args!("picture {n}"), || {
+            let mut matrix = AccuracyMatrix::new(n.min(70))?;
+            let _ = matrix.set(0, 0, 0.5);
+            pictured(&matrix, n as u32)
+        });
         h.input(format_args!("Online {n}"), || {
             let online = Online::new(ClassIncremental::new(order()?), n as u64);
             tried(&|| online.train(&[n, 0, 2]))
@@ -149,6 +184,14 @@ fn scenarios() {
         });
         h.input(format_args!("DomainIncremental {x}"), || {
             tried(&|| DomainIncremental::new(vec![Transform::Rotated(x)])?.train(&all))
+        });
+        h.input(format_args!("DomainIncremental::rotated {x}"), || {
+            tried(&|| DomainIncremental::rotated(vec![x, 0.0])?.train(&all))
+        });
+        h.input(format_args!("picture of {x}"), || {
+            let mut matrix = AccuracyMatrix::new(2)?;
+            matrix.set(1, 0, x)?;
+            pictured(&matrix, 300)
         });
         h.input(format_args!("rotated {x}"), || rotated(&[x as f32; 9], x));
         let mut matrix = AccuracyMatrix::new(2).unwrap();

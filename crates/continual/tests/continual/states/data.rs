@@ -18,11 +18,11 @@ use serde::de::DeserializeOwned;
 
 use super::super::loader::Plain;
 
-fn text_of(error: impl std::fmt::Display) -> String {
+pub(super) fn text_of(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn state<T: Serialize + DeserializeOwned>(
+pub(super) fn state<T: Serialize + DeserializeOwned>(
     h: &mut Hostile,
     name: &str,
     sample: &T,
