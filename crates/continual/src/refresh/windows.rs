@@ -6,14 +6,24 @@ use regimen_tensor::ParamVector;
 /// The moves of the last two optimizer steps, and which of them each device's copy of the model has taken.
 ///
 /// The first micro-batch of a step decides its move; copies on other devices, which may lag by one step, take the same.
-#[derive(Debug, Default)]
-pub(super) struct Windows {
+#[derive(Debug)]
+pub(super) struct Windows<K = Device> {
     opened: usize,
     kept: Vec<(usize, ParamVector)>,
-    taken: Vec<(Device, usize)>,
+    taken: Vec<(K, usize)>,
 }
 
-impl Windows {
+impl<K> Default for Windows<K> {
+    fn default() -> Self {
+        Self {
+            opened: 0,
+            kept: Vec::new(),
+            taken: Vec::new(),
+        }
+    }
+}
+
+impl<K: Clone + PartialEq> Windows<K> {
     /// The move of the step that runs, if a micro-batch of it has decided.
     pub(super) fn open(&self) -> Option<&ParamVector> {
         let (number, moves) = self.kept.last()?;
@@ -35,7 +45,7 @@ impl Windows {
     }
 
     /// The move of the step that a device's copy takes now; none if there was none.
-    pub(super) fn take(&mut self, device: &Device) -> Option<ParamVector> {
+    pub(super) fn take(&mut self, device: &K) -> Option<ParamVector> {
         let place = self.taken.iter().position(|(known, _)| known == device);
         let last = place.map_or(0, |place| self.taken[place].1);
         let next = self.kept.iter().find(|(number, _)| *number == last + 1);
@@ -71,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_first_micro_batch_decides_and_the_step_takes_it_once() {
-        let (mut windows, device) = (Windows::default(), Device::flex());
+        let (mut windows, device) = (Windows::<u8>::default(), 0);
         assert!(windows.open().is_none());
         assert_eq!(value(windows.take(&device)), None);
         windows.decide(vector(1.0));
@@ -85,8 +95,8 @@ mod tests {
 
     #[test]
     fn a_copy_that_lags_takes_the_move_of_its_own_step() {
-        let mut windows = Windows::default();
-        let (one, two) = (Device::flex(), Device::flex().autodiff());
+        let mut windows = Windows::<u8>::default();
+        let (one, two) = (1, 2);
         windows.decide(vector(1.0));
         assert_eq!(value(windows.take(&one)), Some(1.0));
         windows.decide(vector(2.0));
