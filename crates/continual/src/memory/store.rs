@@ -21,7 +21,7 @@ use super::sorted;
 use super::{class_balanced, reservoir, ring};
 use crate::{ContinualError, Result};
 
-/// Examples that were kept of a stream, under a [`Policy`] and within a [`Capacity`].
+/// Examples that were kept of a stream, under a [`Policy`] and within a [`Capacity`](super::Capacity).
 ///
 /// Adding an example takes the same time however many are kept: constant under a reservoir, at most in proportion to the number of
 /// classes (or tasks) under the others. So does drawing one. What is random follows from the seed and two counts, which
