@@ -75,7 +75,7 @@ use crate::{ContinualError, Result};
 /// let grads = GradientsParams::from_grads(loss.backward(), &model);
 /// let model = gpm.optimize(model, &mut SgdConfig::new().init(), 0.1, grads);
 /// let moved = (model.logits(&old) - before).abs().max().into_scalar::<f32>();
-/// assert!(moved < 1e-6);
+/// assert!(moved < 1e-5);
 /// # Ok::<(), regimen_continual::ContinualError>(())
 /// ```
 #[derive(Config, Debug)]
