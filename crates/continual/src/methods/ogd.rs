@@ -55,7 +55,7 @@ use crate::{ContinualError, Result};
 /// # device.seed(1);
 /// # let model = Model { head: LinearConfig::new(2, 2).init(&device) };
 /// # let old = (Tensor::<2>::from_data([[1.0, 2.0]], &device), Tensor::<1, Int>::from_data([0], &device));
-/// # let new = (Tensor::<2>::from_data([[2.0, -1.5]], &device), Tensor::<1, Int>::from_data([1], &device));
+/// # let new = (Tensor::<2>::from_data([[2.0, 1.0]], &device), Tensor::<1, Int>::from_data([1], &device));
 ///
 /// let ogd = OgdConfig::new().init(&model)?;
 /// // after the first task, with its data
