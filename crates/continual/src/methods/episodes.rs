@@ -1,8 +1,5 @@
-//! # episodes
-//!
-//! Examples of the tasks that ended, for methods that compare gradients with theirs.
-//!
-//! Source: the episodic memory of Lopez-Paz and Ranzato (arXiv 1706.08840), section 3, as a uniform sample of each task.
+//! Examples of the tasks that ended, for methods that compare gradients with theirs: the episodic memory of Lopez-Paz and Ranzato (arXiv
+//! 1706.08840), section 3, as a uniform sample of each task.
 
 use burn::data::dataloader::DataLoader;
 use burn::optim::GradientsParams;

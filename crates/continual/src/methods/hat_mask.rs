@@ -1,8 +1,4 @@
-//! # masks of hat
-//!
-//! What the gates of hard attention do to gradients and to changes of weights.
-//!
-//! Source: Serra et al., "Overcoming catastrophic forgetting with hard attention to the task" (arXiv 1801.01423), sections 2.3 to 2.5.
+//! What the gates of hard attention do to gradients and to changes of weights (Serra et al., arXiv 1801.01423, sections 2.3 to 2.5).
 
 use burn::tensor::{FloatDType, Tensor};
 use regimen_tensor::ParamEntry;

@@ -3,7 +3,7 @@
 use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Int, Tensor};
 use regimen_continual::memory::MemoryConfig;
 use regimen_continual::projections::Layers;
@@ -54,7 +54,7 @@ fn fed(batch: &Batch) -> Fed {
 trait Whole<M: Classifier>: Strategy<M> + Part {}
 impl<M: Classifier, T: Strategy<M> + Part> Whole<M> for T {}
 
-type Made<M> = Result<Box<dyn Whole<Net<M>>>>;
+type Boxed<M> = Box<dyn Whole<Net<M>>>;
 
 macro_rules! made {
     ($config:expr, $model:expr) => {
@@ -65,7 +65,7 @@ macro_rules! made {
 /// A strategy by its name.
 struct Way(&'static str);
 
-const WAYS: [&str; 18] = [
+const WAYS: [&str; 20] = [
     "Ewc",
     "OnlineEwc",
     "Si",
@@ -84,10 +84,24 @@ const WAYS: [&str; 18] = [
     "Mir",
     "Gss",
     "Icarl",
+    "Refresh",
+    "Refresh, as in the paper",
 ];
 
 impl Way {
-    fn made<M: Reference>(&self, model: &Net<M>) -> Made<M> {
+    /// The handle by whose `unlearn` the weights move ahead of a step, where the method has one.
+    fn refresh<M: Reference>(&self, model: &Net<M>) -> Result<Option<Refresh<Ewc>>> {
+        let form = match self.0 {
+            "Refresh" => Form::code(1e-3),
+            "Refresh, as in the paper" => Form::paper(1e-3),
+            _ => return Ok(None),
+        };
+        let ewc = EwcConfig::new(10.0).with_examples(5).init(model)?;
+        let config = RefreshConfig::new().with_form(form).with_examples(5);
+        config.init(model, ewc).map(Some)
+    }
+
+    fn made<M: Reference>(&self, model: &Net<M>) -> Result<Boxed<M>> {
         match self.0 {
             "Ewc" => made!(EwcConfig::new(10.0).with_examples(5), model),
             "OnlineEwc" => made!(OnlineEwcConfig::new(10.0).with_gamma(0.9), model),
@@ -126,7 +140,8 @@ fn optimizer() -> ModuleOptimizer {
 /// A run of two tasks.
 struct Run<'a, M: Reference> {
     case: &'a Case<M>,
-    strategy: Box<dyn Whole<Net<M>>>,
+    strategy: Boxed<M>,
+    refresh: Option<Refresh<Ewc>>,
     model: Net<M>,
     optim: ModuleOptimizer,
 }
@@ -136,12 +151,35 @@ impl<'a, M: Reference> Run<'a, M> {
         let model = Net {
             inner: case.model(),
         };
+        let (strategy, refresh) = Self::handles(way, &model)?;
         Ok(Self {
             case,
-            strategy: way.made(&model)?,
+            strategy,
+            refresh,
             model,
             optim: optimizer(),
         })
+    }
+
+    fn handles(way: &Way, model: &Net<M>) -> Result<(Boxed<M>, Option<Refresh<Ewc>>)> {
+        Ok(match way.refresh(model)? {
+            Some(refresh) => (Box::new(refresh.clone()), Some(refresh)),
+            None => (way.made(model)?, None),
+        })
+    }
+
+    /// Gradients of moved copies: the first micro-batch of a window decides on the move.
+    fn of_moved(&self, refresh: &Refresh<Ewc>, window: &[Batch]) -> Answer<GradientsParams> {
+        let mut sum = GradientsAccumulator::new();
+        for batch in window {
+            for part in self.case.parts(batch) {
+                let inner = self.case.replica(&self.model.inner);
+                let moved = refresh.unlearn(&Net { inner }, &fed(&part))?;
+                let grads = self.strategy.loss(&moved, &fed(&part))?.backward();
+                sum.accumulate(&moved, GradientsParams::from_grads(grads, &moved));
+            }
+        }
+        Ok(sum.grads())
     }
 
     /// The windows of a task: the first has three of seven batches.
@@ -156,6 +194,9 @@ impl<'a, M: Reference> Run<'a, M> {
     }
 
     fn gradients(&self, window: &[Batch]) -> Answer<GradientsParams> {
+        if let Some(refresh) = &self.refresh {
+            return self.of_moved(refresh, window);
+        }
         self.case
             .gradients_of(&self.model.inner, window, |inner, batch| {
                 let net = Net {
@@ -237,7 +278,7 @@ impl Tested for Way {
                 let fresh = Net {
                     inner: M::seeded(case.device(), 99)?,
                 };
-                run.strategy = self.made(&fresh)?;
+                (run.strategy, run.refresh) = Run::handles(self, &fresh)?;
                 run.strategy
                     .load(&bytes)
                     .map_err(|error| error.to_string())?;
