@@ -19,6 +19,7 @@ const BATCH: usize = 64;
 const RATE: f64 = 0.03;
 
 type Batch = (Tensor<2>, Tensor<1, Int>);
+type Boxed = Box<dyn Strategy<Model>>;
 
 #[derive(Module, Debug)]
 struct Model {
@@ -66,7 +67,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
     };
     let seen = batch(&device);
     let memory = || MemoryConfig::reservoir(500);
-    let methods: [(&str, Option<Box<dyn Strategy<Model>>>); 7] = [
+    let methods: [(&str, Option<Boxed>); 7] = [
         ("plain", None),
         (
             "Ewc",

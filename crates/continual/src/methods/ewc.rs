@@ -11,16 +11,15 @@ use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::{ParamVector, Watch};
-use serde::{Deserialize, Serialize};
 
+use super::anchored::{Anchored, anchored};
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::{positive, strength};
+use crate::examples::Examples;
 use crate::penalties::{Fisher, Quadratic, fisher};
-use crate::saved::Saved;
-use crate::strategy::{Shared, Steps, Strategy, space, zero};
+use crate::strategy::{Shared, Steps, Strategy};
 
 /// `penalty = lambda / 2 * sum_t sum_i F_ti (theta_i - theta*_ti)^2` over the tasks t that ended.
 ///
@@ -83,11 +82,7 @@ impl EwcConfig {
         positive("examples", self.examples)?;
         Ok(Ewc {
             config: self.clone(),
-            shared: Shared::new(State {
-                space: space(model),
-                tasks: 0,
-                held: None,
-            }),
+            shared: Shared::new(Anchored::new(model)),
         })
     }
 }
@@ -96,21 +91,7 @@ impl EwcConfig {
 #[derive(Clone)]
 pub struct Ewc {
     config: EwcConfig,
-    shared: Shared<State>,
-}
-
-struct State {
-    space: ParamVector,
-    tasks: usize,
-    held: Option<Quadratic>,
-}
-
-/// What is saved beside the vectors.
-#[derive(Serialize, Deserialize)]
-struct Plain {
-    step: usize,
-    tasks: usize,
-    constant: Option<f64>,
+    shared: Shared<Anchored>,
 }
 
 impl fmt::Debug for Ewc {
@@ -124,31 +105,14 @@ impl fmt::Debug for Ewc {
     }
 }
 
-impl Ewc {
-    /// Tasks that ended.
-    #[must_use]
-    pub fn tasks(&self) -> usize {
-        self.shared.lock().tasks
-    }
-
-    /// The Fisher information and weights that are held; none in the first task.
-    #[must_use]
-    pub fn held(&self) -> Option<Quadratic> {
-        self.shared.lock().held.clone()
-    }
-}
-
 impl<M: Classifier> Strategy<M> for Ewc {
     fn steps(&self) -> &Steps {
         &self.shared.steps
     }
 
     fn penalty(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let held = self.shared.lock().held.clone();
-        match held {
-            Some(held) => Ok(held.at(model)? * (self.config.lambda / 2.0)),
-            None => Ok(zero(&crate::examples::Examples::device(batch))),
-        }
+        self.shared
+            .penalty(model, self.config.lambda / 2.0, &batch.device())
     }
 
     fn after_task(&self, model: M, data: &dyn DataLoader<M::Batch>) -> Result<M> {
@@ -159,37 +123,13 @@ impl<M: Classifier> Strategy<M> for Ewc {
         let mut state = self.shared.lock();
         let anchor = ParamVector::of(&model).rebound(&state.space)?;
         let term = Quadratic::new(fisher.rebound(&state.space)?, anchor)?;
-        state.held = Some(match state.held.take() {
+        let held = match state.held.clone() {
             Some(held) => held.plus(&term)?,
             None => term,
-        });
-        state.tasks += 1;
+        };
+        state.hold(held);
         Ok(model)
     }
 }
 
-impl Part for Ewc {
-    fn kind(&self) -> String {
-        "ewc 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let state = self.shared.lock();
-        let saved = Saved::new(&Plain {
-            step: self.shared.steps.taken(),
-            tasks: state.tasks,
-            constant: state.held.as_ref().map(Quadratic::constant),
-        })?;
-        Ok(saved.with_held(state.held.as_ref())?.to_bytes()?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved = Saved::read(bytes)?;
-        let plain: Plain = saved.state()?;
-        let mut state = self.shared.lock();
-        let held = saved.held(plain.constant, &state.space)?;
-        (state.held, state.tasks) = (held, plain.tasks);
-        self.shared.steps.restore(plain.step);
-        Ok(())
-    }
-}
+anchored!(Ewc, "ewc 1");

@@ -10,17 +10,15 @@ use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::{FloatDType, Tensor};
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::{ParamVector, fisher};
-use serde::{Deserialize, Serialize};
 
+use super::anchored::{Anchored, anchored};
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::{positive, share, strength};
 use crate::examples::Examples;
 use crate::penalties::{Quadratic, finite, singles};
-use crate::saved::Saved;
-use crate::strategy::{Shared, Steps, Strategy, space, zero};
+use crate::strategy::{Shared, Steps, Strategy};
 
 /// `penalty = lambda * sum_i Omega_i (theta_i - theta*_i)^2` with `Omega_i = mean_x |d ||f(x)||^2 / d theta_i|` over single examples
 /// and logits f; after a task `theta* <- theta`.
@@ -63,11 +61,7 @@ impl MasConfig {
         positive("examples", self.examples)?;
         Ok(Mas {
             config: self.clone(),
-            shared: Shared::new(State {
-                space: space(model),
-                tasks: 0,
-                held: None,
-            }),
+            shared: Shared::new(Anchored::new(model)),
         })
     }
 }
@@ -76,21 +70,7 @@ impl MasConfig {
 #[derive(Clone)]
 pub struct Mas {
     config: MasConfig,
-    shared: Shared<State>,
-}
-
-struct State {
-    space: ParamVector,
-    tasks: usize,
-    held: Option<Quadratic>,
-}
-
-/// What is saved beside the vectors.
-#[derive(Serialize, Deserialize)]
-struct Plain {
-    step: usize,
-    tasks: usize,
-    constant: Option<f64>,
+    shared: Shared<Anchored>,
 }
 
 impl fmt::Debug for Mas {
@@ -104,31 +84,14 @@ impl fmt::Debug for Mas {
     }
 }
 
-impl Mas {
-    /// Tasks that ended.
-    #[must_use]
-    pub fn tasks(&self) -> usize {
-        self.shared.lock().tasks
-    }
-
-    /// The importances and weights that are held; none in the first task.
-    #[must_use]
-    pub fn held(&self) -> Option<Quadratic> {
-        self.shared.lock().held.clone()
-    }
-}
-
 impl<M: Classifier> Strategy<M> for Mas {
     fn steps(&self) -> &Steps {
         &self.shared.steps
     }
 
     fn penalty(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let held = self.shared.lock().held.clone();
-        match held {
-            Some(held) => Ok(held.at(model)? * self.config.lambda),
-            None => Ok(zero(&batch.device())),
-        }
+        self.shared
+            .penalty(model, self.config.lambda, &batch.device())
     }
 
     fn after_task(&self, model: M, data: &dyn DataLoader<M::Batch>) -> Result<M> {
@@ -148,34 +111,9 @@ impl<M: Classifier> Strategy<M> for Mas {
             (None, _) => omega,
         };
         let anchor = ParamVector::of(&model).rebound(&state.space)?;
-        state.held = Some(Quadratic::new(omega, anchor)?);
-        state.tasks += 1;
+        state.hold(Quadratic::new(omega, anchor)?);
         Ok(model)
     }
 }
 
-impl Part for Mas {
-    fn kind(&self) -> String {
-        "mas 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let state = self.shared.lock();
-        let saved = Saved::new(&Plain {
-            step: self.shared.steps.taken(),
-            tasks: state.tasks,
-            constant: state.held.as_ref().map(Quadratic::constant),
-        })?;
-        Ok(saved.with_held(state.held.as_ref())?.to_bytes()?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved = Saved::read(bytes)?;
-        let plain: Plain = saved.state()?;
-        let mut state = self.shared.lock();
-        let held = saved.held(plain.constant, &state.space)?;
-        (state.held, state.tasks) = (held, plain.tasks);
-        self.shared.steps.restore(plain.step);
-        Ok(())
-    }
-}
+anchored!(Mas, "mas 1");

@@ -2,6 +2,7 @@
 
 mod a_gem;
 mod adapters;
+mod anchored;
 mod der;
 mod der_plus_plus;
 mod episodes;

@@ -10,17 +10,15 @@ use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
 use burn::tensor::Tensor;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::{ParamVector, Watch};
-use serde::{Deserialize, Serialize};
 
+use super::anchored::{Anchored, anchored};
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::{positive, share, strength};
 use crate::examples::Examples;
 use crate::penalties::{Fisher, Quadratic, fisher};
-use crate::saved::Saved;
-use crate::strategy::{Shared, Steps, Strategy, space, zero};
+use crate::strategy::{Shared, Steps, Strategy};
 
 /// `penalty = lambda / 2 * sum_i F_i (theta_i - theta*_i)^2`; after a task `F <- gamma F + F_new`, `theta* <- theta`.
 ///
@@ -73,11 +71,7 @@ impl OnlineEwcConfig {
         positive("examples", self.examples)?;
         Ok(OnlineEwc {
             config: self.clone(),
-            shared: Shared::new(State {
-                space: space(model),
-                tasks: 0,
-                held: None,
-            }),
+            shared: Shared::new(Anchored::new(model)),
         })
     }
 }
@@ -86,21 +80,7 @@ impl OnlineEwcConfig {
 #[derive(Clone)]
 pub struct OnlineEwc {
     config: OnlineEwcConfig,
-    shared: Shared<State>,
-}
-
-struct State {
-    space: ParamVector,
-    tasks: usize,
-    held: Option<Quadratic>,
-}
-
-/// What is saved beside the vectors.
-#[derive(Serialize, Deserialize)]
-struct Plain {
-    step: usize,
-    tasks: usize,
-    constant: Option<f64>,
+    shared: Shared<Anchored>,
 }
 
 impl fmt::Debug for OnlineEwc {
@@ -114,31 +94,14 @@ impl fmt::Debug for OnlineEwc {
     }
 }
 
-impl OnlineEwc {
-    /// Tasks that ended.
-    #[must_use]
-    pub fn tasks(&self) -> usize {
-        self.shared.lock().tasks
-    }
-
-    /// The Fisher information and weights that are held; none in the first task.
-    #[must_use]
-    pub fn held(&self) -> Option<Quadratic> {
-        self.shared.lock().held.clone()
-    }
-}
-
 impl<M: Classifier> Strategy<M> for OnlineEwc {
     fn steps(&self) -> &Steps {
         &self.shared.steps
     }
 
     fn penalty(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let held = self.shared.lock().held.clone();
-        match held {
-            Some(held) => Ok(held.at(model)? * (self.config.lambda / 2.0)),
-            None => Ok(zero(&batch.device())),
-        }
+        self.shared
+            .penalty(model, self.config.lambda / 2.0, &batch.device())
     }
 
     fn after_task(&self, model: M, data: &dyn DataLoader<M::Batch>) -> Result<M> {
@@ -153,34 +116,9 @@ impl<M: Classifier> Strategy<M> for OnlineEwc {
             None => fisher,
         };
         let anchor = ParamVector::of(&model).rebound(&state.space)?;
-        state.held = Some(Quadratic::new(fisher, anchor)?);
-        state.tasks += 1;
+        state.hold(Quadratic::new(fisher, anchor)?);
         Ok(model)
     }
 }
 
-impl Part for OnlineEwc {
-    fn kind(&self) -> String {
-        "online ewc 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        let state = self.shared.lock();
-        let saved = Saved::new(&Plain {
-            step: self.shared.steps.taken(),
-            tasks: state.tasks,
-            constant: state.held.as_ref().map(Quadratic::constant),
-        })?;
-        Ok(saved.with_held(state.held.as_ref())?.to_bytes()?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved = Saved::read(bytes)?;
-        let plain: Plain = saved.state()?;
-        let mut state = self.shared.lock();
-        let held = saved.held(plain.constant, &state.space)?;
-        (state.held, state.tasks) = (held, plain.tasks);
-        self.shared.steps.restore(plain.step);
-        Ok(())
-    }
-}
+anchored!(OnlineEwc, "online ewc 1");

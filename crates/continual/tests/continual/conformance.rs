@@ -85,7 +85,7 @@ const WAYS: [&str; 20] = [
     "Gss",
     "Icarl",
     "Refresh",
-    "Refresh, as in the paper",
+    "Refresh of the paper",
 ];
 
 impl Way {
@@ -93,7 +93,7 @@ impl Way {
     fn refresh<M: Reference>(&self, model: &Net<M>) -> Result<Option<Refresh<Ewc>>> {
         let form = match self.0 {
             "Refresh" => Form::code(1e-3),
-            "Refresh, as in the paper" => Form::paper(1e-3),
+            "Refresh of the paper" => Form::paper(1e-3),
             _ => return Ok(None),
         };
         let ewc = EwcConfig::new(10.0).with_examples(5).init(model)?;
