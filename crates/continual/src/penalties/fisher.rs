@@ -34,7 +34,8 @@ pub enum Fisher {
 
 /// The mean over examples of the squared gradient of `log p(label | x)`, f32, on at most `examples` examples of `data`.
 ///
-/// One example at a time, on a copy of the model in the mode that it is in: running statistics stay as they are. Where `watch` stops
+/// One example at a time, on a copy of the model: running statistics stay as they are. With batch norm, which takes a batch's own statistics
+/// wherever a gradient is taken in Burn 0.22, each example is a batch of one: of a convolution its places, of a vector nothing. Where `watch` stops
 /// it, the mean is over the examples so far.
 ///
 /// # Errors
