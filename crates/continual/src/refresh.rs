@@ -283,7 +283,7 @@ impl<M: Classifier, S: Strategy<M>> Strategy<M> for Refresh<S> {
         let model = self.strategy.after_task(model, data)?;
         let mut state = self.shared.lock();
         state.windows = Windows::default();
-        state.fisher = match (state.fisher.take(), new) {
+        state.fisher = match (state.fisher.clone(), new) {
             (Some(earlier), Some(new)) => Some(new.axpy(config.tau, &earlier)?),
             (earlier, new) => new.or(earlier),
         };

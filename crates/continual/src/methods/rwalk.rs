@@ -244,7 +244,7 @@ impl RWalk {
 impl State {
     /// Scores the updates since the last score.
     fn scored(&mut self, now: &ParamVector) -> Result<()> {
-        let Some(start) = self.start.take() else {
+        let Some(start) = self.start.clone() else {
             return Ok(());
         };
         let distance = now
@@ -258,7 +258,7 @@ impl State {
             .clone()
             .zip(&distance, |work, distance| work / distance)?;
         self.task_score = self.task_score.clone().add(&gain)?;
-        (self.work, self.updates) = (self.space.clone(), 0);
+        (self.work, self.updates, self.start) = (self.space.clone(), 0, None);
         Ok(())
     }
 }
