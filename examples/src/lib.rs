@@ -7,6 +7,7 @@
 
 // crates:begin
 
+pub mod continual;
 pub mod curriculum;
 pub mod moe;
 pub mod pruning;
@@ -28,8 +29,8 @@ pub mod runner;
 pub mod train;
 
 pub use experiment::{
-    Better, Check, Context, DataKind, Domain, Fault, Finding, Outcome, PaperEffect, Quantity,
-    Revision, System, Trial,
+    Better, Check, Context, DataKind, Domain, Fault, Finding, ImageSet, Outcome, PaperEffect,
+    Quantity, Revision, System, Trial,
 };
 
 /// Every experiment, by number. `cargo xtask tidy --fix` writes this list and those of the modules.

@@ -18,7 +18,8 @@ pub(super) fn idx(path: &Path) -> Result<Idx> {
     parse(bytes).with_context(|| path.display().to_string())
 }
 
-fn parse(bytes: Vec<u8>) -> Result<Idx> {
+/// Reads the bytes of a file that is not packed.
+pub(super) fn parse(bytes: Vec<u8>) -> Result<Idx> {
     let (head, rest) = bytes.split_first_chunk::<4>().context("no IDX header")?;
     let [0, 0, 8, dimensions] = *head else {
         bail!("not an IDX file of unsigned bytes");

@@ -1,5 +1,6 @@
 //! Real data: what is embedded, and what a user's folder holds.
 
+mod clothing;
 mod file;
 mod folder;
 mod idx;
@@ -17,8 +18,14 @@ pub use zoo::{Animal, zoo};
 use anyhow::{Context, Result};
 
 /// Unpacks an embedded gzip file.
-fn unpack(name: &str, bytes: &[u8]) -> Result<String> {
+fn unpacked(name: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     let damaged = || format!("embedded {name} is damaged");
     let bytes = file::unpacked(bytes, file::LIMIT).with_context(damaged)?;
-    String::from_utf8(bytes.with_context(damaged)?).with_context(damaged)
+    bytes.with_context(damaged)
+}
+
+/// Unpacks an embedded gzip file of text.
+fn unpack(name: &str, bytes: &[u8]) -> Result<String> {
+    let text = String::from_utf8(unpacked(name, bytes)?);
+    text.with_context(|| format!("embedded {name} is damaged"))
 }

@@ -10,12 +10,23 @@ use crate::data::{Images, Text};
 pub enum DataKind {
     /// Labelled images: the digits, or those of the user's folder.
     Images,
+    /// Labelled images: both the digits and the pictures of clothing, or those of the user's folder alone.
+    ImageSets,
     /// Text: the embedded prose, or that of the user's folder.
     Text,
     /// Domains of text: the embedded ones that are named, or the text files of the user's folder, two or more.
     Domains(&'static [Domain]),
     /// Drawn or computed by the experiment itself; the user's folder is not read.
     Simulated,
+}
+
+/// A set of images, with the name that its arms have in front.
+#[derive(Clone, Debug)]
+pub struct ImageSet {
+    /// `digits`, `clothing`, or `own` for the user's.
+    pub name: &'static str,
+    /// The images.
+    pub images: Images,
 }
 
 /// An embedded domain of text.
@@ -100,6 +111,31 @@ impl Context {
         })
     }
 
+    /// The sets of images of this run: the embedded digits and, of the pictures of clothing, a stratified 1,800 or all with
+    /// `full`; or the user's folder alone, as [`images`](Self::images) gives it.
+    ///
+    /// # Errors
+    /// As for [`images`](Self::images).
+    pub fn image_sets(&self) -> Result<Vec<ImageSet>> {
+        if self.folder.is_some() {
+            let (name, images) = ("own", self.images()?);
+            return Ok(vec![ImageSet { name, images }]);
+        }
+        let clothing = Images::clothing()?;
+        let sets = [
+            ("digits", Images::digits()?),
+            (
+                "clothing",
+                if self.full {
+                    clothing
+                } else {
+                    clothing.at_most(IMAGES)
+                },
+            ),
+        ];
+        Ok(sets.map(|(name, images)| ImageSet { name, images }).into())
+    }
+
     /// The text of this run.
     ///
     /// # Errors
@@ -141,6 +177,10 @@ impl Context {
     pub fn data_name(&self, kind: DataKind) -> Result<String> {
         Ok(match kind {
             DataKind::Images => self.images()?.name,
+            DataKind::ImageSets => {
+                let names = self.image_sets()?.into_iter().map(|set| set.images.name);
+                names.collect::<Vec<_>>().join(", ")
+            }
             DataKind::Text => self.text()?.name,
             DataKind::Domains(embedded) => {
                 let names = self.domains(embedded)?.into_iter().map(|text| text.name);

@@ -8,7 +8,7 @@ mod system;
 mod trial;
 
 pub use check::{Check, Direction, MARGIN, Outcome, Quantity, SEEDS, worst};
-pub use context::{Context, DataKind, Domain};
+pub use context::{Context, DataKind, Domain, ImageSet};
 pub use finding::{Finding, Origin, PaperEffect};
 pub use number::short;
 pub use system::{Better, Fault, Revision, System, rule};

@@ -1,0 +1,6 @@
+//! Experiments of `regimen-continual`.
+
+// systems:begin
+// systems:end
+
+pub mod bed;
