@@ -6,7 +6,14 @@ mod error;
 
 pub mod decoding;
 
+pub mod policy;
+
 pub use decoding::{Annealing, DecodingTemperature, Temperature};
 #[cfg(feature = "burn")]
 pub use decoding::{Sampled, TokenSampler, temper, token_log_probs, truncated_ratio};
 pub use error::{Result, RlRewardsError};
+pub use policy::{Completion, End, Rollout, Rollouts};
+#[cfg(feature = "burn")]
+pub use policy::{
+    Decoding, NextToken, Observer, SamplePolicy, ScorePolicy, Sequences, generate, generate_with,
+};

@@ -159,9 +159,34 @@ impl TokenSampler {
         positions: &[usize],
         rng: &mut impl Rng,
     ) -> Result<Sampled> {
+        self.draw(logits, positions, |_| race::gumbel(rng))
+    }
+
+    /// As [`sample`](Self::sample), each row with a generator of its own: what it draws does not depend on the batch it is in.
+    ///
+    /// # Errors
+    /// As [`log_probs`](Self::log_probs), or if there are not as many generators as rows.
+    pub fn sample_rows(
+        &self,
+        logits: Tensor<2>,
+        positions: &[usize],
+        rngs: &mut [impl Rng],
+    ) -> Result<Sampled> {
+        let [batch, _] = logits.dims();
+        let count = rngs.len();
+        check("rngs", count as f64, count == batch, "one a row")?;
+        self.draw(logits, positions, |row| race::gumbel(&mut rngs[row]))
+    }
+
+    fn draw(
+        &self,
+        logits: Tensor<2>,
+        positions: &[usize],
+        mut noise: impl FnMut(usize) -> f32,
+    ) -> Result<Sampled> {
         let log_probs = self.log_probs(logits.detach(), positions)?;
         let [batch, _] = log_probs.dims();
-        let tokens = race::draw(log_probs.clone(), rng);
+        let tokens = race::draw(log_probs.clone(), &mut noise);
         let log_probs = log_probs.gather(1, tokens.clone());
         let tokens = tokens.mask_fill(log_probs.clone().is_nan(), 0);
         Ok(Sampled {

@@ -3,6 +3,9 @@
 use burn::tensor::{Device, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use regimen_rl_rewards::policy::{
+    Completion, Decoding, End, Rollout, Rollouts, Sequences, generate,
+};
 use regimen_rl_rewards::{
     Annealing, DecodingTemperature, Result, TokenSampler, temper, token_log_probs, truncated_ratio,
 };
@@ -123,6 +126,38 @@ fn samplers() {
             plain()
                 .token_log_probs(logits, tokens.slice([0..2, 0..2]))
                 .map(drop)
+        });
+    }
+    h.finish();
+}
+
+#[test]
+fn completions() {
+    let mut h = Hostile::new("rl-rewards completions");
+    let sampler = || TokenSampler::new(Constant::ONE);
+    for value in NUMBERS {
+        h.input(format_args!("log-probability {value}"), || {
+            Completion::new(End::Truncated).sampled(1, value as f32)
+        });
+    }
+    for n in COUNTS {
+        h.input(format_args!("Decoding {n}"), || {
+            Decoding::new(sampler(), u32::MAX, n).map(|_| ())
+        });
+        h.input(format_args!("batch {n}"), || {
+            let decoding = Decoding::new(sampler(), 0, 3)?.with_batch(n)?;
+            let device = Device::flex();
+            generate(&crate::policy::Sums, &[vec![1]], 2, &decoding, 0, &device).map(drop)
+        });
+        h.input(format_args!("Rollouts {n}"), || {
+            let completion = Completion::new(End::EndToken);
+            let rollout = Rollout {
+                prompt: n,
+                completion,
+            };
+            let rollouts = Rollouts::new(vec![vec![1], vec![2]], vec![rollout])?;
+            rollouts.select(&[n]).map(drop)?;
+            Sequences::new(&rollouts, u32::MAX, &Device::flex()).map(drop)
         });
     }
     h.finish();

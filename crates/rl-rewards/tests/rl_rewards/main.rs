@@ -5,4 +5,5 @@ mod bad_input;
 mod conformance;
 mod decoding;
 mod pictures;
+mod policy;
 mod states;

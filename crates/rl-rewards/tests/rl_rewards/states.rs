@@ -3,6 +3,9 @@
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use regimen_rl_rewards::policy::{
+    Completion, Decoding, End, Rollout, Rollouts, Sequences, generate,
+};
 use regimen_rl_rewards::{Annealing, DecodingTemperature, Temperature, TokenSampler};
 use regimen_schedules::{Cosine, Schedule, ScheduleExt};
 use regimen_tensor::Part;
@@ -57,7 +60,38 @@ fn all() -> Vec<State> {
     let schedule = Temperature::from(schedule.clamped(0.1, 1.0).unwrap());
     let sampler = TokenSampler::new(cooling.at_step(7)).with_top_k(3).unwrap();
     let sampler = sampler.with_top_p(0.9).unwrap();
+    let mut completion = Completion::new(End::EndToken);
+    completion.sampled(3, -0.5).unwrap();
+    completion.observed(2);
+    completion.sampled(0, -0.25).unwrap();
+    let rollout = Rollout {
+        prompt: 1,
+        completion: completion.clone(),
+    };
+    let rollouts = Rollouts::new(vec![vec![1, 2], vec![4]], vec![rollout.clone()]).unwrap();
     vec![
+        state("Completion", &completion, |text| {
+            let read = read::<Completion>(text)?;
+            assert!(read.count_sampled() <= read.len() && read.mask().count() == read.len());
+            Ok(())
+        }),
+        state("Rollout", &rollout, |text| read::<Rollout>(text).map(drop)),
+        state("Rollouts", &rollouts, |text| {
+            let read = read::<Rollouts>(text)?;
+            let sequences = Sequences::new(&read, 0, &Device::flex());
+            let sequences = sequences.map_err(|error| error.to_string())?;
+            assert_eq!(sequences.tokens().dims()[0], read.len());
+            Ok(())
+        }),
+        state("Decoding", &crate::policy::decoding(6), |text| {
+            let decoding = read::<Decoding>(text)?;
+            let few = decoding.max_tokens().min(9);
+            let decoding = Decoding::new(decoding.sampler().clone(), decoding.end(), few);
+            let decoding = decoding.map_err(|error| error.to_string())?;
+            let device = Device::flex();
+            let drawn = generate(&crate::policy::Sums, &[vec![1]], 3, &decoding, 0, &device);
+            drawn.map(drop).map_err(|error| error.to_string())
+        }),
         state("DecodingTemperature", &cooling, |text| {
             used(&read::<DecodingTemperature>(text)?);
             Ok(())

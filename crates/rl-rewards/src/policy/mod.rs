@@ -1,0 +1,33 @@
+//! What sampling, rewards and objectives agree on: completions of prompts, and the two traits of a policy.
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`Completion`] | the tokens after a prompt, which of them were sampled, with which log-probability, and how it ended |
+//! | [`Rollouts`] | the completions of many prompts, in groups |
+//! | [`Sequences`] | rollouts as tensors: tokens, targets and the mask of what was sampled |
+//! | [`SamplePolicy`] | samples rollouts |
+//! | [`ScorePolicy`] | log-probabilities of rollouts, differentiable |
+//! | [`NextToken`] | a language model one token at a time: [`generate`] samples from it in batches |
+//!
+//! The end token is part of the completion where it was sampled: it counts in the length, has mask 1 and gets a gradient. A
+//! completion that was cut off has none. Tokens that a tool wrote are observed: context with mask 0.
+
+mod completion;
+#[cfg(feature = "burn")]
+mod generate;
+mod rollouts;
+#[cfg(feature = "burn")]
+mod rows;
+#[cfg(feature = "burn")]
+mod sequences;
+#[cfg(feature = "burn")]
+mod traits;
+
+pub use completion::{Completion, End};
+#[cfg(feature = "burn")]
+pub use generate::{Decoding, Observer, generate, generate_with};
+pub use rollouts::{Rollout, Rollouts};
+#[cfg(feature = "burn")]
+pub use sequences::Sequences;
+#[cfg(feature = "burn")]
+pub use traits::{NextToken, SamplePolicy, ScorePolicy};
