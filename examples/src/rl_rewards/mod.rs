@@ -5,3 +5,5 @@
 pub mod exploratory_annealed_decoding;
 
 // systems:end
+
+pub mod bed;

@@ -15,6 +15,7 @@
 mod completion;
 #[cfg(feature = "burn")]
 mod generate;
+mod pass_at_k;
 mod rollouts;
 #[cfg(feature = "burn")]
 mod rows;
@@ -26,6 +27,7 @@ mod traits;
 pub use completion::{Completion, End};
 #[cfg(feature = "burn")]
 pub use generate::{Decoding, Observer, generate, generate_with};
+pub use pass_at_k::pass_at_k;
 pub use rollouts::{Rollout, Rollouts};
 #[cfg(feature = "burn")]
 pub use sequences::Sequences;

@@ -7,7 +7,8 @@ use regimen_rl_rewards::policy::{
     Completion, Decoding, End, Rollout, Rollouts, Sequences, generate,
 };
 use regimen_rl_rewards::{
-    Annealing, DecodingTemperature, Result, TokenSampler, temper, token_log_probs, truncated_ratio,
+    Annealing, DecodingTemperature, Result, TokenSampler, pass_at_k, temper, token_log_probs,
+    truncated_ratio,
 };
 use regimen_schedules::{Constant, Schedule};
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
@@ -54,6 +55,20 @@ fn temperatures() {
         h.input(format_args!("protected {n}"), || {
             DecodingTemperature::exploratory(1.2, 0.1).map(|tau| used(tau.with_protected(n)))
         });
+    }
+    h.finish();
+}
+
+#[test]
+fn chances_of_a_right_one() {
+    let mut h = Hostile::new("rl-rewards pass_at_k");
+    for n in COUNTS {
+        // Sizes at which a loop over the smaller of two counts stays short.
+        for (samples, right, k) in [(n, 1, 1), (8, n, 2), (8, 3, n), (n, 2, n / 2), (n, n, n)] {
+            h.input(format_args!("{samples} {right} {k}"), || {
+                pass_at_k(samples, right, k).map(|chance| assert!((0.0..=1.0).contains(&chance)))
+            });
+        }
     }
     h.finish();
 }

@@ -1,0 +1,196 @@
+//! What a policy of the test bed can do on held-out prompts.
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use regimen_rl_rewards::policy::{Decoding, NextToken, generate};
+use regimen_rl_rewards::{TokenSampler, pass_at_k};
+use regimen_schedules::Constant;
+
+use super::chain::{Chain, Class, Part, Problem};
+use super::symbols::END;
+
+/// Shares, in percent, of held-out prompts.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// Of all prompts.
+    pub all: f64,
+    /// Of the prompts of each class.
+    pub by_class: BTreeMap<Class, f64>,
+}
+
+/// The sampler of the whole vocabulary at temperature 1.
+///
+/// # Errors
+/// None: the settings are right.
+pub fn sampling(chain: &Chain) -> Result<Decoding> {
+    let sampler = TokenSampler::new(Constant::ONE);
+    Ok(Decoding::new(sampler, END, chain.response_length())?)
+}
+
+/// Takes the most probable token.
+///
+/// # Errors
+/// None: the settings are right.
+pub fn greedy(chain: &Chain) -> Result<Decoding> {
+    let sampler = TokenSampler::new(Constant::ONE).with_top_k(1)?;
+    Ok(Decoding::new(sampler, END, chain.response_length())?)
+}
+
+/// Held-out problems, by a seed of their own.
+#[must_use]
+pub fn held_out(chain: &Chain, count: usize, seed: u64) -> Vec<Problem> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..count)
+        .map(|_| chain.problem(Part::HeldOut, &mut rng))
+        .collect()
+}
+
+/// The chance that one of `k` of the `samples` completions of a problem is right.
+///
+/// # Errors
+/// If the policy's logits hold no distribution, or `k` is over `samples`.
+pub fn pass<M: NextToken>(
+    policy: &M,
+    chain: &Chain,
+    problems: &[Problem],
+    decoding: &Decoding,
+    samples: usize,
+    ks: &[usize],
+    seed: u64,
+    device: &Device,
+) -> Result<Vec<Found>> {
+    let mut prompts = Vec::new();
+    let mut place = BTreeMap::new();
+    // A prompt that was drawn twice has one group.
+    let of_problem: Vec<usize> = problems
+        .iter()
+        .map(|problem| {
+            let prompt = chain.prompt(problem);
+            *place.entry(prompt.clone()).or_insert_with(|| {
+                prompts.push(prompt);
+                prompts.len() - 1
+            })
+        })
+        .collect();
+    let rollouts = generate(policy, &prompts, samples, decoding, seed, device)?;
+    let groups = rollouts.groups();
+    let mut found = vec![Found::default(); ks.len()];
+    let mut counts: BTreeMap<Class, f64> = BTreeMap::new();
+    for (problem, group) in problems.iter().zip(&of_problem) {
+        let is_right =
+            |place: &&usize| chain.is_right(problem, &rollouts.rollouts()[**place].completion);
+        let right = groups[*group].iter().filter(is_right).count();
+        let class = chain.class(problem);
+        *counts.entry(class).or_default() += 1.0;
+        for (k, found) in ks.iter().zip(&mut found) {
+            let chance = 100.0 * pass_at_k(samples, right, *k)?;
+            found.all += chance / problems.len() as f64;
+            *found.by_class.entry(class).or_default() += chance;
+        }
+    }
+    for found in &mut found {
+        for (class, sum) in &mut found.by_class {
+            *sum /= counts[class];
+        }
+    }
+    Ok(found)
+}
+
+/// The share of problems, in percent, whose most probable completion is right.
+///
+/// # Errors
+/// If the policy's logits hold no distribution.
+pub fn accuracy<M: NextToken>(
+    policy: &M,
+    chain: &Chain,
+    problems: &[Problem],
+    device: &Device,
+) -> Result<Found> {
+    let found = pass(policy, chain, problems, &greedy(chain)?, 1, &[1], 0, device)?;
+    Ok(found.into_iter().next().unwrap_or_default())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use burn::module::Module;
+
+    use super::super::policy::PolicyConfig;
+    use super::super::warm_up::WarmUp;
+    use super::*;
+
+    fn base(updates: usize, config: &PolicyConfig, chain: &Chain) -> super::super::policy::Policy {
+        let device = Device::default().autodiff();
+        device.seed(0);
+        let warm_up = WarmUp {
+            updates,
+            ..WarmUp::default()
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let policy = config.init(&device);
+        let policy = warm_up.run(policy, &device, || {
+            let problem = chain.problem(Part::Training, &mut rng);
+            (chain.prompt(&problem), chain.taught(&problem, &mut rng))
+        });
+        policy.unwrap().valid()
+    }
+
+    /// A short warm-up of a narrow policy teaches the form of a response, and of known facts more than of hidden ones.
+    #[test]
+    fn known_facts_are_learned_and_hidden_ones_are_not() {
+        let chain = Chain::new(0);
+        let config = PolicyConfig::new().with_width(32).with_hidden(64);
+        let policy = base(200, &config, &chain);
+        let problems = held_out(&chain, 200, 9);
+        let device = Device::default();
+        let found = accuracy(&policy, &chain, &problems, &device).unwrap();
+        let of = |class| found.by_class.get(&class).copied().unwrap();
+        assert!(of(Class::Known) > of(Class::Hidden) + 10.0, "{found:?}");
+        let decoding = sampling(&chain).unwrap();
+        let sampled = pass(
+            &policy,
+            &chain,
+            &problems,
+            &decoding,
+            8,
+            &[1, 8],
+            0,
+            &device,
+        );
+        let sampled = sampled.unwrap();
+        assert!(sampled[1].all > sampled[0].all + 5.0, "{sampled:?}");
+    }
+
+    /// The whole warm-up and its figures.
+    #[test]
+    #[ignore = "measures"]
+    fn the_base_of_the_test_bed() {
+        let chain = Chain::new(0);
+        let start = std::time::Instant::now();
+        let policy = base(560, &PolicyConfig::new(), &chain);
+        let warm = start.elapsed();
+        let problems = held_out(&chain, 1000, 9);
+        let device = Device::default();
+        let start = std::time::Instant::now();
+        let found = accuracy(&policy, &chain, &problems, &device).unwrap();
+        let greedy = start.elapsed();
+        let start = std::time::Instant::now();
+        let decoding = sampling(&chain).unwrap();
+        let sampled = pass(
+            &policy,
+            &chain,
+            &problems,
+            &decoding,
+            8,
+            &[1, 4],
+            0,
+            &device,
+        );
+        println!("warm-up {warm:?}, greedy {greedy:?} {found:?}");
+        println!("{:?} {:?}", start.elapsed(), sampled.unwrap());
+    }
+}
