@@ -65,10 +65,7 @@ impl PolicyConfig {
         let width = self.width;
         let small = Initializer::Normal {
             mean: 0.0,
-            std: std::env::var("STD")
-                .unwrap_or("0.05".into())
-                .parse()
-                .unwrap(),
+            std: 0.1,
         };
         let embedding = |words| {
             let table = EmbeddingConfig::new(words, width);
