@@ -4,8 +4,14 @@
 
 mod error;
 
+pub mod advantage;
 pub mod decoding;
 
+pub use advantage::{
+    AdaptiveKl, Advantage, Advantages, Baseline, Deviation, Gae, Gdpo, Gpg, Groups, Grpo, NoSignal,
+    Opo, OptimalTokenBaseline, PassAtK, Reinforce, ReinforcePlusPlus, Remax, Returns, Rloo,
+    RunningMean, Scale, TokenMask, TrustGrpo, Trusted, token_rewards, whiten,
+};
 pub use decoding::{Annealing, DecodingTemperature, Temperature};
 #[cfg(feature = "burn")]
 pub use decoding::{Sampled, TokenSampler, temper, token_log_probs, truncated_ratio};
