@@ -6,6 +6,7 @@ mod error;
 
 pub mod advantage;
 pub mod decoding;
+pub mod objective;
 
 pub use advantage::{
     AdaptiveKl, Advantage, Advantages, Baseline, Deviation, Gae, Gdpo, Gpg, Groups, Grpo, NoSignal,
@@ -16,3 +17,10 @@ pub use decoding::{Annealing, DecodingTemperature, Temperature};
 #[cfg(feature = "burn")]
 pub use decoding::{Sampled, TokenSampler, temper, token_log_probs, truncated_ratio};
 pub use error::{Result, RlRewardsError};
+#[cfg(feature = "burn")]
+pub use objective::{
+    Aggregation, Clip, ClipCov, Correction, Denominator, KlCov, KlEstimator, KlGradient, KlTerm,
+    Level, Measured, Metrics, Mismatch, MismatchLevel, Objective, Outside, PolicyLoss, TokenBatch,
+    Totals, ValueLoss,
+};
+pub use objective::{DynamicSampling, Filled, LogWeights};

@@ -5,5 +5,6 @@ mod advantage;
 mod bad_input;
 mod conformance;
 mod decoding;
+mod objective;
 mod pictures;
 mod states;
