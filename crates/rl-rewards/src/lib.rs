@@ -7,6 +7,8 @@ mod error;
 pub mod advantage;
 pub mod decoding;
 pub mod objective;
+#[cfg(feature = "burn")]
+pub mod preference;
 
 pub use advantage::{
     AdaptiveKl, Advantage, Advantages, Baseline, Deviation, Gae, Gdpo, Gpg, Groups, Grpo, NoSignal,
@@ -24,3 +26,8 @@ pub use objective::{
     Totals, ValueLoss,
 };
 pub use objective::{DynamicSampling, Filled, LogWeights};
+#[cfg(feature = "burn")]
+pub use preference::{
+    Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Ipo, Kto, Marked, Nca,
+    Orpo, Pairs, Preference, Scored, SimPo, Sppo,
+};

@@ -34,7 +34,7 @@ mod policy_loss;
 #[cfg(feature = "burn")]
 mod ratio;
 #[cfg(feature = "burn")]
-mod tensors;
+pub(crate) mod tensors;
 #[cfg(feature = "burn")]
 mod value;
 

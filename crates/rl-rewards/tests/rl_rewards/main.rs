@@ -7,4 +7,5 @@ mod conformance;
 mod decoding;
 mod objective;
 mod pictures;
+mod preference;
 mod states;
