@@ -51,7 +51,7 @@ pub enum Outside {
 ///
 /// Weights are taken in the logarithm's domain, cut at 20 either way. A token whose sampler log-probability is NaN (an engine gave none)
 /// has a ratio of 1. `Sequence` with `Mask` and a bound of 3 is TRL's default. [`truncated_ratio`](crate::truncated_ratio) is `Token` with
-/// `Truncate`.
+/// `Truncate`. verl's rejection by `k1` has its bounds on the inverse ratio.
 ///
 /// ```
 /// use burn::tensor::{Bool, Device, Tensor};

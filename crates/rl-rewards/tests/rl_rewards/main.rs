@@ -5,6 +5,7 @@ mod advantage;
 mod bad_input;
 mod conformance;
 mod decoding;
+mod golden;
 mod objective;
 mod pictures;
 mod preference;
