@@ -28,6 +28,12 @@ pub enum RlRewardsError {
         /// The first such row.
         row: usize,
     },
+    /// A number that training must not go on with.
+    #[error("the {what} is not finite: leave this step out")]
+    NotFinite {
+        /// What it is.
+        what: &'static str,
+    },
     /// The device could not return a tensor's values.
     #[error("reading log-probabilities from the device: {0}")]
     Read(String),

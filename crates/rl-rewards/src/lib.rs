@@ -4,16 +4,36 @@
 
 mod error;
 
+pub mod advantage;
 pub mod decoding;
-
+pub mod objective;
 pub mod policy;
+#[cfg(feature = "burn")]
+pub mod preference;
 
+pub use advantage::{
+    AdaptiveKl, Advantage, Advantages, Baseline, Deviation, Gae, Gdpo, Gpg, Groups, Grpo, NoSignal,
+    Opo, OptimalTokenBaseline, PassAtK, Reinforce, ReinforcePlusPlus, Remax, Returns, Rloo,
+    RunningMean, Scale, TokenMask, TrustGrpo, Trusted, token_rewards, whiten,
+};
 pub use decoding::{Annealing, DecodingTemperature, Temperature};
 #[cfg(feature = "burn")]
 pub use decoding::{Sampled, TokenSampler, temper, token_log_probs, truncated_ratio};
 pub use error::{Result, RlRewardsError};
+#[cfg(feature = "burn")]
+pub use objective::{
+    Aggregation, Clip, ClipCov, Correction, Denominator, KlCov, KlEstimator, KlGradient, KlTerm,
+    Level, Measured, Metrics, Mismatch, MismatchLevel, Objective, Outside, PolicyLoss, TokenBatch,
+    Totals, ValueLoss,
+};
+pub use objective::{DynamicSampling, Filled, LogWeights};
 pub use policy::{Completion, End, Rollout, Rollouts, pass_at_k};
 #[cfg(feature = "burn")]
 pub use policy::{
     Decoding, NextToken, Observer, SamplePolicy, ScorePolicy, Sequences, generate, generate_with,
+};
+#[cfg(feature = "burn")]
+pub use preference::{
+    Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Ipo, Kto, Marked, Nca,
+    Orpo, Pairs, Preference, Scored, SimPo, Sppo,
 };

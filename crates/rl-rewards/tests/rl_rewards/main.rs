@@ -1,9 +1,13 @@
 //! Properties of temperatures, samplers and their correction.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod advantage;
 mod bad_input;
 mod conformance;
 mod decoding;
+mod golden;
+mod objective;
 mod pictures;
 mod policy;
+mod preference;
 mod states;

@@ -1,0 +1,481 @@
+//! Agreement with verl's and TRL's own functions: `golden/make.py` writes the numbers.
+
+use burn::tensor::{Bool, DType, Device, Tensor, TensorData};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use regimen_rl_rewards::{
+    AdaptiveKl, Advantage, Advantages, Aggregation, Aot, ApoDown, ApoZero, Baseline, Bco, Clip,
+    ClipCov, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Gae, Gdpo, Gpg, Groups, Grpo, Ipo, KlCov,
+    KlEstimator, KlGradient, KlTerm, Kto, Level, Marked, Mismatch, MismatchLevel, Nca, Objective,
+    Opo, OptimalTokenBaseline, Orpo, Outside, Pairs, PassAtK, PolicyLoss, Preference, Reinforce,
+    ReinforcePlusPlus, Remax, Rloo, Scored, SimPo, Sppo, TokenBatch, TokenMask, ValueLoss,
+    token_rewards,
+};
+
+const LENGTHS: [usize; 8] = [5, 3, 4, 1, 2, 5, 4, 3];
+const PROMPTS: [u64; 8] = [0, 1, 0, 1, 2, 2, 0, 1];
+const TOKENS: usize = 5;
+
+/// The rows of a file, after its versions and its header: what, name, numbers.
+struct Golden(Vec<(String, String, Vec<f64>)>);
+
+impl Golden {
+    fn read(text: &str) -> Self {
+        assert!(text.starts_with("# verl 0.9.1, trl 1.16.0, torch 2.15.0"));
+        let rows = text.lines().skip(2).map(|line| {
+            let mut cells = line.splitn(3, ',').map(str::to_owned);
+            let mut cell = || cells.next().unwrap();
+            let (what, name) = (cell(), cell());
+            let values = cell()
+                .split(' ')
+                .map(|value| value.parse().unwrap())
+                .collect();
+            (what, name, values)
+        });
+        Self(rows.collect())
+    }
+
+    fn of(&self, what: &str, name: &str) -> Vec<f64> {
+        let row = self.0.iter().find(|row| row.0 == what && row.1 == name);
+        row.unwrap_or_else(|| panic!("no `{name}` of `{what}`"))
+            .2
+            .clone()
+    }
+
+    fn input(&self, name: &str) -> Vec<f64> {
+        self.of("input", name)
+    }
+
+    /// How many rows are no input: every one of them is compared.
+    fn count(&self) -> usize {
+        self.0.iter().filter(|row| row.0 != "input").count()
+    }
+}
+
+#[track_caller]
+fn close(what: &str, found: &[f64], expected: &[f64], within: f64) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (a, b) in found.iter().zip(expected) {
+        assert!(
+            (a - b).abs() <= within * (1.0 + b.abs()),
+            "{what}: {found:?} is not {expected:?}"
+        );
+    }
+}
+
+fn device() -> Device {
+    Device::flex().autodiff()
+}
+
+fn matrix(values: &[f64]) -> Tensor<2> {
+    let data = TensorData::new(values.to_vec(), [LENGTHS.len(), TOKENS]);
+    Tensor::from_data(data, (&device(), DType::F64))
+}
+
+fn mask() -> TokenMask {
+    TokenMask::of_lengths(&LENGTHS, TOKENS).unwrap()
+}
+
+#[test]
+fn advantages() {
+    let golden = Golden::read(include_str!("../../golden/advantages.csv"));
+    let groups = Groups::of_prompts(golden.input("rewards"), &PROMPTS).unwrap();
+    let groups = groups.with_lengths(LENGTHS.to_vec()).unwrap();
+    // verl adds 1e-8 to numbers of tokens.
+    let mut compared = 0;
+    let mut compare = |name: &str, found: &[f64], within: f64| {
+        close(name, found, &golden.of("verl", name), within);
+        compared += 1;
+    };
+    let verl = Grpo::default().with_epsilon(1e-6).unwrap();
+    let greedy = golden.input("greedy");
+    let by_group = (0..groups.len())
+        .map(|group| greedy[groups.members(group)[0]])
+        .collect();
+    let groups = groups.with_greedy(by_group).unwrap();
+    let methods: [(&str, &dyn Advantage); 8] = [
+        ("grpo", &verl),
+        ("dr_grpo", &Grpo::dr()),
+        ("rloo", &Rloo),
+        ("opo", &Opo),
+        ("gpg", &Gpg),
+        ("passk", &PassAtK::new().with_scale(1e-6).unwrap()),
+        ("passk_plain", &PassAtK::new()),
+        ("remax", &Remax),
+    ];
+    for (name, method) in methods {
+        compare(name, method.advantages(&groups).unwrap().values(), 1e-8);
+    }
+    let centred = Reinforce::new(Baseline::GroupMean)
+        .unwrap()
+        .advantages(&groups)
+        .unwrap();
+    close(
+        "dr_grpo",
+        centred.values(),
+        &golden.of("verl", "dr_grpo"),
+        1e-8,
+    );
+    let plus = ReinforcePlusPlus::with_baseline(&groups, &mask()).unwrap();
+    compare("reinforce_plus_plus_baseline", plus.values(), 1e-8);
+    // verl keeps these rewards in float32.
+    let gdpo = Gdpo::new(vec![1.0, 0.5])
+        .unwrap()
+        .with_epsilon(1e-6)
+        .unwrap()
+        .over_tokens();
+    let gdpo = gdpo
+        .advantages(&groups, &[golden.input("rewards"), golden.input("other")])
+        .unwrap();
+    compare("gdpo", gdpo.values(), 1e-6);
+    let (dense, values) = (golden.input("dense"), golden.input("values"));
+    for (name, gamma, lambda) in [("gae 1.0 0.95", 1.0, 0.95), ("gae 0.9 0.8", 0.9, 0.8)] {
+        let gae = Gae::new(gamma, lambda).unwrap();
+        let found = gae
+            .advantages(&dense, &values, &mask())
+            .unwrap()
+            .whitened(&mask())
+            .unwrap();
+        compare(
+            &format!("{name} advantages"),
+            found.advantages.values(),
+            1e-8,
+        );
+        compare(&format!("{name} returns"), &found.returns, 1e-8);
+    }
+    let found = ReinforcePlusPlus::new(0.9)
+        .unwrap()
+        .advantages(&dense, &mask())
+        .unwrap();
+    compare(
+        "reinforce_plus_plus advantages",
+        found.advantages.values(),
+        1e-8,
+    );
+    compare("reinforce_plus_plus returns", &found.returns, 1e-8);
+    let found = OptimalTokenBaseline
+        .advantages(
+            &groups,
+            &dense,
+            &golden.input("log_probs"),
+            &golden.input("squares"),
+            &mask(),
+        )
+        .unwrap();
+    compare("optimal_token_baseline", found.advantages.values(), 1e-8);
+    let mut beta = AdaptiveKl::new(0.1, 6.0, 10_000).unwrap();
+    for kl in [9.0, 6.3, 2.0] {
+        compare(
+            &format!("adaptive_kl {kl:.1}"),
+            &[beta.update(kl, 256).unwrap()],
+            1e-8,
+        );
+    }
+    assert_eq!(compared, golden.count());
+    // The scores lie on the last tokens, as verl has them.
+    let ends = token_rewards(&golden.input("rewards"), None, &mask()).unwrap();
+    assert_eq!(
+        ends.iter().sum::<f64>(),
+        golden.input("rewards").iter().sum::<f64>()
+    );
+}
+
+struct Objectives {
+    golden: Golden,
+    compared: usize,
+}
+
+impl Objectives {
+    fn batch(&self) -> TokenBatch {
+        let batch = TokenBatch::of_mask(&mask(), &device());
+        let batch = batch.with_old(matrix(&self.golden.input("old"))).unwrap();
+        batch
+            .with_reference(matrix(&self.golden.input("reference")))
+            .unwrap()
+    }
+
+    fn compare(&mut self, name: &str, of: impl FnOnce(Tensor<2>) -> Tensor<1>) {
+        let log_probs = matrix(&self.golden.input("log_probs")).require_grad();
+        let loss = of(log_probs.clone());
+        let gradient = log_probs
+            .grad(&loss.backward())
+            .unwrap()
+            .try_into_vec_as::<f64>()
+            .unwrap();
+        close(
+            name,
+            &[loss.into_scalar::<f64>()],
+            &self.golden.of(name, "value"),
+            1e-7,
+        );
+        close(name, &gradient, &self.golden.of(name, "gradient"), 1e-7);
+        self.compared += 2;
+    }
+
+    fn loss(&mut self, name: &str, objective: Objective) {
+        self.loss_of(name, objective, self.batch());
+    }
+
+    fn loss_of(&mut self, name: &str, objective: Objective, batch: TokenBatch) {
+        let advantages = Advantages::of_responses(self.golden.input("advantages")).unwrap();
+        self.compare(name, |lp| {
+            objective.loss(lp, &batch, &advantages).unwrap().0
+        });
+    }
+}
+
+#[test]
+fn objectives() {
+    let golden = Golden::read(include_str!("../../golden/objectives.csv"));
+    let mut all = Objectives {
+        golden,
+        compared: 0,
+    };
+    let modes = [
+        ("token-mean", Aggregation::TokenMean),
+        ("token-sum", Aggregation::Sum(1.0)),
+        ("seq-mean-token-sum", Aggregation::SequenceMeanTokenSum),
+        ("seq-mean-token-mean", Aggregation::SequenceMeanTokenMean),
+        ("seq-mean-token-sum-norm", Aggregation::MaxLength(8)),
+    ];
+    let vanilla = Objective::dapo().with_dual(3.0).unwrap();
+    for (mode, aggregation) in modes {
+        all.loss(
+            &format!("verl vanilla {mode}"),
+            vanilla.with_aggregation(aggregation).unwrap(),
+        );
+    }
+    let weighted = all
+        .batch()
+        .with_weights(matrix(&all.golden.input("weights")))
+        .unwrap();
+    all.loss_of("verl weighted token-mean", vanilla, weighted);
+    let narrow = Clip::new(0.05, 0.1).unwrap();
+    for (mode, aggregation) in [modes[0], modes[3]] {
+        let gspo = Objective::gspo_token()
+            .with_clip(narrow)
+            .with_aggregation(aggregation)
+            .unwrap();
+        all.loss(&format!("verl gspo {mode}"), gspo);
+        let cispo = Objective::cispo()
+            .with_policy(PolicyLoss::Cispo { clip: Clip::HIGHER })
+            .unwrap();
+        all.loss(
+            &format!("verl cispo {mode}"),
+            cispo.with_aggregation(aggregation).unwrap(),
+        );
+        let value = ValueLoss::default().with_aggregation(aggregation).unwrap();
+        let [old, returns] = ["values", "dense"].map(|name| matrix(&all.golden.input(name)));
+        let batch = all.batch();
+        all.compare(&format!("verl value {mode}"), |v| {
+            value.loss(v, old, returns, &batch).unwrap()
+        });
+    }
+    all.loss("verl sapo seq-mean-token-mean", Objective::sapo());
+    all.loss("verl gpg token-mean", Objective::gpg());
+    all.loss("verl geo_mean seq-mean-token-mean", Objective::gmpo());
+    all.loss(
+        "verl dro token-mean",
+        Objective::gpg()
+            .with_policy(PolicyLoss::Dro { beta: 0.5 })
+            .unwrap(),
+    );
+    let advantages = Advantages::of_responses(all.golden.input("advantages")).unwrap();
+    let log_probs = matrix(&all.golden.input("log_probs"));
+    let picked = ClipCov::new(1.0, 0.1, 5.0).unwrap().select(
+        &log_probs,
+        &all.batch(),
+        &advantages,
+        &mut StdRng::seed_from_u64(0),
+    );
+    let batch = all.batch().with_selected(picked.unwrap()).unwrap();
+    all.loss_of("verl clip_cov token-mean", Objective::clip_cov(), batch);
+    let picked = KlCov::new(0.25)
+        .unwrap()
+        .select(&log_probs, &all.batch(), &advantages)
+        .unwrap();
+    let batch = all.batch().with_selected(picked).unwrap();
+    all.loss_of("verl kl_cov token-mean", Objective::kl_cov(), batch);
+
+    // The terms of KL alone: advantages of 0 leave nothing else.
+    let zeros = Advantages::of_responses(vec![0.0; LENGTHS.len()]).unwrap();
+    let estimators = [
+        ("k1", KlEstimator::K1, KlGradient::Own),
+        ("abs", KlEstimator::Absolute, KlGradient::Own),
+        ("k2", KlEstimator::K2, KlGradient::Own),
+        ("k3", KlEstimator::K3, KlGradient::Own),
+        ("k1+", KlEstimator::K1, KlGradient::K2),
+        ("k3+", KlEstimator::K3, KlGradient::K2),
+    ];
+    for (name, estimator, gradient) in estimators {
+        let kl = KlTerm::new(1.0)
+            .unwrap()
+            .with_estimator(estimator)
+            .with_gradient(gradient)
+            .with_limit(10.0)
+            .unwrap();
+        let batch = all.batch();
+        all.compare(&format!("verl kl {name}"), |lp| {
+            Objective::gpg()
+                .with_kl(kl)
+                .loss(lp, &batch, &zeros)
+                .unwrap()
+                .0
+        });
+    }
+
+    // TRL: epsilon 0.2 and 0.28.
+    let higher = |objective: Objective| objective.with_clip(Clip::HIGHER);
+    all.loss("trl grpo", higher(Objective::grpo()));
+    all.loss("trl bnpo", higher(Objective::bnpo()));
+    all.loss("trl dr_grpo", higher(Objective::dr_grpo(8).unwrap()));
+    all.loss("trl dapo", Objective::dapo());
+    all.loss("trl sapo", Objective::sapo());
+    all.loss(
+        "trl cispo",
+        Objective::cispo()
+            .with_policy(PolicyLoss::CispoCap { cap: 1.2 })
+            .unwrap(),
+    );
+    all.loss(
+        "trl gspo",
+        Objective::gspo().with_clip(Clip::new(0.2, 0.1).unwrap()),
+    );
+    all.loss("trl luspo", higher(Objective::luspo()));
+    all.loss("trl delta", Objective::dapo().with_most(1.5).unwrap());
+    all.loss("trl rloo", Objective::rloo());
+    let kl = KlTerm::new(0.1).unwrap();
+    let grpo = higher(Objective::grpo());
+    all.loss("trl kl", grpo.with_kl(kl));
+    all.loss("trl kl corrected", grpo.with_kl(kl.with_importance()));
+    all.loss(
+        "trl kl corrected sequence",
+        grpo.with_kl(kl.with_importance())
+            .with_level(Level::Sequence),
+    );
+
+    let (old, sampler) = (
+        matrix(&all.golden.input("log_probs")),
+        matrix(&all.golden.input("old")),
+    );
+    let ones = mask()
+        .values()
+        .iter()
+        .map(|valid| f64::from(u8::from(*valid)))
+        .collect::<Vec<_>>();
+    for (name, level) in [
+        ("token", MismatchLevel::Token),
+        ("sequence", MismatchLevel::Sequence),
+    ] {
+        let mismatch = Mismatch::new(level, Outside::Truncate)
+            .with_bounds(None, Some(1.3))
+            .unwrap();
+        let found = mismatch
+            .correct(old.clone(), sampler.clone(), &all.batch())
+            .unwrap()
+            .weights;
+        let found = (found * matrix(&ones).inner())
+            .try_into_vec_as::<f64>()
+            .unwrap();
+        close(
+            name,
+            &found,
+            &all.golden.of("verl", &format!("correction {name}")),
+            1e-7,
+        );
+        all.compared += 1;
+    }
+    // verl's bounds of 0.9 and 1.1 are of the inverse ratio.
+    let reject = Mismatch::new(MismatchLevel::SequenceMean, Outside::Reject)
+        .with_bounds(Some(1.0 / 1.1), Some(1.0 / 0.9))
+        .unwrap();
+    let kept = reject.correct(old, sampler, &all.batch()).unwrap().kept;
+    let kept: Tensor<2, Bool> = kept.bool_and(all.batch().mask());
+    let kept = kept.float().try_into_vec_as::<f64>().unwrap();
+    close(
+        "rejection",
+        &kept,
+        &all.golden.of("verl", "rejection seq_mean_k1"),
+        0.0,
+    );
+    all.compared += 1;
+    assert_eq!(all.compared, all.golden.count());
+}
+
+#[test]
+fn preferences() {
+    let golden = Golden::read(include_str!("../../golden/preferences.csv"));
+    let half = LENGTHS.len() / 2;
+    let reference = matrix(&golden.input("reference")).inner();
+    let mut all = Objectives {
+        golden,
+        compared: 0,
+    };
+    let part = |values: &Tensor<2>, rows: std::ops::Range<usize>| {
+        let mask = TokenBatch::of_mask(&mask(), &device()).mask();
+        let cut = [rows, 0..TOKENS];
+        Scored::of(values.clone().slice(cut.clone()), mask.slice(cut)).unwrap()
+    };
+    let pairs = |lp: Tensor<2>| {
+        let pairs = Pairs::new(part(&lp, 0..half), part(&lp, half..2 * half)).unwrap();
+        pairs
+            .with_reference(part(&reference, 0..half), part(&reference, half..2 * half))
+            .unwrap()
+    };
+    let dpo = Dpo::new(0.5).unwrap();
+    let smooth = |loss| dpo.with_loss(loss).unwrap();
+    let cpo = Cpo::new(0.5).unwrap().with_alpha(0.0).unwrap();
+    let (paired, unpaired) = (Aot::paired(0.5).unwrap(), Aot::unpaired(0.5).unwrap());
+    let losses: [(&str, &dyn Preference); 19] = [
+        ("sigmoid", &dpo),
+        ("hinge", &smooth(DpoLoss::Hinge)),
+        ("robust smoothed", &smooth(DpoLoss::Robust(0.1))),
+        ("sigmoid_norm", &dpo.with_length_normalisation()),
+        ("ipo", &Ipo::of_averages(0.5).unwrap()),
+        ("nca_pair", &Nca::new(0.5).unwrap()),
+        ("bco_pair", &Bco::new(0.5).unwrap()),
+        ("sppo_hard", &Sppo::new(0.5).unwrap()),
+        ("aot", &paired),
+        ("aot_unpaired", &unpaired),
+        ("aot smoothed", &paired.with_smoothing(0.1).unwrap()),
+        (
+            "aot_unpaired smoothed",
+            &unpaired.with_smoothing(0.1).unwrap(),
+        ),
+        ("apo_zero", &ApoZero::new(0.5).unwrap()),
+        ("apo_down", &ApoDown::new(0.5).unwrap()),
+        ("discopop", &DiscoPop::new(0.5).unwrap()),
+        ("exo_pair smoothed", &Exo::new(0.5, 0.1).unwrap()),
+        ("cpo", &cpo.with_smoothing(0.1).unwrap()),
+        ("cpo hinge", &cpo.with_hinge()),
+        ("simpo", &SimPo::new(0.5, 0.3).unwrap()),
+    ];
+    for (name, preference) in losses {
+        all.compare(&format!("trl {name}"), |lp| {
+            preference.loss(&pairs(lp)).unwrap()
+        });
+    }
+    // TRL's odds are taken in float32.
+    let log_probs = matrix(&all.golden.input("log_probs"));
+    let ratios = Orpo::ratios(&pairs(log_probs)).mean().into_scalar::<f64>() * 0.1;
+    close(
+        "trl orpo",
+        &[ratios],
+        &all.golden.of("trl orpo", "value"),
+        1e-6,
+    );
+    all.compared += 2;
+    let good = Tensor::<1, Bool>::from_data([[true; 4], [false; 4]].concat().as_slice(), &device());
+    all.compare("trl kto", |lp| {
+        let of = |values: &Tensor<2>| part(values, 0..2 * half);
+        let point = Kto::reference_point(&of(&lp), &of(&reference)).unwrap();
+        let marked = Marked::new(of(&lp), of(&reference), good).unwrap();
+        Kto::new(0.5)
+            .unwrap()
+            .with_weights(1.0, 1.5)
+            .unwrap()
+            .loss(&marked, point)
+            .unwrap()
+    });
+    assert_eq!(all.compared, all.golden.count());
+}
