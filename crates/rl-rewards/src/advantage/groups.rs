@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Result, RlRewardsError, check};
+use crate::policy::Rollouts;
 
 /// The rewards of some responses and which of them answer the same prompt.
 ///
@@ -50,6 +51,16 @@ impl Groups {
             rewards,
             starts.map(|at| (at..at + size).collect()).collect(),
         )
+    }
+
+    /// The completions of prompts, with the reward of each.
+    ///
+    /// # Errors
+    /// As for [`of_prompts`](Self::of_prompts).
+    pub fn of_rollouts(rollouts: &Rollouts, rewards: Vec<f64>) -> Result<Self> {
+        let prompts = rollouts.rollouts().iter();
+        let prompts: Vec<u64> = prompts.map(|rollout| rollout.prompt as u64).collect();
+        Self::of_prompts(rewards, &prompts)
     }
 
     /// Responses in any order, with the number of the prompt that each answers. Groups are in the order of their first response.

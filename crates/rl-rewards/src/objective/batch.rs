@@ -8,6 +8,7 @@ use super::aggregation::Totals;
 use super::tensors::{check_shape, number};
 use crate::advantage::TokenMask;
 use crate::error::{Result, RlRewardsError, check};
+use crate::policy::Sequences;
 
 /// The tokens of some responses, `[rows, tokens]`: which of them count, and constants for each.
 ///
@@ -56,6 +57,14 @@ impl TokenBatch {
             selected: None,
             totals: None,
         })
+    }
+
+    /// With the mask of the sampled tokens of some sequences.
+    ///
+    /// # Errors
+    /// None: sequences have a row and a token.
+    pub fn of_sequences(sequences: &Sequences) -> Result<Self> {
+        Self::new(sequences.mask().greater_elem(0.5))
     }
 
     /// From a mask on the host, on a device.

@@ -139,12 +139,12 @@ mod tests {
         policy.unwrap().valid()
     }
 
-    /// A short warm-up of a narrow policy teaches the form of a response, and of known facts more than of hidden ones.
+    /// The warm-up of a narrow policy teaches the form of a response, and of known facts more than of hidden ones.
     #[test]
     fn known_facts_are_learned_and_hidden_ones_are_not() {
         let chain = Chain::new(0);
         let config = PolicyConfig::new().with_width(32).with_hidden(64);
-        let policy = base(200, &config, &chain);
+        let policy = base(500, &config, &chain);
         let problems = held_out(&chain, 200, 9);
         let device = Device::default();
         let found = accuracy(&policy, &chain, &problems, &device).unwrap();

@@ -1,7 +1,9 @@
 //! The test bed of the experiments on rewards, objectives and search: one small policy, and tasks whose answers a program checks.
 
+pub mod budget;
 pub mod chain;
 pub mod evaluate;
 pub mod policy;
 pub mod symbols;
+pub mod unit;
 pub mod warm_up;

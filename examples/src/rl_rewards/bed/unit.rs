@@ -1,0 +1,263 @@
+//! One unit of reinforcement learning on the test bed: sample, verify, compare within groups, update.
+
+use anyhow::Result;
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use regimen_rl_rewards::policy::{Completion, Rollouts, ScorePolicy, Sequences, generate};
+use regimen_rl_rewards::{Advantage, Advantages, Groups, Objective, TokenBatch, Totals};
+
+use super::budget::Budget;
+use super::chain::{Chain, Part, Problem};
+use super::evaluate::sampling;
+use super::policy::Policy;
+use super::symbols::BLANK;
+use crate::optim::adam;
+
+/// How a unit runs: Adam from fresh moments, one update a batch of samples.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit {
+    /// Updates.
+    pub updates: usize,
+    /// Prompts an update.
+    pub prompts: usize,
+    /// Samples a prompt.
+    pub samples: usize,
+    /// The rate.
+    pub rate: f64,
+}
+
+impl Default for Unit {
+    fn default() -> Self {
+        Self {
+            updates: 60,
+            prompts: 32,
+            samples: 8,
+            rate: 5e-4,
+        }
+    }
+}
+
+/// What a unit gave.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The policy after it.
+    pub policy: Policy,
+    /// What it cost.
+    pub budget: Budget,
+    /// The share of groups without a signal, over all updates.
+    pub no_signal: f64,
+}
+
+impl Unit {
+    /// Trains a policy on a task.
+    ///
+    /// # Errors
+    /// If the policy's logits hold no distribution, or a reward is not finite.
+    pub fn run(
+        &self,
+        mut policy: Policy,
+        chain: &Chain,
+        reward: impl Fn(&Problem, &Completion) -> f64,
+        advantage: &dyn Advantage,
+        objective: &Objective,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Trained> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let decoding = sampling(chain)?;
+        let mut optim = adam(0.999);
+        let (mut budget, mut no_signal) = (Budget::default(), 0.0);
+        for update in 0..self.updates {
+            let problems: Vec<Problem> = (0..self.prompts)
+                .map(|_| chain.problem(Part::Training, &mut rng))
+                .collect();
+            let prompts: Vec<Vec<u32>> = problems.iter().map(|one| chain.prompt(one)).collect();
+            let seed = seed.wrapping_mul(1 << 20).wrapping_add(update as u64);
+            let plain = device.clone().inner();
+            let rollouts = generate(
+                &policy.valid(),
+                &prompts,
+                self.samples,
+                &decoding,
+                seed,
+                &plain,
+            )?;
+            let rewards = rollouts.rollouts().iter();
+            let rewards = rewards.map(|one| reward(&problems[one.prompt], &one.completion));
+            let groups = Groups::of_rollouts(&rollouts, rewards.collect())?;
+            let advantages = advantage.advantages(&groups)?;
+            no_signal += advantages.no_signal().share() / self.updates as f64;
+            budget.sampled += rollouts.count_sampled();
+            budget.read += prompts.iter().map(Vec::len).sum::<usize>();
+            budget.verified += rollouts.len();
+            let (next, trained) = step(
+                policy,
+                &rollouts,
+                &advantages,
+                objective,
+                (&mut optim, self.rate),
+                device,
+            )?;
+            policy = next;
+            budget.trained += trained;
+            budget.updates += 1;
+        }
+        Ok(Trained {
+            policy,
+            budget,
+            no_signal,
+        })
+    }
+}
+
+/// One update, and how many tokens a gradient was taken of: rows of advantage 0 are left out with the denominators unchanged, which
+/// is the same gradient.
+fn step(
+    policy: Policy,
+    rollouts: &Rollouts,
+    advantages: &Advantages,
+    objective: &Objective,
+    (optim, rate): (&mut ModuleOptimizer, f64),
+    device: &Device,
+) -> Result<(Policy, usize)> {
+    let rows = 0..rollouts.len();
+    let rows: Vec<usize> = rows
+        .filter(|row| advantages.values()[*row] != 0.0)
+        .collect();
+    if rows.is_empty() {
+        return Ok((policy, 0));
+    }
+    let grads = gradients(&policy, rollouts, advantages, objective, &rows, device)?;
+    let trained = rollouts.select(&rows)?.count_sampled();
+    Ok((optim.step(rate, policy, grads), trained))
+}
+
+/// The gradients of an objective by some rows of the rollouts, divided by the counts of all of them.
+fn gradients(
+    policy: &Policy,
+    rollouts: &Rollouts,
+    advantages: &Advantages,
+    objective: &Objective,
+    rows: &[usize],
+    device: &Device,
+) -> Result<GradientsParams> {
+    let lengths = rollouts.iter().map(|(_, one)| one.count_sampled());
+    let totals = Totals::of_lengths(&lengths.collect::<Vec<_>>())?;
+    let few = rollouts.select(rows)?;
+    let sequences = Sequences::new(&few, BLANK, device)?;
+    let values = rows.iter().map(|row| advantages.values()[*row]);
+    let values = Advantages::of_responses(values.collect())?;
+    let batch = TokenBatch::of_sequences(&sequences)?.with_totals(totals);
+    let log_probs = policy.log_probs(&sequences)?;
+    let (loss, _) = objective.loss(log_probs, &batch, &values)?;
+    Ok(GradientsParams::from_grads(loss.backward(), policy))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use regimen_rl_rewards::Grpo;
+    use regimen_tensor::ParamVector;
+
+    use super::super::evaluate::{accuracy, held_out};
+    use super::super::policy::PolicyConfig;
+    use super::super::symbols::ANSWER;
+    use super::super::warm_up::WarmUp;
+    use super::*;
+
+    /// A chain's narrow policy after a short warm-up, on a device with autodiff.
+    fn base(chain: &Chain, updates: usize, device: &Device) -> Policy {
+        device.seed(0);
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let policy = PolicyConfig::new()
+            .with_width(32)
+            .with_hidden(64)
+            .init(device);
+        let warm_up = WarmUp {
+            updates,
+            ..WarmUp::default()
+        };
+        let policy = warm_up.run(policy, device, || {
+            let problem = chain.problem(Part::Training, &mut rng);
+            (chain.prompt(&problem), chain.taught(&problem, &mut rng))
+        });
+        policy.unwrap()
+    }
+
+    #[test]
+    fn rows_without_an_advantage_change_no_gradient() {
+        let device = Device::default().autodiff();
+        let chain = Chain::new(0);
+        let policy = base(&chain, 20, &device);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let problems = (0..6).map(|_| chain.problem(Part::Training, &mut rng));
+        let prompts: Vec<_> = problems.map(|problem| chain.prompt(&problem)).collect();
+        let decoding = sampling(&chain).unwrap();
+        let plain = device.clone().inner();
+        let rollouts = generate(&policy.valid(), &prompts, 4, &decoding, 0, &plain).unwrap();
+        let values = (0..rollouts.len()).map(|row| [0.0, 0.5, -0.5][row % 3]);
+        let advantages = Advantages::of_responses(values.collect()).unwrap();
+        for objective in [
+            Objective::dapo(),
+            Objective::grpo(),
+            Objective::dr_grpo(6).unwrap(),
+        ] {
+            let of = |rows: &[usize]| {
+                let grads = gradients(&policy, &rollouts, &advantages, &objective, rows, &device);
+                ParamVector::gradients(&policy, &grads.unwrap())
+            };
+            let all = of(&(0..rollouts.len()).collect::<Vec<_>>());
+            let few: Vec<usize> = (0..rollouts.len()).filter(|row| row % 3 != 0).collect();
+            let far = all.clone().sub(&of(&few)).unwrap().l2().into_scalar::<f32>();
+            assert!(far < 1e-6 * (1.0 + all.l2().into_scalar::<f32>()), "{far}");
+        }
+    }
+
+    /// A unit with the right reward helps; one whose verifier takes any digit for an answer leaves the accuracy where it was.
+    #[test]
+    #[ignore = "takes half a minute"]
+    fn only_a_true_verifier_teaches() {
+        let device = Device::default().autodiff();
+        let chain = Chain::new(0);
+        let policy = base(&chain, 560, &device);
+        let problems = held_out(&chain, 500, 9);
+        let plain = device.clone().inner();
+        let greedy = |policy: &Policy| {
+            accuracy(&policy.valid(), &chain, &problems, &plain)
+                .unwrap()
+                .all
+        };
+        let before = greedy(&policy);
+        let after = |reward: &dyn Fn(&Problem, &Completion) -> f64| {
+            let (advantage, objective) = (Grpo::dr(), Objective::dapo());
+            let unit = Unit::default();
+            let run = unit.run(
+                policy.clone(),
+                &chain,
+                reward,
+                &advantage,
+                &objective,
+                0,
+                &device,
+            );
+            let trained = run.unwrap();
+            assert_eq!(
+                (trained.budget.updates, trained.budget.verified),
+                (60, 60 * 256)
+            );
+            greedy(&trained.policy)
+        };
+        let right = after(&|problem, one| f64::from(u8::from(chain.is_right(problem, one))));
+        assert!(right > before + 5.0, "{before} {right}");
+        let any = |_: &Problem, one: &Completion| {
+            let answer = one.content().rsplit(|token| *token == ANSWER).next();
+            f64::from(u8::from(matches!(answer, Some([0..7]))))
+        };
+        let fooled = after(&any);
+        assert!(fooled < before + 3.0, "{before} {fooled}");
+        println!("{before} {right} {fooled}");
+    }
+}
