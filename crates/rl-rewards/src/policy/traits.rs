@@ -27,7 +27,7 @@ pub trait SamplePolicy {
 /// use regimen_rl_rewards::policy::{ScorePolicy, Sequences};
 /// # use burn::tensor::Int;
 /// # struct Transformer;
-/// # impl Transformer { fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> { unimplemented!() } }
+/// # impl Transformer { fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> { Tensor::zeros([1, 1, 1], &tokens.device()) } }
 ///
 /// impl ScorePolicy for Transformer {
 ///     fn log_probs(&self, sequences: &Sequences) -> Result<Tensor<2>> {
