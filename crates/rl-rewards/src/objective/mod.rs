@@ -5,12 +5,15 @@
 //! ([`DynamicSampling`], [`LogWeights`]) need no tensor.
 
 mod dynamic_sampling;
+mod hybrid;
 mod log_weights;
 
 #[cfg(feature = "burn")]
 mod aggregation;
 #[cfg(feature = "burn")]
 mod batch;
+#[cfg(feature = "burn")]
+mod chunked;
 #[cfg(feature = "burn")]
 mod clip;
 #[cfg(feature = "burn")]
@@ -34,7 +37,11 @@ mod policy_loss;
 #[cfg(feature = "burn")]
 mod ratio;
 #[cfg(feature = "burn")]
+mod softmax;
+#[cfg(feature = "burn")]
 pub(crate) mod tensors;
+#[cfg(feature = "burn")]
+mod unified;
 #[cfg(feature = "burn")]
 mod value;
 
@@ -43,10 +50,13 @@ pub use aggregation::{Aggregation, Denominator, Totals};
 #[cfg(feature = "burn")]
 pub use batch::TokenBatch;
 #[cfg(feature = "burn")]
+pub use chunked::Chunked;
+#[cfg(feature = "burn")]
 pub use clip::Clip;
 #[cfg(feature = "burn")]
 pub use covariance::{ClipCov, KlCov};
 pub use dynamic_sampling::{DynamicSampling, Filled};
+pub use hybrid::{Branch, HybridGate};
 #[cfg(feature = "burn")]
 pub use kl::{KlEstimator, KlGradient, KlTerm};
 pub use log_weights::LogWeights;
@@ -60,5 +70,7 @@ pub use objective::Objective;
 pub use policy_loss::PolicyLoss;
 #[cfg(feature = "burn")]
 pub use ratio::Level;
+#[cfg(feature = "burn")]
+pub use unified::{Density, Stabilisation, Unified};
 #[cfg(feature = "burn")]
 pub use value::ValueLoss;

@@ -7,6 +7,8 @@ mod conformance;
 mod decoding;
 mod golden;
 mod objective;
+mod objective_chunked;
+mod objective_unified;
 mod pictures;
 mod policy;
 mod preference;
