@@ -202,16 +202,22 @@ impl Chain {
             .unwrap_or(problem.first)
     }
 
-    /// What the right way to the answer needs.
+    /// How each fact on the right way to the answer is taught.
     #[must_use]
-    pub fn class(&self, problem: &Problem) -> Class {
+    pub fn way(&self, problem: &Problem) -> Vec<Fact> {
         let mut value = problem.first;
         let facts = problem.steps.iter().map(|(operation, number)| {
             let fact = self.facts[self.place(*operation, value, *number)].0;
             value = apply(*operation, value, *number, self.modulus);
             fact
         });
-        let facts: Vec<Fact> = facts.collect();
+        facts.collect()
+    }
+
+    /// What the right way to the answer needs.
+    #[must_use]
+    pub fn class(&self, problem: &Problem) -> Class {
+        let facts = self.way(problem);
         let weak = facts.iter().filter(|fact| **fact == Fact::Weak).count();
         match (facts.contains(&Fact::Hidden), weak) {
             (true, _) => Class::Hidden,
@@ -255,6 +261,56 @@ impl Chain {
         let answer = [self.answer(problem)];
         completion.end() == End::EndToken
             && matches!(answers, (Some(_), Some(found), None) if found == answer)
+    }
+}
+
+/// Someone who shows how it is done, and is wrong in some facts, in each of them always in the same way.
+#[derive(Clone, Debug)]
+pub struct Expert {
+    modulus: u32,
+    /// Of each fact, the result that the expert writes.
+    results: Vec<u32>,
+}
+
+impl Expert {
+    /// Wrong in this share of the facts, 0 to 1.
+    #[must_use]
+    pub fn new(chain: &Chain, wrong: f64, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let modulus = chain.modulus;
+        let count = chain.facts.len();
+        let mistakes = ((wrong * count as f64).round() as usize).min(count);
+        let mut is_wrong = vec![false; count];
+        is_wrong[..mistakes].fill(true);
+        is_wrong.shuffle(&mut rng);
+        let square = (modulus * modulus) as usize;
+        let results = is_wrong.into_iter().enumerate().map(|(place, is_wrong)| {
+            let (operation, rest) = (place / square, (place % square) as u32);
+            let right = apply(operation, rest / modulus, rest % modulus, modulus);
+            let off = if is_wrong {
+                rng.random_range(1..modulus)
+            } else {
+                0
+            };
+            (right + off) % modulus
+        });
+        Self {
+            modulus,
+            results: results.collect(),
+        }
+    }
+
+    /// The expert's response to a problem.
+    #[must_use]
+    pub fn shows(&self, problem: &Problem) -> Completion {
+        let mut value = problem.first;
+        let results = problem.steps.iter().map(|(operation, number)| {
+            let square = (self.modulus * self.modulus) as usize;
+            let place = *operation * square + (value * self.modulus + *number) as usize;
+            value = self.results[place];
+            value
+        });
+        response(&results.collect::<Vec<_>>())
     }
 }
 
@@ -356,6 +412,23 @@ mod tests {
         assert!((share(Class::OneWeak) - (0.2 + 0.4 / 7.0)).abs() < 0.02);
         let weak = shown[Class::OneWeak as usize].1 as f64 / 30_000.0;
         assert!((weak - 29.0 / 147.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn an_expert_is_wrong_in_as_many_facts_as_said() {
+        let chain = Chain::new(3);
+        let wrong = |share| {
+            let expert = Expert::new(&chain, share, 7);
+            let facts =
+                (0..3).flat_map(|o| (0..7).flat_map(move |a| (0..7).map(move |b| (o, a, b))));
+            let problem = |(operation, first, number)| Problem {
+                first,
+                steps: vec![(operation, number)],
+            };
+            let is_wrong = |one: &Problem| !chain.is_right(one, &expert.shows(one));
+            facts.map(problem).filter(is_wrong).count()
+        };
+        assert_eq!([0.0, 0.2, 1.0].map(wrong), [0, 29, 147]);
     }
 
     #[test]

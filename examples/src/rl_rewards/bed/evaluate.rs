@@ -164,33 +164,4 @@ mod tests {
         let sampled = sampled.unwrap();
         assert!(sampled[1].all > sampled[0].all + 5.0, "{sampled:?}");
     }
-
-    /// The whole warm-up and its figures.
-    #[test]
-    #[ignore = "measures"]
-    fn the_base_of_the_test_bed() {
-        let chain = Chain::new(0);
-        let start = std::time::Instant::now();
-        let policy = base(560, &PolicyConfig::new(), &chain);
-        let warm = start.elapsed();
-        let problems = held_out(&chain, 1000, 9);
-        let device = Device::default();
-        let start = std::time::Instant::now();
-        let found = accuracy(&policy, &chain, &problems, &device).unwrap();
-        let greedy = start.elapsed();
-        let start = std::time::Instant::now();
-        let decoding = sampling(&chain).unwrap();
-        let sampled = pass(
-            &policy,
-            &chain,
-            &problems,
-            &decoding,
-            8,
-            &[1, 4],
-            0,
-            &device,
-        );
-        println!("warm-up {warm:?}, greedy {greedy:?} {found:?}");
-        println!("{:?} {:?}", start.elapsed(), sampled.unwrap());
-    }
 }

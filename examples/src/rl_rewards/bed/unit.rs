@@ -159,12 +159,9 @@ fn gradients(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use regimen_rl_rewards::Grpo;
     use regimen_tensor::ParamVector;
 
-    use super::super::evaluate::{accuracy, held_out};
     use super::super::policy::PolicyConfig;
-    use super::super::symbols::ANSWER;
     use super::super::warm_up::WarmUp;
     use super::*;
 
@@ -211,53 +208,13 @@ mod tests {
             };
             let all = of(&(0..rollouts.len()).collect::<Vec<_>>());
             let few: Vec<usize> = (0..rollouts.len()).filter(|row| row % 3 != 0).collect();
-            let far = all.clone().sub(&of(&few)).unwrap().l2().into_scalar::<f32>();
+            let far = all
+                .clone()
+                .sub(&of(&few))
+                .unwrap()
+                .l2()
+                .into_scalar::<f32>();
             assert!(far < 1e-6 * (1.0 + all.l2().into_scalar::<f32>()), "{far}");
         }
-    }
-
-    /// A unit with the right reward helps; one whose verifier takes any digit for an answer leaves the accuracy where it was.
-    #[test]
-    #[ignore = "takes half a minute"]
-    fn only_a_true_verifier_teaches() {
-        let device = Device::default().autodiff();
-        let chain = Chain::new(0);
-        let policy = base(&chain, 560, &device);
-        let problems = held_out(&chain, 500, 9);
-        let plain = device.clone().inner();
-        let greedy = |policy: &Policy| {
-            accuracy(&policy.valid(), &chain, &problems, &plain)
-                .unwrap()
-                .all
-        };
-        let before = greedy(&policy);
-        let after = |reward: &dyn Fn(&Problem, &Completion) -> f64| {
-            let (advantage, objective) = (Grpo::dr(), Objective::dapo());
-            let unit = Unit::default();
-            let run = unit.run(
-                policy.clone(),
-                &chain,
-                reward,
-                &advantage,
-                &objective,
-                0,
-                &device,
-            );
-            let trained = run.unwrap();
-            assert_eq!(
-                (trained.budget.updates, trained.budget.verified),
-                (60, 60 * 256)
-            );
-            greedy(&trained.policy)
-        };
-        let right = after(&|problem, one| f64::from(u8::from(chain.is_right(problem, one))));
-        assert!(right > before + 5.0, "{before} {right}");
-        let any = |_: &Problem, one: &Completion| {
-            let answer = one.content().rsplit(|token| *token == ANSWER).next();
-            f64::from(u8::from(matches!(answer, Some([0..7]))))
-        };
-        let fooled = after(&any);
-        assert!(fooled < before + 3.0, "{before} {fooled}");
-        println!("{before} {right} {fooled}");
     }
 }
