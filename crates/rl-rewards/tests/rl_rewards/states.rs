@@ -1,5 +1,7 @@
 //! Damaged states: what is read is refused, or serves.
 
+mod objective;
+
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -116,7 +118,7 @@ fn all() -> Vec<State> {
 #[test]
 fn damaged_states_are_refused_or_serve() {
     let mut hostile = Hostile::new("rl-rewards states");
-    for State { name, sample, read } in all() {
+    for State { name, sample, read } in all().into_iter().chain(objective::all()) {
         hostile.state(name, &sample, read);
     }
     hostile.finish();
