@@ -12,7 +12,7 @@ use regimen_rl_rewards::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{State, read, state};
+use super::state::{State, read, state};
 
 fn groups() -> Groups {
     let groups = Groups::of_size(vec![1.0, 0.0, 0.5, 0.5], 2).unwrap();
