@@ -1,8 +1,5 @@
 //! A mixture of experts: dropless beside the plain loop over experts, and beside the same layer in PyTorch.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use burn::module::{Module, Param};
@@ -12,6 +9,8 @@ use burn::tensor::{Device, Distribution, IndexingUpdateOp, Int, Tensor, TensorDa
 use criterion::Criterion;
 use regimen_benches::Limits;
 use regimen_moe::{Activation, Capacity, Dispatch, Moe, MoeConfig};
+
+use crate::peer::{Peer, cpu, median};
 
 /// Tokens, width, hidden units, experts, experts a token, gated.
 #[derive(Clone, Copy)]
@@ -190,63 +189,6 @@ pub(crate) fn layer(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// PyTorch, which answers one line with another.
-struct Peer {
-    child: Child,
-    answers: BufReader<std::process::ChildStdout>,
-}
-
-impl Peer {
-    /// Starts `peers/moe.py` in the environment of `PEER_PYTHON`, or in the one that `peers/setup.sh` makes.
-    fn start() -> Option<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-        let own = folder.join(".venv/bin/python");
-        let python = std::env::var_os("PEER_PYTHON").map_or(own, Into::into);
-        let child = Command::new(python)
-            .arg(folder.join("moe.py"))
-            .env_remove("OPENBLAS_CORETYPE")
-            .env_remove("OPENBLAS_L2_SIZE")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn();
-        let mut child = child.ok()?;
-        let answers = BufReader::new(child.stdout.take()?);
-        let mut peer = Self { child, answers };
-        println!("moe, beside {}", peer.line()?);
-        Some(peer)
-    }
-
-    fn line(&mut self) -> Option<String> {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).ok()?;
-        (!line.is_empty()).then(|| line.trim().to_owned())
-    }
-
-    fn ask(&mut self, question: &str) -> String {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{question}").unwrap();
-        self.line().expect("an answer of the peer")
-    }
-
-    /// Wall and CPU time in milliseconds.
-    fn times(&mut self, question: &str) -> [f64; 2] {
-        let answer = self.ask(question);
-        let mut words = answer.split(' ').map(|word| word.parse().unwrap());
-        std::array::from_fn(|_| words.next().unwrap())
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// Takes turns with PyTorch at one and two threads, and prints the ratio of the medians.
 pub(crate) fn peer(criterion: &mut Criterion) {
     // Criterion measures one thing at a time; taking turns needs a loop of its own.
@@ -258,7 +200,7 @@ pub(crate) fn peer(criterion: &mut Criterion) {
     if !wanted.iter().any(|name| "moe-peer".contains(name.as_str())) {
         return;
     }
-    let Some(mut peer) = Peer::start() else {
+    let Some(mut peer) = Peer::start("moe") else {
         println!("moe: no PyTorch to compare with; `benches/peers/setup.sh` installs it");
         return;
     };
@@ -294,16 +236,6 @@ pub(crate) fn peer(criterion: &mut Criterion) {
             );
         }
     }
-}
-
-/// CPU time of this process so far in milliseconds, where the system tells (10 ms steps).
-fn cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = after.split_whitespace().skip(11).take(2);
-    10.0 * ticks
-        .filter_map(|word| word.parse::<f64>().ok())
-        .sum::<f64>()
 }
 
 /// Medians of wall time and means of CPU time in milliseconds: ours, and PyTorch's at its better number of threads.

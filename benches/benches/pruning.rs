@@ -242,7 +242,7 @@ pub(crate) fn large_update(criterion: &mut Criterion) {
 }
 
 /// A figure of this process's memory in bytes; NaN where the system does not tell.
-fn memory(field: &str) -> f64 {
+pub(crate) fn memory(field: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with(field));
     let figure = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
@@ -250,7 +250,7 @@ fn memory(field: &str) -> f64 {
 }
 
 /// Lets the peak start anew, where the system allows it.
-fn reset_peak() {
+pub(crate) fn reset_peak() {
     drop(std::fs::write("/proc/self/clear_refs", "5"));
 }
 

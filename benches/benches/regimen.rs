@@ -12,6 +12,8 @@ use criterion::{Criterion, criterion_group, criterion_main};
 mod continual;
 mod curriculum;
 mod moe;
+mod objective;
+mod peer;
 mod pruning;
 mod schedules;
 mod sequences;
@@ -25,6 +27,6 @@ fn configured() -> Criterion {
 criterion_group! {
     name = benches;
     config = configured();
-    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, continual::steps, continual::memory, moe::layer, moe::peer, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening, sequences::sequences
+    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, continual::steps, continual::memory, moe::layer, moe::peer, objective::loss, objective::peer, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening, sequences::sequences
 }
 criterion_main!(benches);

@@ -1,5 +1,9 @@
 //! Absurd arguments of every constructor and function: an error, or a value that serves.
 
+mod advantage;
+mod objective;
+mod preference;
+
 use burn::tensor::{Device, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -1,11 +1,12 @@
-//! The sampler and its correction on the logits of every reference model.
+//! The sampler with its correction, and an objective, on the logits of every reference model.
 
 use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::tensor::{DType, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regimen_rl_rewards::{
-    DecodingTemperature, RlRewardsError, Sampled, TokenSampler, token_log_probs, truncated_ratio,
+    Advantages, DecodingTemperature, KlTerm, Metrics, Objective, RlRewardsError, Sampled,
+    TokenBatch, TokenSampler, Totals, token_log_probs, truncated_ratio,
 };
 use regimen_tensor::ParamVector;
 use regimen_tensor::testing::{Answer, Batch, Case, Method, Reference, Suite, check_support};
@@ -93,9 +94,92 @@ impl Method for Reinforce {
     }
 }
 
+/// GRPO with a KL term on responses of one token, from the policy before the run.
+struct Policy;
+
+impl Policy {
+    fn batch<M: Reference>(model: &M, batch: &Batch) -> (Tensor<2>, Tensor<2, Int>) {
+        let logits = model.logits(batch.inputs.clone());
+        let [rows, classes] = logits.dims();
+        let tokens = batch.targets.clone().reshape([rows, 1]);
+        let log_probs = token_log_probs(logits.reshape([rows, 1, classes]), tokens.clone());
+        (log_probs.unwrap(), tokens)
+    }
+
+    /// The loss and what was seen; a response is good or bad by its class.
+    fn loss<M: Reference>(
+        model: &M,
+        before: &M,
+        batch: &Batch,
+        rows_of_step: usize,
+    ) -> Answer<(Tensor<1>, Metrics)> {
+        let (log_probs, tokens) = Self::batch(model, batch);
+        let (old, _) = Self::batch(before, batch);
+        let good = tokens.clone().equal_elem(1).int().float().inner() * 2.0 - 1.0;
+        let tokens = TokenBatch::new(tokens.equal_elem(-1).bool_not())?
+            .with_old(old.clone())?
+            .with_reference(old)?
+            .with_totals(Totals::new(rows_of_step, rows_of_step)?);
+        let objective = Objective::grpo().with_kl(KlTerm::new(0.1)?);
+        Ok(objective.loss_of(log_probs, &tokens, good)?)
+    }
+
+    fn train<M: Reference>(case: &Case<M>) -> Answer<M> {
+        let mut optim = SgdConfig::new().init();
+        let before = case.model();
+        let mut model = case.model();
+        for window in case.windows() {
+            let rows = window.iter().map(|batch| batch.targets.dims()[0]).sum();
+            let mut sum = GradientsAccumulator::new();
+            for part in window.iter().flat_map(|batch| case.parts(batch)) {
+                let (replica, before) = (case.replica(&model), case.replica(&before));
+                let (loss, metrics) = Self::loss(&replica, &before, &part, rows)?;
+                assert_eq!(loss.dtype(), DType::F32);
+                metrics.read()?;
+                sum.accumulate(
+                    &model,
+                    GradientsParams::from_grads(loss.backward(), &replica),
+                );
+            }
+            model = optim.step(0.01, model, sum.grads());
+        }
+        Ok(model)
+    }
+}
+
+impl Method for Policy {
+    fn name(&self) -> String {
+        "Objective".into()
+    }
+
+    fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
+        Self::train(case)
+    }
+
+    /// The metrics tell before the step is taken.
+    fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
+        let model = case.model();
+        let batch = case.batches()[0].clone();
+        let objective = Objective::grpo();
+        let logits = model.logits(batch.inputs.clone()) * f64::NAN;
+        let [rows, classes] = logits.dims();
+        let tokens = batch.targets.clone().reshape([rows, 1]);
+        let log_probs = token_log_probs(logits.reshape([rows, 1, classes]), tokens.clone());
+        let tokens = TokenBatch::new(tokens.equal_elem(-1).bool_not()).unwrap();
+        let advantages = Advantages::of_responses(vec![1.0; rows]).unwrap();
+        let (_, metrics) = objective
+            .loss(log_probs.unwrap(), &tokens, &advantages)
+            .unwrap();
+        let error = metrics.read().unwrap_err();
+        assert_eq!(error, RlRewardsError::NotFinite { what: "loss" });
+        Some(Ok(model))
+    }
+}
+
 #[test]
 fn every_method_serves_every_model() {
     let mut suite = Suite::new();
+    suite.add(&Policy);
     suite.add(&Reinforce);
     check_support(
         suite,
@@ -108,6 +192,7 @@ fn every_method_serves_every_model() {
 #[test]
 fn smoke() {
     let mut suite = Suite::smoke();
+    suite.add(&Policy);
     suite.add(&Reinforce);
     let table = suite.finish().unwrap();
     assert!(!table.contains("refused"), "{table}");

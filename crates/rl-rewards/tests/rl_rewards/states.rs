@@ -1,5 +1,8 @@
 //! Damaged states: what is read is refused, or serves.
 
+mod objective;
+mod state;
+
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -10,28 +13,8 @@ use regimen_rl_rewards::{Annealing, DecodingTemperature, Temperature, TokenSampl
 use regimen_schedules::{Cosine, Schedule, ScheduleExt};
 use regimen_tensor::Part;
 use regimen_tensor::testing::Hostile;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-/// A type that is read from files: its name, a valid text, and what reads a text and uses what it accepts.
-struct State {
-    name: &'static str,
-    sample: String,
-    read: fn(&str) -> Result<(), String>,
-}
-
-fn state(
-    name: &'static str,
-    value: &impl Serialize,
-    read: fn(&str) -> Result<(), String>,
-) -> State {
-    let sample = serde_json::to_string(value).unwrap();
-    State { name, sample, read }
-}
-
-fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
-}
+use state::{State, read, state};
 
 fn used(temperature: &impl Schedule) {
     for token in [0, 9, 10, 1000, (1 << 53) + 1, usize::MAX] {
@@ -116,7 +99,7 @@ fn all() -> Vec<State> {
 #[test]
 fn damaged_states_are_refused_or_serve() {
     let mut hostile = Hostile::new("rl-rewards states");
-    for State { name, sample, read } in all() {
+    for State { name, sample, read } in all().into_iter().chain(objective::all()) {
         hostile.state(name, &sample, read);
     }
     hostile.finish();
