@@ -62,11 +62,14 @@ impl Choice {
             let mut after = rest.clone();
             let next = after.next().unwrap_or('.');
             let alone = !before.is_alphanumeric() && !next.is_alphanumeric() && next != '\'';
-            let word = after.as_str().split(|c: char| !c.is_alphabetic()).next();
-            let word = word.filter(|word| !["", "or", "and"].contains(word));
-            let article = letter == 'A' && next.is_whitespace() && word.is_some();
+            // "A cat", but not "A or B".
+            let article = || {
+                let word: String = after.take_while(|c| c.is_alphabetic()).take(4).collect();
+                letter == 'A' && next.is_whitespace() && !["", "or", "and"].contains(&&*word)
+            };
+            let counts = alone && self.is_option(letter) && !article();
             before = letter;
-            if !alone || article || !self.is_option(letter) {
+            if !counts {
                 continue;
             }
             match found {
