@@ -18,7 +18,9 @@ pub(crate) const TARGETS: [Target; 14] = [
     ("math_equal", equality),
     ("normalize", normalize),
     ("extract", extract),
-    ("math_answer", |a, b| judged(MathAnswer::default().into(), a, b)),
+    ("math_answer", |a, b| {
+        judged(MathAnswer::default().into(), a, b)
+    }),
     ("math_flex", |a, b| judged(MathFlex::new().into(), a, b)),
     ("gsm8k", |a, b| {
         judged(Gsm8k::default().into(), a, b);
@@ -36,7 +38,9 @@ pub(crate) const TARGETS: [Target; 14] = [
         let score = |a: &str, b: &str| TokenF1::default().verify(a, b).score;
         assert_eq!(score(a, b), score(b, a));
     }),
-    ("tags", |a, b| judged(Tags::think_then_answer().into(), a, b)),
+    ("tags", |a, b| {
+        judged(Tags::think_then_answer().into(), a, b)
+    }),
     ("json", |a, b| judged(Json::default().into(), a, b)),
     ("instructions", instructions),
     ("countdown", |a, b| {
@@ -59,7 +63,11 @@ fn judged(verifier: AnyVerifier, response: &str, reference: &str) {
 }
 
 fn equality(a: &str, b: &str) {
-    assert_eq!(math_equal(a, b).is_ok(), math_equal(b, a).is_ok(), "{a:?} {b:?}");
+    assert_eq!(
+        math_equal(a, b).is_ok(),
+        math_equal(b, a).is_ok(),
+        "{a:?} {b:?}"
+    );
     for text in [a, b] {
         let own = math_equal(text, text);
         let empty = own == Err(regimen_rl_rewards::verify::Reason::NoAnswer);

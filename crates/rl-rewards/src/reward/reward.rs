@@ -171,7 +171,7 @@ impl<S: Scorer> Reward<S> {
     /// The rewards of responses, each with its reference, at step 0.
     ///
     /// # Errors
-    /// If there are not as many references as responses.
+    /// If there are not as many references as responses, or a reward is not finite.
     pub fn score(
         &self,
         responses: &[Response<'_>],
@@ -183,7 +183,7 @@ impl<S: Scorer> Reward<S> {
     /// The rewards at a step of training, which the weights follow.
     ///
     /// # Errors
-    /// If there are not as many references as responses.
+    /// If there are not as many references as responses, or a reward is not finite.
     pub fn score_at(
         &self,
         step: usize,
@@ -200,9 +200,15 @@ impl<S: Scorer> Reward<S> {
             .map(|(_, weight)| weight.at(step))
             .collect();
         let pairs = responses.iter().zip(references);
-        let scored = pairs
-            .map(|(response, reference)| self.score_one(response, reference.as_ref(), &weights));
-        Ok(scored.collect())
+        let scored = pairs.map(|(response, reference)| {
+            let scored = self.score_one(response, reference.as_ref(), &weights);
+            let finite = scored.score.is_finite();
+            let what = "reward";
+            finite
+                .then_some(scored)
+                .ok_or(RlRewardsError::NotFinite { what })
+        });
+        scored.collect()
     }
 
     fn score_one(&self, response: &Response<'_>, reference: &str, weights: &[f64]) -> RewardScore {

@@ -1,5 +1,7 @@
 //! Absurd arguments of every constructor and function: an error, or a value that serves.
 
+mod verify;
+
 use burn::tensor::{Device, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;

@@ -11,3 +11,4 @@ mod pictures;
 mod policy;
 mod preference;
 mod states;
+mod verify;

@@ -1,5 +1,7 @@
 //! Damaged states: what is read is refused, or serves.
 
+mod verify;
+
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
