@@ -19,6 +19,7 @@ mod schedules;
 mod sequences;
 mod sparse;
 mod unlearning;
+mod verify;
 
 fn configured() -> Criterion {
     Criterion::default().sample_size(10)
@@ -27,6 +28,6 @@ fn configured() -> Criterion {
 criterion_group! {
     name = benches;
     config = configured();
-    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, continual::steps, continual::memory, moe::layer, moe::peer, objective::loss, objective::peer, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening, sequences::sequences
+    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, continual::steps, continual::memory, moe::layer, moe::peer, objective::loss, objective::peer, pruning::update, pruning::large_update, pruning::training_step, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening, sequences::sequences, verify::checks
 }
 criterion_main!(benches);

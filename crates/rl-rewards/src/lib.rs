@@ -10,6 +10,8 @@ pub mod objective;
 pub mod policy;
 #[cfg(feature = "burn")]
 pub mod preference;
+pub mod reward;
+pub mod verify;
 
 pub use advantage::{
     AdaptiveKl, Advantage, Advantages, Baseline, Deviation, Gae, Gdpo, Gpg, Groups, Grpo, NoSignal,
@@ -36,4 +38,9 @@ pub use policy::{
 pub use preference::{
     Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Ipo, Kto, Marked, Nca,
     Orpo, Pairs, Preference, Scored, SimPo, Sppo,
+};
+pub use reward::{AnyScorer, Overlong, PerToken, Response, Reward, RewardScore, Scorer};
+pub use verify::{
+    AnyVerifier, Choice, Constraint, Countdown, Extract, Gsm8k, Instructions, Json, MathAnswer,
+    MathFlex, Reason, Sudoku, Tags, TextMatch, TokenF1, Verdict, Verifier, math_equal,
 };

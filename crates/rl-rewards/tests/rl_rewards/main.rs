@@ -13,3 +13,4 @@ mod pictures;
 mod policy;
 mod preference;
 mod states;
+mod verify;

@@ -2,6 +2,7 @@
 
 mod objective;
 mod state;
+mod verify;
 
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;

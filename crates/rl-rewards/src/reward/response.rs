@@ -1,0 +1,33 @@
+//! What is scored.
+
+/// A response: its text, how many tokens it has, and whether it came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response<'t> {
+    /// The text.
+    pub text: &'t str,
+    /// Its tokens, the end token among them: what length penalties count.
+    pub tokens: usize,
+    /// Whether the end token was sampled, or a stop text: not cut off by the limit of tokens.
+    pub finished: bool,
+}
+
+impl<'t> Response<'t> {
+    /// One that came to its end.
+    #[must_use]
+    pub fn new(text: &'t str, tokens: usize) -> Self {
+        Self {
+            text,
+            tokens,
+            finished: true,
+        }
+    }
+
+    /// One that was cut off.
+    #[must_use]
+    pub fn cut_off(text: &'t str, tokens: usize) -> Self {
+        Self {
+            finished: false,
+            ..Self::new(text, tokens)
+        }
+    }
+}

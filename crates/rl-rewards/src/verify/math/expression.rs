@@ -1,0 +1,453 @@
+//! Tokens to an expression.
+
+use num_traits::Zero;
+
+use super::lexer::Token;
+use super::number::{Computed, Exact, Gone};
+use super::symbols::Function;
+
+/// The most brackets, powers and arguments in each other.
+const MOST_DEPTH: usize = 40;
+
+/// An expression. Sums and products are lists, so that long ones are not deep.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expr {
+    /// A value and the digits that were written after its point.
+    Number(Exact, usize),
+    Symbol(String),
+    Pi,
+    Infinity,
+    Neg(Box<Self>),
+    Sum(Vec<Self>),
+    /// Factors; a divisor is marked.
+    Product(Vec<(Self, bool)>),
+    Power(Box<Self>, Box<Self>),
+    /// A root and its degree.
+    Root(Box<Self>, Option<Box<Self>>),
+    Call(Function, Box<Self>),
+    /// A logarithm and its base.
+    Log(Box<Self>, Box<Self>),
+    Factorial(Box<Self>),
+    Binom(Box<Self>, Box<Self>),
+    Percent(Box<Self>),
+}
+
+/// Reads all of the tokens as one expression; `plus` is the sign that `\pm` stands for.
+pub(super) fn expression(tokens: &[Token], plus: bool) -> Computed<Expr> {
+    let mut parser = Parser {
+        tokens: tokens.to_vec(),
+        at: 0,
+        depth: 0,
+        in_bars: false,
+        plus,
+    };
+    let found = parser.sum()?;
+    if parser.at < parser.tokens.len() {
+        return Err(Gone::Undefined);
+    }
+    Ok(found)
+}
+
+struct Parser {
+    tokens: Vec<Token>,
+    at: usize,
+    depth: usize,
+    in_bars: bool,
+    plus: bool,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at)
+    }
+
+    fn take(&mut self, token: &Token) -> bool {
+        let found = self.peek() == Some(token);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, token: &Token) -> Computed<()> {
+        self.take(token).then_some(()).ok_or(Gone::Undefined)
+    }
+
+    /// One level deeper.
+    fn inside<T>(&mut self, read: impl FnOnce(&mut Self) -> Computed<T>) -> Computed<T> {
+        if self.depth >= MOST_DEPTH {
+            return Err(Gone::TooLarge);
+        }
+        self.depth += 1;
+        let found = read(self);
+        self.depth -= 1;
+        found
+    }
+
+    /// A sign: whether it is a minus.
+    fn sign(&mut self) -> Option<bool> {
+        let negative = match self.peek()? {
+            Token::Plus => false,
+            Token::Minus => true,
+            Token::PlusMinus => !self.plus,
+            Token::MinusPlus => self.plus,
+            _ => return None,
+        };
+        self.at += 1;
+        Some(negative)
+    }
+
+    fn sum(&mut self) -> Computed<Expr> {
+        let mut negative = self.sign().unwrap_or(false);
+        let mut terms = Vec::new();
+        loop {
+            let term = self.product()?;
+            let negated = |term| Expr::Neg(Box::new(term));
+            terms.push(if negative { negated(term) } else { term });
+            match self.sign() {
+                Some(next) => negative = next,
+                None if terms.len() == 1 => return Ok(terms.remove(0)),
+                None => return Ok(Expr::Sum(terms)),
+            }
+        }
+    }
+
+    fn product(&mut self) -> Computed<Expr> {
+        let mut factors = vec![(self.signed_factor()?, false)];
+        loop {
+            if self.take(&Token::Times) {
+                factors.push((self.signed_factor()?, false));
+            } else if self.peek() == Some(&Token::Unit) {
+                self.unit()?;
+            } else if self.take(&Token::Divide) {
+                factors.push((self.signed_factor()?, true));
+            } else if self.starts_factor() {
+                factors.push((self.factor()?, false));
+            } else if factors.len() == 1 {
+                return Ok(factors.remove(0).0);
+            } else {
+                return Ok(Expr::Product(factors));
+            }
+        }
+    }
+
+    /// Leaves out a unit, its power, and one that it is divided by.
+    fn unit(&mut self) -> Computed<()> {
+        self.at += 1;
+        if self.take(&Token::Power) {
+            self.inside(Self::argument)?;
+        }
+        let next = self.tokens.get(self.at + 1);
+        let divided = matches!(next, Some(Token::Unit | Token::Letter(_)));
+        if self.peek() == Some(&Token::Divide) && divided {
+            self.at += 2;
+        }
+        Ok(())
+    }
+
+    fn starts_factor(&self) -> bool {
+        match self.peek() {
+            Some(Token::Bar) => !self.in_bars,
+            Some(
+                Token::Letter(_)
+                | Token::Word(_)
+                | Token::Function(_)
+                | Token::Frac
+                | Token::Sqrt(_)
+                | Token::Binom
+                | Token::Pi
+                | Token::Infinity
+                | Token::Open(_),
+            ) => true,
+            // "1 2" is no product, but "x 2" is one.
+            Some(Token::Number(..)) => !matches!(
+                self.tokens.get(self.at.wrapping_sub(1)),
+                Some(Token::Number(..))
+            ),
+            _ => false,
+        }
+    }
+
+    fn signed_factor(&mut self) -> Computed<Expr> {
+        match self.sign() {
+            Some(negative) => {
+                let factor = self.inside(Self::signed_factor)?;
+                let negated = |factor| Expr::Neg(Box::new(factor));
+                Ok(if negative { negated(factor) } else { factor })
+            }
+            None => self.factor(),
+        }
+    }
+
+    fn factor(&mut self) -> Computed<Expr> {
+        let base = self.primary()?;
+        self.postfix(base)
+    }
+
+    fn postfix(&mut self, mut base: Expr) -> Computed<Expr> {
+        for _ in 0..MOST_DEPTH {
+            if self.take(&Token::Bang) {
+                base = Expr::Factorial(Box::new(base));
+            } else if self.take(&Token::Percent) {
+                base = Expr::Percent(Box::new(base));
+            } else if self.take(&Token::Degree) {
+                // A unit.
+            } else if self.take(&Token::Power) {
+                if self.degree() {
+                    continue;
+                }
+                let power = self.inside(Self::power)?;
+                base = Expr::Power(Box::new(base), Box::new(power));
+            } else {
+                return Ok(base);
+            }
+        }
+        Err(Gone::TooLarge)
+    }
+
+    /// `^\circ` or `^{\circ}`, once the `^` is taken.
+    fn degree(&mut self) -> bool {
+        if self.take(&Token::Degree) {
+            return true;
+        }
+        let braced = [Token::Open(b'{'), Token::Degree, Token::Close(b'}')];
+        let found = self.tokens[self.at..].starts_with(&braced);
+        self.at += if found { braced.len() } else { 0 };
+        found
+    }
+
+    /// What stands after `^`: right to left, as in `9^9^9`.
+    fn power(&mut self) -> Computed<Expr> {
+        if let Some(negative) = self.sign() {
+            let power = self.inside(Self::power)?;
+            let negated = |power| Expr::Neg(Box::new(power));
+            return Ok(if negative { negated(power) } else { power });
+        }
+        let base = match self.peek() {
+            Some(Token::Open(b'{')) => self.argument()?,
+            _ => self.primary()?,
+        };
+        if self.take(&Token::Power) {
+            let power = self.inside(Self::power)?;
+            return Ok(Expr::Power(Box::new(base), Box::new(power)));
+        }
+        Ok(base)
+    }
+
+    /// An argument of a command: braces, or the one digit or letter that stands there.
+    fn argument(&mut self) -> Computed<Expr> {
+        if self.take(&Token::Open(b'{')) {
+            let found = self.inside(Self::sum)?;
+            self.expect(&Token::Close(b'}'))?;
+            return Ok(found);
+        }
+        if let Some(Token::Number(value, 0)) = self.peek() {
+            let digits = value.numer().to_string();
+            if let Some((first, rest)) = digits.split_at_checked(1)
+                && !rest.is_empty()
+            {
+                let of = |digits: &str| super::number::decimal(digits.as_bytes(), b"", 0);
+                let (first, rest) = (of(first)?, of(rest)?);
+                self.tokens[self.at] = Token::Number(rest, 0);
+                return Ok(Expr::Number(first, 0));
+            }
+        }
+        self.inside(Self::primary)
+    }
+
+    fn primary(&mut self) -> Computed<Expr> {
+        let token = self.peek().ok_or(Gone::Undefined)?.clone();
+        self.at += 1;
+        match token {
+            Token::Number(value, places) => self.number(value, places),
+            Token::Letter(name) | Token::Word(name) => self.symbol(name),
+            Token::Pi => Ok(Expr::Pi),
+            Token::Infinity => Ok(Expr::Infinity),
+            Token::Frac => {
+                let above = self.argument()?;
+                let below = self.argument()?;
+                Ok(Expr::Product(vec![(above, false), (below, true)]))
+            }
+            Token::Binom => {
+                let (of, choose) = (self.argument()?, self.argument()?);
+                Ok(Expr::Binom(Box::new(of), Box::new(choose)))
+            }
+            Token::Sqrt(command) => {
+                let mut degree = None;
+                if command && self.take(&Token::Open(b'[')) {
+                    degree = Some(Box::new(self.inside(Self::sum)?));
+                    self.expect(&Token::Close(b']'))?;
+                }
+                let of = if command {
+                    self.argument()?
+                } else {
+                    self.inside(Self::primary)?
+                };
+                Ok(Expr::Root(Box::new(of), degree))
+            }
+            Token::Function(function) => self.call(function),
+            Token::Bar if !self.in_bars => {
+                self.in_bars = true;
+                let found = self.inside(Self::sum);
+                self.in_bars = false;
+                self.expect(&Token::Bar)?;
+                Ok(Expr::Call(Function::Abs, Box::new(found?)))
+            }
+            Token::Open(open) => self.group(open),
+            _ => Err(Gone::Undefined),
+        }
+    }
+
+    fn group(&mut self, open: u8) -> Computed<Expr> {
+        let bars = std::mem::take(&mut self.in_bars);
+        let found = self.inside(Self::sum);
+        self.in_bars = bars;
+        let found = found?;
+        let close = match open {
+            b'(' => b')',
+            b'[' => b']',
+            b'{' => b'}',
+            other => other,
+        };
+        self.expect(&Token::Close(close))?;
+        match open {
+            b'F' => Ok(Expr::Call(Function::Floor, Box::new(found))),
+            b'C' => Ok(Expr::Call(Function::Ceil, Box::new(found))),
+            b'S' => Err(Gone::Undefined),
+            _ => Ok(found),
+        }
+    }
+
+    /// A number, with the fraction of a mixed one; or one in another base, which is only like itself.
+    fn number(&mut self, value: Exact, places: usize) -> Computed<Expr> {
+        let number = |value| Expr::Number(value, places);
+        if self.take(&Token::Below) {
+            let base = self.argument()?;
+            let Expr::Number(base, 0) = base else {
+                return Err(Gone::Undefined);
+            };
+            return Ok(Expr::Symbol(format!("{value}_{base}")));
+        }
+        if places > 0 || !value.is_integer() {
+            return Ok(number(value));
+        }
+        let start = self.at;
+        if let Some(fraction) = self.fraction() {
+            return Ok(Expr::Sum(vec![number(value), fraction]));
+        }
+        self.at = start;
+        Ok(number(value))
+    }
+
+    /// `\frac{1}{2}` or `1/2` of whole numbers, just behind a whole number.
+    fn fraction(&mut self) -> Option<Expr> {
+        let whole = |expr: &Expr| matches!(expr, Expr::Number(value, 0) if value.is_integer());
+        let (above, below) = if self.take(&Token::Frac) {
+            // Only braces: the tokens must stay as they are where this is no mixed number.
+            let braced = |parser: &mut Self| {
+                let (_, tokens) = parser.tokens.split_at(parser.at);
+                let [
+                    Token::Open(b'{'),
+                    Token::Number(value, 0),
+                    Token::Close(b'}'),
+                    ..,
+                ] = tokens
+                else {
+                    return None;
+                };
+                let value = Expr::Number(value.clone(), 0);
+                parser.at += 3;
+                Some(value)
+            };
+            (braced(self)?, braced(self)?)
+        } else {
+            let (_, tokens) = self.tokens.split_at(self.at);
+            let [
+                Token::Number(above, 0),
+                Token::Divide,
+                Token::Number(below, 0),
+                ..,
+            ] = tokens
+            else {
+                return None;
+            };
+            let found = (
+                Expr::Number(above.clone(), 0),
+                Expr::Number(below.clone(), 0),
+            );
+            self.at += 3;
+            found
+        };
+        let proper = matches!(
+            (&above, &below),
+            (Expr::Number(a, 0), Expr::Number(b, 0)) if !b.is_zero() && a < b
+        );
+        (whole(&above) && whole(&below) && proper)
+            .then(|| Expr::Product(vec![(above, false), (below, true)]))
+    }
+
+    fn symbol(&mut self, name: String) -> Computed<Expr> {
+        if !self.take(&Token::Below) {
+            return Ok(Expr::Symbol(name));
+        }
+        let start = self.at;
+        if self.take(&Token::Open(b'{')) {
+            while !self.take(&Token::Close(b'}')) {
+                if self.at >= self.tokens.len() {
+                    return Err(Gone::Undefined);
+                }
+                self.at += 1;
+            }
+        } else {
+            self.at += 1;
+        }
+        let below = self.tokens.get(start..self.at).ok_or(Gone::Undefined)?;
+        let mut name = name + "_";
+        for token in below {
+            match token {
+                Token::Number(value, _) => name += &value.to_string(),
+                Token::Letter(letter) | Token::Word(letter) => name += letter,
+                Token::Open(b'{') | Token::Close(b'}') => {}
+                other => name += &format!("{other:?}"),
+            }
+        }
+        Ok(Expr::Symbol(name))
+    }
+
+    /// A function, its power or base, and its argument.
+    fn call(&mut self, function: Function) -> Computed<Expr> {
+        let mut power = None;
+        let mut base = None;
+        for _ in 0..2 {
+            if self.take(&Token::Power) {
+                power = Some(self.inside(Self::argument)?);
+            } else if self.take(&Token::Below) {
+                base = Some(self.inside(Self::argument)?);
+            }
+        }
+        let argument = match self.peek() {
+            Some(Token::Open(b'(' | b'{' | b'[')) => self.inside(Self::primary)?,
+            _ => self.inside(Self::bare_argument)?,
+        };
+        let argument = Box::new(argument);
+        let called = match (function, base) {
+            (Function::Log, Some(base)) => Expr::Log(argument, Box::new(base)),
+            (_, Some(_)) => return Err(Gone::Undefined),
+            (function, None) => Expr::Call(function, argument),
+        };
+        Ok(match power {
+            Some(power) => Expr::Power(Box::new(called), Box::new(power)),
+            None => called,
+        })
+    }
+
+    /// `2x` in `\sin 2x`: factors up to the next operator or function.
+    fn bare_argument(&mut self) -> Computed<Expr> {
+        let mut factors = vec![(self.signed_factor()?, false)];
+        while self.starts_factor() && !matches!(self.peek(), Some(Token::Function(_))) {
+            factors.push((self.factor()?, false));
+        }
+        Ok(match factors.len() {
+            1 => factors.remove(0).0,
+            _ => Expr::Product(factors),
+        })
+    }
+}

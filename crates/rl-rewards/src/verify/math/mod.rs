@@ -1,0 +1,22 @@
+//! Mathematical answers.
+
+mod answer;
+mod compare;
+mod equality;
+mod evaluate;
+mod expression;
+mod flex;
+mod gsm8k;
+mod hendrycks;
+mod lexer;
+mod minerva;
+mod number;
+mod structure;
+mod symbols;
+
+pub use answer::MathAnswer;
+pub use equality::math_equal;
+pub use flex::MathFlex;
+pub use gsm8k::Gsm8k;
+pub use hendrycks::{hendrycks_equal, hendrycks_normalize};
+pub use minerva::minerva_normalize;
