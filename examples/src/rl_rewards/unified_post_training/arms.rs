@@ -118,12 +118,12 @@ impl Post<'_> {
             left_out: 0,
         };
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
-        let times = if let Arm::Imitation(times) = arm {
-            times
-        } else {
-            1
+        let updates = match arm {
+            Arm::Imitation(times) => times * self.steps.updates,
+            Arm::First(count) => count.div_ceil(self.steps.prompts) + self.steps.updates,
+            _ => self.steps.updates,
         };
-        for step in 0..times * self.steps.updates {
+        for step in 0..updates {
             let update = self.update(&mut done, &arm, step, &mut rng)?;
             done.imitated
                 .push(update.imitated.iter().filter(|is| **is).count());

@@ -33,10 +33,10 @@ pub(super) fn rate(arm: &str) -> f64 {
 }
 
 /// The rates that were tried.
-const TRIED: [f64; 3] = [5e-4, 1e-3, 2e-3];
+const TRIED: [f64; 5] = [1.25e-4, 2.5e-4, 5e-4, 1e-3, 2e-3];
 
 /// The weights of the sum that were tried.
-const WEIGHTS: [f64; 3] = [0.1, 0.3, 1.0];
+const WEIGHTS: [f64; 4] = [0.03, 0.1, 0.3, 1.0];
 
 /// Prints the accuracy of every arm at every rate on one tuning seed.
 ///
