@@ -41,7 +41,8 @@ pub(crate) trait Wrapped: Classifier<Batch = Fed> {
         Vec::new()
     }
 
-    /// This model, made anew: a handle within is that of `fresh`.
+    /// This model, made anew: a handle within is that of `fresh`, and parts of its own are read from a record. The reference model stays:
+    /// a record does not bring the ids of running statistics.
     fn anew(self, fresh: Self) -> Self {
         let _ = fresh;
         self
@@ -368,8 +369,9 @@ impl<M: Reference> Wrapped for Columns<M> {
     }
 
     fn anew(self, fresh: Self) -> Self {
-        let fresh = fresh.begin(self.columns.columns.len() - 1);
-        fresh.load_record(self.into_record())
+        let (inner, columns) = (self.inner.clone(), self.columns.columns.len());
+        let fresh = fresh.begin(columns - 1).load_record(self.into_record());
+        Self { inner, ..fresh }
     }
 
     fn shown(self, task: Option<usize>) -> Self {
@@ -453,7 +455,9 @@ impl<M: Reference> Wrapped for Prompted<M> {
     }
 
     fn anew(self, fresh: Self) -> Self {
-        fresh.load_record(self.into_record())
+        let inner = self.inner.clone();
+        let fresh = fresh.load_record(self.into_record());
+        Self { inner, ..fresh }
     }
 }
 
@@ -521,7 +525,9 @@ impl<M: Reference> Wrapped for Dual<M> {
     }
 
     fn anew(self, fresh: Self) -> Self {
-        fresh.begin(self.task).load_record(self.into_record())
+        let (inner, fresh) = (self.inner.clone(), fresh.begin(self.task));
+        let fresh = fresh.load_record(self.into_record());
+        Self { inner, ..fresh }
     }
 }
 
@@ -588,6 +594,8 @@ impl<M: Reference> Wrapped for Adapted<M> {
     }
 
     fn anew(self, fresh: Self) -> Self {
-        fresh.begin(self.task).load_record(self.into_record())
+        let (inner, fresh) = (self.inner.clone(), fresh.begin(self.task));
+        let fresh = fresh.load_record(self.into_record());
+        Self { inner, ..fresh }
     }
 }
