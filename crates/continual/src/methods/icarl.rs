@@ -41,8 +41,15 @@ const UNKNOWN: f32 = -1e9;
 /// [`Encoder`].
 ///
 /// The classes of the running task are those that [`before_task`](Strategy::before_task) told; if none, those that were seen in its
-/// batches. Differs from the paper, which trains on batches of the union of data and exemplars, in that each batch has its draw of exemplars;
-/// from Mammoth, which averages features over an image and its mirror image.
+/// batches.
+///
+/// Differs from the paper in two things:
+/// - its loss sums over the classes, where this one is the mean over them, which of k classes so far is 1/k of the sum. A plain gradient step
+///   at rate r on the sum is the step at rate `k r` on the mean; since k grows with the tasks, a constant rate here falls by 1/k on the scale
+///   of the sum. Adam, whose steps do not depend on the scale of the loss, takes the same rate for both;
+/// - it trains on batches of the union of data and exemplars, where each batch here has a draw of exemplars beside it.
+///
+/// Differs from Mammoth, which averages features over an image and its mirror image.
 ///
 /// ```
 /// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{activation::relu, Device, Int, Tensor}};
