@@ -45,6 +45,8 @@ mod released;
 mod replay;
 #[path = "continual/replay_choice.rs"]
 mod replay_choice;
+#[path = "continual/resume.rs"]
+mod resume;
 #[path = "continual/scenario.rs"]
 mod scenario;
 #[path = "continual/states.rs"]
@@ -53,3 +55,5 @@ mod states;
 mod two;
 #[path = "continual/unified.rs"]
 mod unified;
+#[path = "continual/wrapped.rs"]
+mod wrapped;

@@ -4,24 +4,20 @@
 //!
 //! Source: Chaudhry et al., "Efficient lifelong learning with A-GEM" (arXiv 1812.00420).
 
-use std::fmt;
-
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::tensor::Tensor;
-use regimen_tensor::checkpoint::{Part, PartError, json};
 use regimen_tensor::independent;
 use regimen_tensor::training::Gradients;
 
-use super::episodes::{Episodes, reference, verify};
+use super::episodes::{Episodes, episodic, reference};
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::positive;
 use crate::examples::Examples;
-use crate::memory::Memory;
 use crate::projections::against;
 use crate::scenario::Task;
-use crate::strategy::{Shared, Steps, Strategy, zero};
+use crate::strategy::{Shared, Steps, Strategy};
 
 /// `g~ = g - (g . r) / (r . r) r` where `g . r < 0`, with r the gradient of a batch of examples of earlier tasks.
 ///
@@ -99,19 +95,7 @@ pub struct AGem<B: Examples> {
     shared: Shared<Episodes<B>>,
 }
 
-impl<B: Examples> fmt::Debug for AGem<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "AGem({} examples)", self.shared.lock().memory.len())
-    }
-}
-
-impl<B: Examples> AGem<B> {
-    /// A copy of what is kept.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.shared.lock().memory.clone()
-    }
-}
+episodic!(AGem, "a-gem 1");
 
 impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for AGem<B> {
     fn steps(&self) -> &Steps {
@@ -127,18 +111,12 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for AGem<B> {
         Ok(model)
     }
 
-    fn penalty(&self, model: &M, batch: &B) -> Result<Tensor<1>> {
-        let _ = model;
-        let blind = self.shared.lock().blind();
-        if blind && batch.count() > 0 {
-            let row = batch.rows(&[0]);
-            self.shared.lock().see(row);
-        }
-        Ok(zero(&batch.device()))
+    fn penalty(&self, _: &M, batch: &B) -> Result<Tensor<1>> {
+        Ok(self.shared.show(batch))
     }
 
     fn before_update(&self, model: &M, grads: &mut Gradients) -> Result<()> {
-        let (items, like, unverified) = {
+        let (items, like) = {
             let mut state = self.shared.lock();
             if state.memory.is_empty() {
                 return Ok(());
@@ -148,16 +126,13 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for AGem<B> {
                 .memory
                 .draw_where(self.config.batch, |kept| kept.task != present);
             let items: Vec<B::Item> = drawn.into_iter().map(|kept| kept.item.clone()).collect();
-            (items, like, state.unverified())
+            (items, like)
         };
         if items.is_empty() {
             return Ok(());
         }
         let copy = independent(model);
-        if let Some(all) = unverified {
-            verify(&copy, &all, &like)?;
-            self.shared.lock().verified();
-        }
+        self.shared.verify(&copy, &like)?;
         let reference = reference(&copy, &items, &like, self.config.batch, grads)?;
         if let Some(changed) = against(&grads.vector(model)?, &reference)? {
             *grads = grads.replaced(model, &changed);
@@ -166,30 +141,7 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for AGem<B> {
     }
 
     fn after_task(&self, model: M, data: &dyn DataLoader<B>) -> Result<M> {
-        let (memory, task) = {
-            let state = self.shared.lock();
-            (state.memory.clone(), state.present())
-        };
-        let (memory, like) = Episodes::offered(memory, task, data)?;
-        self.shared.lock().end(memory, like);
+        self.shared.end(data)?;
         Ok(model)
-    }
-}
-
-impl<B: Examples> Part for AGem<B> {
-    fn kind(&self) -> String {
-        "a-gem 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        json::save(&self.shared.lock().plain(self.shared.steps.taken()))
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let plain: super::episodes::Plain<Memory<B::Item>> = json::load(bytes)?;
-        let step = plain.step;
-        self.shared.lock().restore(plain)?;
-        self.shared.steps.restore(step);
-        Ok(())
     }
 }

@@ -78,9 +78,9 @@ impl Shared<Anchored> {
     }
 }
 
-/// Tasks and what is held, and the part of a checkpoint, of a handle with `shared: Shared<Anchored>`.
-macro_rules! anchored {
-    ($name:ident, $kind:literal) => {
+/// Tasks and what is held, of a handle whose `shared` state has both.
+macro_rules! held {
+    ($name:ident) => {
         impl $name {
             /// Tasks that ended.
             #[must_use]
@@ -94,6 +94,14 @@ macro_rules! anchored {
                 self.shared.lock().held.clone()
             }
         }
+    };
+}
+pub(super) use held;
+
+/// Tasks and what is held, and the part of a checkpoint, of a handle with `shared: Shared<Anchored>`.
+macro_rules! anchored {
+    ($name:ident, $kind:literal) => {
+        $crate::methods::anchored::held!($name);
 
         impl regimen_tensor::checkpoint::Part for $name {
             fn kind(&self) -> String {

@@ -4,23 +4,18 @@
 //!
 //! Source: Buzzega et al., "Dark experience for general continual learning" (arXiv 2004.07211), equation 6.
 
-use std::fmt;
-
 use burn::config::Config;
-use burn::data::dataloader::DataLoader;
 use burn::tensor::Tensor;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::independent;
 use regimen_tensor::per_example::cross_entropy;
 
-use super::replay::{Fill, Replay, check, pass, with_logits};
+use super::replay::{Fill, Replay, between_tasks, check, pass, replayed, with_logits};
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::strength;
 use crate::examples::Examples;
-use crate::memory::{Memory, MemoryConfig};
+use crate::memory::MemoryConfig;
 use crate::penalties::{OutputDivergence, Target};
-use crate::scenario::Task;
 use crate::strategy::{Steps, Strategy, zero};
 
 /// `loss = CE(batch) + alpha * mean (h(x) - z)^2` over drawn examples x and all classes, z the logits at the time at which x was added.
@@ -93,20 +88,9 @@ pub struct Der<B: Examples> {
     replay: Replay<B>,
 }
 
-impl<B: Examples> fmt::Debug for Der<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.replay.with(|memory, ()| memory.len());
-        write!(f, "Der({kept} examples)")
-    }
-}
+replayed!(counted Der, "der 1", |()| (), |(), _, memory, ()| with_logits(memory));
 
 impl<B: Examples> Der<B> {
-    /// A copy of the memory.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, ()| memory.clone())
-    }
-
     fn count(&self, batch: &B) -> usize {
         self.config.replay.unwrap_or(batch.count())
     }
@@ -143,29 +127,5 @@ impl<M: Classifier> Strategy<M> for Der<M::Batch> {
         Ok(own + OutputDivergence::LogitMse.of(logits, &kept)? * self.config.alpha)
     }
 
-    fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        Ok(model)
-    }
-
-    fn after_task(&self, model: M, _data: &dyn DataLoader<M::Batch>) -> Result<M> {
-        self.replay.after_task();
-        Ok(model)
-    }
-}
-
-impl<B: Examples> Part for Der<B> {
-    fn kind(&self) -> String {
-        "der 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        Ok(self.replay.save(|()| (), |(), saved| Ok(saved))?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        Ok(self
-            .replay
-            .load(bytes, |(), _, memory, ()| with_logits(memory))?)
-    }
+    between_tasks!();
 }

@@ -4,22 +4,17 @@
 //!
 //! Source: Buzzega et al., "Dark experience for general continual learning" (arXiv 2004.07211), equation 7.
 
-use std::fmt;
-
 use burn::config::Config;
-use burn::data::dataloader::DataLoader;
 use burn::tensor::Tensor;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::independent;
 use regimen_tensor::per_example::cross_entropy;
 
-use super::replay::{Drawn, Fill, Replay, check, pass, with_logits};
+use super::replay::{Drawn, Fill, Replay, between_tasks, check, pass, replayed, with_logits};
 use crate::classifier::Classifier;
 use crate::error::strength;
 use crate::examples::Examples;
-use crate::memory::{Memory, MemoryConfig};
+use crate::memory::MemoryConfig;
 use crate::penalties::{OutputDivergence, Target};
-use crate::scenario::Task;
 use crate::strategy::{Steps, Strategy, zero};
 use crate::{ContinualError, Result};
 
@@ -99,20 +94,9 @@ pub struct DerPlusPlus<B: Examples> {
     replay: Replay<B>,
 }
 
-impl<B: Examples> fmt::Debug for DerPlusPlus<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.replay.with(|memory, ()| memory.len());
-        write!(f, "DerPlusPlus({kept} examples)")
-    }
-}
+replayed!(counted DerPlusPlus, "der++ 1", |()| (), |(), _, memory, ()| with_logits(memory));
 
 impl<B: Examples> DerPlusPlus<B> {
-    /// A copy of the memory.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, ()| memory.clone())
-    }
-
     /// Two draws; none if nothing is kept.
     fn draw<M: Classifier<Batch = B>>(
         &self,
@@ -172,29 +156,5 @@ impl<M: Classifier> Strategy<M> for DerPlusPlus<M::Batch> {
         }
     }
 
-    fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        Ok(model)
-    }
-
-    fn after_task(&self, model: M, _data: &dyn DataLoader<M::Batch>) -> Result<M> {
-        self.replay.after_task();
-        Ok(model)
-    }
-}
-
-impl<B: Examples> Part for DerPlusPlus<B> {
-    fn kind(&self) -> String {
-        "der++ 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        Ok(self.replay.save(|()| (), |(), saved| Ok(saved))?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        Ok(self
-            .replay
-            .load(bytes, |(), _, memory, ()| with_logits(memory))?)
-    }
+    between_tasks!();
 }

@@ -3,14 +3,16 @@
 
 use burn::data::dataloader::DataLoader;
 use burn::optim::GradientsParams;
+use burn::tensor::Tensor;
 use regimen_tensor::ParamVector;
+use regimen_tensor::checkpoint::{PartError, json};
 use regimen_tensor::training::Gradients;
 use serde::{Deserialize, Serialize};
 
 use crate::classifier::Classifier;
 use crate::examples::{Examples, read};
 use crate::memory::{Capacity, Kept, Memory, MemoryConfig, Policy};
-use crate::strategy::plain_loss;
+use crate::strategy::{Shared, plain_loss, zero};
 use crate::{ContinualError, Result};
 
 /// A memory of so many examples of each task, and what is needed to make batches of them.
@@ -26,8 +28,8 @@ pub(super) struct Episodes<B: Examples> {
 
 /// What is saved.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Plain<K> {
-    pub(super) step: usize,
+struct Plain<K> {
+    step: usize,
     task: Option<usize>,
     ended: usize,
     memory: K,
@@ -54,16 +56,6 @@ impl<B: Examples> Episodes<B> {
         self.task = Some(task);
     }
 
-    /// Whether no batch was seen yet.
-    pub(super) fn blind(&self) -> bool {
-        self.like.is_none()
-    }
-
-    /// Keeps what a batch is like: a row of it.
-    pub(super) fn see(&mut self, row: B) {
-        self.like.get_or_insert(row);
-    }
-
     /// What batches are like.
     pub(super) fn like(&self) -> Result<B> {
         self.like.clone().ok_or(ContinualError::Empty(
@@ -71,65 +63,13 @@ impl<B: Examples> Episodes<B> {
         ))
     }
 
-    /// What is kept with the data of the task that ended: `memory` is as it was before.
-    pub(super) fn offered(
-        mut memory: Memory<B::Item>,
-        task: usize,
-        data: &dyn DataLoader<B>,
-    ) -> Result<(Memory<B::Item>, B)> {
-        let mut like = None;
-        for batch in data.iter() {
-            let batch = batch?;
-            if batch.count() == 0 {
-                continue;
-            }
-            like.get_or_insert_with(|| batch.rows(&[0]));
-            let labels: Vec<i64> = read("labels", batch.labels().try_into_vec_as())?;
-            let label = |label: i64| {
-                let allowed = "a class, 0 or more";
-                let label = usize::try_from(label);
-                label.map_err(|_| ContinualError::range("label", "negative", allowed))
-            };
-            let offered = labels.into_iter().map(|value| Ok((label(value)?, task)));
-            let offered: Vec<(usize, usize)> = offered.collect::<Result<_>>()?;
-            memory.add_batch(&offered, |places| {
-                let items = batch.rows(places).items()?;
-                let kept = items.into_iter().zip(places);
-                let kept = kept.map(|(item, place)| Kept::new(item, offered[*place].0, task));
-                Ok(kept.collect())
-            })?;
-        }
-        let like = like.ok_or(ContinualError::Empty("the data of a task"))?;
-        Ok((memory, like))
-    }
-
-    /// All that is kept, if it was restored and its labels were not looked at yet.
-    pub(super) fn unverified(&self) -> Option<Vec<B::Item>> {
-        let all = self.memory.iter().map(|kept| kept.item.clone());
-        self.restored.then(|| all.collect())
-    }
-
-    /// Its labels were looked at.
-    pub(super) fn verified(&mut self) {
-        self.restored = false;
-    }
-
-    pub(super) fn end(&mut self, memory: Memory<B::Item>, like: B) {
+    fn end(&mut self, memory: Memory<B::Item>, like: B) {
         (self.memory, self.like) = (memory, Some(like));
         self.task = None;
         self.ended = self.ended.saturating_add(1);
     }
 
-    pub(super) fn plain(&self, step: usize) -> Plain<&Memory<B::Item>> {
-        Plain {
-            step,
-            task: self.task,
-            ended: self.ended,
-            memory: &self.memory,
-        }
-    }
-
-    pub(super) fn restore(&mut self, plain: Plain<Memory<B::Item>>) -> Result<()> {
+    fn restore(&mut self, plain: Plain<Memory<B::Item>>) -> Result<()> {
         if plain.memory.config() != self.memory.config() {
             let expected = format!("{:?}", self.memory.config());
             let found = format!("{:?}", plain.memory.config());
@@ -146,8 +86,131 @@ impl<B: Examples> Episodes<B> {
     }
 }
 
+impl<B: Examples> Shared<Episodes<B>> {
+    /// Shows what batches are like, if that is not known yet. Nothing is added to the loss.
+    pub(super) fn show(&self, batch: &B) -> Tensor<1> {
+        let blind = self.lock().like.is_none();
+        if blind && batch.count() > 0 {
+            let row = batch.rows(&[0]);
+            self.lock().like.get_or_insert(row);
+        }
+        zero(&batch.device())
+    }
+
+    /// A task has ended: its examples are kept.
+    pub(super) fn end(&self, data: &dyn DataLoader<B>) -> Result<()> {
+        let (memory, task) = {
+            let state = self.lock();
+            (state.memory.clone(), state.present())
+        };
+        let (memory, like) = offered(memory, task, data)?;
+        self.lock().end(memory, like);
+        Ok(())
+    }
+
+    /// After a state was read, once: that the label of every kept example is a class of the model.
+    pub(super) fn verify<M: Classifier<Batch = B>>(&self, copy: &M, like: &B) -> Result<()> {
+        let all: Vec<B::Item> = {
+            let state = self.lock();
+            if !state.restored {
+                return Ok(());
+            }
+            let all = state.memory.iter().map(|kept| kept.item.clone());
+            all.collect()
+        };
+        verify(copy, &all, like)?;
+        self.lock().restored = false;
+        Ok(())
+    }
+
+    pub(super) fn save(&self) -> Result<Vec<u8>, PartError> {
+        let state = self.lock();
+        json::save(&Plain {
+            step: self.steps.taken(),
+            task: state.task,
+            ended: state.ended,
+            memory: &state.memory,
+        })
+    }
+
+    pub(super) fn load(&self, bytes: &[u8]) -> Result<(), PartError> {
+        let plain: Plain<Memory<B::Item>> = json::load(bytes)?;
+        let step = plain.step;
+        self.lock().restore(plain)?;
+        self.steps.restore(step);
+        Ok(())
+    }
+}
+
+/// What is kept, and the part of a checkpoint, of a handle with `shared: Shared<Episodes<B>>`.
+macro_rules! episodic {
+    ($name:ident, $kind:literal) => {
+        impl<B: Examples> std::fmt::Debug for $name<B> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let kept = self.shared.lock().memory.len();
+                write!(f, "{}({kept} examples)", stringify!($name))
+            }
+        }
+
+        impl<B: Examples> $name<B> {
+            /// A copy of what is kept.
+            #[must_use]
+            pub fn memory(&self) -> $crate::memory::Memory<B::Item> {
+                self.shared.lock().memory.clone()
+            }
+        }
+
+        impl<B: Examples> regimen_tensor::checkpoint::Part for $name<B> {
+            fn kind(&self) -> String {
+                $kind.into()
+            }
+
+            fn save(&self) -> Result<Vec<u8>, regimen_tensor::checkpoint::PartError> {
+                self.shared.save()
+            }
+
+            fn load(&mut self, bytes: &[u8]) -> Result<(), regimen_tensor::checkpoint::PartError> {
+                self.shared.load(bytes)
+            }
+        }
+    };
+}
+pub(super) use episodic;
+
+/// What is kept with the data of the task that ended: `memory` is as it was before.
+fn offered<B: Examples>(
+    mut memory: Memory<B::Item>,
+    task: usize,
+    data: &dyn DataLoader<B>,
+) -> Result<(Memory<B::Item>, B)> {
+    let mut like = None;
+    for batch in data.iter() {
+        let batch = batch?;
+        if batch.count() == 0 {
+            continue;
+        }
+        like.get_or_insert_with(|| batch.rows(&[0]));
+        let labels: Vec<i64> = read("labels", batch.labels().try_into_vec_as())?;
+        let label = |label: i64| {
+            let allowed = "a class, 0 or more";
+            let label = usize::try_from(label);
+            label.map_err(|_| ContinualError::range("label", "negative", allowed))
+        };
+        let offered = labels.into_iter().map(|value| Ok((label(value)?, task)));
+        let offered: Vec<(usize, usize)> = offered.collect::<Result<_>>()?;
+        memory.add_batch(&offered, |places| {
+            let items = batch.rows(places).items()?;
+            let kept = items.into_iter().zip(places);
+            let kept = kept.map(|(item, place)| Kept::new(item, offered[*place].0, task));
+            Ok(kept.collect())
+        })?;
+    }
+    let like = like.ok_or(ContinualError::Empty("the data of a task"))?;
+    Ok((memory, like))
+}
+
 /// That every label is a class of the model.
-pub(super) fn verify<M: Classifier>(
+fn verify<M: Classifier>(
     copy: &M,
     items: &[<M::Batch as Examples>::Item],
     like: &M::Batch,

@@ -4,24 +4,18 @@
 //!
 //! Source: Chaudhry et al., "On tiny episodic memories in continual learning" (arXiv 1902.10486); Riemer et al. (arXiv 1810.11910).
 
-use std::fmt;
-
 use burn::config::Config;
-use burn::data::dataloader::DataLoader;
 use burn::tensor::Tensor;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::independent;
 use regimen_tensor::per_example::cross_entropy;
 
-use super::replay::{Fill, Replay, check, pass};
-use crate::Result;
+use super::replay::{Drawn, Fill, Replay, between_tasks, check, pass, replayed};
 use crate::classifier::Classifier;
 use crate::error::strength;
 use crate::examples::Examples;
 use crate::memory::{Kept, MemoryConfig};
-use crate::scenario::Task;
-use crate::strategy::{Steps, Strategy, zero};
-use crate::{ContinualError, memory::Memory};
+use crate::strategy::{Steps, Strategy};
+use crate::{ContinualError, Result};
 
 /// `loss = CE(batch) + beta * CE(memory)`, each a mean over its examples.
 ///
@@ -97,20 +91,9 @@ pub struct Er<B: Examples> {
     replay: Replay<B>,
 }
 
-impl<B: Examples> fmt::Debug for Er<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.replay.with(|memory, ()| memory.len());
-        write!(f, "Er({kept} examples)")
-    }
-}
+replayed!(counted Er, "er 1", |()| (), |(), _, _, ()| Ok(()));
 
 impl<B: Examples> Er<B> {
-    /// A copy of the memory.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, ()| memory.clone())
-    }
-
     /// Copies of the examples that are kept.
     #[must_use]
     pub fn kept(&self) -> Vec<Kept<B::Item>> {
@@ -120,6 +103,24 @@ impl<B: Examples> Er<B> {
 
     fn count(&self, batch: &B) -> usize {
         self.config.replay.unwrap_or(batch.count())
+    }
+
+    /// The mean over batch and drawn examples as one batch.
+    fn joined<M: Classifier<Batch = B>>(
+        &self,
+        model: &M,
+        batch: &B,
+        drawn: Option<Drawn<B>>,
+    ) -> Result<Tensor<1>> {
+        let (own, parts) = pass(model, batch, &drawn.iter().collect::<Vec<_>>());
+        self.replay.offer(batch, false, || own.clone())?;
+        let own = cross_entropy(own, batch.labels());
+        let (Some(drawn), Some(logits)) = (drawn, parts.into_iter().next()) else {
+            return Ok(own.mean());
+        };
+        self.replay.tell(&drawn, &logits)?;
+        let kept = cross_entropy(logits, drawn.batch.labels());
+        Ok(Tensor::cat(vec![own, kept], 0).mean())
     }
 }
 
@@ -138,51 +139,20 @@ impl<M: Classifier> Strategy<M> for Er<M::Batch> {
         let drawn = self.replay.draw(model, self.count(batch), batch)?;
         self.replay
             .offer(batch, false, || independent(model).logits(batch))?;
-        let Some(drawn) = drawn else {
-            return Ok(zero(&batch.device()));
-        };
-        let (logits, _) = pass(model, &drawn.batch, &[]);
-        self.replay.tell(&drawn, &logits)?;
-        Ok(cross_entropy(logits, drawn.batch.labels()).mean() * self.config.beta)
+        self.replay.rehearsed(model, drawn, self.config.beta, batch)
     }
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
         let drawn = self.replay.draw(model, self.count(batch), batch)?;
-        let (own, parts) = pass(model, batch, &drawn.iter().collect::<Vec<_>>());
-        self.replay.offer(batch, false, || own.clone())?;
-        let own = cross_entropy(own, batch.labels());
-        let (Some(drawn), Some(logits)) = (drawn, parts.into_iter().next()) else {
-            return Ok(own.mean());
-        };
-        self.replay.tell(&drawn, &logits)?;
-        let kept = cross_entropy(logits, drawn.batch.labels());
-        Ok(match self.config.joined {
-            true => Tensor::cat(vec![own, kept], 0).mean(),
-            false => own.mean() + kept.mean() * self.config.beta,
-        })
+        if self.config.joined {
+            return self.joined(model, batch, drawn);
+        }
+        self.replay
+            .with_rehearsed(model, batch, drawn, self.config.beta, |own| {
+                self.replay.offer(batch, false, || own.clone())?;
+                Ok(cross_entropy(own, batch.labels()).mean())
+            })
     }
 
-    fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        Ok(model)
-    }
-
-    fn after_task(&self, model: M, _data: &dyn DataLoader<M::Batch>) -> Result<M> {
-        self.replay.after_task();
-        Ok(model)
-    }
-}
-
-impl<B: Examples> Part for Er<B> {
-    fn kind(&self) -> String {
-        "er 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        Ok(self.replay.save(|()| (), |(), saved| Ok(saved))?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        Ok(self.replay.load(bytes, |(), _, _, ()| Ok(()))?)
-    }
+    between_tasks!();
 }

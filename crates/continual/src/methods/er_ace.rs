@@ -8,18 +8,15 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use burn::config::Config;
-use burn::data::dataloader::DataLoader;
 use burn::tensor::{FloatDType, Tensor, TensorData};
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::per_example::cross_entropy;
 
-use super::replay::{Fill, Replay, check, pass};
+use super::replay::{Fill, Replay, between_tasks, check, replayed};
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::strength;
 use crate::examples::Examples;
-use crate::memory::{Memory, MemoryConfig};
-use crate::scenario::Task;
+use crate::memory::MemoryConfig;
 use crate::strategy::{Steps, Strategy, plain_loss};
 use crate::teacher::{constant, labels};
 
@@ -102,13 +99,7 @@ impl<B: Examples> fmt::Debug for ErAce<B> {
     }
 }
 
-impl<B: Examples> ErAce<B> {
-    /// A copy of the memory.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, _| memory.clone())
-    }
-}
+replayed!(ErAce, "er-ace 1", BTreeSet::clone, |seen, _, _, _| Ok(seen));
 
 /// Logits in f32, -1e9 for the classes that were seen and are not present.
 pub(crate) fn masked(
@@ -151,47 +142,21 @@ impl<M: Classifier> Strategy<M> for ErAce<M::Batch> {
         let present: BTreeSet<usize> = labels(batch)?.into_iter().collect();
         let count = self.config.replay.unwrap_or(batch.count());
         let drawn = self.replay.draw(model, count, batch)?;
-        let (own, parts) = pass(model, batch, &drawn.iter().collect::<Vec<_>>());
-        self.replay.offer(batch, false, || own.clone())?;
-        let trains = own.is_autodiff();
-        let seen = self.replay.with(|_, seen| {
-            if trains {
-                seen.extend(&present);
-            }
-            seen.clone()
-        });
-        let own = cross_entropy(masked(own, &present, &seen), batch.labels()).mean();
-        let (Some(drawn), Some(logits)) = (drawn, parts.into_iter().next()) else {
-            return Ok(own);
-        };
-        self.replay.tell(&drawn, &logits)?;
-        let kept = cross_entropy(logits, drawn.batch.labels()).mean();
-        Ok(own + kept * self.config.beta)
+        self.replay
+            .with_rehearsed(model, batch, drawn, self.config.beta, |own| {
+                self.replay.offer(batch, false, || own.clone())?;
+                let trains = own.is_autodiff();
+                let seen = self.replay.with(|_, seen| {
+                    if trains {
+                        seen.extend(&present);
+                    }
+                    seen.clone()
+                });
+                Ok(cross_entropy(masked(own, &present, &seen), batch.labels()).mean())
+            })
     }
 
-    fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        Ok(model)
-    }
-
-    fn after_task(&self, model: M, _data: &dyn DataLoader<M::Batch>) -> Result<M> {
-        self.replay.after_task();
-        Ok(model)
-    }
-}
-
-impl<B: Examples> Part for ErAce<B> {
-    fn kind(&self) -> String {
-        "er-ace 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        Ok(self.replay.save(BTreeSet::clone, |_, saved| Ok(saved))?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        Ok(self.replay.load(bytes, |seen, _, _, _| Ok(seen))?)
-    }
+    between_tasks!();
 }
 
 #[cfg(test)]

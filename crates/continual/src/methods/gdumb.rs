@@ -4,23 +4,18 @@
 //!
 //! Source: Prabhu et al., "GDumb: a simple approach that questions our progress in continual learning" (ECCV 2020).
 
-use std::fmt;
-
 use burn::config::Config;
-use burn::data::dataloader::DataLoader;
 use burn::tensor::Tensor;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::independent;
 
-use super::replay::{Fill, Replay};
+use super::replay::{Fill, Replay, between_tasks, replayed};
 use crate::classifier::Classifier;
 use crate::error::positive;
 use crate::examples::Examples;
-use crate::memory::{Capacity, Memory, MemoryConfig, Policy};
-use crate::scenario::Task;
+use crate::memory::{Capacity, MemoryConfig, Policy};
 use crate::strategy::{Steps, Strategy, zero};
 use crate::{ContinualError, Result};
 
@@ -93,20 +88,9 @@ pub struct GDumb<B: Examples> {
     replay: Replay<B>,
 }
 
-impl<B: Examples> fmt::Debug for GDumb<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.replay.with(|memory, ()| memory.len());
-        write!(f, "GDumb({kept} examples)")
-    }
-}
+replayed!(counted GDumb, "gdumb 1", |()| (), |(), _, _, ()| Ok(()));
 
 impl<B: Examples> GDumb<B> {
-    /// A copy of the memory.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, ()| memory.clone())
-    }
-
     /// Offers a batch of the stream, on any device. Whether its inputs are finite is not looked at.
     ///
     /// # Errors
@@ -147,27 +131,5 @@ impl<M: Classifier> Strategy<M> for GDumb<M::Batch> {
         Ok(zero(&batch.device()))
     }
 
-    fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        Ok(model)
-    }
-
-    fn after_task(&self, model: M, _data: &dyn DataLoader<M::Batch>) -> Result<M> {
-        self.replay.after_task();
-        Ok(model)
-    }
-}
-
-impl<B: Examples> Part for GDumb<B> {
-    fn kind(&self) -> String {
-        "gdumb 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        Ok(self.replay.save(|()| (), |(), saved| Ok(saved))?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        Ok(self.replay.load(bytes, |(), _, _, ()| Ok(()))?)
-    }
+    between_tasks!();
 }

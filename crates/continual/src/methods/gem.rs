@@ -4,24 +4,20 @@
 //!
 //! Source: Lopez-Paz and Ranzato, "Gradient episodic memory for continual learning" (arXiv 1706.08840).
 
-use std::fmt;
-
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{FloatDType, Tensor, TensorData};
-use regimen_tensor::checkpoint::{Part, PartError, json};
 use regimen_tensor::independent;
 use regimen_tensor::linalg::{DMatrix, DVector};
 use regimen_tensor::training::Gradients;
 
-use super::episodes::{Episodes, reference, verify};
+use super::episodes::{Episodes, episodic, reference};
 use crate::classifier::Classifier;
 use crate::error::{positive, strength};
 use crate::examples::{Examples, read};
-use crate::memory::Memory;
 use crate::projections::{Directions, quadratic_program};
 use crate::scenario::Task;
-use crate::strategy::{Shared, Steps, Strategy, zero};
+use crate::strategy::{Shared, Steps, Strategy};
 use crate::{ContinualError, Result};
 
 /// `g~ = G^T v + g` where a product of `G g` is negative, with the gradients of the earlier tasks' examples as rows of G and
@@ -116,19 +112,9 @@ pub struct Gem<B: Examples> {
 /// The examples of each earlier task, and what a batch is like.
 type Earlier<B> = (Vec<Vec<<B as Examples>::Item>>, B);
 
-impl<B: Examples> fmt::Debug for Gem<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Gem({} examples)", self.shared.lock().memory.len())
-    }
-}
+episodic!(Gem, "gem 1");
 
 impl<B: Examples> Gem<B> {
-    /// A copy of what is kept.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.shared.lock().memory.clone()
-    }
-
     /// The examples of each earlier task.
     fn earlier(&self) -> Result<Option<Earlier<B>>> {
         let state = self.shared.lock();
@@ -178,14 +164,8 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for Gem<B> {
         Ok(model)
     }
 
-    fn penalty(&self, model: &M, batch: &B) -> Result<Tensor<1>> {
-        let _ = model;
-        let blind = self.shared.lock().blind();
-        if blind && batch.count() > 0 {
-            let row = batch.rows(&[0]);
-            self.shared.lock().see(row);
-        }
-        Ok(zero(&batch.device()))
+    fn penalty(&self, _: &M, batch: &B) -> Result<Tensor<1>> {
+        Ok(self.shared.show(batch))
     }
 
     fn before_update(&self, model: &M, grads: &mut Gradients) -> Result<()> {
@@ -194,11 +174,7 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for Gem<B> {
         };
         let config = &self.config;
         let copy = independent(model);
-        let unverified = self.shared.lock().unverified();
-        if let Some(all) = unverified {
-            verify(&copy, &all, &like)?;
-            self.shared.lock().verified();
-        }
+        self.shared.verify(&copy, &like)?;
         let gradients = tasks
             .iter()
             .map(|items| reference(&copy, items, &like, config.batch, grads));
@@ -233,30 +209,7 @@ impl<M: Classifier<Batch = B>, B: Examples> Strategy<M> for Gem<B> {
     }
 
     fn after_task(&self, model: M, data: &dyn DataLoader<B>) -> Result<M> {
-        let (memory, task) = {
-            let state = self.shared.lock();
-            (state.memory.clone(), state.present())
-        };
-        let (memory, like) = Episodes::offered(memory, task, data)?;
-        self.shared.lock().end(memory, like);
+        self.shared.end(data)?;
         Ok(model)
-    }
-}
-
-impl<B: Examples> Part for Gem<B> {
-    fn kind(&self) -> String {
-        "gem 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        json::save(&self.shared.lock().plain(self.shared.steps.taken()))
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let plain: super::episodes::Plain<Memory<B::Item>> = json::load(bytes)?;
-        let step = plain.step;
-        self.shared.lock().restore(plain)?;
-        self.shared.steps.restore(step);
-        Ok(())
     }
 }

@@ -42,7 +42,11 @@ use crate::{ContinualError, Result};
 /// The singular values are taken on the host, of a matrix of the layer's width at most: width 1000 takes seconds.
 /// [`after_task_watched`](Gpm::after_task_watched) tells of each layer.
 ///
-/// Differs from the released code in its criterion (`strict`), and in that shares do not rise with the tasks.
+/// Of the singular values, in falling order, the first task keeps the fewest whose energy reaches the share, as the paper's equation
+/// 5 has it. The released code counts those whose energy stays below the share, which is one value fewer: with values 3, 2, 1, 0.5
+/// and a share of 0.9 it keeps 1, and not 2. `strict` does that too; from the second task on both keep as many ([`leading`](crate::projections::leading)).
+///
+/// Differs from the released code in that, where `strict` is not set, and in that shares do not rise with the tasks.
 ///
 /// ```
 /// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{Device, Int, Tensor}};

@@ -4,23 +4,18 @@
 //!
 //! Source: Aljundi et al., "Gradient based sample selection for online continual learning" (arXiv 1903.08671), algorithm 2 (greedy).
 
-use std::fmt;
-
 use burn::config::Config;
-use burn::data::dataloader::DataLoader;
 use burn::tensor::{FloatDType, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::per_example::{cross_entropy, for_each_gradient};
 
-use super::replay::{Fill, Replay, pass};
+use super::replay::{Fill, Replay, between_tasks, replayed};
 use crate::classifier::Classifier;
 use crate::error::{positive, strength};
 use crate::examples::{Examples, read};
 use crate::memory::{Kept, Memory, MemoryConfig};
-use crate::scenario::Task;
-use crate::strategy::{Steps, Strategy, plain_loss, zero};
+use crate::strategy::{Steps, Strategy, plain_loss};
 use crate::teacher::labels;
 use crate::{ContinualError, Result};
 
@@ -113,20 +108,9 @@ pub struct Gss<B: Examples> {
     replay: Replay<B, Vec<f32>>,
 }
 
-impl<B: Examples> fmt::Debug for Gss<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.replay.with(|memory, _| memory.len());
-        write!(f, "Gss({kept} examples)")
-    }
-}
+replayed!(counted Gss, "gss 1", Vec::clone, |scores, _, memory, _| sound(scores, memory));
 
 impl<B: Examples> Gss<B> {
-    /// A copy of the memory.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, _| memory.clone())
-    }
-
     /// The scores of the kept examples, 0 to 2, in the order of the memory.
     #[must_use]
     pub fn scores(&self) -> Vec<f32> {
@@ -258,57 +242,28 @@ impl<M: Classifier> Strategy<M> for Gss<M::Batch> {
         let count = self.config.replay.unwrap_or(batch.count());
         let drawn = self.replay.draw(model, count, batch)?;
         self.offer(model, batch)?;
-        let Some(drawn) = drawn else {
-            return Ok(zero(&batch.device()));
-        };
-        let (logits, _) = pass(model, &drawn.batch, &[]);
-        Ok(cross_entropy(logits, drawn.batch.labels()).mean() * self.config.beta)
+        self.replay.rehearsed(model, drawn, self.config.beta, batch)
     }
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
         let count = self.config.replay.unwrap_or(batch.count());
         let drawn = self.replay.draw(model, count, batch)?;
         self.offer(model, batch)?;
-        let (own, parts) = pass(model, batch, &drawn.iter().collect::<Vec<_>>());
-        let own = cross_entropy(own, batch.labels()).mean();
-        let (Some(drawn), Some(logits)) = (drawn, parts.into_iter().next()) else {
-            return Ok(own);
-        };
-        Ok(own + cross_entropy(logits, drawn.batch.labels()).mean() * self.config.beta)
+        let own = |own| Ok(cross_entropy(own, batch.labels()).mean());
+        self.replay
+            .with_rehearsed(model, batch, drawn, self.config.beta, own)
     }
 
-    fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        Ok(model)
-    }
-
-    fn after_task(&self, model: M, _data: &dyn DataLoader<M::Batch>) -> Result<M> {
-        self.replay.after_task();
-        Ok(model)
-    }
+    between_tasks!();
 }
 
-impl<B: Examples> Part for Gss<B> {
-    fn kind(&self) -> String {
-        "gss 1".into()
+/// Scores as they were read, if they are those of the examples.
+fn sound<I>(scores: Vec<f32>, memory: &Memory<I>) -> Result<Vec<f32>> {
+    let within = scores.iter().all(|score| (0.0..=2.0).contains(score));
+    if scores.len() != memory.len() || !within {
+        let allowed = "one a kept example, each 0 to 2";
+        let found = format!("{scores:?}");
+        return Err(ContinualError::range("scores", found, allowed));
     }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        Ok(self.replay.save(Vec::clone, |_, saved| Ok(saved))?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        Ok(self.replay.load(bytes, |scores: Vec<f32>, _, memory, _| {
-            let sound = scores.iter().all(|score| (0.0..=2.0).contains(score));
-            if scores.len() != memory.len() || !sound {
-                let allowed = "one a kept example, each 0 to 2";
-                return Err(ContinualError::range(
-                    "scores",
-                    format!("{scores:?}"),
-                    allowed,
-                ));
-            }
-            Ok(scores)
-        })?)
-    }
+    Ok(scores)
 }

@@ -5,25 +5,22 @@
 //! Source: Rebuffi et al., "iCaRL: incremental classifier and representation learning" (arXiv 1611.07725), algorithms 1 to 5.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::tensor::activation::{sigmoid, softplus};
 use burn::tensor::{FloatDType, Int, Tensor, TensorData};
-use regimen_tensor::ParamVector;
 use regimen_tensor::checkpoint::{Part, PartError};
 use serde::{Deserialize, Serialize};
 
-use super::replay::{AT_ONCE, Fill, Herd, Replay, herd, pass};
+use super::exemplars::{Exemplars, Known, exemplars};
+use super::replay::{AT_ONCE, Herd, herd, pass};
 use crate::classifier::Encoder;
-use crate::error::positive;
 use crate::examples::Examples;
-use crate::memory::{Capacity, Memory, MemoryConfig, Policy};
 use crate::penalties::of_classes;
 use crate::scenario::Task;
 use crate::strategy::{Steps, Strategy, plain_loss};
-use crate::teacher::{Classes, Teacher, constant, labels, plain};
+use crate::teacher::{Classes, Teacher, constant, plain};
 use crate::{ContinualError, Result};
 
 /// The score of a class without exemplars.
@@ -44,8 +41,15 @@ const UNKNOWN: f32 = -1e9;
 /// [`Encoder`].
 ///
 /// The classes of the running task are those that [`before_task`](Strategy::before_task) told; if none, those that were seen in its
-/// batches. Differs from the paper, which trains on batches of the union of data and exemplars, in that each batch has its draw of exemplars;
-/// from Mammoth, which averages features over an image and its mirror image.
+/// batches.
+///
+/// Differs from the paper in two things:
+/// - its loss sums over the classes, where this one is the mean over them, which of k classes so far is 1/k of the sum. A plain gradient step
+///   at rate r on the sum is the step at rate `k r` on the mean; since k grows with the tasks, a constant rate here falls by 1/k on the scale
+///   of the sum. Adam, whose steps do not depend on the scale of the loss, takes the same rate for both;
+/// - it trains on batches of the union of data and exemplars, where each batch here has a draw of exemplars beside it.
+///
+/// Differs from Mammoth, which averages features over an image and its mirror image.
 ///
 /// ```
 /// # use burn::{module::Module, nn::{Linear, LinearConfig}, tensor::{activation::relu, Device, Int, Tensor}};
@@ -94,17 +98,9 @@ impl IcarlConfig {
     /// # Errors
     /// If `exemplars` or `replay` is 0.
     pub fn init<M: Encoder>(&self, model: &M) -> Result<Icarl<M::Batch>> {
-        positive("replay", self.replay.unwrap_or(1))?;
-        let memory = MemoryConfig::new(Policy::Herded, Capacity::Total(self.exemplars));
-        let state = State {
-            space: Teacher::space(model),
-            classes: Classes::default(),
-            ended: None,
-        };
-        Ok(Icarl {
-            config: self.clone(),
-            replay: Replay::new(&memory.with_seed(self.seed), Fill::Always, state)?,
-        })
+        let config = self.clone();
+        let replay = Exemplars::herded(model, self.exemplars, self.replay, self.seed)?;
+        Ok(Icarl { config, replay })
     }
 }
 
@@ -112,13 +108,7 @@ impl IcarlConfig {
 #[derive(Clone)]
 pub struct Icarl<B: Examples> {
     config: IcarlConfig,
-    replay: Replay<B, State>,
-}
-
-struct State {
-    space: ParamVector,
-    classes: Classes,
-    ended: Option<Ended>,
+    replay: Exemplars<B, Ended>,
 }
 
 /// What is known after a task.
@@ -138,30 +128,7 @@ struct Plain {
     outputs: usize,
 }
 
-impl<B: Examples> fmt::Debug for Icarl<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = |memory: &mut Memory<B::Item>, state: &mut State| {
-            (memory.len(), state.classes.old.len())
-        };
-        let (kept, old) = self.replay.with(known);
-        write!(f, "Icarl({kept} exemplars, {old} old classes)")
-    }
-}
-
-impl<B: Examples> Icarl<B> {
-    /// A copy of the exemplars.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, _| memory.clone())
-    }
-
-    /// The classes of the tasks that ended, in ascending order.
-    #[must_use]
-    pub fn old_classes(&self) -> Vec<usize> {
-        self.replay
-            .with(|_, state| state.classes.old.iter().copied().collect())
-    }
-}
+exemplars!(Icarl);
 
 /// The binary cross-entropy of logits and targets from 0 to 1, the mean over all.
 fn bce(logits: Tensor<2>, targets: Tensor<2>) -> Tensor<1> {
@@ -227,11 +194,7 @@ impl<M: Encoder> Strategy<M> for Icarl<M::Batch> {
     }
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        if self.replay.with(|_, state| state.classes.unknown()) {
-            let seen = labels(batch)?;
-            self.replay
-                .with(|_, state| state.classes.current.extend(seen));
-        }
+        self.replay.look(batch)?;
         let count = self.config.replay.unwrap_or(batch.count());
         let drawn = self.replay.draw(model, count, batch)?;
         let all = match drawn {
@@ -239,9 +202,7 @@ impl<M: Encoder> Strategy<M> for Icarl<M::Batch> {
             None => batch.clone(),
         };
         let (logits, _) = pass(model, &all, &[]);
-        let (classes, ended) = self
-            .replay
-            .with(|_, state| (state.classes.clone(), state.ended.clone()));
+        let (classes, ended) = self.replay.known();
         let known = classes.all();
         let mut targets = is_label(all.labels(), &known);
         if let Some(ended) = ended {
@@ -259,9 +220,7 @@ impl<M: Encoder> Strategy<M> for Icarl<M::Batch> {
     }
 
     fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        self.replay
-            .with(|_, state| state.classes.begin(&task.classes));
+        self.replay.begin(task);
         Ok(model)
     }
 
@@ -273,20 +232,13 @@ impl<M: Encoder> Strategy<M> for Icarl<M::Batch> {
             means: means(&plain, &after)?,
             outputs: plain.logits(&after.like).dims()[1],
         };
-        self.replay.with(|memory, state| {
-            *memory = after.memory;
-            state.classes.end(&after.classes);
-            state.ended = Some(ended);
-        });
-        self.replay.after_task();
+        self.replay.end(after, ended);
         Ok(model)
     }
 
     fn logits(&self, model: &M, batch: &M::Batch) -> Result<Tensor<2>> {
-        let (old, ended) = self.replay.with(|_, state| {
-            let old: Vec<usize> = state.classes.old.iter().copied().collect();
-            (old, state.ended.clone())
-        });
+        let (classes, ended) = self.replay.known();
+        let old: Vec<usize> = classes.old.into_iter().collect();
         let ended = ended.ok_or(ContinualError::Empty("the classes of tasks that ended"))?;
         let features = normalised(model.features(batch));
         let means = constant(ended.means, &features);
@@ -315,7 +267,7 @@ impl<B: Examples> Part for Icarl<B> {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        let plain = |state: &State| Plain {
+        let plain = |state: &Known<Ended>| Plain {
             classes: state.classes.clone(),
             outputs: state.ended.as_ref().map_or(0, |ended| ended.outputs),
         };
@@ -355,11 +307,7 @@ impl<B: Examples> Part for Icarl<B> {
                     (None, None) if old.is_empty() && memory.is_empty() => None,
                     _ => return odd("network, means and classes do not fit"),
                 };
-                Ok(State {
-                    space: state.space.clone(),
-                    classes: read.classes,
-                    ended,
-                })
+                Ok(state.with(read.classes, ended))
             })?)
     }
 }

@@ -6,25 +6,22 @@
 
 mod head;
 
-use std::fmt;
-
 use burn::config::Config;
 use burn::data::dataloader::DataLoader;
 use burn::tensor::{FloatDType, Tensor};
-use regimen_tensor::ParamVector;
 use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::per_example::cross_entropy;
 
 use self::head::unit;
 pub use self::head::{CosineClassifier, CosineLinear, CosineLinearConfig};
-use super::replay::{Fill, Replay, herd};
+use super::exemplars::{Exemplars, Known, exemplars};
+use super::replay::herd;
 use crate::error::{check, positive, strength};
 use crate::examples::Examples;
-use crate::memory::{Capacity, Memory, MemoryConfig, Policy};
 use crate::penalties::of_classes;
 use crate::scenario::Task;
 use crate::strategy::{Steps, Strategy, plain_loss};
-use crate::teacher::{Classes, Teacher, constant, labels};
+use crate::teacher::{Classes, Teacher, constant};
 use crate::{ContinualError, Result};
 
 /// `loss = CE + lambda * mean (1 - cos(f_old(x), f(x))) + mean max(margin - cos(w_y, f(x)) + cos(w_k, f(x)), 0)`.
@@ -120,17 +117,9 @@ impl LucirConfig {
         check("margin", self.margin, margin, "0 to 2")?;
         positive("hardest", self.hardest)?;
         strength("rank", self.rank)?;
-        positive("replay", self.replay.unwrap_or(1))?;
-        let memory = MemoryConfig::new(Policy::Herded, Capacity::Total(self.exemplars));
-        let state = State {
-            space: Teacher::space(model),
-            classes: Classes::default(),
-            teacher: None,
-        };
-        Ok(Lucir {
-            config: self.clone(),
-            replay: Replay::new(&memory.with_seed(self.seed), Fill::Always, state)?,
-        })
+        let config = self.clone();
+        let replay = Exemplars::herded(model, self.exemplars, self.replay, self.seed)?;
+        Ok(Lucir { config, replay })
     }
 }
 
@@ -138,39 +127,10 @@ impl LucirConfig {
 #[derive(Clone)]
 pub struct Lucir<B: Examples> {
     config: LucirConfig,
-    replay: Replay<B, State>,
+    replay: Exemplars<B, Teacher>,
 }
 
-struct State {
-    space: ParamVector,
-    classes: Classes,
-    teacher: Option<Teacher>,
-}
-
-impl<B: Examples> fmt::Debug for Lucir<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = |memory: &mut Memory<B::Item>, state: &mut State| {
-            (memory.len(), state.classes.old.len())
-        };
-        let (kept, old) = self.replay.with(known);
-        write!(f, "Lucir({kept} exemplars, {old} old classes)")
-    }
-}
-
-impl<B: Examples> Lucir<B> {
-    /// A copy of the exemplars.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, _| memory.clone())
-    }
-
-    /// The classes of the tasks that ended, in ascending order.
-    #[must_use]
-    pub fn old_classes(&self) -> Vec<usize> {
-        self.replay
-            .with(|_, state| state.classes.old.iter().copied().collect())
-    }
-}
+exemplars!(Lucir);
 
 /// `mean (1 - cos(a, b))` over rows.
 fn less_forget(earlier: Tensor<2>, features: Tensor<2>) -> Tensor<1> {
@@ -198,11 +158,7 @@ impl<M: CosineClassifier> Strategy<M> for Lucir<M::Batch> {
     }
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        if self.replay.with(|_, state| state.classes.unknown()) {
-            let seen = labels(batch)?;
-            self.replay
-                .with(|_, state| state.classes.current.extend(seen));
-        }
+        self.replay.look(batch)?;
         let count = self.config.replay.unwrap_or(batch.count());
         let drawn = self
             .replay
@@ -218,9 +174,7 @@ impl<M: CosineClassifier> Strategy<M> for Lucir<M::Batch> {
         let cosines = head.cosines(features.clone());
         let sigma = head.sigma.val().cast(FloatDType::F32).reshape([1, 1]);
         let loss = cross_entropy(cosines.clone() * sigma, all.labels()).mean();
-        let (classes, teacher) = self
-            .replay
-            .with(|_, state| (state.classes.clone(), state.teacher.clone()));
+        let (classes, teacher) = self.replay.known();
         let Some(teacher) = teacher else {
             return Ok(loss);
         };
@@ -243,21 +197,13 @@ impl<M: CosineClassifier> Strategy<M> for Lucir<M::Batch> {
     }
 
     fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        self.replay
-            .with(|_, state| state.classes.begin(&task.classes));
+        self.replay.begin(task);
         Ok(model)
     }
 
     fn after_task(&self, model: M, data: &dyn DataLoader<M::Batch>) -> Result<M> {
         let after = herd(&self.replay, &model.valid(), data)?;
-        let teacher = Teacher::of(&model)?;
-        self.replay.with(|memory, state| {
-            *memory = after.memory;
-            state.classes.end(&after.classes);
-            state.teacher = Some(teacher);
-        });
-        self.replay.after_task();
+        self.replay.end(after, Teacher::of(&model)?);
         Ok(model)
     }
 }
@@ -268,13 +214,11 @@ impl<B: Examples> Part for Lucir<B> {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        let plain = |state: &State| state.classes.clone();
-        Ok(self
-            .replay
-            .save(plain, |state, saved| match &state.teacher {
-                Some(teacher) => teacher.write("teacher", saved),
-                None => Ok(saved),
-            })?)
+        let plain = |state: &Known<Teacher>| state.classes.clone();
+        Ok(self.replay.save(plain, |state, saved| match &state.ended {
+            Some(teacher) => teacher.write("teacher", saved),
+            None => Ok(saved),
+        })?)
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
@@ -287,11 +231,7 @@ impl<B: Examples> Part for Lucir<B> {
                     let reason = "network, exemplars and classes do not fit".into();
                     return Err(ContinualError::State(reason));
                 }
-                Ok(State {
-                    space: state.space.clone(),
-                    classes,
-                    teacher,
-                })
+                Ok(state.with(classes, teacher))
             })?)
     }
 }

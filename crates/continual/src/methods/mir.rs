@@ -4,24 +4,19 @@
 //!
 //! Source: Aljundi et al., "Online continual learning with maximally interfered retrieval" (arXiv 1908.04742), algorithm 1.
 
-use std::fmt;
-
 use burn::config::Config;
-use burn::data::dataloader::DataLoader;
 use burn::optim::GradientsParams;
 use burn::tensor::{FloatDType, Tensor};
-use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::{ParamVector, independent};
 
-use super::replay::{Drawn, Fill, Replay, check, drawn, pass};
+use super::replay::{Drawn, Fill, Replay, between_tasks, check, drawn, replayed};
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::{positive, strength};
 use crate::examples::{Examples, read};
-use crate::memory::{Memory, MemoryConfig};
-use crate::scenario::Task;
-use crate::strategy::{Steps, Strategy, plain_loss, zero};
+use crate::memory::MemoryConfig;
+use crate::strategy::{Steps, Strategy, plain_loss};
 
 /// `loss = CE(batch) + beta * CE(chosen)`: chosen are the `replay` of `candidates` random examples x of the memory with the largest
 /// `l(theta - rate * g; x) - l(theta; x)`, g the gradient of the batch's cross-entropy.
@@ -102,20 +97,9 @@ pub struct Mir<B: Examples> {
     replay: Replay<B>,
 }
 
-impl<B: Examples> fmt::Debug for Mir<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.replay.with(|memory, ()| memory.len());
-        write!(f, "Mir({kept} examples)")
-    }
-}
+replayed!(counted Mir, "mir 1", |()| (), |(), _, _, ()| Ok(()));
 
 impl<B: Examples> Mir<B> {
-    /// A copy of the memory.
-    #[must_use]
-    pub fn memory(&self) -> Memory<B::Item> {
-        self.replay.with(|memory, ()| memory.clone())
-    }
-
     /// The examples that the coming step on `batch` would hurt most.
     fn chosen<M: Classifier<Batch = B>>(&self, model: &M, batch: &B) -> Result<Option<Drawn<B>>> {
         let count = self.config.replay.unwrap_or(batch.count());
@@ -174,49 +158,20 @@ impl<M: Classifier> Strategy<M> for Mir<M::Batch> {
         let chosen = self.chosen(model, batch)?;
         self.replay
             .offer(batch, false, || independent(model).logits(batch))?;
-        let Some(chosen) = chosen else {
-            return Ok(zero(&batch.device()));
-        };
-        let (logits, _) = pass(model, &chosen.batch, &[]);
-        self.replay.tell(&chosen, &logits)?;
-        Ok(cross_entropy(logits, chosen.batch.labels()).mean() * self.config.beta)
+        self.replay
+            .rehearsed(model, chosen, self.config.beta, batch)
     }
 
     fn loss(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
         let chosen = self.chosen(model, batch)?;
-        let (own, parts) = pass(model, batch, &chosen.iter().collect::<Vec<_>>());
-        self.replay.offer(batch, false, || own.clone())?;
-        let own = cross_entropy(own, batch.labels()).mean();
-        let (Some(chosen), Some(logits)) = (chosen, parts.into_iter().next()) else {
-            return Ok(own);
-        };
-        self.replay.tell(&chosen, &logits)?;
-        Ok(own + cross_entropy(logits, chosen.batch.labels()).mean() * self.config.beta)
+        self.replay
+            .with_rehearsed(model, batch, chosen, self.config.beta, |own| {
+                self.replay.offer(batch, false, || own.clone())?;
+                Ok(cross_entropy(own, batch.labels()).mean())
+            })
     }
 
-    fn before_task(&self, model: M, task: &Task) -> Result<M> {
-        self.replay.before_task(task);
-        Ok(model)
-    }
-
-    fn after_task(&self, model: M, _data: &dyn DataLoader<M::Batch>) -> Result<M> {
-        self.replay.after_task();
-        Ok(model)
-    }
-}
-
-impl<B: Examples> Part for Mir<B> {
-    fn kind(&self) -> String {
-        "mir 1".into()
-    }
-
-    fn save(&self) -> Result<Vec<u8>, PartError> {
-        Ok(self.replay.save(|()| (), |(), saved| Ok(saved))?)
-    }
-
-    fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        Ok(self.replay.load(bytes, |(), _, _, ()| Ok(()))?)
-    }
+    between_tasks!();
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod episodes;
 mod er;
 mod er_ace;
 mod ewc;
+mod exemplars;
 mod gdumb;
 mod gem;
 mod gpm;

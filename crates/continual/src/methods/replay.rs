@@ -2,7 +2,9 @@
 
 mod drawn;
 mod fill;
+mod handle;
 mod herd;
+mod rehearse;
 mod saving;
 mod state;
 
@@ -12,6 +14,7 @@ use regimen_tensor::per_example::cross_entropy;
 use self::drawn::rows;
 pub(crate) use self::drawn::{Drawn, drawn, pass};
 pub use self::fill::Fill;
+pub(crate) use self::handle::{between_tasks, replayed};
 pub(crate) use self::herd::{Herd, herd};
 use self::state::Core;
 use crate::classifier::Classifier;

@@ -14,15 +14,14 @@ use burn::tensor::Tensor;
 use regimen_tensor::ParamVector;
 use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::training::Gradients;
-use serde::{Deserialize, Serialize};
 
-use super::path::Path;
+use super::anchored::held;
+use super::path::Walked;
 use crate::classifier::Classifier;
 use crate::error::{check, positive, share, strength};
 use crate::examples::{Examples, read};
 use crate::penalties::{Quadratic, finite};
-use crate::saved::Saved;
-use crate::strategy::{Shared, Steps, Strategy, space, zero};
+use crate::strategy::{Shared, Steps, Strategy, space};
 use crate::{ContinualError, Result};
 
 /// `penalty = lambda * sum_i (F_i / max F + relu(s_i) / max s) (theta_i - theta*_i)^2`, maxima over all parameters.
@@ -80,18 +79,16 @@ impl RWalkConfig {
         let space = space(model);
         Ok(RWalk {
             config: self.clone(),
-            shared: Shared::new(State {
-                fisher: space.clone(),
-                score: space.clone(),
-                task_score: space.clone(),
-                work: space.clone(),
-                space,
-                tasks: 0,
-                updates: 0,
-                held: None,
-                start: None,
-                path: Path::default(),
-            }),
+            shared: Shared::new(Walked::new(
+                space.clone(),
+                Scores {
+                    fisher: space.clone(),
+                    score: space.clone(),
+                    task_score: space.clone(),
+                    work: space,
+                    updates: 0,
+                },
+            )),
         })
     }
 }
@@ -100,32 +97,21 @@ impl RWalkConfig {
 #[derive(Clone)]
 pub struct RWalk {
     config: RWalkConfig,
-    shared: Shared<State>,
+    /// The way starts at the first update since the last score.
+    shared: Shared<Walked<Scores>>,
 }
 
-struct State {
-    space: ParamVector,
-    tasks: usize,
-    held: Option<Quadratic>,
+struct Scores {
     fisher: ParamVector,
     /// `s` of the tasks that ended, and of the present one.
     score: ParamVector,
     task_score: ParamVector,
-    /// `dL`, of so many updates, and the weights before the first of them.
+    /// `dL`, of so many updates.
     work: ParamVector,
     updates: usize,
-    start: Option<ParamVector>,
-    path: Path,
 }
 
-/// What is saved beside the vectors.
-#[derive(Serialize, Deserialize)]
-struct Plain {
-    step: usize,
-    tasks: usize,
-    updates: usize,
-    constant: Option<f64>,
-}
+held!(RWalk);
 
 impl fmt::Debug for RWalk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,28 +125,16 @@ impl fmt::Debug for RWalk {
 }
 
 impl RWalk {
-    /// Tasks that ended.
-    #[must_use]
-    pub fn tasks(&self) -> usize {
-        self.shared.lock().tasks
-    }
-
-    /// The importances and weights that are held; none in the first task.
-    #[must_use]
-    pub fn held(&self) -> Option<Quadratic> {
-        self.shared.lock().held.clone()
-    }
-
     /// `s` of the present task so far: below 0 where moving a weight raised the loss.
     #[must_use]
     pub fn task_score(&self) -> ParamVector {
-        self.shared.lock().task_score.clone()
+        self.shared.lock().own.task_score.clone()
     }
 
     /// The moving Fisher diagonal.
     #[must_use]
     pub fn fisher(&self) -> ParamVector {
-        self.shared.lock().fisher.clone()
+        self.shared.lock().own.fisher.clone()
     }
 }
 
@@ -170,95 +144,75 @@ impl<M: Classifier> Strategy<M> for RWalk {
     }
 
     fn penalty(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let held = {
-            let mut state = self.shared.lock();
-            state.path.penalised();
-            state.held.clone()
-        };
-        match held {
-            Some(held) => Ok(held.at(model)? * self.config.lambda),
-            None => Ok(zero(&batch.device())),
-        }
+        self.shared
+            .penalty(model, self.config.lambda, &batch.device())
     }
 
     fn before_update(&self, model: &M, grads: &mut Gradients) -> Result<()> {
-        let mut state = self.shared.lock();
-        let State { path, held, .. } = &mut *state;
         let factor = self.config.lambda * self.config.loss_scale;
-        let point = path.before(model, grads, held.as_ref(), factor)?;
-        if state.start.is_none() {
-            state.start = Some(point.rebound(&state.space)?);
-        }
-        Ok(())
+        self.shared.before(model, grads, factor)
     }
 
+    /// Adds the update, and scores the last ones where it is time.
     fn after_update(&self, model: M) -> (M, Result<()>) {
-        let result = self.note(&model);
-        (model, result)
+        let RWalkConfig {
+            alpha, interval, ..
+        } = self.config;
+        self.shared.after(model, |state, model, gradient, moved| {
+            let gain = gradient.clone().hadamard(&moved)?.rebound(&state.space)?;
+            let square = gradient
+                .map(|_, values| values.square())
+                .rebound(&state.space)?;
+            let own = &mut state.own;
+            own.fisher = square.scale(alpha).axpy(1.0 - alpha, &own.fisher)?;
+            own.work = own.work.clone().axpy(-1.0, &gain)?;
+            own.updates += 1;
+            if own.updates == interval {
+                let now = ParamVector::of(model).widened().rebound(&state.space)?;
+                state.scored(&now)?;
+            }
+            Ok(())
+        })
     }
 
     fn leave_out(&self) {
-        self.shared.lock().path.forget();
+        self.shared.leave_out();
     }
 
     fn after_task(&self, model: M, _: &dyn DataLoader<M::Batch>) -> Result<M> {
         let mut state = self.shared.lock();
         let end = ParamVector::of(&model).widened().rebound(&state.space)?;
         state.scored(&end)?;
+        let own = &state.own;
         let score = match state.tasks {
-            0 => state.task_score.clone(),
-            _ => state.score.clone().add(&state.task_score)?.scale(0.5),
+            0 => own.task_score.clone(),
+            _ => own.score.clone().add(&own.task_score)?.scale(0.5),
         };
-        let weights = relative(&state.fisher)?.add(&relative(&score)?)?;
+        let weights = relative(&own.fisher)?.add(&relative(&score)?)?;
         finite("importances", &weights)?;
-        state.held = Some(Quadratic::new(weights, end)?);
-        (state.score, state.task_score) = (score, state.space.clone());
-        state.tasks += 1;
+        state.hold(Quadratic::new(weights, end)?);
+        (state.own.score, state.own.task_score) = (score, state.space.clone());
         Ok(model)
     }
 }
 
-impl RWalk {
-    /// Adds an update.
-    fn note<M: Module>(&self, model: &M) -> Result<()> {
-        let mut state = self.shared.lock();
-        let Some((gradient, moved)) = state.path.after(model)? else {
-            return Ok(());
-        };
-        let gain = gradient.clone().hadamard(&moved)?.rebound(&state.space)?;
-        let square = gradient
-            .map(|_, values| values.square())
-            .rebound(&state.space)?;
-        let alpha = self.config.alpha;
-        state.fisher = square.scale(alpha).axpy(1.0 - alpha, &state.fisher)?;
-        state.work = state.work.clone().axpy(-1.0, &gain)?;
-        state.updates += 1;
-        if state.updates == self.config.interval {
-            let now = ParamVector::of(model).widened().rebound(&state.space)?;
-            state.scored(&now)?;
-        }
-        Ok(())
-    }
-}
-
-impl State {
+impl Walked<Scores> {
     /// Scores the updates since the last score.
     fn scored(&mut self, now: &ParamVector) -> Result<()> {
         let Some(start) = self.start.clone() else {
             return Ok(());
         };
-        let distance = now
-            .clone()
-            .sub(&start)?
-            .zip(&self.fisher, |moved, fisher| {
-                moved.square() * fisher * 0.5 + f64::from(f32::EPSILON)
-            })?;
-        let gain = self
+        let own = &mut self.own;
+        let distance = now.clone().sub(&start)?.zip(&own.fisher, |moved, fisher| {
+            moved.square() * fisher * 0.5 + f64::from(f32::EPSILON)
+        })?;
+        let gain = own
             .work
             .clone()
             .zip(&distance, |work, distance| work / distance)?;
-        self.task_score = self.task_score.clone().add(&gain)?;
-        (self.work, self.updates, self.start) = (self.space.clone(), 0, None);
+        own.task_score = own.task_score.clone().add(&gain)?;
+        (own.work, own.updates) = (self.space.clone(), 0);
+        self.start = None;
         Ok(())
     }
 }
@@ -290,52 +244,32 @@ impl Part for RWalk {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        let state = self.shared.lock();
-        let saved = Saved::new(&Plain {
-            step: self.shared.steps.taken(),
-            tasks: state.tasks,
-            updates: state.updates,
-            constant: state.held.as_ref().map(Quadratic::constant),
-        })?;
-        let saved = saved.with_held(state.held.as_ref())?;
-        let saved = saved
-            .with("work", &state.work)?
-            .with("fisher", &state.fisher)?;
-        let saved = saved
-            .with("score", &state.score)?
-            .with("task score", &state.task_score)?;
-        let saved = match &state.start {
-            Some(start) => saved.with("start", start)?,
-            None => saved,
-        };
-        Ok(saved.to_bytes()?)
+        self.shared.save(
+            |own| own.updates,
+            |own, saved| {
+                let saved = saved.with("work", &own.work)?.with("fisher", &own.fisher)?;
+                saved
+                    .with("score", &own.score)?
+                    .with("task score", &own.task_score)
+            },
+        )
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved = Saved::read(bytes)?;
-        let plain: Plain = saved.state()?;
-        let mut state = self.shared.lock();
-        let held = saved.held(plain.constant, &state.space)?;
-        let [work, fisher, score, task_score] = {
-            let vector = |name| saved.required(name, &state.space);
-            [
-                vector("work")?,
-                vector("fisher")?,
-                vector("score")?,
-                vector("task score")?,
-            ]
-        };
-        let start = saved.vector("start", &state.space)?;
-        if plain.updates >= self.config.interval {
-            let most = self.config.interval - 1;
-            return Err(
-                ContinualError::range("updates", plain.updates, &format!("0 to {most}")).into(),
-            );
-        }
-        (state.held, state.work, state.start) = (held, work, start);
-        (state.fisher, state.score, state.task_score) = (fisher, score, task_score);
-        (state.tasks, state.updates, state.path) = (plain.tasks, plain.updates, Path::default());
-        self.shared.steps.restore(plain.step);
-        Ok(())
+        let most = self.config.interval - 1;
+        self.shared.load(bytes, |updates: usize, saved, space| {
+            if updates > most {
+                let allowed = format!("0 to {most}");
+                return Err(ContinualError::range("updates", updates, &allowed));
+            }
+            let vector = |name| saved.required(name, space);
+            Ok(Scores {
+                fisher: vector("fisher")?,
+                score: vector("score")?,
+                task_score: vector("task score")?,
+                work: vector("work")?,
+                updates,
+            })
+        })
     }
 }

@@ -13,16 +13,15 @@ use burn::tensor::Tensor;
 use regimen_tensor::ParamVector;
 use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::training::Gradients;
-use serde::{Deserialize, Serialize};
 
-use super::path::Path;
+use super::anchored::held;
+use super::path::Walked;
 use crate::Result;
 use crate::classifier::Classifier;
 use crate::error::{check, strength};
 use crate::examples::Examples;
 use crate::penalties::{Quadratic, finite};
-use crate::saved::Saved;
-use crate::strategy::{Shared, Steps, Strategy, space, zero};
+use crate::strategy::{Shared, Steps, Strategy, space};
 
 /// `penalty = c * sum_i Omega_i (theta_i - theta*_i)^2`. In a task, each update adds `-g_i (theta_i after - theta_i before)` to `w_i`; at
 /// its end `Omega_i <- max(0, Omega_i + w_i / ((theta_i end - theta_i start)^2 + xi))`, `theta* <- theta`, `w <- 0`.
@@ -75,14 +74,7 @@ impl SiConfig {
         let space = space(model);
         Ok(Si {
             config: self.clone(),
-            shared: Shared::new(State {
-                work: space.clone(),
-                space,
-                tasks: 0,
-                held: None,
-                start: None,
-                path: Path::default(),
-            }),
+            shared: Shared::new(Walked::new(space.clone(), space)),
         })
     }
 }
@@ -91,27 +83,11 @@ impl SiConfig {
 #[derive(Clone)]
 pub struct Si {
     config: SiConfig,
-    shared: Shared<State>,
+    /// With `w`; the way starts at the first update of the task.
+    shared: Shared<Walked<ParamVector>>,
 }
 
-struct State {
-    space: ParamVector,
-    tasks: usize,
-    held: Option<Quadratic>,
-    /// `w`.
-    work: ParamVector,
-    /// The weights at the first update of the task.
-    start: Option<ParamVector>,
-    path: Path,
-}
-
-/// What is saved beside the vectors.
-#[derive(Serialize, Deserialize)]
-struct Plain {
-    step: usize,
-    tasks: usize,
-    constant: Option<f64>,
-}
+held!(Si);
 
 impl fmt::Debug for Si {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,22 +96,10 @@ impl fmt::Debug for Si {
 }
 
 impl Si {
-    /// Tasks that ended.
-    #[must_use]
-    pub fn tasks(&self) -> usize {
-        self.shared.lock().tasks
-    }
-
-    /// The importances and weights that are held; none in the first task.
-    #[must_use]
-    pub fn held(&self) -> Option<Quadratic> {
-        self.shared.lock().held.clone()
-    }
-
     /// `w` of the present task so far.
     #[must_use]
     pub fn work(&self) -> ParamVector {
-        self.shared.lock().work.clone()
+        self.shared.lock().own.clone()
     }
 }
 
@@ -145,35 +109,29 @@ impl<M: Classifier> Strategy<M> for Si {
     }
 
     fn penalty(&self, model: &M, batch: &M::Batch) -> Result<Tensor<1>> {
-        let held = {
-            let mut state = self.shared.lock();
-            state.path.penalised();
-            state.held.clone()
-        };
-        match held {
-            Some(held) => Ok(held.at(model)? * self.config.c),
-            None => Ok(zero(&batch.device())),
-        }
+        self.shared.penalty(model, self.config.c, &batch.device())
     }
 
     fn before_update(&self, model: &M, grads: &mut Gradients) -> Result<()> {
-        let mut state = self.shared.lock();
-        let State { path, held, .. } = &mut *state;
         let factor = self.config.c * self.config.loss_scale;
-        let point = path.before(model, grads, held.as_ref(), factor)?;
-        if state.start.is_none() {
-            state.start = Some(point.rebound(&state.space)?);
-        }
-        Ok(())
+        self.shared.before(model, grads, factor)
     }
 
+    /// Adds the update to `w`.
     fn after_update(&self, model: M) -> (M, Result<()>) {
-        let result = self.note(&model);
-        (model, result)
+        self.shared.after(model, |state, _, gradient, moved| {
+            let gradient = match self.config.clip {
+                Some(clip) => gradient.map(|_, values| values.clamp(-clip, clip)),
+                None => gradient,
+            };
+            let gain = gradient.hadamard(&moved)?.rebound(&state.space)?;
+            state.own = state.own.clone().axpy(-1.0, &gain)?;
+            Ok(())
+        })
     }
 
     fn leave_out(&self) {
-        self.shared.lock().path.forget();
+        self.shared.leave_out();
     }
 
     fn after_task(&self, model: M, _: &dyn DataLoader<M::Batch>) -> Result<M> {
@@ -183,7 +141,7 @@ impl<M: Classifier> Strategy<M> for Si {
         let xi = self.config.xi;
         let moved = end.clone().sub(start)?;
         let omega = state
-            .work
+            .own
             .clone()
             .zip(&moved, |work, moved| work / (moved.square() + xi))?;
         let omega = match &state.held {
@@ -192,28 +150,9 @@ impl<M: Classifier> Strategy<M> for Si {
         };
         let omega = omega.map(|_, omega| omega.clamp_min(0.0));
         finite("importances", &omega)?;
-        state.held = Some(Quadratic::new(omega, end)?);
-        state.work = state.space.clone();
-        state.start = None;
-        state.tasks += 1;
+        state.hold(Quadratic::new(omega, end)?);
+        state.own = state.space.clone();
         Ok(model)
-    }
-}
-
-impl Si {
-    /// Adds an update to `w`.
-    fn note<M: Module>(&self, model: &M) -> Result<()> {
-        let mut state = self.shared.lock();
-        let Some((gradient, moved)) = state.path.after(model)? else {
-            return Ok(());
-        };
-        let gradient = match self.config.clip {
-            Some(clip) => gradient.map(|_, values| values.clamp(-clip, clip)),
-            None => gradient,
-        };
-        let gain = gradient.hadamard(&moved)?.rebound(&state.space)?;
-        state.work = state.work.clone().axpy(-1.0, &gain)?;
-        Ok(())
     }
 }
 
@@ -223,32 +162,12 @@ impl Part for Si {
     }
 
     fn save(&self) -> Result<Vec<u8>, PartError> {
-        let state = self.shared.lock();
-        let saved = Saved::new(&Plain {
-            step: self.shared.steps.taken(),
-            tasks: state.tasks,
-            constant: state.held.as_ref().map(Quadratic::constant),
-        })?;
-        let saved = saved
-            .with_held(state.held.as_ref())?
-            .with("work", &state.work)?;
-        let saved = match &state.start {
-            Some(start) => saved.with("start", start)?,
-            None => saved,
-        };
-        Ok(saved.to_bytes()?)
+        self.shared
+            .save(|_| (), |work, saved| saved.with("work", work))
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), PartError> {
-        let saved = Saved::read(bytes)?;
-        let plain: Plain = saved.state()?;
-        let mut state = self.shared.lock();
-        let held = saved.held(plain.constant, &state.space)?;
-        let work = saved.required("work", &state.space)?;
-        let start = saved.vector("start", &state.space)?;
-        (state.held, state.work, state.start) = (held, work, start);
-        (state.tasks, state.path) = (plain.tasks, Path::default());
-        self.shared.steps.restore(plain.step);
-        Ok(())
+        self.shared
+            .load(bytes, |(), saved, space| saved.required("work", space))
     }
 }

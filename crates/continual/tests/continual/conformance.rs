@@ -4,23 +4,24 @@ use burn::lr_scheduler::module_lr_scheduler::ModuleLearningRate;
 use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use regimen_continual::memory::MemoryConfig;
 use regimen_continual::projections::Layers;
 use regimen_continual::*;
-use regimen_tensor::checkpoint::Part;
 use regimen_tensor::testing::{
     Answer, Batch, CLASSES, Case, Condition, Method as Tested, Reference, Suite, check_support,
 };
 use regimen_tensor::{ParamVector, Prepared};
+
+use super::wrapped::{
+    Adapted, Alone, Columns, Cosines, Dual, Fed, Gates, Prompted, Whole, Wrapped, bits,
+};
 
 /// A reference model as a classifier.
 #[derive(Module, Debug)]
 pub(crate) struct Net<M: Module> {
     inner: M,
 }
-
-type Fed = (Tensor<2>, Tensor<1, Int>);
 
 impl<M: Reference> Classifier for Net<M> {
     type Batch = Fed;
@@ -36,6 +37,14 @@ impl<M: Reference> Encoder for Net<M> {
     }
 }
 
+impl<M: Reference> Wrapped for Net<M> {
+    type Inner = M;
+
+    fn inner(&self) -> &M {
+        &self.inner
+    }
+}
+
 /// The head's inputs: the one layer that all networks but the tied transformer have in common.
 impl<M: Reference> Layers for Net<M> {
     fn layer_inputs(&self, (inputs, _): &Fed) -> Result<Vec<(String, Tensor<2>)>> {
@@ -46,15 +55,20 @@ impl<M: Reference> Layers for Net<M> {
     }
 }
 
-fn fed(batch: &Batch) -> Fed {
-    (batch.inputs.clone(), batch.targets.clone())
+type Boxed<M> = Box<dyn Whole<M>>;
+
+/// A model with its method, and the handle by whose `unlearn` the weights move ahead of a step, where the method has one.
+type Made<M> = (M, Boxed<M>, Option<Refresh<Ewc>>);
+
+/// A method with what it makes of a reference model.
+trait Kind {
+    /// The model that it trains.
+    type Model<M: Reference>: Wrapped<Inner = M>;
+
+    fn name(&self) -> &'static str;
+
+    fn made<M: Reference>(&self, inner: M, device: &Device) -> Result<Made<Self::Model<M>>>;
 }
-
-/// A strategy with its state.
-trait Whole<M: Classifier>: Strategy<M> + Part {}
-impl<M: Classifier, T: Strategy<M> + Part> Whole<M> for T {}
-
-type Boxed<M> = Box<dyn Whole<Net<M>>>;
 
 macro_rules! made {
     ($config:expr, $model:expr) => {
@@ -89,7 +103,6 @@ const WAYS: [&str; 20] = [
 ];
 
 impl Way {
-    /// The handle by whose `unlearn` the weights move ahead of a step, where the method has one.
     fn refresh<M: Reference>(&self, model: &Net<M>) -> Result<Option<Refresh<Ewc>>> {
         let form = match self.0 {
             "Refresh" => Form::code(1e-3),
@@ -101,7 +114,7 @@ impl Way {
         config.init(model, ewc).map(Some)
     }
 
-    fn made<M: Reference>(&self, model: &Net<M>) -> Result<Boxed<M>> {
+    fn strategy<M: Reference>(&self, model: &Net<M>) -> Result<Boxed<Net<M>>> {
         match self.0 {
             "Ewc" => made!(EwcConfig::new(10.0).with_examples(5), model),
             "OnlineEwc" => made!(OnlineEwcConfig::new(10.0).with_gamma(0.9), model),
@@ -126,6 +139,88 @@ impl Way {
     }
 }
 
+impl Kind for Way {
+    type Model<M: Reference> = Net<M>;
+
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn made<M: Reference>(&self, inner: M, _: &Device) -> Result<Made<Net<M>>> {
+        let model = Net { inner };
+        let (strategy, refresh): (Boxed<Net<M>>, _) = match self.refresh(&model)? {
+            Some(refresh) => (Box::new(refresh.clone()), Some(refresh)),
+            None => (self.strategy(&model)?, None),
+        };
+        Ok((model, strategy, refresh))
+    }
+}
+
+/// A method that has a model of its own kind: its name, the model, and the strategy of one.
+macro_rules! kind {
+    ($name:ident, $model:ident, |$inner:ident, $device:ident| $new:expr, |$of:ident| $strategy:expr) => {
+        struct $name;
+
+        impl Kind for $name {
+            type Model<M: Reference> = $model<M>;
+
+            fn name(&self) -> &'static str {
+                stringify!($name)
+            }
+
+            fn made<M: Reference>(
+                &self,
+                $inner: M,
+                $device: &Device,
+            ) -> Result<Made<Self::Model<M>>> {
+                let $of = $new?;
+                let strategy = Box::new($strategy);
+                Ok(($of, strategy, None))
+            }
+        }
+    };
+}
+
+/// The seed of heads, gates, columns, prompts and adapters.
+const SEED: u64 = 5;
+
+kind!(
+    Lucir,
+    Cosines,
+    |inner, device| Cosines::new(inner, CLASSES, device, SEED),
+    |model| LucirConfig::new(6).init(&model)?
+);
+kind!(
+    Hat,
+    Gates,
+    |inner, device| Gates::new(inner, CLASSES, 3, device, SEED),
+    |model| model.hat()
+);
+kind!(
+    Progressive,
+    Columns,
+    |inner, device| Columns::new(inner, CLASSES, device, SEED),
+    |model| Alone::default()
+);
+kind!(
+    PromptPool,
+    Prompted,
+    |inner, device| Prompted::new(inner, CLASSES, device, SEED),
+    |model| Alone::default()
+);
+kind!(
+    DualPrompt,
+    Dual,
+    |inner, device| Dual::new(inner, CLASSES, device, SEED),
+    |model| Alone::default()
+);
+kind!(
+    AdapterPool,
+    Adapted,
+    |inner, device| Adapted::new(inner, CLASSES, device, SEED),
+    |model| Alone::default()
+);
+
 fn memory() -> MemoryConfig {
     MemoryConfig::reservoir(6).with_seed(3)
 }
@@ -137,21 +232,22 @@ fn optimizer() -> ModuleOptimizer {
     SgdConfig::new().with_momentum(Some(momentum)).init()
 }
 
+fn fed(batch: &Batch) -> Fed {
+    (batch.inputs.clone(), batch.targets.clone())
+}
+
 /// A run of two tasks.
-struct Run<'a, M: Reference> {
-    case: &'a Case<M>,
-    strategy: Boxed<M>,
+struct Run<'a, W: Wrapped> {
+    case: &'a Case<W::Inner>,
+    strategy: Boxed<W>,
     refresh: Option<Refresh<Ewc>>,
-    model: Net<M>,
+    model: W,
     optim: ModuleOptimizer,
 }
 
-impl<'a, M: Reference> Run<'a, M> {
-    fn new(case: &'a Case<M>, way: &Way) -> Result<Self> {
-        let model = Net {
-            inner: case.model(),
-        };
-        let (strategy, refresh) = Self::handles(way, &model)?;
+impl<'a, W: Wrapped> Run<'a, W> {
+    fn new<K: Kind<Model<W::Inner> = W>>(case: &'a Case<W::Inner>, kind: &K) -> Result<Self> {
+        let (model, strategy, refresh) = kind.made(case.model(), case.device())?;
         Ok(Self {
             case,
             strategy,
@@ -159,27 +255,6 @@ impl<'a, M: Reference> Run<'a, M> {
             model,
             optim: optimizer(),
         })
-    }
-
-    fn handles(way: &Way, model: &Net<M>) -> Result<(Boxed<M>, Option<Refresh<Ewc>>)> {
-        Ok(match way.refresh(model)? {
-            Some(refresh) => (Box::new(refresh.clone()), Some(refresh)),
-            None => (way.made(model)?, None),
-        })
-    }
-
-    /// Gradients of moved copies: the first micro-batch of a window decides on the move.
-    fn of_moved(&self, refresh: &Refresh<Ewc>, window: &[Batch]) -> Answer<GradientsParams> {
-        let mut sum = GradientsAccumulator::new();
-        for batch in window {
-            for part in self.case.parts(batch) {
-                let inner = self.case.replica(&self.model.inner);
-                let moved = refresh.unlearn(&Net { inner }, &fed(&part))?;
-                let grads = self.strategy.loss(&moved, &fed(&part))?.backward();
-                sum.accumulate(&moved, GradientsParams::from_grads(grads, &moved));
-            }
-        }
-        Ok(sum.grads())
     }
 
     /// The windows of a task: the first has three of seven batches.
@@ -193,25 +268,41 @@ impl<'a, M: Reference> Run<'a, M> {
         batches.chunks(length).map(<[Batch]>::to_vec).collect()
     }
 
-    fn gradients(&self, window: &[Batch]) -> Answer<GradientsParams> {
-        if let Some(refresh) = &self.refresh {
-            return self.of_moved(refresh, window);
-        }
-        self.case
-            .gradients_of(&self.model.inner, window, |inner, batch| {
-                let net = Net {
-                    inner: inner.clone(),
+    /// Gradients of a loss over a window: a move is decided on by the first micro-batch.
+    fn gradients(
+        &self,
+        window: &[Batch],
+        loss: impl Fn(&W, &Fed) -> Result<Tensor<1>>,
+    ) -> Answer<GradientsParams> {
+        let mut sum = GradientsAccumulator::new();
+        for batch in window {
+            for part in self.case.parts(batch) {
+                let replica = match self.case.condition() {
+                    Condition::TwoDevices => self.model.clone().fork(self.case.device()),
+                    _ => self.model.clone(),
                 };
-                self.strategy.loss(&net, &fed(&batch)).unwrap()
-            })
+                let replica = match &self.refresh {
+                    Some(refresh) => refresh.unlearn(&replica, &fed(&part))?,
+                    None => replica,
+                };
+                let grads = loss(&replica, &fed(&part))?.backward();
+                sum.accumulate(&replica, GradientsParams::from_grads(grads, &replica));
+            }
+        }
+        Ok(sum.grads())
+    }
+
+    fn update(&mut self, grads: GradientsParams) {
+        let rate = ModuleLearningRate::from(RATE);
+        let model = self.model.clone();
+        self.model = self
+            .strategy
+            .update(model, &mut self.optim, rate, grads.into());
     }
 
     fn step(mut self, window: &[Batch]) -> Answer<Self> {
-        let grads = self.gradients(window)?;
-        let rate = ModuleLearningRate::from(RATE);
-        self.model = self
-            .strategy
-            .update(self.model, &mut self.optim, rate, grads.into());
+        let grads = self.gradients(window, |model, batch| self.strategy.loss(model, batch))?;
+        self.update(grads);
         self.strategy.status().map_err(|error| error.to_string())?;
         Ok(self)
     }
@@ -240,82 +331,123 @@ impl<'a, M: Reference> Run<'a, M> {
 
     /// Both tasks. `between` is done after the first step of the second one.
     fn both(mut self, between: impl FnOnce(Self) -> Answer<Self>) -> Answer<Self> {
-        let mut between = Some(between);
-        for id in 0..2 {
-            self = self.begin(id)?;
-            for window in self.windows(id) {
-                self = self.step(&window)?;
-                if let (1, Some(between)) = (id, between.take_if(|_| id == 1)) {
-                    self = between(self)?;
-                }
-            }
-            self = self.end(id)?;
+        self = self.begin(0)?;
+        for window in self.windows(0) {
+            self = self.step(&window)?;
         }
+        self = self.end(0)?.begin(1)?;
+        let held = self.model.held();
+        let mut between = Some(between);
+        for window in self.windows(1) {
+            self = self.step(&window)?;
+            if let Some(between) = between.take() {
+                self = between(self)?;
+            }
+        }
+        assert!(self.model.held() == held, "what is held has changed");
+        self = self.end(1)?;
         let batch = fed(&self.case.batches()[0]);
         let penalty = self.strategy.penalty(&self.model, &batch)?;
         assert!(penalty.into_scalar::<f32>().is_finite());
         let [_, classes] = self.strategy.logits(&self.model, &batch)?.dims();
         assert_eq!(classes, CLASSES);
+        alike(&self.model)?;
         Ok(self)
+    }
+
+    fn inner(&self) -> W::Inner {
+        self.model.inner().clone()
     }
 }
 
-impl Tested for Way {
+/// All parameters are finite, and of one type: heads, gates, columns, prompts and adapters have that of the model.
+fn alike<W: Wrapped>(model: &W) -> Answer<()> {
+    let vector = ParamVector::of(model);
+    let inner = ParamVector::of(model.inner());
+    let dtype = inner.entries()[0].values.dtype();
+    for (entry, values) in vector.entries().iter().zip(vector.to_host()?) {
+        assert_eq!(entry.values.dtype(), dtype, "{}", entry.path);
+        assert!(
+            values.iter().all(|value| value.is_finite()),
+            "{}",
+            entry.path
+        );
+    }
+    Ok(())
+}
+
+/// A [`Kind`] as a method of the suite.
+struct Of<K>(K);
+
+impl<K: Kind> Tested for Of<K> {
     fn name(&self) -> String {
-        self.0.to_owned()
+        self.0.name().to_owned()
     }
 
     fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
-        Ok(Run::new(case, self)?.both(Ok)?.model.inner)
+        Ok(Run::new(case, &self.0)?.both(Ok)?.inner())
     }
 
     fn resumed<M: Reference>(&self, case: &Case<M>) -> Option<Answer<(M, M)>> {
-        let straight = || -> Answer<M> { Ok(Run::new(case, self)?.both(Ok)?.model.inner) };
-        let restored = || -> Answer<M> {
-            let run = Run::new(case, self)?.both(|mut run| {
+        let straight = || Run::new(case, &self.0)?.both(Ok);
+        let restored = || {
+            Run::new(case, &self.0)?.both(|mut run| {
                 let bytes = run.strategy.save().map_err(|error| error.to_string())?;
                 // Another process: a strategy of a model with other ids, which then gets the record's.
-                let fresh = Net {
-                    inner: M::seeded(case.device(), 99)?,
-                };
-                (run.strategy, run.refresh) = Run::handles(self, &fresh)?;
+                let fresh = M::seeded(case.device(), 99)?;
+                let (fresh, strategy, refresh) = self.0.made(fresh, case.device())?;
+                (run.strategy, run.refresh) = (strategy, refresh);
                 run.strategy
                     .load(&bytes)
                     .map_err(|error| error.to_string())?;
                 assert_eq!(run.strategy.save().unwrap(), bytes);
+                run.model = run.model.anew(fresh);
                 Ok(run)
-            })?;
-            Ok(run.model.inner)
+            })
         };
-        Some(straight().and_then(|straight| Ok((straight, restored()?))))
+        let runs = || -> Answer<(M, M)> {
+            let (straight, restored): (Run<'_, _>, Run<'_, _>) = (straight()?, restored()?);
+            // The suite compares the reference models.
+            assert!(bits(&straight.model) == bits(&restored.model));
+            Ok((straight.inner(), restored.inner()))
+        };
+        Some(runs())
     }
 
     fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
         let answer = || {
-            let mut run = Run::new(case, self)?.begin(0)?;
+            let mut run = Run::new(case, &self.0)?.begin(0)?;
             let batches = case.batches();
             run = run.step(&batches[..1])?;
-            let grads = case.poisoned(&run.model.inner, &batches[1..2])?;
-            let before = ParamVector::of(&run.model).to_host()?;
-            let rate = ModuleLearningRate::from(RATE);
-            run.model = run
-                .strategy
-                .update(run.model, &mut run.optim, rate, grads.into());
-            assert_eq!(ParamVector::of(&run.model).to_host()?, before);
+            let window = &batches[1..2];
+            let grads = run.gradients(window, |model, batch| {
+                Ok(plain_loss(model, batch) * f64::NAN)
+            })?;
+            let before = bits(&run.model);
+            run.update(grads);
+            assert!(bits(&run.model) == before);
             assert_eq!(run.strategy.skipped(), 1);
             assert!(run.strategy.status().is_err());
-            Ok(run.model.inner)
+            Ok(run.inner())
         };
         Some(answer())
     }
 }
 
+/// All methods.
+fn add(suite: &mut Suite) {
+    for way in WAYS {
+        suite.add(&Of(Way(way)));
+    }
+    suite.add(&Of(Lucir)).add(&Of(Hat)).add(&Of(Progressive));
+    suite.add(&Of(PromptPool)).add(&Of(DualPrompt));
+    suite.add(&Of(AdapterPool));
+}
+
 #[test]
 fn every_strategy_on_every_model() {
     let mut suite = Suite::new();
-    for way in WAYS {
-        suite.add(&Way(way));
-    }
+    add(&mut suite);
     check_support(
         suite,
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv"),
@@ -327,8 +459,6 @@ fn every_strategy_on_every_model() {
 #[test]
 fn smoke() {
     let mut suite = Suite::smoke();
-    for way in WAYS {
-        suite.add(&Way(way));
-    }
+    add(&mut suite);
     suite.finish().unwrap();
 }

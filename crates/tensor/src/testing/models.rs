@@ -117,19 +117,29 @@ impl Body {
         }
     }
 
-    /// Tokens `[batch, length]` to the mean of their states, `[batch, width]`.
-    fn forward(&self, inputs: Tensor<2>) -> Tensor<2> {
-        let [batch, length] = inputs.dims();
+    /// Tokens `[batch, length]` with their places, `[batch, length, width]`.
+    fn embed(&self, inputs: Tensor<2>) -> Tensor<3> {
+        let [_, length] = inputs.dims();
         let device = inputs.device();
         let places = Tensor::<1, Int>::arange(0..length as i64, &device).reshape([1, length]);
-        let x = self.tokens.forward(inputs.int()) + self.places.forward(places);
+        self.tokens.forward(inputs.int()) + self.places.forward(places)
+    }
+
+    /// The states of embedded tokens, `[batch, length, width]`.
+    fn encode(&self, x: Tensor<3>) -> Tensor<3> {
         let attended = self
             .attention
             .forward(MhaInput::self_attn(self.attention_norm.forward(x.clone())));
         let x = x + attended.context;
         let inner = relu(self.up.forward(self.perceptron_norm.forward(x.clone())));
-        let x = self.norm.forward(x + self.down.forward(inner));
-        x.mean_dim(1).reshape([batch, WIDTH])
+        self.norm.forward(x + self.down.forward(inner))
+    }
+
+    /// Tokens `[batch, length]` to the mean of their states, `[batch, width]`.
+    fn forward(&self, inputs: Tensor<2>) -> Tensor<2> {
+        let [batch, _] = inputs.dims();
+        let states = self.encode(self.embed(inputs));
+        states.mean_dim(1).reshape([batch, WIDTH])
     }
 }
 
@@ -158,6 +168,14 @@ impl Reference for Transformer {
         self.first.forward(inputs)
     }
 
+    fn embedded(&self, inputs: Tensor<2>) -> Option<Tensor<3>> {
+        Some(self.first.embed(inputs))
+    }
+
+    fn encoded(&self, tokens: Tensor<3>) -> Option<Tensor<3>> {
+        Some(self.first.encode(tokens))
+    }
+
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
         self.head.forward(self.features(inputs))
     }
@@ -184,6 +202,14 @@ impl Reference for TiedTransformer {
 
     fn features(&self, inputs: Tensor<2>) -> Tensor<2> {
         self.first.forward(inputs)
+    }
+
+    fn embedded(&self, inputs: Tensor<2>) -> Option<Tensor<3>> {
+        Some(self.first.embed(inputs))
+    }
+
+    fn encoded(&self, tokens: Tensor<3>) -> Option<Tensor<3>> {
+        Some(self.first.encode(tokens))
     }
 
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {

@@ -66,6 +66,19 @@ pub trait Reference: Module + ModuleDisplay + 'static {
     /// What enters the head, `[batch, width]`, of inputs `[batch, 16]`.
     fn features(&self, inputs: Tensor<2>) -> Tensor<2>;
 
+    /// The tokens of inputs `[batch, 16]` with their places, `[batch, 16, width]`: of transformers alone.
+    fn embedded(&self, inputs: Tensor<2>) -> Option<Tensor<3>> {
+        let _ = inputs;
+        None
+    }
+
+    /// The states of tokens `[batch, length, width]`, which may have others among them than the inputs' own: of transformers alone.
+    /// [`features`](Self::features) are their mean over [`embedded`](Self::embedded) tokens.
+    fn encoded(&self, tokens: Tensor<3>) -> Option<Tensor<3>> {
+        let _ = tokens;
+        None
+    }
+
     /// Logits `[batch, 4]` of inputs `[batch, 16]`, whole numbers from 0 to 7 in the type of the weights.
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2>;
 

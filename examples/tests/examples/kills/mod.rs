@@ -129,12 +129,18 @@ fn parts(folder: &Path, found: &mut BTreeSet<String>) {
                 .filter(|line| !line.trim_start().starts_with("//"))
                 .map(|line| format!("{} ", line.trim()))
                 .collect();
-            let implemented = code
-                .split("Part for ")
-                .skip(1)
-                .chain(code.split(" part!(").skip(1));
+            // By hand, or by a macro that takes the name first.
+            let ways = [
+                "Part for ",
+                " part!(",
+                " anchored!(",
+                " replayed!(",
+                " episodic!(",
+            ];
+            let implemented = ways.iter().flat_map(|way| code.split(way).skip(1));
             let name = |rest: &str| {
-                let name = rest.trim_start_matches(['&', ' ']);
+                let name = rest.trim_start_matches("counted");
+                let name = name.trim_start_matches(['&', ' ']);
                 let end = name.find(|c: char| !c.is_alphanumeric());
                 name[..end.unwrap_or(name.len())].to_owned()
             };
