@@ -43,9 +43,10 @@ impl Bed<'_> {
     fn by(&self, method: Method, epochs: usize, strength: f64) -> Result<Figures> {
         let tasks = self.parts.len();
         let made = make(method, strength, &self.net(), self)?;
+        let replays = matches!(method, Method::Er | Method::DerPlusPlus);
         let learned = if self.context.is_broken_by("anchor-follows") {
             self.unheld(epochs, &made)?
-        } else if self.context.is_broken_by("replay-of-the-current-task") {
+        } else if replays && self.context.is_broken_by("replay-of-the-current-task") {
             self.forgetful(method, epochs, strength)?
         } else {
             let mut training = self.training(epochs);
@@ -81,7 +82,8 @@ impl Bed<'_> {
             let loss = match (made.held)() {
                 Some(held) => {
                     let now = ParamVector::of(net);
-                    plain_loss(net, batch) + quadratic(net, held.weights(), &now)?
+                    let weights = held.weights().rebound(&now)?;
+                    plain_loss(net, batch) + quadratic(net, &weights, &now)?
                 }
                 None => strategy.loss(net, batch)?,
             };
