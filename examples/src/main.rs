@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
+use regimen_examples::continual::continual_survey::tune;
 use regimen_examples::runner::{self, Drill, Plan};
 use regimen_examples::{SYSTEMS, System, pruning, report, system};
 
@@ -47,6 +48,14 @@ enum Verb {
         /// How many seeds of each.
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
         seeds: u64,
+    },
+    /// Tries the strengths of the continual survey's arms on seeds that do not count.
+    Strengths {
+        /// The arms; all of them if none is named.
+        arms: Vec<String>,
+        /// Other strengths than those of the arms.
+        #[arg(long, num_args = 1.., value_delimiter = ',')]
+        values: Vec<f64>,
     },
     /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
@@ -130,6 +139,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
             return faults(&systems, &out);
         }
         Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
+        Verb::Strengths { arms, values } => strengths(&arms, &values)?,
         Verb::Trial(arguments) => trial(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -168,6 +178,26 @@ fn faults(systems: &[String], out: &std::path::Path) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Mean accuracies over the tuning seeds, class- and task-incremental.
+fn strengths(arms: &[String], values: &[f64]) -> Result<()> {
+    for (arm, grid) in tune::grids() {
+        if !arms.is_empty() && !arms.iter().any(|name| name == arm) {
+            continue;
+        }
+        let grid = match (values, grid) {
+            ([], []) => &[0.0],
+            ([], grid) => grid,
+            (values, _) => values,
+        };
+        for strength in grid {
+            for (set, [classes, within]) in tune::tried(arm, *strength)? {
+                println!("{arm}; {strength}; {set}; {classes:.1}; {within:.1}");
+            }
+        }
+    }
+    Ok(())
 }
 
 fn trial(arguments: Trial) -> Result<()> {

@@ -43,14 +43,14 @@ pub use memory::{Capacity, Kept, Memory, MemoryConfig, Policy};
 pub use memory::{ReplayLoader, ReplayLoaderConfig};
 #[cfg(feature = "burn")]
 pub use methods::{
-    AGem, AGemConfig, AdapterPool, AdapterPoolConfig, Anneal, Annealed, Chosen, Column,
-    CosineClassifier, CosineLinear, CosineLinearConfig, Der, DerConfig, DerPlusPlus,
+    AGem, AGemConfig, AdapterPool, AdapterPoolConfig, Anneal, Annealed, BiasCorrection, Chosen,
+    Column, CosineClassifier, CosineLinear, CosineLinearConfig, Der, DerConfig, DerPlusPlus,
     DerPlusPlusConfig, DualPrompt, DualPromptConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc,
     EwcConfig, Fill, GDumb, GDumbConfig, Gated, Gem, GemConfig, Gpm, GpmConfig, Gss, GssConfig,
     Hat, HatConfig, HatGate, HatGateConfig, Icarl, IcarlConfig, Lateral, Lucir, LucirConfig, Lwf,
-    LwfConfig, Mas, MasConfig, Mir, MirConfig, Ogd, OgdConfig, OnlineEwc, OnlineEwcConfig, PackNet,
-    PackNetConfig, Progressive, ProgressiveConfig, PromptPool, PromptPoolConfig, RWalk,
-    RWalkConfig, Si, SiConfig,
+    LwfConfig, Mas, MasConfig, Mir, MirConfig, NearestMean, NearestMeanConfig, Ogd, OgdConfig,
+    OnlineEwc, OnlineEwcConfig, PackNet, PackNetConfig, Progressive, ProgressiveConfig, PromptPool,
+    PromptPoolConfig, RWalk, RWalkConfig, Si, SiConfig, Slda, SldaConfig, align_weights,
 };
 pub use metrics::{AccuracyMatrix, Compute};
 #[cfg(feature = "burn")]

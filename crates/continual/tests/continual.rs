@@ -3,6 +3,8 @@
 
 #[path = "continual/bad_input.rs"]
 mod bad_input;
+#[path = "continual/classifiers.rs"]
+mod classifiers;
 #[path = "continual/conformance.rs"]
 mod conformance;
 #[path = "continual/divergence.rs"]

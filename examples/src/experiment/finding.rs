@@ -140,7 +140,7 @@ impl Finding {
             data: context.data_name(system.data)?,
             source: system.source.replace('\\', "/"),
             origin,
-            arms: arms(&trials),
+            arms: arms(system, &trials),
             checks,
         })
     }
@@ -175,14 +175,23 @@ fn effect(system: &System, trials: &[Trial]) -> Check {
     Quantity::new(name, system.unit, ahead).at_least(0.0)
 }
 
-/// Every value of every arm of the trials: an arm that some seeds lack has NaN there.
-fn arms(trials: &[Trial]) -> BTreeMap<String, BTreeMap<String, Summary>> {
+/// Every value of every arm of the trials. An arm that only reports may be one of some seeds: then its values are those of the seeds
+/// that have it. Where the method or its baseline lacks a value there is NaN, as in every check that uses an arm: it fails.
+fn arms(system: &System, trials: &[Trial]) -> BTreeMap<String, BTreeMap<String, Summary>> {
     let mut arms: BTreeMap<String, BTreeMap<String, Summary>> = BTreeMap::new();
     for (arm, metrics) in trials.iter().flat_map(|trial| &trial.arms) {
         let summaries = arms.entry(arm.clone()).or_default();
+        let having: Vec<Trial>;
+        let of = if [system.method, system.baseline].contains(&arm.as_str()) {
+            trials
+        } else {
+            let has = |trial: &&Trial| trial.arms.contains_key(arm);
+            having = trials.iter().filter(has).cloned().collect();
+            &having
+        };
         for metric in metrics.keys() {
             if !summaries.contains_key(metric) {
-                summaries.insert(metric.clone(), Summary::of(trials, arm, metric));
+                summaries.insert(metric.clone(), Summary::of(of, arm, metric));
             }
         }
     }
@@ -222,5 +231,30 @@ mod tests {
             PaperEffect::NotAtThisSize,
             "within noise is not shown"
         );
+    }
+
+    /// Seed 1 lacks the arm `reported` and a value of `whole`, and both seeds lack one of the method's.
+    #[test]
+    fn an_arm_of_some_seeds_is_summed_up_over_them() {
+        let system = System {
+            method: "method",
+            baseline: "whole",
+            ..*crate::system("granet").unwrap_or(&crate::SYSTEMS[0])
+        };
+        let [mut first, mut second] = [0, 1].map(Trial::new);
+        first.record("reported", "main", 4.0);
+        first.record("reported", "other", 1.0);
+        first.record("whole", "main", 1.0);
+        first.record("method", "main", 3.0);
+        second.record("whole", "main", 2.0);
+        let found = arms(&system, &[first.clone(), second.clone()]);
+        assert_eq!(found["reported"]["main"].values, [4.0]);
+        assert_eq!(found["whole"]["main"].values, [1.0, 2.0]);
+        assert!(found["method"]["main"].mean.is_nan());
+        // A seed that has the arm and lacks the value is no reason to leave it out.
+        second.record("reported", "main", 5.0);
+        let found = arms(&system, &[first, second]);
+        assert_eq!(found["reported"]["main"].mean, 4.5);
+        assert!(found["reported"]["other"].mean.is_nan());
     }
 }

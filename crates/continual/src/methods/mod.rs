@@ -2,7 +2,9 @@
 
 mod a_gem;
 mod adapters;
+mod align_weights;
 mod anchored;
+mod bic;
 mod der;
 mod der_plus_plus;
 mod episodes;
@@ -22,6 +24,7 @@ mod lucir;
 mod lwf;
 mod mas;
 mod mir;
+mod nearest_mean;
 mod ogd;
 mod online_ewc;
 mod pack_net;
@@ -31,9 +34,12 @@ mod prompts;
 mod replay;
 mod rwalk;
 mod si;
+mod slda;
 
 pub use a_gem::{AGem, AGemConfig};
 pub use adapters::{AdapterPool, AdapterPoolConfig};
+pub use align_weights::align_weights;
+pub use bic::BiasCorrection;
 pub use der::{Der, DerConfig};
 pub use der_plus_plus::{DerPlusPlus, DerPlusPlusConfig};
 pub use er::{Er, ErConfig};
@@ -50,6 +56,7 @@ pub use lucir::{CosineClassifier, CosineLinear, CosineLinearConfig, Lucir, Lucir
 pub use lwf::{Lwf, LwfConfig};
 pub use mas::{Mas, MasConfig};
 pub use mir::{Mir, MirConfig};
+pub use nearest_mean::{NearestMean, NearestMeanConfig};
 pub use ogd::{Ogd, OgdConfig};
 pub use online_ewc::{OnlineEwc, OnlineEwcConfig};
 pub use pack_net::{PackNet, PackNetConfig};
@@ -58,3 +65,4 @@ pub use prompts::{Chosen, DualPrompt, DualPromptConfig, PromptPool, PromptPoolCo
 pub use replay::Fill;
 pub use rwalk::{RWalk, RWalkConfig};
 pub use si::{Si, SiConfig};
+pub use slda::{Slda, SldaConfig};

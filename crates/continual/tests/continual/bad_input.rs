@@ -10,6 +10,8 @@ use super::two::{Two, batch};
 
 #[path = "bad_input/architectures.rs"]
 pub(super) mod architectures;
+#[path = "bad_input/classifiers.rs"]
+mod classifiers;
 #[path = "bad_input/data.rs"]
 mod data;
 #[path = "bad_input/outputs.rs"]

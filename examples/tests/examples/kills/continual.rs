@@ -10,9 +10,9 @@ use regimen_continual::memory::SharedMemory;
 use regimen_continual::{
     AGemConfig, Capacity, Classifier, DerConfig, DerPlusPlusConfig, ErAceConfig, ErConfig,
     EwcConfig, Form, GDumbConfig, GemConfig, GpmConfig, GssConfig, IcarlConfig, Kept, LucirConfig,
-    LwfConfig, MasConfig, Memory, MemoryConfig, MirConfig, OgdConfig, OnlineEwcConfig, PackNet,
-    PackNetConfig, Policy, RWalkConfig, Refresh, RefreshConfig, ReplayLoader, ReplayLoaderConfig,
-    SiConfig, Strategy, Task,
+    LwfConfig, MasConfig, Memory, MemoryConfig, MirConfig, NearestMean, NearestMeanConfig,
+    OgdConfig, OnlineEwcConfig, PackNet, PackNetConfig, Policy, RWalkConfig, Refresh,
+    RefreshConfig, ReplayLoader, ReplayLoaderConfig, SiConfig, Slda, SldaConfig, Strategy, Task,
 };
 use regimen_tensor::checkpoint::Checkpoint;
 use regimen_tensor::{Part, Prepared};
@@ -162,6 +162,8 @@ pub(super) struct Continual {
     loader: ReplayLoader<[f32; 2], Points>,
     shared: SharedMemory<[f32; 2]>,
     kept: Memory<[f32; 2]>,
+    nearest: NearestMean,
+    slda: Slda,
 }
 
 impl Continual {
@@ -185,6 +187,8 @@ impl Continual {
             loader,
             shared,
             kept: kept.with_seed(4).init()?,
+            nearest: NearestMeanConfig::new(4, 2).init(device)?,
+            slda: SldaConfig::new(4, 2).init(device)?,
         })
     }
 
@@ -196,6 +200,8 @@ impl Continual {
         unit.with("replay", &mut self.loader)
             .with("shared-memory", &mut self.shared)
             .with("memory", &mut self.kept)
+            .with("nearest-mean", &mut self.nearest)
+            .with("slda", &mut self.slda)
     }
 
     /// A handle on the loader of replay, whose batches [`step`](Self::step) takes.
@@ -210,6 +216,9 @@ impl Continual {
         for learner in &mut self.learners {
             learner.step(step, &batch)?;
         }
+        let (features, labels) = &batch;
+        self.nearest.add(features.clone(), labels.clone())?;
+        self.slda.add(features.clone(), labels.clone())?;
         for point in points {
             self.kept.add(Kept::new(*point, class(point), task))?;
         }
