@@ -1,0 +1,128 @@
+//! The choice of settings on seeds 1000 to 1002, which count nowhere else.
+//!
+//! `cargo test --release -p regimen-examples --lib -- --ignored --nocapture unified_continual_refresh::tune` prints a row a setting; with
+//! `TUNE=clothing` that set alone. First the base's own strength is chosen, by its class-incremental accuracy in the mean over the seeds;
+//! then, with that strength, what the base does with as many gradients, `delta` and `gamma`. The page has the table.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use regimen_tensor::stats::{mean, standard_error};
+
+use super::arms::{Base, Equal, Plan, Size, Strength, code, paper};
+use super::choices::DELTAS;
+use super::run::{Found, run};
+use crate::continual::bed::tasks;
+use crate::data::Images;
+use crate::experiment::Context;
+
+const SEEDS: [u64; 3] = [1000, 1001, 1002];
+const SHARES: [f64; 3] = [0.05, 0.1, 0.2];
+
+/// The strengths of a base that are tried.
+fn strengths(base: Base) -> Vec<Strength> {
+    let none = Strength {
+        alpha: 0.0,
+        beta: 0.0,
+        lambda: 0.0,
+    };
+    match base {
+        Base::DerPlusPlus => [0.1, 0.3, 1.0]
+            .into_iter()
+            .flat_map(|alpha| {
+                [0.5, 1.0].map(|beta| Strength {
+                    alpha,
+                    beta,
+                    ..none
+                })
+            })
+            .collect(),
+        Base::Er => [0.5, 1.0, 2.0].map(|beta| Strength { beta, ..none }).into(),
+        _ => [100.0, 300.0, 1000.0, 3000.0, 10_000.0]
+            .map(|lambda| Strength { lambda, ..none })
+            .into(),
+    }
+}
+
+struct Bench {
+    set: &'static str,
+    images: Images,
+    context: Context,
+}
+
+impl Bench {
+    /// Mean accuracy over the seeds; NaN if one failed.
+    fn try_out(&self, base: Base, what: &str, plan: &Plan) -> f64 {
+        let size = Size::of(&self.context);
+        let of_seed = |seed| {
+            let parts = tasks(&self.images, seed).unwrap();
+            run(plan, size, &parts, seed, &self.context.device).ok()
+        };
+        let found: Option<Vec<Found>> = SEEDS.into_iter().map(of_seed).collect();
+        let Some(found) = found else {
+            println!("{} | {} | {what} | failed", self.set, base.name());
+            return f64::NAN;
+        };
+        let of = |value: fn(&Found) -> f64| found.iter().map(value).collect::<Vec<_>>();
+        let accuracy = of(|found| found.accuracy);
+        println!(
+            "{} | {} | {what} | {:.2} ± {:.2} | {:.1} | {:.2}",
+            self.set,
+            base.name(),
+            mean(&accuracy),
+            standard_error(&accuracy),
+            mean(&of(Found::forgetting)),
+            mean(&of(|found| found.seconds)),
+        );
+        mean(&accuracy)
+    }
+
+    fn tune(&self, base: Base) {
+        let size = Size::of(&self.context);
+        let tried = strengths(base).into_iter().map(|strength| {
+            let plan = Plan::plain(base, strength, size);
+            (self.try_out(base, &format!("{strength:?}"), &plan), plan)
+        });
+        let best = tried
+            .filter(|(accuracy, _)| !accuracy.is_nan())
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let (_, plain) = best.unwrap();
+        println!(
+            "{} | {} | chosen: {:?}",
+            self.set,
+            base.name(),
+            plain.strength
+        );
+        let ways: &[Equal] = match base.draws() {
+            0 => &[Equal::Epochs],
+            _ => &[Equal::Epochs, Equal::Replay],
+        };
+        for equal in ways {
+            let plan = plain.clone().equal(*equal, size);
+            self.try_out(base, &format!("equal gradients: {equal:?}"), &plan);
+        }
+        for delta in DELTAS {
+            let plan = plain.clone().refreshed(code(delta));
+            self.try_out(base, &format!("delta {delta:e}"), &plan);
+        }
+        for share in SHARES {
+            let plan = plain.clone().refreshed(paper(share, size));
+            self.try_out(base, &format!("gamma / eta {share}"), &plan);
+        }
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: chooses the settings"]
+fn settings_on_the_tuning_seeds() {
+    let context = Context::new(SEEDS[0]);
+    let wanted = std::env::var("TUNE").unwrap_or_default();
+    for set in context.image_sets().unwrap() {
+        let bench = Bench {
+            set: set.name,
+            images: set.images,
+            context: context.clone(),
+        };
+        if bench.set.contains(&wanted) {
+            Base::DECIDING.into_iter().for_each(|base| bench.tune(base));
+        }
+    }
+}
