@@ -86,7 +86,7 @@ impl Size {
             rate: 0.05,
             batch: 16,
             epochs: 10,
-            examples: 64,
+            examples: 128,
         };
         match (context.full, context.small) {
             (true, _) => Self {
@@ -235,7 +235,11 @@ fn matched(images: usize, size: Size) -> f64 {
 
 fn of_base(base: Base, found: Choice, size: Size, context: &Context) -> Vec<Arm> {
     let plain = Plan::plain(base, found.strength, size);
-    let refreshed = |config: RefreshConfig| plain.clone().refreshed(config);
+    let with = |strength: Strength| Plan {
+        strength,
+        ..plain.clone()
+    };
+    let refreshed = |config: RefreshConfig| with(found.with_refresh).refreshed(config);
     let all = base == Base::DerPlusPlus;
     let mut arms = Vec::new();
     let mut add = |ending: &str, plan: Plan| {
@@ -245,7 +249,7 @@ fn of_base(base: Base, found: Choice, size: Size, context: &Context) -> Vec<Arm>
         });
     };
     let (equal, refresh) = (
-        plain.clone().equal(found.equal, size),
+        with(found.with_equal).equal(found.equal, size),
         refreshed(code(found.delta)),
     );
     match all {

@@ -9,6 +9,9 @@ pub(super) const DELTAS: [f64; 4] = [1e-5, 1e-4, 3e-4, 1e-3];
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
     pub(super) strength: Strength,
+    /// Of the base with as many gradients as refresh, and of the base with refresh.
+    pub(super) with_equal: Strength,
+    pub(super) with_refresh: Strength,
     pub(super) equal: Equal,
     /// Length of a step of the code's form.
     pub(super) delta: f64,
@@ -25,12 +28,15 @@ pub(super) fn choice(base: Base, set: &str) -> Choice {
         Base::OnlineEwc | Base::Ewc => (0.0, 0.0, 1000.0),
         Base::Lwf => (1.0, 0.0, 0.0),
     };
+    let strength = Strength {
+        alpha,
+        beta,
+        lambda,
+    };
     Choice {
-        strength: Strength {
-            alpha,
-            beta,
-            lambda,
-        },
+        strength,
+        with_equal: strength,
+        with_refresh: strength,
         equal: Equal::Epochs,
         delta: 1e-5,
         share: 0.1,

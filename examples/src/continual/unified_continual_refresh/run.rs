@@ -6,7 +6,6 @@ use anyhow::{Context as _, Result};
 use burn::optim::GradientsParams;
 use burn::tensor::Device;
 use regimen_continual::memory::MemoryConfig;
-use regimen_continual::penalties::Fisher;
 use regimen_continual::{
     Classifier, DerPlusPlusConfig, ErConfig, EwcConfig, LwfConfig, OnlineEwcConfig, Refresh,
     RefreshConfig, Strategy, plain_loss,
@@ -156,8 +155,8 @@ fn by_base<M: Classifier<Batch = Batch>>(
         ),
         Base::OnlineEwc => go.with(
             OnlineEwcConfig::new(strength.lambda)
-                .with_fisher(Fisher::Weighted)
                 .with_examples(size.examples)
+                .with_seed(seed)
                 .init(&net)?,
             net,
         ),

@@ -1,8 +1,9 @@
 //! The choice of settings on seeds 1000 to 1002, which count nowhere else.
 //!
 //! `cargo test --release -p regimen-examples --lib -- --ignored --nocapture unified_continual_refresh::tune` prints a row a setting; with
-//! `TUNE=clothing` that set alone. First the base's own strength is chosen, by its class-incremental accuracy in the mean over the seeds;
-//! then, with that strength, what the base does with as many gradients, `delta` and `gamma`. The page has the table.
+//! `TUNE="clothing ER"` those alone. First the base's own strength is chosen, by its class-incremental accuracy in the mean over the seeds;
+//! then, with that strength, `delta`, `gamma`, and what the base does with as many gradients. Online EWC chooses its strength again for
+//! its arms with equal gradients and with refresh. The page has the table.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use regimen_tensor::stats::{mean, standard_error};
@@ -25,17 +26,19 @@ fn strengths(base: Base) -> Vec<Strength> {
         lambda: 0.0,
     };
     match base {
-        Base::DerPlusPlus => [0.1, 0.3, 1.0]
+        Base::DerPlusPlus => [0.3, 1.0, 3.0]
             .into_iter()
             .flat_map(|alpha| {
-                [0.5, 1.0].map(|beta| Strength {
+                [0.5, 1.0, 2.0].map(|beta| Strength {
                     alpha,
                     beta,
                     ..none
                 })
             })
             .collect(),
-        Base::Er => [0.5, 1.0, 2.0].map(|beta| Strength { beta, ..none }).into(),
+        Base::Er => [1.0, 2.0, 4.0, 8.0]
+            .map(|beta| Strength { beta, ..none })
+            .into(),
         _ => [100.0, 300.0, 1000.0, 3000.0, 10_000.0]
             .map(|lambda| Strength { lambda, ..none })
             .into(),
@@ -75,38 +78,65 @@ impl Bench {
         mean(&accuracy)
     }
 
-    fn tune(&self, base: Base) {
-        let size = Size::of(&self.context);
-        let tried = strengths(base).into_iter().map(|strength| {
-            let plan = Plan::plain(base, strength, size);
-            (self.try_out(base, &format!("{strength:?}"), &plan), plan)
+    /// The best of some plans, by name.
+    fn best(&self, base: Base, plans: Vec<(String, Plan)>) -> Plan {
+        let tried = plans.into_iter().map(|(what, plan)| {
+            let accuracy = self.try_out(base, &what, &plan);
+            (accuracy, what, plan)
         });
         let best = tried
-            .filter(|(accuracy, _)| !accuracy.is_nan())
+            .filter(|(accuracy, ..)| !accuracy.is_nan())
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        let (_, plain) = best.unwrap();
-        println!(
-            "{} | {} | chosen: {:?}",
-            self.set,
-            base.name(),
-            plain.strength
-        );
-        let ways: &[Equal] = match base.draws() {
-            0 => &[Equal::Epochs],
-            _ => &[Equal::Epochs, Equal::Replay],
+        let (_, what, plan) = best.unwrap();
+        println!("{} | {} | chosen: {what}", self.set, base.name());
+        plan
+    }
+
+    /// A plan with each strength of its base. Replay keeps its own, which matters little there.
+    fn with_strengths(&self, what: &str, plan: &Plan) -> Vec<(String, Plan)> {
+        let strengths = strengths(plan.base).into_iter();
+        let named = strengths.map(|strength| {
+            let Strength {
+                alpha,
+                beta,
+                lambda,
+            } = strength;
+            let name = format!("{what}, alpha {alpha}, beta {beta}, lambda {lambda}");
+            let plan = Plan {
+                strength,
+                ..plan.clone()
+            };
+            (name, plan)
+        });
+        named.collect()
+    }
+
+    fn tune(&self, base: Base) {
+        let size = Size::of(&self.context);
+        let first = Plan::plain(base, strengths(base)[0], size);
+        let plain = self.best(base, self.with_strengths("plain", &first));
+        let equal = |equal: Equal| {
+            let plan = plain.clone().equal(equal, size);
+            (format!("equal gradients: {equal:?}"), plan)
         };
-        for equal in ways {
-            let plan = plain.clone().equal(*equal, size);
-            self.try_out(base, &format!("equal gradients: {equal:?}"), &plan);
-        }
-        for delta in DELTAS {
+        let deltas = DELTAS.map(|delta| {
             let plan = plain.clone().refreshed(code(delta));
-            self.try_out(base, &format!("delta {delta:e}"), &plan);
-        }
-        for share in SHARES {
+            (format!("delta {delta:e}"), plan)
+        });
+        let shares = SHARES.map(|share| {
             let plan = plain.clone().refreshed(paper(share, size));
-            self.try_out(base, &format!("gamma / eta {share}"), &plan);
+            (format!("gamma / eta {share}"), plan)
+        });
+        let delta = self.best(base, deltas.into());
+        self.best(base, shares.into());
+        if base.draws() > 0 {
+            self.best(base, vec![equal(Equal::Epochs), equal(Equal::Replay)]);
+            return;
         }
+        // What else is trained changes the Fisher information, and so the strength that is best.
+        let (what, plan) = equal(Equal::Epochs);
+        self.best(base, self.with_strengths(&what, &plan));
+        self.best(base, self.with_strengths("refresh", &delta));
     }
 }
 
@@ -121,8 +151,10 @@ fn settings_on_the_tuning_seeds() {
             images: set.images,
             context: context.clone(),
         };
-        if bench.set.contains(&wanted) {
-            Base::DECIDING.into_iter().for_each(|base| bench.tune(base));
+        for base in Base::DECIDING {
+            if format!("{} {}", bench.set, base.name()).contains(&wanted) {
+                bench.tune(base);
+            }
         }
     }
 }
