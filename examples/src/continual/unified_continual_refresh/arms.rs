@@ -235,11 +235,7 @@ fn matched(images: usize, size: Size) -> f64 {
 
 fn of_base(base: Base, found: Choice, size: Size, context: &Context) -> Vec<Arm> {
     let plain = Plan::plain(base, found.strength, size);
-    let with = |strength: Strength| Plan {
-        strength,
-        ..plain.clone()
-    };
-    let refreshed = |config: RefreshConfig| with(found.with_refresh).refreshed(config);
+    let refreshed = |config: RefreshConfig| plain.clone().refreshed(config);
     let all = base == Base::DerPlusPlus;
     let mut arms = Vec::new();
     let mut add = |ending: &str, plan: Plan| {
@@ -249,7 +245,7 @@ fn of_base(base: Base, found: Choice, size: Size, context: &Context) -> Vec<Arm>
         });
     };
     let (equal, refresh) = (
-        with(found.with_equal).equal(found.equal, size),
+        plain.clone().equal(found.equal, size),
         refreshed(code(found.delta)),
     );
     match all {
@@ -271,10 +267,10 @@ fn of_base(base: Base, found: Choice, size: Size, context: &Context) -> Vec<Arm>
             add(", refresh", refresh);
         }
     }
+    add("", plain.clone());
     if context.small {
         return arms;
     }
-    add("", plain.clone());
     if all {
         let code = || code(found.delta);
         add(

@@ -2,6 +2,7 @@
 
 use super::RAISED;
 use super::arms::Base;
+use super::choices::{Control, choice};
 use crate::experiment::{Check, Quantity, Trial, differences, values};
 
 /// The sets that the trials have; both embedded ones where there is none.
@@ -26,8 +27,13 @@ pub(super) fn judge(trials: &[Trial]) -> Vec<Check> {
     for set in &sets {
         for base in Base::DECIDING {
             let arm = |ending: &str| format!("{set}, {}{ending}", base.name());
-            let gain = differences(trials, &arm(", refresh"), &arm(", equal gradients"), "main");
-            let name = format!("{}: refresh minus equal gradients", arm(""));
+            // The stronger of the two on the tuning seeds.
+            let (control, ending) = match choice(base, set).control {
+                Control::EqualGradients => ("equal gradients", ", equal gradients"),
+                Control::Plain => ("the plain method", ""),
+            };
+            let gain = differences(trials, &arm(", refresh"), &arm(ending), "main");
+            let name = format!("{}: refresh minus {control}", arm(""));
             checks.push(Quantity::new(name, "points", gain).at_least(0.0).headline());
         }
     }

@@ -25,7 +25,7 @@ pub(super) struct Found {
     /// Class-incremental, after the last task, in percent.
     pub(super) accuracy: f64,
     within: f64,
-    forgetting: f64,
+    pub(super) forgetting: f64,
     /// Gradients of single examples, in thousands.
     gradients: f64,
     updates: f64,
@@ -49,10 +49,6 @@ impl Found {
         metrics.extend(self.norm.map(|norm| ("gradient norm", norm)));
         metrics.extend(self.raised.map(|raised| ("raised", raised)));
         metrics
-    }
-
-    pub(super) fn forgetting(&self) -> f64 {
-        self.forgetting
     }
 }
 

@@ -72,7 +72,7 @@ impl Bench {
             base.name(),
             mean(&accuracy),
             standard_error(&accuracy),
-            mean(&of(Found::forgetting)),
+            mean(&of(|found| found.forgetting)),
             mean(&of(|found| found.seconds)),
         );
         mean(&accuracy)
