@@ -1,6 +1,6 @@
 //! The settings of each base on each set: chosen on the tuning seeds, frozen before the seeds that count were run.
 
-use super::arms::{Base, Equal, Strength};
+use super::plan::{Base, Equal, Strength};
 
 /// Lengths of a step of the code's form that were tried.
 pub(super) const DELTAS: [f64; 4] = [1e-5, 1e-4, 3e-4, 1e-3];

@@ -1,8 +1,8 @@
 //! How the experiment decides.
 
-use super::RAISED;
-use super::arms::Base;
 use super::choices::{Control, choice};
+use super::faults::RAISED;
+use super::plan::Base;
 use crate::experiment::{Check, Quantity, Trial, differences, values};
 
 /// The sets that the trials have; both embedded ones where there is none.

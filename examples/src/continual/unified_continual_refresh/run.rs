@@ -12,7 +12,7 @@ use regimen_continual::{
 };
 use regimen_tensor::{ParamVector, independent};
 
-use super::arms::{Base, Plan, Size};
+use super::plan::{Base, Plan, Size};
 use super::residual::ResidualNet;
 use crate::continual::bed::{Batch, Learned, Net, Part, Training, learn_watched, whole};
 

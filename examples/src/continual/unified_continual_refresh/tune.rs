@@ -1,6 +1,6 @@
 //! The choice of settings on seeds 1000 to 1002, which count nowhere else.
 //!
-//! `cargo test --release -p regimen-examples --lib -- --ignored --nocapture unified_continual_refresh::tune` prints a row a setting; with
+//! `TUNE=" " cargo test --release -p regimen-examples --lib -- --nocapture unified_continual_refresh::tune` prints a row a setting; with
 //! `TUNE="clothing ER"` those alone. First the base's own strength is chosen, by its class-incremental accuracy in the mean over the seeds;
 //! then, with that strength, `delta`, `gamma`, and what the base does with as many gradients. Online EWC chooses its strength again for
 //! its arms with equal gradients and with refresh. The page has the table.
@@ -8,8 +8,9 @@
 
 use regimen_tensor::stats::{mean, standard_error};
 
-use super::arms::{Base, Equal, Plan, Size, Strength, code, paper};
+use super::arms::{code, paper};
 use super::choices::DELTAS;
+use super::plan::{Base, Equal, Plan, Size, Strength};
 use super::run::{Found, run};
 use crate::continual::bed::tasks;
 use crate::data::Images;
@@ -111,7 +112,8 @@ impl Bench {
         named.collect()
     }
 
-    fn tune(&self, base: Base) {
+    /// Chooses the settings of a base; the plain plan.
+    fn tune(&self, base: Base) -> Plan {
         let size = Size::of(&self.context);
         let first = Plan::plain(base, strengths(base)[0], size);
         let plain = self.best(base, self.with_strengths("plain", &first));
@@ -131,28 +133,36 @@ impl Bench {
         self.best(base, shares.into());
         if base.draws() > 0 {
             self.best(base, vec![equal(Equal::Epochs), equal(Equal::Replay)]);
-            return;
+            return plain;
         }
         // What else is trained changes the Fisher information, and so the strength that is best.
         let (what, plan) = equal(Equal::Epochs);
         self.best(base, self.with_strengths(&what, &plan));
         self.best(base, self.with_strengths("refresh", &delta));
+        plain
     }
 }
 
+/// Small and around ER alone, unless `TUNE` says which are to be chosen; `TUNE=" "` is all of them.
 #[test]
-#[ignore = "takes minutes: chooses the settings"]
-fn settings_on_the_tuning_seeds() {
-    let context = Context::new(SEEDS[0]);
-    let wanted = std::env::var("TUNE").unwrap_or_default();
+fn settings_are_chosen_on_the_tuning_seeds() {
+    let wanted = std::env::var("TUNE");
+    let mut context = Context::new(SEEDS[0]);
+    context.small = wanted.is_err();
     for set in context.image_sets().unwrap() {
-        let bench = Bench {
+        let mut bench = Bench {
             set: set.name,
             images: set.images,
             context: context.clone(),
         };
+        let Ok(wanted) = &wanted else {
+            bench.images = bench.images.at_most(200);
+            let chosen = bench.tune(Base::Er);
+            assert!(strengths(Base::Er).contains(&chosen.strength));
+            continue;
+        };
         for base in Base::DECIDING {
-            if format!("{} {}", bench.set, base.name()).contains(&wanted) {
+            if format!("{} {}", bench.set, base.name()).contains(wanted) {
                 bench.tune(base);
             }
         }
