@@ -165,6 +165,7 @@ mod tests {
             ..Context::new(0)
         });
         assert_eq!(matched(50_000, size), 1e-5);
-        assert_eq!(matched(3_000, size), 3e-4);
+        // 94 batches, 50 epochs: 4,700 updates of 1.7e-4.
+        assert_eq!(matched(3_000, size), 1e-4);
     }
 }

@@ -106,3 +106,33 @@ impl Classifier for ResidualNet {
         self.head.forward(x.reshape([batch, channels]))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use regimen_continual::{RefreshConfig, plain_loss};
+    use regimen_tensor::ParamVector;
+
+    use super::*;
+    use crate::continual::bed::whole;
+    use crate::data::Images;
+
+    #[test]
+    fn a_step_of_unlearning_raises_its_batchs_loss_by_batch_statistics() {
+        let device = Device::default().autodiff();
+        device.seed(0);
+        let digits = Images::digits().unwrap().at_most(40);
+        let batch = whole(&digits, &device);
+        let net = ResidualNet::new(digits.width, 10, &device);
+        assert_eq!(net.logits(&batch).dims(), [digits.labels.len(), 10]);
+        let refresh = RefreshConfig::new()
+            .with_form(regimen_continual::Form::code(1e-3))
+            .init(&net, ())
+            .unwrap();
+        let moved = refresh.unlearn(&net, &batch).unwrap();
+        let loss = |net: &ResidualNet| plain_loss(net, &batch).into_scalar::<f32>();
+        assert!(loss(&moved) > loss(&net));
+        let way = ParamVector::of(&moved).sub(&ParamVector::of(&net)).unwrap();
+        assert!(way.l2().into_scalar::<f32>() > 0.0);
+    }
+}
