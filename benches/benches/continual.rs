@@ -14,16 +14,16 @@ use regimen_continual::{
 use regimen_examples::models::{Cnn, CnnConfig};
 use regimen_tensor::Prepared;
 
-const SIDE: usize = 28;
-const BATCH: usize = 64;
+pub(crate) const SIDE: usize = 28;
+pub(crate) const BATCH: usize = 64;
 const RATE: f64 = 0.03;
 
-type Batch = (Tensor<2>, Tensor<1, Int>);
-type Boxed = Box<dyn Strategy<Model>>;
+pub(crate) type Batch = (Tensor<2>, Tensor<1, Int>);
+pub(crate) type Boxed = Box<dyn Strategy<Model>>;
 
 #[derive(Module, Debug)]
-struct Model {
-    inner: Cnn,
+pub(crate) struct Model {
+    pub(crate) inner: Cnn,
 }
 
 impl Classifier for Model {
@@ -34,14 +34,30 @@ impl Classifier for Model {
     }
 }
 
-fn batch(device: &Device) -> Batch {
+/// Noise with the labels 0 to 9 in turn.
+pub(crate) fn batch(device: &Device) -> Batch {
     let images = Tensor::random([BATCH, SIDE * SIDE], Distribution::Default, device);
     let labels = Tensor::<1, Int>::arange(0..BATCH as i64, device) % 10;
     (images, labels)
 }
 
+pub(crate) fn optimizer() -> ModuleOptimizer {
+    SgdConfig::new().init()
+}
+
 /// A step by a method, or the plain one.
-fn step(
+pub(crate) fn step(
+    strategy: Option<&dyn Strategy<Model>>,
+    model: Model,
+    optim: &mut ModuleOptimizer,
+    batch: &Batch,
+) -> Model {
+    step_at(RATE, strategy, model, optim, batch)
+}
+
+/// As [`step`], at another rate.
+pub(crate) fn step_at(
+    rate: f64,
     strategy: Option<&dyn Strategy<Model>>,
     model: Model,
     optim: &mut ModuleOptimizer,
@@ -54,9 +70,9 @@ fn step(
     let grads = GradientsParams::from_grads(loss.backward(), &model);
     match strategy {
         Some(strategy) => {
-            strategy.update(model, optim, ModuleLearningRate::from(RATE), grads.into())
+            strategy.update(model, optim, ModuleLearningRate::from(rate), grads.into())
         }
-        None => optim.step(RATE, model, grads),
+        None => optim.step(rate, model, grads),
     }
 }
 
@@ -103,7 +119,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("continual-step");
     group.sampling_mode(SamplingMode::Flat);
     for (name, strategy) in &methods {
-        let mut optim = SgdConfig::new().init();
+        let mut optim = optimizer();
         let strategy = strategy.as_deref();
         // In the second task, with a memory that is full.
         let mut model = model.clone();

@@ -1,5 +1,6 @@
 //! Another program to take turns with, and what two processes are compared by.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,11 +14,17 @@ pub(crate) struct Peer {
 impl Peer {
     /// Starts `peers/<name>.py` in the environment of `PEER_PYTHON`, or in the one that `peers/setup.sh` makes.
     pub(crate) fn start(name: &str) -> Option<Self> {
+        Self::start_with(name, &[])
+    }
+
+    /// As [`start`](Self::start), with arguments.
+    pub(crate) fn start_with(name: &str, arguments: &[&OsStr]) -> Option<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let own = folder.join(".venv/bin/python");
         let python = std::env::var_os("PEER_PYTHON").map_or(own, Into::into);
         let child = Command::new(python)
             .arg(folder.join(format!("{name}.py")))
+            .args(arguments)
             .env_remove("OPENBLAS_CORETYPE")
             .env_remove("OPENBLAS_L2_SIZE")
             .stdin(Stdio::piped())
@@ -43,6 +50,11 @@ impl Peer {
 
     /// Wall and CPU time in milliseconds.
     pub(crate) fn times(&mut self, question: &str) -> [f64; 2] {
+        self.numbers(question)
+    }
+
+    /// The numbers of an answer.
+    pub(crate) fn numbers<const K: usize>(&mut self, question: &str) -> [f64; K] {
         let answer = self.ask(question);
         let mut words = answer.split(' ').map(|word| word.parse().unwrap());
         std::array::from_fn(|_| words.next().unwrap())
@@ -54,6 +66,18 @@ impl Drop for Peer {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
+}
+
+/// Whether the command line names this bench: one beside a peer runs only then.
+pub(crate) fn is_wanted(name: &str) -> bool {
+    let mut wanted = std::env::args().skip(1).filter(|a| !a.starts_with('-'));
+    wanted.any(|part| name.contains(part.as_str()))
+}
+
+/// The value below which this share of the values is.
+pub(crate) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

@@ -39,6 +39,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::importance_annealing::SYSTEM,
     schedules::refined_schedules::SYSTEM,
     schedules::annealing_scaling_law::SYSTEM,
+    continual::unified_continual_refresh::SYSTEM,
     rl_rewards::exploratory_annealed_decoding::SYSTEM,
     schedules::infinite_schedule::SYSTEM,
     moe::moe_pathways::SYSTEM,

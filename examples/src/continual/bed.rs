@@ -227,6 +227,33 @@ where
 /// # Errors
 /// As for [`learn`], and those of `gradients`.
 pub fn learn_by<M, S>(
+    model: M,
+    parts: &[Part],
+    training: &Training,
+    strategy: &S,
+    seed: u64,
+    device: &Device,
+    gradients: impl FnMut(&M, &Batch) -> Result<GradientsParams>,
+) -> Result<Learned<M>>
+where
+    M: Classifier<Batch = Batch>,
+    S: Strategy<M> + ?Sized,
+{
+    let nothing = |_: &M, _: &Part| Ok(());
+    learn_watched(
+        model, parts, training, strategy, seed, device, gradients, nothing,
+    )
+}
+
+/// As [`learn_by`], and shows the model to `ended` at the end of each task's training, with the task.
+///
+/// # Errors
+/// As for [`learn_by`], and those of `ended`.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "those of `learn_by` and one more"
+)]
+pub fn learn_watched<M, S>(
     mut model: M,
     parts: &[Part],
     training: &Training,
@@ -234,6 +261,7 @@ pub fn learn_by<M, S>(
     seed: u64,
     device: &Device,
     mut gradients: impl FnMut(&M, &Batch) -> Result<GradientsParams>,
+    mut ended: impl FnMut(&M, &Part) -> Result<()>,
 ) -> Result<Learned<M>>
 where
     M: Classifier<Batch = Batch>,
@@ -254,6 +282,7 @@ where
         if let Err(error) = strategy.status() {
             anyhow::bail!("a step failed: {error}");
         }
+        ended(&model, part)?;
         model = strategy.after_task(model, &*loader)?;
         test(&model, &parts[..=after], strategy, device, |on, among| {
             classes.set(after, on, among[0])?;
