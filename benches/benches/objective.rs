@@ -119,12 +119,34 @@ fn values(loss: Tensor<1>, gradients: [Tensor<1>; 2]) -> Vec<f64> {
     found
 }
 
-/// Takes turns with PyTorch at two threads. 8 sequences, or with `objective-peer-full` the 64 of the whole size.
+/// Time and memory of two passes without PyTorch, which needs three times the logits.
+fn alone(size: [usize; 4]) {
+    let case = Case::new(size, &Device::default().autodiff());
+    let [rows, length, _, words] = size;
+    let logits = (rows * length * words) as f64 * 4.0 / 1e6;
+    for _ in 0..2 {
+        let before = memory("VmRSS");
+        reset_peak();
+        let ([wall, cpu], loss, ..) = case.pass();
+        let rise = (memory("VmHWM") - before) / 1e6;
+        println!(
+            "objective {size:?} alone: {wall:.0} ms, CPU time {cpu:.0} ms, loss {:.7}; memory above the start {rise:.0} MB, {:.2} of {logits:.0} MB of logits",
+            loss.into_scalar::<f64>(),
+            rise / logits,
+        );
+    }
+}
+
+/// Takes turns with PyTorch at two threads. 8 sequences, or with `objective-peer-full` the 64 of the whole size; with `objective-alone` ours
+/// at the whole size.
 pub(crate) fn peer(criterion: &mut Criterion) {
     // Criterion measures one thing at a time; taking turns needs a loop of its own.
     let _ = criterion;
     let asked = |name: &str| std::env::args().skip(1).any(|arg| arg == name);
     let (small, full) = (asked("objective-peer"), asked("objective-peer-full"));
+    if asked("objective-alone") {
+        alone([64, 512, 512, 32_000]);
+    }
     if !small && !full {
         return;
     }

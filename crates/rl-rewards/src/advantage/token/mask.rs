@@ -49,9 +49,8 @@ impl TokenMask {
             });
         }
         let row = |length: &usize| {
-            (0..tokens)
-                .map(move |t| t < length.to_owned())
-                .collect::<Vec<_>>()
+            let length = *length;
+            (0..tokens).map(move |t| t < length)
         };
         Self::new(lengths.iter().flat_map(row).collect(), tokens)
     }
