@@ -53,8 +53,16 @@ impl Scorer for AnyScorer {
     fn score(&self, response: &Response<'_>, reference: &str) -> Verdict {
         match self {
             Self::Verifier(verifier) => verifier.verify(response.text, reference),
-            Self::Length(AnyLength::Overlong(length)) => length.score(response, reference),
-            Self::Length(AnyLength::PerToken(length)) => length.score(response, reference),
+            Self::Length(length) => length.score(response, reference),
+        }
+    }
+}
+
+impl Scorer for AnyLength {
+    fn score(&self, response: &Response<'_>, reference: &str) -> Verdict {
+        match self {
+            Self::Overlong(length) => length.score(response, reference),
+            Self::PerToken(length) => length.score(response, reference),
         }
     }
 }

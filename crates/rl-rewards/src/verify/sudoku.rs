@@ -20,9 +20,9 @@ const LONGEST: usize = 4096;
 /// ```
 /// use regimen_rl_rewards::verify::{Sudoku, Verifier};
 ///
-/// let board = "1... ..3. ...1 .2..";
-/// assert!(Sudoku::new().verify("1342 2431 4213 3124", board).is_right() == false);
-/// let verdict = Sudoku::new().verify("1342 4132 2341 3214", board);
+/// let verifier = Sudoku::new();
+/// assert!(verifier.verify("1234 3412 2143 4321", "1... ..1. ...3 .3..").is_right());
+/// let verdict = verifier.verify("1342 4132 2341 3214", "1... ..3. ...1 .2..");
 /// assert_eq!(verdict.to_string(), "0 (broken: each digit once a column)");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
