@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use regimen_examples::continual::continual_survey::tune;
 use regimen_examples::runner::{self, Drill, Plan};
-use regimen_examples::{SYSTEMS, System, pruning, report, system};
+use regimen_examples::{SYSTEMS, System, pruning, report, rl_rewards, system};
 
 /// Experiments that prove Regimen's systems on real data.
 #[derive(Parser)]
@@ -56,6 +56,12 @@ enum Verb {
         /// Other strengths than those of the arms.
         #[arg(long, num_args = 1.., value_delimiter = ',')]
         values: Vec<f64>,
+    },
+    /// Tries the rates of hybrid post-training's arms on a seed that does not count.
+    Rates {
+        /// The seed; 1000 and 1001 chose.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
+        seed: u64,
     },
     /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
@@ -140,6 +146,9 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
         Verb::Strengths { arms, values } => strengths(&arms, &values)?,
+        Verb::Rates { seed } => {
+            rl_rewards::unified_post_training::tune::tune(seed, |line| println!("{line}"))?;
+        }
         Verb::Trial(arguments) => trial(arguments)?,
     }
     Ok(ExitCode::SUCCESS)
