@@ -36,7 +36,7 @@ const MOST: usize = 1 << 24;
 /// let labels = Tensor::<1, Int>::from_data([0, 0, 1, 1], &device);
 /// let correction = BiasCorrection::fit(logits.clone(), labels, &[1])?;
 /// let corrected = correction.apply(logits)?;
-/// assert_eq!(corrected.argmax(1).into_data().iter::<i64>().collect::<Vec<_>>(), [0, 0, 1, 1]);
+/// assert_eq!(corrected.argmax(1).try_into_vec_as::<i64>().unwrap(), [0, 0, 1, 1]);
 /// # Ok::<(), regimen_continual::ContinualError>(())
 /// ```
 ///
