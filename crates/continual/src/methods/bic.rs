@@ -31,12 +31,12 @@ const MOST: usize = 1 << 24;
 /// use regimen_continual::BiasCorrection;
 ///
 /// let device = Device::flex();
-/// // Class 1 is new, and its logit is 3 too high; one example of each class lies on the wrong side.
-/// let logits = Tensor::<2>::from_data([[1.0, 3.0], [-0.5, 3.5], [0.0, 4.0], [0.5, 2.5]], &device);
+/// // Class 1 is new, and all examples are taken for it.
+/// let logits = Tensor::<2>::from_data([[1.0, 2.0], [0.5, 2.5], [0.0, 4.0], [-0.5, 4.5]], &device);
 /// let labels = Tensor::<1, Int>::from_data([0, 0, 1, 1], &device);
 /// let correction = BiasCorrection::fit(logits.clone(), labels, &[1])?;
 /// let corrected = correction.apply(logits)?;
-/// assert_eq!(corrected.argmax(1).into_data().iter::<i64>().collect::<Vec<_>>(), [0, 1, 1, 0]);
+/// assert_eq!(corrected.argmax(1).try_into_vec_as::<i64>().unwrap(), [0, 0, 1, 1]);
 /// # Ok::<(), regimen_continual::ContinualError>(())
 /// ```
 ///

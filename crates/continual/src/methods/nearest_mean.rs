@@ -44,7 +44,7 @@ const LEAST: f32 = -1e38;
 /// means.add(features, Tensor::<1, Int>::from_data([0, 0, 2], &device))?;
 /// let scores = means.logits(Tensor::from_data([[2.0, 1.0]], &device))?;
 /// // 1 from (2, 0), and 2^2 + 1 from (0, 2); class 1 is not known.
-/// assert_eq!(scores.into_data().to_vec::<f32>().unwrap(), [-1.0, f32::MIN, -5.0]);
+/// assert_eq!(scores.try_into_vec_as::<f32>().unwrap(), [-1.0, f32::MIN, -5.0]);
 /// # Ok::<(), regimen_continual::ContinualError>(())
 /// ```
 #[derive(Config, Debug)]

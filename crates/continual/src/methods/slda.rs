@@ -51,7 +51,7 @@ const WIDEST: usize = 4096;
 /// let features = Tensor::<2>::from_data([[0.0, -4.0], [0.2, 4.0], [1.0, 4.0], [1.2, -4.0]], &device);
 /// slda.add(features, Tensor::<1, Int>::from_data([0, 0, 1, 1], &device))?;
 /// let scores = slda.logits(Tensor::from_data([[0.1, 9.0], [1.1, -9.0]], &device))?;
-/// assert_eq!(scores.argmax(1).into_data().iter::<i64>().collect::<Vec<_>>(), [0, 1]);
+/// assert_eq!(scores.argmax(1).try_into_vec_as::<i64>().unwrap(), [0, 1]);
 /// # Ok::<(), regimen_continual::ContinualError>(())
 /// ```
 #[derive(Config, Debug)]

@@ -24,7 +24,7 @@ fn rows<const N: usize, const D: usize>(features: [[f32; D]; N], labels: [i64; N
 }
 
 fn values(scores: Tensor<2>) -> Vec<f32> {
-    scores.into_data().to_vec().unwrap()
+    scores.try_into_vec_as().unwrap()
 }
 
 fn means(classes: usize, width: usize) -> NearestMean {
