@@ -7,7 +7,6 @@
 
 // crates:begin
 
-pub mod continual;
 pub mod curriculum;
 pub mod moe;
 pub mod pruning;
@@ -52,6 +51,7 @@ pub const SYSTEMS: &[System] = &[
     pruning::granet::SYSTEM,
     curriculum::seta::SYSTEM,
     pruning::continual_dst::SYSTEM,
+    rl_rewards::unified_post_training::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
     schedules::continual_pretraining::SYSTEM,
     curriculum::adaptive_batch::SYSTEM,
