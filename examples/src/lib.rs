@@ -7,6 +7,7 @@
 
 // crates:begin
 
+pub mod continual;
 pub mod curriculum;
 pub mod moe;
 pub mod pruning;
