@@ -239,7 +239,8 @@ mod tests {
         let system = System {
             method: "method",
             baseline: "whole",
-            ..*crate::system("granet").unwrap_or(&crate::SYSTEMS[0])
+            seeds: 0..2,
+            ..crate::SYSTEMS[0]
         };
         let [mut first, mut second] = [0, 1].map(Trial::new);
         first.record("reported", "main", 4.0);
