@@ -8,8 +8,7 @@ use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use super::response::Response;
-use super::scorer::Scorer;
+use super::response::{Response, Scorer};
 use crate::error::{Result, RlRewardsError, check};
 use crate::verify::{Reason, Verdict};
 

@@ -1,13 +1,13 @@
 //! Rewards: verifiers and penalties, weighted, gated, clipped and annealed.
 
+mod compose;
 mod length;
 mod overlong;
 mod response;
-mod reward;
 mod scorer;
 
+pub use compose::{MOST_PARTS, Reward, RewardScore};
 pub use length::PerToken;
 pub use overlong::Overlong;
-pub use response::Response;
-pub use reward::{MOST_PARTS, Reward, RewardScore};
-pub use scorer::{AnyLength, AnyScorer, Scorer};
+pub use response::{Response, Scorer};
+pub use scorer::{AnyLength, AnyScorer};

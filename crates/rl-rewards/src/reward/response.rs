@@ -1,4 +1,6 @@
-//! What is scored.
+//! What is scored, and what scores it.
+
+use crate::verify::Verdict;
 
 /// A response: its text, how many tokens it has, and whether it came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,5 +31,19 @@ impl<'t> Response<'t> {
             finished: false,
             ..Self::new(text, tokens)
         }
+    }
+}
+
+/// A part of a reward: a [`Verifier`](crate::verify::Verifier), or what looks at the length of a response.
+///
+/// A program's own verifiers become parts by an implementation of this trait, alone or as variants of an enum.
+pub trait Scorer {
+    /// The score of a response and why it was given. It should be finite.
+    fn score(&self, response: &Response<'_>, reference: &str) -> Verdict;
+}
+
+impl<S: Scorer + ?Sized> Scorer for Box<S> {
+    fn score(&self, response: &Response<'_>, reference: &str) -> Verdict {
+        (**self).score(response, reference)
     }
 }

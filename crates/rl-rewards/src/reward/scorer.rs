@@ -8,25 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::length::PerToken;
 use super::overlong::Overlong;
-use super::response::Response;
+use super::response::{Response, Scorer};
 use crate::verify::{
     AnyVerifier, Choice, Countdown, Gsm8k, Instructions, Json, MathAnswer, MathFlex, Sudoku, Tags,
     TextMatch, TokenF1, Verdict, Verifier,
 };
-
-/// A part of a reward: a [`Verifier`], or what looks at the length of a response.
-///
-/// A program's own verifiers become parts by an implementation of this trait, alone or as variants of an enum.
-pub trait Scorer {
-    /// The score of a response and why it was given. It should be finite.
-    fn score(&self, response: &Response<'_>, reference: &str) -> Verdict;
-}
-
-impl<S: Scorer + ?Sized> Scorer for Box<S> {
-    fn score(&self, response: &Response<'_>, reference: &str) -> Verdict {
-        (**self).score(response, reference)
-    }
-}
 
 /// Any part of a reward that the crate has. In a file it is `{"verifier": ..}` or `{"length": ..}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

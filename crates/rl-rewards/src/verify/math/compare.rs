@@ -2,9 +2,9 @@
 
 use super::evaluate::{POINTS, Work, evaluate, has_letters};
 use super::expression::Expr;
-use super::lexer::Relation;
 use super::number::{Computed, Exact, Gone, Number};
 use super::structure::Answer;
+use super::token::Relation;
 
 /// The digits after its point that a decimal needs to stand for a value that has no end.
 const ROUNDED_PLACES: usize = 6;

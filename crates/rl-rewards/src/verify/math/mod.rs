@@ -11,8 +11,10 @@ mod hendrycks;
 mod lexer;
 mod minerva;
 mod number;
+mod operands;
 mod structure;
 mod symbols;
+mod token;
 
 pub use answer::MathAnswer;
 pub use equality::math_equal;

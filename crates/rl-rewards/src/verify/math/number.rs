@@ -227,7 +227,7 @@ impl Number {
     /// The real root, exact where it is rational.
     pub(super) fn root(&self, degree: u32) -> Computed {
         if self.negative() {
-            if degree % 2 == 0 {
+            if degree.is_multiple_of(2) {
                 return Err(Gone::Undefined);
             }
             return Ok(self.clone().neg().root(degree)?.neg());

@@ -1,8 +1,9 @@
 //! What an answer is made of: values, lists, sets, tuples, intervals, matrices, relations.
 
 use super::expression::{Expr, expression};
-use super::lexer::{Relation, Token, tokens};
+use super::lexer::tokens;
 use super::number::{Computed, Gone};
+use super::token::{Relation, Token};
 
 /// The most sets and tuples in each other.
 const MOST_DEPTH: usize = 12;

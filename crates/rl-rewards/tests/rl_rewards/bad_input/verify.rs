@@ -3,7 +3,8 @@
 use regimen_rl_rewards::reward::{AnyScorer, Overlong, PerToken, Response, Reward};
 use regimen_rl_rewards::verify::{
     AnyVerifier, Choice, Countdown, CountdownForm, Extract, Gsm8k, Instructions, Json, MathAnswer,
-    MathFlex, NumberRule, Sudoku, Tags, TextForm, TextMatch, TokenF1, Verdict, Verifier,
+    MathFlex, NumberRule, Reason, Sudoku, Tags, TextForm, TextMatch, TokenF1, Verdict, Verifier,
+    math_equal,
 };
 use regimen_rl_rewards::{Result, RlRewardsError};
 use regimen_schedules::Constant;
@@ -85,12 +86,20 @@ fn verifiers() {
         used(TextMatch::exact())?;
         used(Tags::think_then_answer())
     });
+    for (a, b) in TEXTS.iter().flat_map(|a| TEXTS.map(|b| (*a, b))) {
+        h.input(format_args!("math_equal {a} {b}"), || {
+            math_equal(a, b).map_err(|reason| reason.to_string())
+        });
+    }
     for n in COUNTS {
         h.input(format_args!("Verdict::share {n}"), || {
             let verdicts = [Verdict::share(n, 3), Verdict::share(3, n)];
             let bounded = |verdict: &Verdict| (0.0..=1.0).contains(&verdict.score);
             assert!(verdicts.iter().all(bounded));
-            assert!(Verdict::right().is_right());
+            assert!(Verdict::of(true, Reason::Different).is_right() && Verdict::right().is_right());
+            assert!(!Verdict::of(false, Reason::Long).is_right());
+            assert!(!Verdict::wrong(Reason::Long).is_right());
+            assert!(Verdict::graded(n as f64, Reason::Alike).is_right() == (n > 0));
             Ok::<_, RlRewardsError>(())
         });
     }

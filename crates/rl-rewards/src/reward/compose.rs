@@ -10,8 +10,8 @@ use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use super::response::Response;
-use super::scorer::{AnyScorer, Scorer};
+use super::response::{Response, Scorer};
+use super::scorer::AnyScorer;
 use crate::error::{Result, RlRewardsError, check};
 use crate::verify::{Reason, Verdict};
 
