@@ -102,7 +102,7 @@ impl Case {
         let gradients = loss.backward();
         let hidden = self.hidden.grad(&gradients).unwrap().flatten::<1>(0, 2);
         let output = self.output.grad(&gradients).unwrap().flatten::<1>(0, 1);
-        let _ = output.clone().slice([0..1]).into_scalar::<f32>();
+        let _ = output.clone().narrow(0, 0, 1).into_scalar::<f32>();
         let time = [start.elapsed().as_secs_f64() * 1e3, cpu() - before];
         (time, loss, hidden, output)
     }

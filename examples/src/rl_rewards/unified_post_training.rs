@@ -3,18 +3,13 @@
 //! How a user's loop does it: `arms.rs`, one update of a policy by [`HybridGate`](regimen_rl_rewards::HybridGate).
 
 mod arms;
+mod bench;
 pub mod tune;
 
 use anyhow::Result;
-use burn::module::Module;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use self::arms::{Arm, Post, Steps};
-use super::bed::chain::{Chain, Class, Expert, Fact, Part, Problem};
-use super::bed::evaluate::{Found, accuracy, pass, sampling};
-use super::bed::policy::{Policy, PolicyConfig};
-use super::bed::warm_up::WarmUp;
+use self::bench::{AFTER, Bench, EARLY, EQUAL, HPT, LONG, RANDOM, RL, SFT, SUM};
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, System, Trial, differences,
 };
@@ -54,128 +49,6 @@ const FAULTS: &[Fault] = &[
         turns: &["prompts without a success that hpt did not imitate"],
     },
 ];
-
-const RL: &str = "rl";
-const SFT: &str = "sft";
-const LONG: &str = "sft, samples as updates";
-const AFTER: &str = "sft, then rl";
-const SUM: &str = "sum";
-const EARLY: &str = "early sft";
-const RANDOM: &str = "random gate";
-const HPT: &str = "hpt";
-
-/// The share of facts in which the demonstrations are wrong.
-const WRONG: f64 = 0.2;
-
-/// Updates of 32 demonstrations that train on about as many tokens as one update of the arms that sample.
-const EQUAL: usize = 4;
-
-/// Prompts of each half of the test.
-const TESTED: usize = 500;
-
-/// The policy after the warm-up, and what it is tested on.
-struct Bench {
-    chain: Chain,
-    expert: Expert,
-    base: Policy,
-    within: Vec<Problem>,
-    outside: Vec<Problem>,
-}
-
-/// Whether post-training may have a problem: it never has a doubtful fact at the third step.
-fn is_within(chain: &Chain, problem: &Problem) -> bool {
-    chain
-        .way(problem)
-        .get(2)
-        .is_none_or(|fact| *fact == Fact::Known)
-}
-
-/// A prompt of post-training.
-fn drawn(chain: &Chain, part: Part, rng: &mut ChaCha8Rng) -> Problem {
-    loop {
-        let problem = chain.problem(part, rng);
-        if is_within(chain, &problem) {
-            return problem;
-        }
-    }
-}
-
-impl Bench {
-    fn new(context: &Context, seed: u64) -> Result<Self> {
-        let device = &context.device;
-        let chain = if context.full {
-            Chain::large(seed)
-        } else {
-            Chain::new(seed)
-        };
-        let config = match context {
-            Context { full: true, .. } => PolicyConfig::new().with_layers(4).with_width(128),
-            Context { small: true, .. } => PolicyConfig::new().with_width(32).with_hidden(64),
-            _ => PolicyConfig::new(),
-        };
-        let config = if context.full {
-            config.with_hidden(512)
-        } else {
-            config
-        };
-        let warm_up = WarmUp {
-            updates: if context.full { 4000 } else { 560 },
-            ..WarmUp::default()
-        };
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        device.seed(seed);
-        let base = warm_up.run(config.init(device), device, || {
-            let problem = chain.problem(Part::Training, &mut rng);
-            (chain.prompt(&problem), chain.taught(&problem, &mut rng))
-        })?;
-        let tested = if context.small { TESTED / 2 } else { TESTED };
-        let within = (0..tested).map(|_| drawn(&chain, Part::HeldOut, &mut rng));
-        let within = within.collect();
-        let outside = (0..tested).map(|_| {
-            loop {
-                let problem = chain.problem_of(3, Part::HeldOut, &mut rng);
-                if !is_within(&chain, &problem) {
-                    return problem;
-                }
-            }
-        });
-        Ok(Self {
-            outside: outside.collect(),
-            within,
-            expert: Expert::new(&chain, WRONG, seed),
-            base,
-            chain,
-        })
-    }
-
-    /// Tests a policy: greedy accuracies, and the chance of a right one among eight.
-    fn test(&self, context: &Context, trial: &mut Trial, arm: &str, policy: &Policy) -> Result<()> {
-        let (policy, device) = (policy.valid(), context.device.clone().inner());
-        let of = |problems| accuracy(&policy, &self.chain, problems, &device);
-        let (within, outside) = (of(&self.within)?, of(&self.outside)?);
-        trial.record(arm, "main", (within.all + outside.all) / 2.0);
-        trial.record(arm, "within the distribution", within.all);
-        trial.record(arm, "out of distribution", outside.all);
-        let of = |found: &Found, class| found.by_class.get(&class).copied().unwrap_or(0.0);
-        for class in Class::ALL {
-            trial.record(arm, class.name(), of(&within, class));
-        }
-        let sampled = sampling(&self.chain)?;
-        let few = &self.within[..self.within.len().min(200)];
-        let found = pass(
-            &policy,
-            &self.chain,
-            few,
-            &sampled,
-            8,
-            &[8],
-            trial.seed,
-            &device,
-        )?;
-        trial.record(arm, "pass@8", found[0].all);
-        Ok(())
-    }
-}
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let bench = Bench::new(context, seed)?;

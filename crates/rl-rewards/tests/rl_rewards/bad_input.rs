@@ -8,6 +8,7 @@ mod verify;
 use burn::tensor::{Device, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use regimen_rl_rewards::policy::generate_with;
 use regimen_rl_rewards::policy::{
     Completion, Decoding, End, Rollout, Rollouts, Sequences, generate,
 };
@@ -15,6 +16,7 @@ use regimen_rl_rewards::{
     Annealing, DecodingTemperature, Result, TokenSampler, pass_at_k, temper, token_log_probs,
     truncated_ratio,
 };
+use regimen_rl_rewards::{Groups, TokenBatch};
 use regimen_schedules::{Constant, Schedule};
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
@@ -178,6 +180,28 @@ fn completions() {
             let rollouts = Rollouts::new(vec![vec![1], vec![2]], vec![rollout])?;
             rollouts.select(&[n]).map(drop)?;
             Sequences::new(&rollouts, u32::MAX, &Device::flex()).map(drop)
+        });
+        h.input(format_args!("an observer that writes {n}"), || {
+            let decoding = Decoding::new(sampler(), 0, 3)?;
+            let writes = |_: &[u32], _: &[u32]| vec![u32::MAX; n.min(1000)];
+            let (model, device) = (&crate::policy::Sums, Device::flex());
+            let drawn = generate_with(model, &[vec![1]], 2, &decoding, &writes, 0, &device)?;
+            let few = drawn.select(&[0])?;
+            Groups::of_rollouts(&few, vec![n as f64]).map(drop)?;
+            assert!(Groups::of_rollouts(&few, vec![1.0; n.min(1000) + 2]).is_err());
+            let sequences = Sequences::new(&few, 0, &device)?;
+            TokenBatch::of_sequences(&sequences).map(drop)
+        });
+    }
+    for value in NUMBERS {
+        h.input(format_args!("reward {value}"), || {
+            let completion = Completion::new(End::EndToken);
+            let rollout = Rollout {
+                prompt: 0,
+                completion,
+            };
+            let rollouts = Rollouts::new(vec![vec![1]], vec![rollout])?;
+            Groups::of_rollouts(&rollouts, vec![value]).map(drop)
         });
     }
     h.finish();

@@ -49,7 +49,18 @@ pub fn held_out(chain: &Chain, count: usize, seed: u64) -> Vec<Problem> {
         .collect()
 }
 
-/// The chance that one of `k` of the `samples` completions of a problem is right.
+/// How a policy is sampled for a test.
+#[derive(Clone, Copy, Debug)]
+pub struct Draws<'a> {
+    /// Temperature and length.
+    pub decoding: &'a Decoding,
+    /// Completions of a problem.
+    pub samples: usize,
+    /// Of all draws.
+    pub seed: u64,
+}
+
+/// The chance that one of `k` of the completions of a problem is right, for each `k`.
 ///
 /// # Errors
 /// If the policy's logits hold no distribution, or `k` is over `samples`.
@@ -57,12 +68,15 @@ pub fn pass<M: NextToken>(
     policy: &M,
     chain: &Chain,
     problems: &[Problem],
-    decoding: &Decoding,
-    samples: usize,
+    draws: Draws<'_>,
     ks: &[usize],
-    seed: u64,
     device: &Device,
 ) -> Result<Vec<Found>> {
+    let Draws {
+        decoding,
+        samples,
+        seed,
+    } = draws;
     let mut prompts = Vec::new();
     let mut place = BTreeMap::new();
     // A prompt that was drawn twice has one group.
@@ -110,7 +124,12 @@ pub fn accuracy<M: NextToken>(
     problems: &[Problem],
     device: &Device,
 ) -> Result<Found> {
-    let found = pass(policy, chain, problems, &greedy(chain)?, 1, &[1], 0, device)?;
+    let draws = Draws {
+        decoding: &greedy(chain)?,
+        samples: 1,
+        seed: 0,
+    };
+    let found = pass(policy, chain, problems, draws, &[1], device)?;
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
@@ -150,17 +169,12 @@ mod tests {
         let found = accuracy(&policy, &chain, &problems, &device).unwrap();
         let of = |class| found.by_class.get(&class).copied().unwrap();
         assert!(of(Class::Known) > of(Class::Hidden) + 10.0, "{found:?}");
-        let decoding = sampling(&chain).unwrap();
-        let sampled = pass(
-            &policy,
-            &chain,
-            &problems,
-            &decoding,
-            8,
-            &[1, 8],
-            0,
-            &device,
-        );
+        let draws = Draws {
+            decoding: &sampling(&chain).unwrap(),
+            samples: 8,
+            seed: 0,
+        };
+        let sampled = pass(&policy, &chain, &problems, draws, &[1, 8], &device);
         let sampled = sampled.unwrap();
         assert!(sampled[1].all > sampled[0].all + 5.0, "{sampled:?}");
     }

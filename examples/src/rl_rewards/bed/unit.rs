@@ -3,7 +3,7 @@
 use anyhow::Result;
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, Rollouts, ScorePolicy, Sequences, generate};
@@ -40,6 +40,15 @@ impl Default for Unit {
     }
 }
 
+/// By what a policy learns.
+#[derive(Clone, Copy)]
+pub struct Learning<'a> {
+    /// What rewards are compared with.
+    pub advantage: &'a dyn Advantage,
+    /// What is minimised.
+    pub objective: &'a Objective,
+}
+
 /// What a unit gave.
 #[derive(Clone, Debug)]
 pub struct Trained {
@@ -61,11 +70,14 @@ impl Unit {
         mut policy: Policy,
         chain: &Chain,
         reward: impl Fn(&Problem, &Completion) -> f64,
-        advantage: &dyn Advantage,
-        objective: &Objective,
+        learning: Learning<'_>,
         seed: u64,
         device: &Device,
     ) -> Result<Trained> {
+        let Learning {
+            advantage,
+            objective,
+        } = learning;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let decoding = sampling(chain)?;
         let mut optim = adam(0.999);
@@ -130,20 +142,24 @@ fn step(
     if rows.is_empty() {
         return Ok((policy, 0));
     }
-    let grads = gradients(&policy, rollouts, advantages, objective, &rows, device)?;
+    let loss = loss(&policy, rollouts, advantages, objective, &rows, device)?;
+    let grads = GradientsParams::from_grads(loss.backward(), &policy);
     let trained = rollouts.select(&rows)?.count_sampled();
     Ok((optim.step(rate, policy, grads), trained))
 }
 
-/// The gradients of an objective by some rows of the rollouts, divided by the counts of all of them.
-fn gradients(
+/// The loss of an objective by some rows of the rollouts, divided by the counts of all of them.
+///
+/// # Errors
+/// If there is no such row, or none at all.
+pub fn loss(
     policy: &Policy,
     rollouts: &Rollouts,
     advantages: &Advantages,
     objective: &Objective,
     rows: &[usize],
     device: &Device,
-) -> Result<GradientsParams> {
+) -> Result<Tensor<1>> {
     let lengths = rollouts.iter().map(|(_, one)| one.count_sampled());
     let totals = Totals::of_lengths(&lengths.collect::<Vec<_>>())?;
     let few = rollouts.select(rows)?;
@@ -152,16 +168,18 @@ fn gradients(
     let values = Advantages::of_responses(values.collect())?;
     let batch = TokenBatch::of_sequences(&sequences)?.with_totals(totals);
     let log_probs = policy.log_probs(&sequences)?;
-    let (loss, _) = objective.loss(log_probs, &batch, &values)?;
-    Ok(GradientsParams::from_grads(loss.backward(), policy))
+    Ok(objective.loss(log_probs, &batch, &values)?.0)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use regimen_rl_rewards::Grpo;
     use regimen_tensor::ParamVector;
 
+    use super::super::evaluate::{accuracy, held_out};
     use super::super::policy::PolicyConfig;
+    use super::super::symbols::ANSWER;
     use super::super::warm_up::WarmUp;
     use super::*;
 
@@ -203,8 +221,9 @@ mod tests {
             Objective::dr_grpo(6).unwrap(),
         ] {
             let of = |rows: &[usize]| {
-                let grads = gradients(&policy, &rollouts, &advantages, &objective, rows, &device);
-                ParamVector::gradients(&policy, &grads.unwrap())
+                let loss = loss(&policy, &rollouts, &advantages, &objective, rows, &device);
+                let grads = GradientsParams::from_grads(loss.unwrap().backward(), &policy);
+                ParamVector::gradients(&policy, &grads)
             };
             let all = of(&(0..rollouts.len()).collect::<Vec<_>>());
             let few: Vec<usize> = (0..rollouts.len()).filter(|row| row % 3 != 0).collect();
@@ -216,5 +235,42 @@ mod tests {
                 .into_scalar::<f32>();
             assert!(far < 1e-6 * (1.0 + all.l2().into_scalar::<f32>()), "{far}");
         }
+    }
+
+    /// A unit with the right reward helps; one whose verifier takes any digit for an answer does not.
+    #[test]
+    fn only_a_true_verifier_teaches() {
+        let device = Device::default().autodiff();
+        let chain = Chain::new(0);
+        let policy = base(&chain, 400, &device);
+        let problems = held_out(&chain, 500, 9);
+        let plain = device.clone().inner();
+        let greedy = |policy: &Policy| {
+            let found = accuracy(&policy.valid(), &chain, &problems, &plain);
+            found.unwrap().all
+        };
+        let learning = Learning {
+            advantage: &Grpo::dr(),
+            objective: &Objective::dapo(),
+        };
+        let unit = Unit {
+            updates: 30,
+            rate: 1e-3,
+            ..Unit::default()
+        };
+        let after = |reward: &dyn Fn(&Problem, &Completion) -> f64| {
+            let trained = unit.run(policy.clone(), &chain, reward, learning, 0, &device);
+            let Trained { policy, budget, .. } = trained.unwrap();
+            assert_eq!((budget.updates, budget.verified), (30, 30 * 256));
+            greedy(&policy)
+        };
+        let before = greedy(&policy);
+        let right = after(&|problem, one| f64::from(u8::from(chain.is_right(problem, one))));
+        let fooled = after(&|_, one| {
+            let answer = one.content().rsplit(|token| *token == ANSWER).next();
+            f64::from(u8::from(matches!(answer, Some([0..7]))))
+        });
+        assert!(right > before + 2.0, "{before} {right}");
+        assert!(fooled < before + 2.0, "{before} {fooled}");
     }
 }

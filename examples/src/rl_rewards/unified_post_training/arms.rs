@@ -18,8 +18,9 @@ use super::super::bed::chain::{Chain, Expert, Part, Problem};
 use super::super::bed::evaluate::sampling;
 use super::super::bed::policy::Policy;
 use super::super::bed::symbols::BLANK;
+use super::super::bed::unit::loss;
 use super::super::bed::warm_up::pairs;
-use super::drawn;
+use super::bench::drawn;
 use crate::experiment::Context;
 use crate::optim::adam;
 
@@ -284,16 +285,18 @@ impl Post<'_> {
         if rows.is_empty() {
             return Ok(None);
         }
-        let few = rollouts.select(&rows)?;
-        done.budget.trained += few.count_sampled();
-        let sequences = Sequences::new(&few, BLANK, &self.context.device)?;
-        let totals = Totals::new(rollouts.count_sampled(), rollouts.len())?;
-        let batch = TokenBatch::of_sequences(&sequences)?.with_totals(totals);
+        done.budget.trained += rollouts.select(&rows)?.count_sampled();
         let objective =
             Objective::reinforce().with_aggregation(Aggregation::SequenceMeanTokenSum)?;
-        let values = rows.iter().map(|row| advantages.values()[*row]);
-        let values = Advantages::of_responses(values.collect())?;
-        let log_probs = done.policy.log_probs(&sequences)?;
-        Ok(Some(objective.loss(log_probs, &batch, &values)?.0))
+        let device = &self.context.device;
+        let loss = loss(
+            &done.policy,
+            rollouts,
+            &advantages,
+            &objective,
+            &rows,
+            device,
+        )?;
+        Ok(Some(loss))
     }
 }

@@ -18,7 +18,7 @@
 use anyhow::Result;
 
 use super::arms::{Arm, Post, Steps};
-use super::{AFTER, Bench, EARLY, EQUAL, HPT, LONG, RANDOM, RL, SFT, SUM};
+use super::bench::{AFTER, Bench, EARLY, EQUAL, HPT, LONG, RANDOM, RL, SFT, SUM};
 use crate::experiment::{Context, Trial};
 
 /// The best of one after the other, sum and random gate on the tuning seeds.

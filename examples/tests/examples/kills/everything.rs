@@ -30,7 +30,9 @@ use regimen_pruning::{
     GraNetConfig, GrowthRule, Masks, Movement, MovementConfig, PerTask, PerTaskConfig, Pruner,
     RigLConfig, SetConfig, SparseTraining, TopKast, TopKastConfig,
 };
-use regimen_rl_rewards::{DecodingTemperature, Temperature, TokenSampler};
+use regimen_rl_rewards::{
+    AdaptiveKl, BcoShift, DecodingTemperature, RunningMean, Temperature, TokenSampler,
+};
 use regimen_schedules::forecast::law::RunningAreas;
 use regimen_schedules::{
     AdaGradNorm, Cosine, EarlySignals, EarlySignalsConfig, Feedback, Greedy, GreedyConfig,
@@ -197,6 +199,9 @@ pub(super) struct Run {
     temperature: Temperature,
     sampler: TokenSampler,
     drawn: ScalarLog,
+    kl: AdaptiveKl,
+    rewards: RunningMean,
+    shift: BcoShift,
     // What learns one task after another.
     continual: Continual,
 }
@@ -318,6 +323,9 @@ impl Run {
             sampler: TokenSampler::new(decoding),
             decoding,
             drawn: ScalarLog::new(),
+            kl: AdaptiveKl::new(0.1, 6.0, 1000)?,
+            rewards: RunningMean::new(0.9)?,
+            shift: BcoShift::new(0.9)?,
             continual: Continual::new(100_000, &device)?,
         })
     }
@@ -386,6 +394,9 @@ impl Run {
             .with("temperature", &mut self.temperature)
             .with("sampler", &mut self.sampler)
             .with("drawn", &mut self.drawn)
+            .with("kl", &mut self.kl)
+            .with("rewards", &mut self.rewards)
+            .with("shift", &mut self.shift)
             .keep(1);
         let unit = self.continual.parts(unit);
         match stream {
@@ -632,6 +643,10 @@ impl Run {
         let sampled = self.sampler.sample(logits, &positions, &mut rng)?;
         self.drawn.observe(sampled.log_probs);
         self.drawn.end_update(&self.net);
+        let reward = (step as f64).sin();
+        self.kl.update(5.0 + reward, positions.len())?;
+        self.rewards.next(&[reward, 0.5])?;
+        self.shift.update(reward)?;
         Ok(())
     }
 }
