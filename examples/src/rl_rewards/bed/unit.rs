@@ -242,7 +242,7 @@ mod tests {
     fn only_a_true_verifier_teaches() {
         let device = Device::default().autodiff();
         let chain = Chain::new(0);
-        let policy = base(&chain, 400, &device);
+        let policy = base(&chain, 560, &device);
         let problems = held_out(&chain, 500, 9);
         let plain = device.clone().inner();
         let greedy = |policy: &Policy| {
@@ -254,14 +254,13 @@ mod tests {
             objective: &Objective::dapo(),
         };
         let unit = Unit {
-            updates: 30,
-            rate: 1e-3,
+            updates: 40,
             ..Unit::default()
         };
         let after = |reward: &dyn Fn(&Problem, &Completion) -> f64| {
             let trained = unit.run(policy.clone(), &chain, reward, learning, 0, &device);
             let Trained { policy, budget, .. } = trained.unwrap();
-            assert_eq!((budget.updates, budget.verified), (30, 30 * 256));
+            assert_eq!((budget.updates, budget.verified), (40, 40 * 256));
             greedy(&policy)
         };
         let before = greedy(&policy);
@@ -270,7 +269,7 @@ mod tests {
             let answer = one.content().rsplit(|token| *token == ANSWER).next();
             f64::from(u8::from(matches!(answer, Some([0..7]))))
         });
-        assert!(right > before + 2.0, "{before} {right}");
-        assert!(fooled < before + 2.0, "{before} {fooled}");
+        assert!(right > before + 2.0, "{before} {right} {fooled}");
+        assert!(fooled < before, "{before} {right} {fooled}");
     }
 }
