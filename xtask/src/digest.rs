@@ -1,7 +1,7 @@
 //! Of what sources a finding was made: a digest in the record, by which one sees whether the record is fresh.
 //!
-//! A finding depends on its experiment's own files, on what the experiments share, on the crates that any of these
-//! name with the crates below them, on the embedded data, and on the version of Burn. Comments, blank lines and unit
+//! A finding depends on its experiment's own files, on what the experiments of its crate and all experiments share, on the crates that
+//! any of these name with the crates below them, on the embedded data, and on the version of Burn. Comments, blank lines and unit
 //! tests do not count.
 
 use std::collections::BTreeSet;
@@ -61,7 +61,8 @@ pub(crate) fn of(project: &Project, finding: &Value) -> Result<String> {
         .collect())
 }
 
-/// The files of an experiment: its own, and what experiments share.
+/// The files of an experiment: its own, and what experiments share. What those of another crate share has no part: no experiment may
+/// name another crate's folder.
 fn experiment(project: &Project, source: &Path) -> Result<BTreeSet<PathBuf>> {
     let files = project.files(&[EXPERIMENTS], "rs")?;
     let mut others = Vec::new();
@@ -76,8 +77,9 @@ fn experiment(project: &Project, source: &Path) -> Result<BTreeSet<PathBuf>> {
         let is_library = inside == Path::new("lib.rs");
         let is_other = |other: &PathBuf| file.starts_with(other) || home(file) == *other;
         let is_listing = is_library || is_list && is_of_a_crate(project, inside);
+        let is_foreign = is_of_a_crate(project, inside) && folder(file) != folder(source);
         let has_no_part = NO_PART.iter().any(|part| inside.starts_with(part));
-        !has_no_part && !is_listing && !others.iter().any(is_other)
+        !has_no_part && !is_listing && !is_foreign && !others.iter().any(is_other)
     };
     Ok(files.iter().filter(has_part).cloned().collect())
 }
@@ -90,11 +92,20 @@ fn home(file: &Path) -> PathBuf {
     }
 }
 
-/// Whether the file's folder is that of a crate's experiments, whose `mod.rs` only lists them.
-fn is_of_a_crate(project: &Project, inside: &Path) -> bool {
-    let folder = inside.parent().unwrap_or(inside).display().to_string();
-    let name = format!("regimen-{}", folder.replace('_', "-"));
-    project.libraries().any(|package| package.name == name)
+/// The folder among those of the experiments in which a file lies.
+fn folder(file: &Path) -> Option<String> {
+    let inside = file.strip_prefix(EXPERIMENTS).unwrap_or(file);
+    let mut parts = inside.components();
+    let first = parts.next()?;
+    parts.next()?;
+    Some(first.as_os_str().to_string_lossy().into_owned())
+}
+
+/// Whether a file lies in the folder of a crate's experiments, whose `mod.rs` only lists them.
+fn is_of_a_crate(project: &Project, file: &Path) -> bool {
+    let name = folder(file).map(|folder| format!("regimen-{}", folder.replace('_', "-")));
+    let mut libraries = project.libraries();
+    name.is_some_and(|name| libraries.any(|package| package.name == name))
 }
 
 /// The crates that a text names, and those that they depend on.
@@ -189,6 +200,35 @@ mod tests {
         assert!(!has("examples/src/unlearning/datamodel_matching/convex.rs"));
         assert!(!has("examples/src/runner/mod.rs"));
         assert!(!has("examples/src/unlearning/mod.rs"));
+        assert!(!has("examples/src/continual/bed.rs"));
+        let source = Path::new("examples/src/continual/continual_survey.rs");
+        assert!(experiment(&project, source)?.contains(Path::new("examples/src/continual/bed.rs")));
+        Ok(())
+    }
+
+    /// What the rule on foreign folders rests on.
+    #[test]
+    fn no_experiment_names_another_crates_folder() -> Result<()> {
+        let project = Project::open()?;
+        let files = project.files(&[EXPERIMENTS], "rs")?;
+        let of_crates = files.iter().filter(|file| is_of_a_crate(&project, file));
+        let folders: BTreeSet<String> = of_crates.clone().filter_map(|file| folder(file)).collect();
+        assert!(folders.len() > 5, "{folders:?}");
+        for file in &files {
+            let inside = file.strip_prefix(EXPERIMENTS).unwrap_or(file);
+            if NO_PART.iter().any(|part| inside.starts_with(part)) || inside == Path::new("lib.rs")
+            {
+                continue;
+            }
+            let text = code(&project.read(file)?);
+            for other in folders
+                .iter()
+                .filter(|other| folder(file).as_ref() != Some(other))
+            {
+                let names = format!("crate::{other}::");
+                assert!(!text.contains(&names), "{}: {names}", file.display());
+            }
+        }
         Ok(())
     }
 }
