@@ -273,10 +273,12 @@ pub struct Expert {
 }
 
 impl Expert {
-    /// Wrong in this share of the facts, 0 to 1.
+    /// Wrong in this share of the facts, 0 to 1: which ones has nothing to do with how the warm-up teaches them.
     #[must_use]
     pub fn new(chain: &Chain, wrong: f64, seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // The facts of the chain were shared out by the first stream of the same seed.
+        rng.set_stream(1);
         let modulus = chain.modulus;
         let count = chain.facts.len();
         let mistakes = ((wrong * count as f64).round() as usize).min(count);
@@ -429,6 +431,19 @@ mod tests {
             facts.map(problem).filter(is_wrong).count()
         };
         assert_eq!([0.0, 0.2, 1.0].map(wrong), [0, 29, 147]);
+        // Of the same seed as the chain: about a fifth of the weak facts, not all of them.
+        let shares = (0..40).map(|seed| {
+            let chain = Chain::new(seed);
+            let expert = Expert::new(&chain, 0.2, seed);
+            let weak = chain.facts.iter().zip(&expert.results).enumerate();
+            let wrong = weak.filter(|(place, ((fact, _), result))| {
+                let (operation, rest) = (place / 49, *place as u32 % 49);
+                *fact == Fact::Weak && **result != apply(operation, rest / 7, rest % 7, 7)
+            });
+            wrong.count() as f64 / 29.0
+        });
+        let mean = shares.sum::<f64>() / 40.0;
+        assert!((mean - 0.2).abs() < 0.04, "{mean}");
     }
 
     #[test]
