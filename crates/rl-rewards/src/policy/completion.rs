@@ -141,6 +141,12 @@ impl Checked for Completion {
     }
 }
 
+/// Refuses a token that not every device's integers hold.
+pub(super) fn check_token(field: &'static str, token: u32) -> Result<()> {
+    let good = i32::try_from(token).is_ok();
+    crate::error::check(field, f64::from(token), good, "up to 2^31 - 1")
+}
+
 /// A log-probability may be above 0 by what rounding of a normalised row in f32 gives.
 fn check_log_prob(log_prob: f32) -> Result<()> {
     crate::error::check(

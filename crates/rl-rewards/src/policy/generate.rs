@@ -11,7 +11,7 @@ use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use super::completion::End;
+use super::completion::{End, check_token};
 use super::rollouts::{Rollout, Rollouts};
 use super::rows::{Row, key};
 use super::traits::NextToken;
@@ -43,7 +43,7 @@ impl Decoding {
     /// With this sampler, end token, and so many tokens at most.
     ///
     /// # Errors
-    /// If `max_tokens` is not 1 to 2^24.
+    /// If `max_tokens` is not 1 to 2^24, or the end token is above 2^31 - 1.
     pub fn new(sampler: TokenSampler, end: u32, max_tokens: usize) -> Result<Self> {
         Self {
             sampler,
@@ -94,6 +94,7 @@ impl Checked for Decoding {
         let check = |field, value: usize, most: usize, allowed| {
             crate::error::check(field, value as f64, (1..=most).contains(&value), allowed)
         };
+        check_token("end", self.end)?;
         check("max_tokens", self.max_tokens, MOST, "1 to 2^24")?;
         check("batch", self.batch, usize::MAX, "1 or more")
     }
@@ -121,7 +122,7 @@ impl<F: Fn(&[u32], &[u32]) -> Vec<u32>> Observer for F {
 /// read from the device once a step, since the end token decides.
 ///
 /// # Errors
-/// If a prompt has no token, the model's logits hold no distribution, and the errors of the model.
+/// If a prompt has no token, a token is above 2^31 - 1, the model's logits hold no distribution, and the errors of the model.
 pub fn generate<M: NextToken>(
     model: &M,
     prompts: &[Vec<u32>],
@@ -257,6 +258,7 @@ impl<M: NextToken> Batch<'_, M> {
                 continue;
             }
             if let Some(token) = row.forced.pop_front() {
+                check_token("observed", token)?;
                 row.completion.observed(token);
                 next.push(token);
                 continue;

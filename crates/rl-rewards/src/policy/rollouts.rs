@@ -6,7 +6,7 @@ use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use super::completion::Completion;
+use super::completion::{Completion, check_token};
 use crate::error::{Result, RlRewardsError};
 
 /// A completion, and the prompt that it is of by its place.
@@ -43,7 +43,7 @@ impl Rollouts {
     /// Of these prompts.
     ///
     /// # Errors
-    /// If a prompt has no token, or a completion is of no prompt.
+    /// If a prompt has no token, a token is above 2^31 - 1, or a completion is of no prompt.
     pub fn new(prompts: Vec<Vec<u32>>, rollouts: Vec<Rollout>) -> Result<Self> {
         Self { prompts, rollouts }.checked()
     }
@@ -141,6 +141,11 @@ impl Checked for Rollouts {
                 allowed: "at least one token each",
             });
         }
+        let prompts = self.prompts.iter().flatten();
+        let completions = self.rollouts.iter();
+        let completions = completions.flat_map(|one| one.completion.tokens());
+        let mut tokens = prompts.chain(completions);
+        tokens.try_for_each(|token| check_token("token", *token))?;
         let count = self.prompts.len();
         match self.rollouts.iter().find(|one| one.prompt >= count) {
             Some(one) => Err(RlRewardsError::OutOfRange {

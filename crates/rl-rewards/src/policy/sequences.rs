@@ -2,6 +2,7 @@
 
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 
+use super::completion::check_token;
 use super::rollouts::Rollouts;
 use crate::decoding::token_log_probs;
 use crate::error::{Result, RlRewardsError};
@@ -42,8 +43,9 @@ impl Sequences {
     /// On a device; `fill` is any token of the vocabulary, that stands where a row has none.
     ///
     /// # Errors
-    /// If no completion has a token.
+    /// If no completion has a token, or `fill` is above 2^31 - 1.
     pub fn new(rollouts: &Rollouts, fill: u32, device: &Device) -> Result<Self> {
+        check_token("fill", fill)?;
         let rows = rollouts.len();
         let width = rollouts.iter().map(|(_, one)| one.len()).max();
         let width = width.filter(|width| *width > 0);
