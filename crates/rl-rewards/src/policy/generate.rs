@@ -54,7 +54,8 @@ impl Decoding {
         .checked()
     }
 
-    /// So many rows at once: memory grows with them, the samples do not change.
+    /// So many rows at once: memory grows with them, the samples do not change. The samples of one prompt are never split, so that a batch
+    /// has at least these.
     ///
     /// # Errors
     /// If it is 0.
