@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, End};
 
 use super::symbols::{ANSWER, BLANK, END, EQUALS, OPERATIONS};
+use super::task::{Part, Task};
 
 /// How the warm-up shows a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,15 +57,6 @@ impl Class {
 pub struct Problem {
     first: u32,
     steps: Vec<(usize, u32)>,
-}
-
-/// Where a prompt is drawn from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Prompts that warm-up and training may have.
-    Training,
-    /// Prompts that neither ever has, where there are two operations or more.
-    HeldOut,
 }
 
 /// The task with the facts of a seed.
@@ -138,7 +130,7 @@ impl Chain {
         self.most
     }
 
-    /// Draws a problem of one to the largest number of operations.
+    /// Draws a problem of one to the largest number of operations. Those of one operation are of both parts.
     pub fn problem(&self, part: Part, rng: &mut impl Rng) -> Problem {
         let steps = rng.random_range(1..=self.most);
         self.problem_of(steps, part, rng)
@@ -261,6 +253,35 @@ impl Chain {
         let answer = [self.answer(problem)];
         completion.end() == End::EndToken
             && matches!(answers, (Some(_), Some(found), None) if found == answer)
+    }
+}
+
+impl Task for Chain {
+    type Problem = Problem;
+    type Level = Class;
+
+    fn draw(&self, part: Part, rng: &mut ChaCha8Rng) -> Problem {
+        self.problem(part, rng)
+    }
+
+    fn prompt(&self, problem: &Problem) -> Vec<u32> {
+        self.prompt(problem)
+    }
+
+    fn response_length(&self) -> usize {
+        self.response_length()
+    }
+
+    fn taught(&self, problem: &Problem, rng: &mut ChaCha8Rng) -> Completion {
+        self.taught(problem, rng)
+    }
+
+    fn is_right(&self, problem: &Problem, completion: &Completion) -> bool {
+        self.is_right(problem, completion)
+    }
+
+    fn level(&self, problem: &Problem) -> Class {
+        self.class(problem)
     }
 }
 

@@ -6,46 +6,63 @@ use anyhow::Result;
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use regimen_rl_rewards::policy::{Decoding, NextToken, generate};
+use regimen_rl_rewards::policy::{Decoding, NextToken, generate_with};
 use regimen_rl_rewards::{TokenSampler, pass_at_k};
 use regimen_schedules::Constant;
 
-use super::chain::{Chain, Class, Part, Problem};
 use super::symbols::END;
+use super::task::{Part, Task};
 
 /// Shares, in percent, of held-out prompts.
-#[derive(Clone, Debug, Default)]
-pub struct Found {
+#[derive(Clone, Debug)]
+pub struct Found<L> {
     /// Of all prompts.
     pub all: f64,
-    /// Of the prompts of each class.
-    pub by_class: BTreeMap<Class, f64>,
+    /// Of the prompts of each level.
+    pub by_level: BTreeMap<L, f64>,
+}
+
+impl<L> Default for Found<L> {
+    fn default() -> Self {
+        Self {
+            all: 0.0,
+            by_level: BTreeMap::new(),
+        }
+    }
+}
+
+impl<L: Copy + Ord> Found<L> {
+    /// Of the prompts of a level; 0 where there is none.
+    #[must_use]
+    pub fn of(&self, level: L) -> f64 {
+        self.by_level.get(&level).copied().unwrap_or(0.0)
+    }
 }
 
 /// The sampler of the whole vocabulary at temperature 1.
 ///
 /// # Errors
 /// None: the settings are right.
-pub fn sampling(chain: &Chain) -> Result<Decoding> {
+pub fn sampling(task: &impl Task) -> Result<Decoding> {
     let sampler = TokenSampler::new(Constant::ONE);
-    Ok(Decoding::new(sampler, END, chain.response_length())?)
+    Ok(Decoding::new(sampler, END, task.response_length())?)
 }
 
 /// Takes the most probable token.
 ///
 /// # Errors
 /// None: the settings are right.
-pub fn greedy(chain: &Chain) -> Result<Decoding> {
+pub fn greedy(task: &impl Task) -> Result<Decoding> {
     let sampler = TokenSampler::new(Constant::ONE).with_top_k(1)?;
-    Ok(Decoding::new(sampler, END, chain.response_length())?)
+    Ok(Decoding::new(sampler, END, task.response_length())?)
 }
 
 /// Held-out problems, by a seed of their own.
 #[must_use]
-pub fn held_out(chain: &Chain, count: usize, seed: u64) -> Vec<Problem> {
+pub fn held_out<T: Task>(task: &T, count: usize, seed: u64) -> Vec<T::Problem> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     (0..count)
-        .map(|_| chain.problem(Part::HeldOut, &mut rng))
+        .map(|_| task.draw(Part::HeldOut, &mut rng))
         .collect()
 }
 
@@ -64,14 +81,14 @@ pub struct Draws<'a> {
 ///
 /// # Errors
 /// If the policy's logits hold no distribution, or `k` is over `samples`.
-pub fn pass<M: NextToken>(
+pub fn pass<M: NextToken, T: Task>(
     policy: &M,
-    chain: &Chain,
-    problems: &[Problem],
+    task: &T,
+    problems: &[T::Problem],
     draws: Draws<'_>,
     ks: &[usize],
     device: &Device,
-) -> Result<Vec<Found>> {
+) -> Result<Vec<Found<T::Level>>> {
     let Draws {
         decoding,
         samples,
@@ -83,32 +100,33 @@ pub fn pass<M: NextToken>(
     let of_problem: Vec<usize> = problems
         .iter()
         .map(|problem| {
-            let prompt = chain.prompt(problem);
+            let prompt = task.prompt(problem);
             *place.entry(prompt.clone()).or_insert_with(|| {
                 prompts.push(prompt);
                 prompts.len() - 1
             })
         })
         .collect();
-    let rollouts = generate(policy, &prompts, samples, decoding, seed, device)?;
+    let observer = |prompt: &[u32], so_far: &[u32]| task.observe(prompt, so_far);
+    let rollouts = generate_with(policy, &prompts, samples, decoding, &observer, seed, device)?;
     let groups = rollouts.groups();
-    let mut found = vec![Found::default(); ks.len()];
-    let mut counts: BTreeMap<Class, f64> = BTreeMap::new();
+    let mut found = (0..ks.len()).map(|_| Found::default()).collect::<Vec<_>>();
+    let mut counts: BTreeMap<T::Level, f64> = BTreeMap::new();
     for (problem, group) in problems.iter().zip(&of_problem) {
         let is_right =
-            |place: &&usize| chain.is_right(problem, &rollouts.rollouts()[**place].completion);
+            |place: &&usize| task.is_right(problem, &rollouts.rollouts()[**place].completion);
         let right = groups[*group].iter().filter(is_right).count();
-        let class = chain.class(problem);
-        *counts.entry(class).or_default() += 1.0;
+        let level = task.level(problem);
+        *counts.entry(level).or_default() += 1.0;
         for (k, found) in ks.iter().zip(&mut found) {
             let chance = 100.0 * pass_at_k(samples, right, *k)?;
             found.all += chance / problems.len() as f64;
-            *found.by_class.entry(class).or_default() += chance;
+            *found.by_level.entry(level).or_default() += chance;
         }
     }
     for found in &mut found {
-        for (class, sum) in &mut found.by_class {
-            *sum /= counts[class];
+        for (level, sum) in &mut found.by_level {
+            *sum /= counts[level];
         }
     }
     Ok(found)
@@ -118,18 +136,18 @@ pub fn pass<M: NextToken>(
 ///
 /// # Errors
 /// If the policy's logits hold no distribution.
-pub fn accuracy<M: NextToken>(
+pub fn accuracy<M: NextToken, T: Task>(
     policy: &M,
-    chain: &Chain,
-    problems: &[Problem],
+    task: &T,
+    problems: &[T::Problem],
     device: &Device,
-) -> Result<Found> {
+) -> Result<Found<T::Level>> {
     let draws = Draws {
-        decoding: &greedy(chain)?,
+        decoding: &greedy(task)?,
         samples: 1,
         seed: 0,
     };
-    let found = pass(policy, chain, problems, draws, &[1], device)?;
+    let found = pass(policy, task, problems, draws, &[1], device)?;
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
@@ -138,11 +156,16 @@ pub fn accuracy<M: NextToken>(
 mod tests {
     use burn::module::Module;
 
+    use super::super::chain::{Chain, Class};
     use super::super::policy::PolicyConfig;
     use super::super::warm_up::WarmUp;
     use super::*;
 
-    fn base(updates: usize, config: &PolicyConfig, chain: &Chain) -> super::super::policy::Policy {
+    fn base(
+        updates: usize,
+        config: &PolicyConfig,
+        task: &impl Task,
+    ) -> super::super::policy::Policy {
         let device = Device::default().autodiff();
         device.seed(0);
         let warm_up = WarmUp {
@@ -151,10 +174,7 @@ mod tests {
         };
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let policy = config.init(&device);
-        let policy = warm_up.run(policy, &device, || {
-            let problem = chain.problem(Part::Training, &mut rng);
-            (chain.prompt(&problem), chain.taught(&problem, &mut rng))
-        });
+        let policy = warm_up.teach(policy, chain, &mut rng, &device);
         policy.unwrap().valid()
     }
 
@@ -167,7 +187,7 @@ mod tests {
         let problems = held_out(&chain, 200, 9);
         let device = Device::default();
         let found = accuracy(&policy, &chain, &problems, &device).unwrap();
-        let of = |class| found.by_class.get(&class).copied().unwrap();
+        let of = |class| found.of(class);
         assert!(of(Class::Known) > of(Class::Hidden) + 10.0, "{found:?}");
         let draws = Draws {
             decoding: &sampling(&chain).unwrap(),

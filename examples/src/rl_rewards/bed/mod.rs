@@ -5,5 +5,6 @@ pub mod chain;
 pub mod evaluate;
 pub mod policy;
 pub mod symbols;
+pub mod task;
 pub mod unit;
 pub mod warm_up;

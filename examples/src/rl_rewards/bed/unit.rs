@@ -6,14 +6,14 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use regimen_rl_rewards::policy::{Completion, Rollouts, ScorePolicy, Sequences, generate};
+use regimen_rl_rewards::policy::{Completion, Rollouts, ScorePolicy, Sequences, generate_with};
 use regimen_rl_rewards::{Advantage, Advantages, Groups, Objective, TokenBatch, Totals};
 
 use super::budget::Budget;
-use super::chain::{Chain, Part, Problem};
 use super::evaluate::sampling;
 use super::policy::Policy;
 use super::symbols::BLANK;
+use super::task::{Part, Task};
 use crate::optim::adam;
 
 /// How a unit runs: Adam from fresh moments, one update a batch of samples.
@@ -65,11 +65,11 @@ impl Unit {
     ///
     /// # Errors
     /// If the policy's logits hold no distribution, or a reward is not finite.
-    pub fn run(
+    pub fn run<T: Task>(
         &self,
         mut policy: Policy,
-        chain: &Chain,
-        reward: impl Fn(&Problem, &Completion) -> f64,
+        task: &T,
+        reward: impl Fn(&T::Problem, &Completion) -> f64,
         learning: Learning<'_>,
         seed: u64,
         device: &Device,
@@ -79,21 +79,23 @@ impl Unit {
             objective,
         } = learning;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let decoding = sampling(chain)?;
+        let decoding = sampling(task)?;
+        let observer = |prompt: &[u32], so_far: &[u32]| task.observe(prompt, so_far);
         let mut optim = adam(0.999);
         let (mut budget, mut no_signal) = (Budget::default(), 0.0);
         for update in 0..self.updates {
-            let problems: Vec<Problem> = (0..self.prompts)
-                .map(|_| chain.problem(Part::Training, &mut rng))
+            let problems: Vec<T::Problem> = (0..self.prompts)
+                .map(|_| task.draw(Part::Training, &mut rng))
                 .collect();
-            let prompts: Vec<Vec<u32>> = problems.iter().map(|one| chain.prompt(one)).collect();
+            let prompts: Vec<Vec<u32>> = problems.iter().map(|one| task.prompt(one)).collect();
             let seed = seed.wrapping_mul(1 << 20).wrapping_add(update as u64);
             let plain = device.clone().inner();
-            let rollouts = generate(
+            let rollouts = generate_with(
                 &policy.valid(),
                 &prompts,
                 self.samples,
                 &decoding,
+                &observer,
                 seed,
                 &plain,
             )?;
@@ -175,8 +177,10 @@ pub fn loss(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use regimen_rl_rewards::Grpo;
+    use regimen_rl_rewards::policy::generate;
     use regimen_tensor::ParamVector;
 
+    use super::super::chain::{Chain, Problem};
     use super::super::evaluate::{accuracy, held_out};
     use super::super::policy::PolicyConfig;
     use super::super::symbols::ANSWER;
@@ -195,11 +199,7 @@ mod tests {
             updates,
             ..WarmUp::default()
         };
-        let policy = warm_up.run(policy, device, || {
-            let problem = chain.problem(Part::Training, &mut rng);
-            (chain.prompt(&problem), chain.taught(&problem, &mut rng))
-        });
-        policy.unwrap()
+        warm_up.teach(policy, chain, &mut rng, device).unwrap()
     }
 
     #[test]

@@ -4,9 +4,11 @@ use anyhow::Result;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Device, Tensor};
+use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, Rollout, Rollouts, ScorePolicy, Sequences};
 
 use super::symbols::BLANK;
+use super::task::{Part, Task};
 
 /// How a warm-up runs: AdamW at this rate, which rises over the first 30 updates and is .3 of it in the last quarter.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,23 @@ impl WarmUp {
             1.0
         };
         self.rate * rise * last
+    }
+
+    /// Trains a policy on what a task's warm-up shows.
+    ///
+    /// # Errors
+    /// If a demonstration has no token.
+    pub fn teach<M: ScorePolicy + Module, T: Task>(
+        &self,
+        policy: M,
+        task: &T,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<M> {
+        self.run(policy, device, || {
+            let problem = task.draw(Part::Training, rng);
+            (task.prompt(&problem), task.taught(&problem, rng))
+        })
     }
 
     /// Trains a policy on demonstrations, a prompt with its completion, of which each is drawn once.

@@ -14,10 +14,11 @@ use regimen_rl_rewards::{
 };
 
 use super::super::bed::budget::Budget;
-use super::super::bed::chain::{Chain, Expert, Part, Problem};
+use super::super::bed::chain::{Chain, Expert, Problem};
 use super::super::bed::evaluate::sampling;
 use super::super::bed::policy::Policy;
 use super::super::bed::symbols::BLANK;
+use super::super::bed::task::Part;
 use super::super::bed::unit::loss;
 use super::super::bed::warm_up::pairs;
 use super::bench::drawn;

@@ -6,9 +6,10 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::experiment::{Context, Trial};
-use crate::rl_rewards::bed::chain::{Chain, Class, Expert, Fact, Part, Problem};
-use crate::rl_rewards::bed::evaluate::{Draws, Found, accuracy, pass, sampling};
+use crate::rl_rewards::bed::chain::{Chain, Class, Expert, Fact, Problem};
+use crate::rl_rewards::bed::evaluate::{Draws, accuracy, pass, sampling};
 use crate::rl_rewards::bed::policy::{Policy, PolicyConfig};
+use crate::rl_rewards::bed::task::Part;
 use crate::rl_rewards::bed::warm_up::WarmUp;
 
 pub(super) const RL: &str = "rl";
@@ -80,10 +81,7 @@ impl Bench {
         };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         device.seed(seed);
-        let base = warm_up.run(config.init(device), device, || {
-            let problem = chain.problem(Part::Training, &mut rng);
-            (chain.prompt(&problem), chain.taught(&problem, &mut rng))
-        })?;
+        let base = warm_up.teach(config.init(device), &chain, &mut rng, device)?;
         let tested = if context.small { TESTED / 2 } else { TESTED };
         let within = (0..tested).map(|_| drawn(&chain, Part::HeldOut, &mut rng));
         let within = within.collect();
@@ -118,9 +116,8 @@ impl Bench {
         trial.record(arm, "main", (within.all + outside.all) / 2.0);
         trial.record(arm, "within the distribution", within.all);
         trial.record(arm, "out of distribution", outside.all);
-        let of = |found: &Found, class| found.by_class.get(&class).copied().unwrap_or(0.0);
         for class in Class::ALL {
-            trial.record(arm, class.name(), of(&within, class));
+            trial.record(arm, class.name(), within.of(class));
         }
         let few = &self.within[..self.within.len().min(200)];
         let draws = Draws {
