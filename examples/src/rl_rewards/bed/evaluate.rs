@@ -161,11 +161,7 @@ mod tests {
     use super::super::warm_up::WarmUp;
     use super::*;
 
-    fn base(
-        updates: usize,
-        config: &PolicyConfig,
-        task: &impl Task,
-    ) -> super::super::policy::Policy {
+    fn base(updates: usize, config: &PolicyConfig, chain: &Chain) -> super::super::policy::Policy {
         let device = Device::default().autodiff();
         device.seed(0);
         let warm_up = WarmUp {
