@@ -1,8 +1,9 @@
 //! Whether two answers are the same. Every rule is written for both orders of its sides.
 
 use super::evaluate::{POINTS, Work, evaluate, has_letters};
+use super::exact::Exact;
 use super::expression::Expr;
-use super::number::{Computed, Exact, Gone, Number};
+use super::number::{Computed, Gone, Number};
 use super::structure::Answer;
 use super::token::Relation;
 

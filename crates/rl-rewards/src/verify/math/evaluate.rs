@@ -3,10 +3,11 @@
 use std::cell::Cell;
 
 use num_bigint::BigInt;
-use num_traits::{One, ToPrimitive};
+use num_traits::ToPrimitive;
 
+use super::exact::Exact;
 use super::expression::Expr;
-use super::number::{Computed, Exact, Gone, Number};
+use super::number::{Computed, Gone, Number};
 use super::symbols::Function;
 
 /// The most operations of one comparison.
@@ -42,8 +43,7 @@ fn letter(name: &str, point: usize) -> Number {
     let below = BELOW[(hash % 8) as usize];
     let above = 1041 + ((hash >> 8) % 1800) as i64;
     let sign = if point % 2 == 1 { -1 } else { 1 };
-    let whole = |value: i64| BigInt::from(value);
-    Number::Exact(Exact::new(whole(sign * above), whole(below)))
+    Number::Exact(Exact::of_small(sign * above, below))
 }
 
 /// Whether an expression has a letter.
@@ -122,15 +122,14 @@ pub(super) fn evaluate(expr: &Expr, point: usize, work: &Work) -> Computed {
 }
 
 fn hundredth() -> Number {
-    Number::Exact(Exact::new(BigInt::one(), BigInt::from(100)))
+    Number::Exact(Exact::of_small(1, 100))
 }
 
 /// A whole number of at least 0 that is small enough.
 fn small(value: &Number) -> Computed<i64> {
     match value {
         Number::Exact(exact) if exact.is_integer() && !value.negative() => {
-            let whole = exact.numer().to_i64();
-            let whole = whole.filter(|n| *n <= LARGEST_FACTORIAL);
+            let whole = exact.to_integer().filter(|n| *n <= LARGEST_FACTORIAL);
             whole.ok_or(Gone::TooLarge)
         }
         _ => Err(Gone::Undefined),
@@ -139,7 +138,7 @@ fn small(value: &Number) -> Computed<i64> {
 
 fn product(factors: impl Iterator<Item = BigInt>) -> Computed {
     let product: BigInt = factors.product();
-    Ok(Number::Exact(Exact::from_integer(product)))
+    Ok(Number::Exact(product.into()))
 }
 
 fn logarithm(of: &Number) -> Computed {

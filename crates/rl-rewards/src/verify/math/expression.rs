@@ -1,6 +1,7 @@
 //! Tokens to an expression.
 
-use super::number::{Computed, Exact, Gone};
+use super::exact::Exact;
+use super::number::{Computed, Gone};
 use super::symbols::Function;
 use super::token::Token;
 
@@ -238,8 +239,10 @@ impl Parser {
             self.expect(&Token::Close(b'}'))?;
             return Ok(found);
         }
-        if let Some(Token::Number(value, 0)) = self.peek() {
-            let digits = value.numer().to_string();
+        if let Some(Token::Number(value, 0)) = self.peek()
+            && value.is_integer()
+        {
+            let digits = value.to_string();
             if let Some((first, rest)) = digits.split_at_checked(1)
                 && !rest.is_empty()
             {

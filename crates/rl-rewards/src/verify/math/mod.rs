@@ -4,6 +4,7 @@ mod answer;
 mod compare;
 mod equality;
 mod evaluate;
+mod exact;
 mod expression;
 mod flex;
 mod gsm8k;

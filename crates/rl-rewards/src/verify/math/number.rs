@@ -1,16 +1,14 @@
 //! Numbers: exact rationals of bounded size, and floats with a bound on their error where a value is irrational.
 
 use num_bigint::BigInt;
-use num_rational::Ratio;
-use num_traits::{One, Pow, Signed, ToPrimitive, Zero};
+use num_traits::{Pow, ToPrimitive};
+
+use super::exact::Exact;
 
 /// The most bits of a numerator or denominator.
 const MOST_BITS: u64 = 4096;
 /// The most digits of a number, before or after its point.
 const MOST_DIGITS: usize = 600;
-
-/// A rational.
-pub(super) type Exact = Ratio<BigInt>;
 
 /// Why there is no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,48 +35,32 @@ pub(super) fn decimal(whole: &[u8], places: &[u8], exponent: i32) -> Computed<Ex
         return Err(Gone::TooLarge);
     }
     let shift = exponent - places.len() as i32;
-    if whole.len() + places.len() <= 18 && shift == 0 {
-        let value = whole
-            .iter()
-            .fold(0_i64, |v, d| v * 10 + i64::from(d - b'0'));
-        return Ok(Exact::from_integer(BigInt::from(value)));
+    if whole.len() + places.len() <= 18 && (-18..=0).contains(&shift) {
+        let digits = whole.iter().chain(places);
+        let digits = digits.fold(0_i64, |value, digit| value * 10 + i64::from(digit - b'0'));
+        return Ok(Exact::of_small(digits, 10_i64.pow(shift.unsigned_abs())));
     }
     let digits = [whole, places].concat();
     let digits = BigInt::parse_bytes(&digits, 10).ok_or(Gone::Undefined)?;
     let ten = Pow::pow(BigInt::from(10), shift.unsigned_abs());
     bounded(if shift >= 0 {
-        Exact::from_integer(digits * ten)
+        Exact::from(digits * ten)
     } else {
         Exact::new(digits, ten)
     })
 }
 
 fn bounded(value: Exact) -> Computed<Exact> {
-    let bits = value.numer().bits().max(value.denom().bits());
-    if bits > MOST_BITS {
+    if value.bits() > MOST_BITS {
         Err(Gone::TooLarge)
     } else {
         Ok(value)
     }
 }
 
-/// The nearest float but for two roundings; `None` beyond the floats.
-fn to_float(value: &Exact) -> Option<f64> {
-    let leading = |whole: &BigInt| {
-        let spare = whole.bits().saturating_sub(64);
-        let leading = (whole >> spare).to_f64()?;
-        Some((leading, i32::try_from(spare).ok()?))
-    };
-    let (above, x) = leading(value.numer())?;
-    let (below, y) = leading(value.denom())?;
-    let (half, rest) = ((x - y) / 2, (x - y) - (x - y) / 2);
-    let value = above / below * 2_f64.powi(half) * 2_f64.powi(rest);
-    (value.is_finite() && (value != 0.0 || above == 0.0)).then_some(value)
-}
-
 impl From<i64> for Number {
     fn from(value: i64) -> Self {
-        Self::Exact(Exact::from_integer(BigInt::from(value)))
+        Self::Exact(value.into())
     }
 }
 
@@ -100,7 +82,7 @@ impl Number {
     pub(super) fn approx(&self) -> Computed<(f64, f64)> {
         match self {
             Self::Exact(value) => {
-                let value = to_float(value).ok_or(Gone::TooLarge)?;
+                let value = value.to_f64().ok_or(Gone::TooLarge)?;
                 Ok((value, 2.0 * value.abs() * f64::EPSILON))
             }
             Self::Float(value, error) => Ok((*value, *error)),
@@ -123,16 +105,14 @@ impl Number {
 
     pub(super) fn neg(self) -> Self {
         match self {
-            Self::Exact(value) => Self::Exact(-value),
+            Self::Exact(value) => Self::Exact(value.neg()),
             Self::Float(value, error) => Self::Float(-value, error),
         }
     }
 
     pub(super) fn add(&self, other: &Self) -> Computed {
         if let (Self::Exact(a), Self::Exact(b)) = (self, other) {
-            let whole = a.is_integer() && b.is_integer();
-            let sum = || Exact::from_integer(a.numer() + b.numer());
-            return bounded(if whole { sum() } else { a + b }).map(Self::Exact);
+            return bounded(a.add(b)).map(Self::Exact);
         }
         let ((a, x), (b, y)) = (self.approx()?, other.approx()?);
         Self::float(a + b, x + y)
@@ -140,7 +120,7 @@ impl Number {
 
     pub(super) fn mul(&self, other: &Self) -> Computed {
         if let (Self::Exact(a), Self::Exact(b)) = (self, other) {
-            return bounded(a * b).map(Self::Exact);
+            return bounded(a.mul(b)).map(Self::Exact);
         }
         let ((a, x), (b, y)) = (self.approx()?, other.approx()?);
         Self::float(a * b, a.abs() * y + b.abs() * x)
@@ -164,8 +144,8 @@ impl Number {
 
     pub(super) fn as_integer(&self) -> Option<i64> {
         match self {
-            Self::Exact(value) if value.is_integer() => value.numer().to_i64(),
-            _ => None,
+            Self::Exact(value) => value.to_integer(),
+            Self::Float(..) => None,
         }
     }
 
@@ -174,11 +154,12 @@ impl Number {
         let Self::Exact(exponent) = power else {
             return self.float_pow(power);
         };
-        let root = exponent.denom().to_u32().filter(|root| *root <= 64);
+        let (times, root) = exponent.parts();
+        let root = root.to_u32().filter(|root| *root <= 64);
         let Some(root) = root else {
             return self.float_pow(power);
         };
-        let Some(times) = exponent.numer().to_i64() else {
+        let Some(times) = times.to_i64() else {
             return self.trivial_power().ok_or(Gone::TooLarge);
         };
         if root > 1 {
@@ -200,12 +181,11 @@ impl Number {
                     let odd = value.is_negative() && times % 2 != 0;
                     return Ok(if odd { trivial.neg() } else { trivial });
                 }
-                let bits = value.numer().bits().max(value.denom().bits());
                 let times = u32::try_from(times).map_err(|_| Gone::TooLarge)?;
-                if (bits - 1).saturating_mul(u64::from(times)) > MOST_BITS {
+                if (value.bits() - 1).saturating_mul(u64::from(times)) > MOST_BITS {
                     return Err(Gone::TooLarge);
                 }
-                bounded(Pow::pow(value, times)).map(Self::Exact)
+                bounded(value.pow(times)).map(Self::Exact)
             }
             Self::Float(value, error) => {
                 let n = times as f64;
@@ -219,7 +199,7 @@ impl Number {
     fn trivial_power(&self) -> Option<Self> {
         match self {
             Self::Exact(value) if value.is_zero() => Some(Self::from(0)),
-            Self::Exact(value) if value.abs().is_one() => Some(Self::from(1)),
+            Self::Exact(value) if value.clone().abs().is_one() => Some(Self::from(1)),
             _ => None,
         }
     }
@@ -232,14 +212,10 @@ impl Number {
             }
             return Ok(self.clone().neg().root(degree)?.neg());
         }
-        if let Self::Exact(value) = self {
-            let root = |whole: &BigInt| {
-                let root = whole.nth_root(degree);
-                (Pow::pow(&root, degree) == *whole).then_some(root)
-            };
-            if let (Some(above), Some(below)) = (root(value.numer()), root(value.denom())) {
-                return Ok(Self::Exact(Exact::new_raw(above, below)));
-            }
+        if let Self::Exact(value) = self
+            && let Some(root) = value.root(degree)
+        {
+            return Ok(Self::Exact(root));
         }
         let n = f64::from(degree);
         let slope = |x: f64| {
@@ -288,18 +264,8 @@ impl Number {
 
     /// Whether a decimal of at least six places is what this value is rounded to: the same sixth place, and five digits alike.
     pub(super) fn rounds_to(&self, decimal: &Exact) -> bool {
-        let terminating = |value: &Exact| {
-            let mut rest = value.denom().clone();
-            for factor in [2, 5] {
-                let factor = BigInt::from(factor);
-                while (&rest % &factor).is_zero() {
-                    rest /= &factor;
-                }
-            }
-            rest.is_one()
-        };
         if let Self::Exact(value) = self
-            && terminating(value)
+            && value.ends()
         {
             return false;
         }
@@ -319,7 +285,7 @@ mod tests {
     use super::*;
 
     fn ratio(a: i64, b: i64) -> Number {
-        Number::Exact(Exact::new(BigInt::from(a), BigInt::from(b)))
+        Number::Exact(Exact::of_small(a, b))
     }
 
     #[test]

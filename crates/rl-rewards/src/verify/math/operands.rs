@@ -1,9 +1,8 @@
 //! Numbers, letters and functions within an expression.
 
-use num_traits::Zero;
-
+use super::exact::Exact;
 use super::expression::{Expr, Parser};
-use super::number::{Computed, Exact, Gone};
+use super::number::{Computed, Gone};
 use super::symbols::Function;
 use super::token::Token;
 

@@ -1,6 +1,6 @@
 //! What mathematical text is made of, and which characters and commands are what.
 
-use super::number::Exact;
+use super::exact::Exact;
 use super::symbols::Function;
 
 /// An order between two sides.
