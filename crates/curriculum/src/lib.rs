@@ -13,6 +13,8 @@ pub mod loader;
 
 pub mod select;
 
+pub mod text;
+
 pub use batches::adaptive_batch::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics, MicroBatches,
     combined_variance, split,

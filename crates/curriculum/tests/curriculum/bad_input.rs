@@ -7,6 +7,10 @@ use burn::nn::LinearConfig;
 use burn::tensor::{DType, Device, Tensor};
 use regimen_curriculum::select::kmeans::{cluster, cuts};
 use regimen_curriculum::select::seta::window;
+use regimen_curriculum::text::{
+    Bm25Config, Bm25Shots, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots, RandomShots,
+    Shots, TextTokens, bleu4, code_tokens, exact_match, rouge_l, rouge_n,
+};
 use regimen_curriculum::{
     AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes, BatchTest,
     CurriculumLoader, DynamicRandom, GradientMoments, GradientStatistics, InfoBatchConfig,
@@ -319,5 +323,85 @@ fn multigrids() {
         let zeros = |groups| Tensor::<2>::zeros([groups, 2], &Device::flex());
         merge_groups(zeros(1), zeros(2)).map(drop)
     });
+    hostile.finish();
+}
+
+/// Texts that break what cuts and counts them, if anything does.
+fn texts() -> [String; 8] {
+    [
+        String::new(),
+        " \n\t".into(),
+        "a".into(),
+        "a a a a a a a a a a".into(),
+        "\u{0}\u{feff}e\u{301} \u{10ffff} ﬃ ŉ İ".into(),
+        "x".repeat(100_000),
+        "x y ".repeat(20_000),
+        "(((((==".repeat(1_000),
+    ]
+}
+
+#[test]
+fn choices_of_text() {
+    let mut hostile = Hostile::new("curriculum text");
+    for a in NUMBERS {
+        for b in NUMBERS {
+            for variant in [
+                Bm25Variant::Okapi,
+                Bm25Variant::Lucene8,
+                Bm25Variant::L { delta: b },
+                Bm25Variant::Plus { delta: a },
+            ] {
+                let config = Bm25Config::new().with_variant(variant);
+                let config = config.with_k1(a).with_b(b);
+                hostile.input(format!("{config:?}"), || {
+                    let index = config.init(["a b c", "c", "a a a a"])?;
+                    assert!(index.scores("a c c z").iter().all(|score| !score.is_nan()));
+                    Bm25Shots::new(&config, ["a", "b"])
+                });
+            }
+        }
+        for n in COUNTS {
+            let config = DecontaminationConfig::new().with_threshold(a).with_n(n);
+            hostile.input(format!("{config:?}"), || {
+                let tests = Evaluation::new("tests").with_tests(texts());
+                let index = config.init(&[tests, Evaluation::new("none")])?;
+                let scan = index.scan(texts());
+                assert_eq!((scan.documents, scan.tests_found.len()), (8, 2));
+                Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
+        }
+    }
+    for n in COUNTS {
+        hostile.input(format!("{n} shots"), || {
+            let random = RandomShots::new(texts(), n as u64)?;
+            let nearest = Bm25Shots::new(&Bm25Config::new(), texts())?;
+            let fixed = FixedShots::new(vec![n, 0]);
+            for text in texts() {
+                let all: [&dyn Shots; 3] = [&random, &nearest, &fixed];
+                for shots in all {
+                    assert!(shots.shots(n as u64, &text, n).len() <= n.min(8));
+                }
+            }
+            Ok::<_, regimen_curriculum::CurriculumError>(())
+        });
+    }
+    let short: Vec<String> = texts()
+        .into_iter()
+        .filter(|text| text.len() < 10_000)
+        .collect();
+    for a in &short {
+        for b in &short {
+            hostile.input(format!("{} and {} bytes", a.len(), b.len()), || {
+                assert_eq!(exact_match(a, b), exact_match(b, a));
+                assert!((0.0..=1.0 + 1e-9).contains(&bleu4(a, b)));
+                for n in COUNTS {
+                    assert!((0.0..=1.0).contains(&rouge_n(a, b, n).f1));
+                }
+                assert!(rouge_l(a, b).recall <= 1.0 && code_tokens(a).len() <= a.len());
+                assert!(TextTokens::Whitespace.split(a).len() <= a.len());
+                Ok::<_, String>(())
+            });
+        }
+    }
     hostile.finish();
 }

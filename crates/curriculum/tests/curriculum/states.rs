@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor};
+use regimen_curriculum::text::{
+    BinaryCounts, Bm25Config, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots, Hit,
+    Overlap, Rouge, Scan, ShotOrder, Shots, TextTokens,
+};
 use regimen_curriculum::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchTest,
     CurriculumLoader, Dimension, DynamicRandom, EpochPlan, GradientStatistics, InfoBatch,
@@ -254,6 +258,93 @@ pub(super) fn states() -> Vec<State> {
             let mut live = LiveBatchSize::new(1).map_err(text_of)?;
             live.load(size.to_string().as_bytes()).map_err(text_of)?;
             assert!(live.get() > 0);
+            Ok(())
+        }),
+    ]
+    .into_iter()
+    .chain(texts())
+    .collect()
+}
+
+/// Those of the choice of text.
+fn texts() -> Vec<State> {
+    let plus = Bm25Variant::Plus { delta: 1.0 };
+    let overlap = Overlap {
+        evaluation: 0,
+        test: 2,
+        share: 0.5,
+    };
+    let hit = Hit {
+        document: 3,
+        score: 0.5,
+    };
+    let rouge = Rouge {
+        precision: 0.5,
+        recall: 0.25,
+        f1: 1.0 / 3.0,
+    };
+    let mut counts = BinaryCounts::default();
+    counts.add(Some(true), true);
+    counts.add(None, false);
+    let scan = Scan {
+        documents: 7,
+        contaminated: vec![(3, overlap)],
+        tests_found: vec![1],
+    };
+    let found = |config: &Bm25Config| {
+        let index = config.init(["a b", "b c", ""]).map_err(text_of)?;
+        assert!(index.scores("a a b").iter().all(|score| score.is_finite()));
+        Ok::<_, String>(())
+    };
+    vec![
+        state(
+            "Bm25Config",
+            &Bm25Config::new().with_variant(plus),
+            move |config| found(&config),
+        ),
+        state("Bm25Variant", &plus, move |variant| {
+            found(&Bm25Config::new().with_variant(variant))
+        }),
+        state("Hit", &hit, |_: Hit| Ok(())),
+        state("TextTokens", &TextTokens::Words, |tokens: TextTokens| {
+            assert_eq!(tokens.split("a b").len(), 2);
+            Ok(())
+        }),
+        state(
+            "DecontaminationConfig",
+            &DecontaminationConfig::new(),
+            |config: DecontaminationConfig| {
+                let text = "a b c d e f g h i";
+                let index = config.init(&[Evaluation::new("one").with_tests([text])]);
+                let index = index.map_err(text_of)?;
+                assert!(index.highest(text).is_none_or(|found| found.share == 1.0));
+                Ok(())
+            },
+        ),
+        state("Overlap", &overlap, |_: Overlap| Ok(())),
+        state("Scan", &scan, |_: Scan| Ok(())),
+        state(
+            "FixedShots",
+            &FixedShots::new(vec![2, 0]),
+            |shots: FixedShots| {
+                assert!(shots.shots(0, "a", 1).len() <= 1);
+                Ok(())
+            },
+        ),
+        state("ShotOrder", &ShotOrder::MostSimilarFirst, |_: ShotOrder| {
+            Ok(())
+        }),
+        state("Rouge", &rouge, |_: Rouge| Ok(())),
+        state("BinaryCounts", &counts, |mut counts: BinaryCounts| {
+            counts.add(Some(false), true);
+            let shares = [
+                counts.precision(),
+                counts.recall(),
+                counts.f1(),
+                counts.accuracy(),
+                counts.unread_share(),
+            ];
+            assert!(shares.iter().all(|share| !share.is_nan()));
             Ok(())
         }),
     ]
