@@ -13,8 +13,11 @@ pub mod loader;
 
 pub mod select;
 
+pub mod ability;
+
 pub mod text;
 
+pub use ability::{AbilityPaced, AbilityPacedConfig};
 pub use batches::adaptive_batch::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics, MicroBatches,
     combined_variance, split,

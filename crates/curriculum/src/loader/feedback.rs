@@ -50,6 +50,15 @@ impl<S: Sampler + Clone> Feedback<S> {
         self.shared.note(ids, losses.inner());
     }
 
+    /// Tells the sampler what no loss says, such as an ability: plans that are made from then on follow it. `call` must not use this loader or its
+    /// feedback.
+    ///
+    /// # Errors
+    /// If the sampler is for another number of examples afterwards: it stays as it was.
+    pub fn with_sampler<R>(&self, call: impl FnOnce(&mut S) -> R) -> Result<R> {
+        self.shared.change(call)
+    }
+
     /// Reads all pending losses and gives them to the sampler.
     ///
     /// # Errors

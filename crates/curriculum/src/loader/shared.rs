@@ -202,6 +202,23 @@ impl<S: Sampler + Clone> Shared<S> {
         taught.and(failed.map_or(Ok(()), Err))
     }
 
+    /// Changes a copy of the sampler, and takes it if it is still for the same data.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut S) -> R) -> Result<R> {
+        let _one = self.lock_planning();
+        let mut sampler = self.lock().sampler.clone();
+        let found = change(&mut sampler);
+        let mut core = self.lock();
+        let (sampler_examples, dataset) = (sampler.examples(), core.sampler.examples());
+        if sampler_examples != dataset {
+            return Err(CurriculumError::OtherData {
+                sampler: sampler_examples,
+                dataset,
+            });
+        }
+        core.sampler = sampler;
+        Ok(found)
+    }
+
     pub(super) fn flush(&self) -> Result<()> {
         let (flushed, heard) = {
             let _one = self.lock_planning();

@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use burn::nn::LinearConfig;
 use burn::tensor::{DType, Device, Tensor};
+use regimen_curriculum::ability::irt::{
+    AbilityEstimate, Estimator, IrtConfig, IrtModel, ItemParameters, Responses, ability,
+};
 use regimen_curriculum::select::kmeans::{cluster, cuts};
 use regimen_curriculum::select::seta::window;
 use regimen_curriculum::text::{
@@ -12,11 +15,11 @@ use regimen_curriculum::text::{
     Shots, TextTokens, bleu4, code_tokens, exact_match, rouge_l, rouge_n,
 };
 use regimen_curriculum::{
-    AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes, BatchTest,
-    CurriculumLoader, DynamicRandom, GradientMoments, GradientStatistics, InfoBatchConfig,
-    LiveBatchSize, LrBySamples, MicroBatches, MultigridConfig, Replay, Sampler, SetaConfig,
-    StaticSubset, SubBatchNormConfig, Uniform, combined_variance, jitter_range, merge_groups,
-    split, temporal_strides,
+    AbilityPacedConfig, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes,
+    BatchTest, CurriculumLoader, DynamicRandom, GradientMoments, GradientStatistics,
+    InfoBatchConfig, LiveBatchSize, LrBySamples, MicroBatches, MultigridConfig, Replay, Sampler,
+    SetaConfig, StaticSubset, SubBatchNormConfig, Uniform, combined_variance, jitter_range,
+    merge_groups, split, temporal_strides,
 };
 use regimen_schedules::{Lambda, Linear};
 use regimen_tensor::ParamVector;
@@ -322,6 +325,100 @@ fn multigrids() {
     hostile.input("other groups", || {
         let zeros = |groups| Tensor::<2>::zeros([groups, 2], &Device::flex());
         merge_groups(zeros(1), zeros(2)).map(drop)
+    });
+    hostile.finish();
+}
+
+#[test]
+fn abilities() {
+    let mut hostile = Hostile::new("curriculum abilities");
+    let all = (0..6).flat_map(|s| (0..4).map(move |i| (s, i, (s * i) % 3 > 0)));
+    let responses = Responses::new(6, 4, all).unwrap();
+    let models = [
+        IrtModel::OnePl,
+        IrtModel::TwoPl,
+        IrtModel::ThreePl,
+        IrtModel::FourPl,
+    ];
+    for a in NUMBERS {
+        for b in NUMBERS {
+            for model in models {
+                for estimator in [Estimator::Marginal, Estimator::Joint] {
+                    let config = IrtConfig::new().with_model(model).with_estimator(estimator);
+                    let config = config.with_steps(3).with_points(9);
+                    for config in [
+                        config
+                            .clone()
+                            .with_ability_prior(a)
+                            .with_difficulty_prior(b),
+                        config
+                            .clone()
+                            .with_discrimination_prior(a)
+                            .with_tolerance(b),
+                        config.clone().with_guessing_prior(a, b),
+                        config.with_upper_prior(a, b),
+                    ] {
+                        hostile.input(format!("{config:?}"), || {
+                            let fit = config.fit(&responses)?;
+                            assert!(fit.abilities.iter().all(|ability| ability.is_finite()));
+                            ability(
+                                &fit.items,
+                                &[true, false, true, true],
+                                AbilityEstimate::default(),
+                            )
+                        });
+                    }
+                }
+            }
+            let item = ItemParameters {
+                difficulty: a,
+                discrimination: b,
+                guessing: b,
+                upper: a,
+            };
+            hostile.input(format!("{item:?}"), || {
+                let _ = item.probability(b) + item.ability_for(a);
+                ability(
+                    &[item, item],
+                    &[true, false],
+                    AbilityEstimate::Map { prior: b },
+                )
+            });
+            let paced = AbilityPacedConfig::new()
+                .with_lower(a)
+                .with_upper(b)
+                .with_bump(b);
+            hostile.input(format!("{paced:?}"), || {
+                let mut sampler = paced.init(&[a, b, 0.0])?;
+                sampler.report(0.5)?;
+                sampler.report(b)?;
+                planned(Ok::<_, regimen_curriculum::CurriculumError>(sampler))
+            });
+        }
+    }
+    for n in COUNTS {
+        for m in COUNTS {
+            hostile.input(format!("{n} subjects, {m} items"), || {
+                if n.min(m) < 1_000_000 && n.max(m) >= 1 << 28 || n.max(m) < 1_000_000 {
+                    Responses::new(n, m, [(0, 0, true), (n, m, false)]).map(drop)
+                } else {
+                    Responses::new(1, 1, [(0, m, true)]).map(drop)
+                }
+            });
+        }
+        let config = IrtConfig::new().with_points(n).with_steps(n.min(3));
+        hostile.input(format!("{config:?}"), || config.fit(&responses));
+        let paced = AbilityPacedConfig::new().with_least(n).with_patience(n);
+        hostile.input(format!("{paced:?}"), || {
+            planned(paced.with_seed(n as u64).init(&[0.0; 5]))
+        });
+    }
+    hostile.input("no rows", || Responses::of_rows(&[]));
+    hostile.input("rows of two lengths", || {
+        Responses::of_rows(&[vec![None], vec![Some(true), None]])
+    });
+    hostile.input("the same answer twice", || {
+        Responses::new(2, 2, [(0, 1, true), (0, 1, true)])
     });
     hostile.finish();
 }

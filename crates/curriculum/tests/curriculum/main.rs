@@ -4,6 +4,7 @@
 mod bad_input;
 mod conformance;
 mod failures;
+mod paced;
 mod resume;
 mod states;
 mod sub_batch_norm;

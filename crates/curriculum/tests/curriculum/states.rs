@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor};
+use regimen_curriculum::ability::irt::{
+    AbilityEstimate, Estimator, IrtConfig, IrtFit, IrtModel, ItemParameters, Responses, ability,
+};
 use regimen_curriculum::text::{
     BinaryCounts, Bm25Config, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots, Hit,
     Overlap, Rouge, Scan, ShotOrder, Shots, TextTokens,
 };
 use regimen_curriculum::{
-    AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchTest,
-    CurriculumLoader, Dimension, DynamicRandom, EpochPlan, GradientStatistics, InfoBatch,
-    InfoBatchConfig, LiveBatchSize, LoaderState, MicroBatches, MultigridConfig, NotedLosses,
-    Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle, StaticSubset, SubBatchNormConfig,
-    Uniform,
+    AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics,
+    BatchTest, CurriculumLoader, Dimension, DynamicRandom, EpochPlan, GradientStatistics,
+    InfoBatch, InfoBatchConfig, LiveBatchSize, LoaderState, MicroBatches, MultigridConfig,
+    NotedLosses, Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle, StaticSubset,
+    SubBatchNormConfig, Uniform,
 };
 use regimen_tensor::Part;
 use regimen_tensor::testing::Hostile;
@@ -263,7 +266,69 @@ pub(super) fn states() -> Vec<State> {
     ]
     .into_iter()
     .chain(texts())
+    .chain(abilities())
     .collect()
+}
+
+/// Those of item response theory.
+fn abilities() -> Vec<State> {
+    let responses = || {
+        let all = (0..5).flat_map(|s| (0..4).map(move |i| (s, i, (s + i) % 3 > 0)));
+        Responses::new(5, 4, all).unwrap()
+    };
+    let fit = IrtConfig::new().fit(&responses()).unwrap();
+    let item = ItemParameters {
+        guessing: 0.25,
+        upper: 0.9,
+        ..ItemParameters::of_difficulty(0.5)
+    };
+    let map = AbilityEstimate::Map { prior: 1.0 };
+    let paced = AbilityPacedConfig::new().with_least(3).with_lower(-1.0);
+    let mut sampler = paced.init(&fit.difficulties().repeat(2)).unwrap();
+    sampler.report(-0.5).unwrap();
+    let fitted = move |config: IrtConfig| {
+        let fit = config.with_steps(5).fit(&responses()).map_err(text_of)?;
+        assert!(
+            fit.difficulties()
+                .iter()
+                .all(|difficulty| difficulty.is_finite())
+        );
+        Ok::<_, String>(())
+    };
+    vec![
+        state("IrtConfig", &IrtConfig::new(), fitted.clone()),
+        state("IrtModel", &IrtModel::TwoPl, move |model| {
+            fitted(IrtConfig::new().with_model(model))
+        }),
+        state("Estimator", &Estimator::Joint, |estimator: Estimator| {
+            let config = IrtConfig::new().with_estimator(estimator);
+            let one = Responses::new(1, 1, [(0, 0, true)]).map_err(text_of)?;
+            config.fit(&one).map(drop).map_err(text_of)
+        }),
+        state("IrtFit", &fit, |_: IrtFit| Ok(())),
+        state("ItemParameters", &item, move |item: ItemParameters| {
+            assert!((0.0..=1.0).contains(&item.probability(1.0)));
+            assert!(!item.ability_for(0.5).is_nan());
+            ability(&[item; 3], &[true, false, true], map)
+                .map(drop)
+                .map_err(text_of)
+        }),
+        state("AbilityEstimate", &map, |estimate: AbilityEstimate| {
+            let items = [ItemParameters::of_difficulty(0.0); 2];
+            let theta = ability(&items, &[true, false], estimate).map_err(text_of)?;
+            assert!(!theta.is_nan());
+            Ok(())
+        }),
+        state(
+            "AbilityPacedConfig",
+            &paced,
+            |config: AbilityPacedConfig| sampled(config.init(&[0.5; EXAMPLES]).map_err(text_of)?),
+        ),
+        state("AbilityPaced", &sampler, |mut sampler| {
+            sampler.report(2.0).map_err(text_of)?;
+            sampled(sampler)
+        }),
+    ]
 }
 
 /// Those of the choice of text.

@@ -1,0 +1,14 @@
+//! Item response theory: how difficult each item is and how able each subject, on one scale, from right and wrong answers.
+
+mod ability;
+mod fit;
+mod joint;
+mod marginal;
+mod model;
+mod responses;
+mod step;
+
+pub use ability::{AbilityEstimate, ability};
+pub use fit::{Estimator, IrtConfig, IrtFit};
+pub use model::{IrtModel, ItemParameters};
+pub use responses::Responses;
