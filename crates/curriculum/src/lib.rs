@@ -36,5 +36,6 @@ pub use error::{CurriculumError, Result};
 pub use loader::{CurriculumLoader, Feedback, LoaderState, NotedLosses, Rejected, Sample};
 pub use sampler::{EpochPlan, Sampler};
 pub use select::{
-    DynamicRandom, InfoBatch, InfoBatchConfig, Seta, SetaConfig, StaticSubset, Uniform,
+    DynamicRandom, EasyFirst, Forgetting, InfoBatch, InfoBatchConfig, Pacing, Prioritised,
+    SelfPaced, Seta, SetaConfig, StaticSubset, Uniform,
 };

@@ -10,6 +10,7 @@ use regimen_curriculum::ability::irt::{
 };
 use regimen_curriculum::select::kmeans::{cluster, cuts};
 use regimen_curriculum::select::seta::window;
+use regimen_curriculum::select::{el2n, grand};
 use regimen_curriculum::text::{
     Bm25Config, Bm25Shots, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots, RandomShots,
     Shots, TextTokens, bleu4, code_tokens, exact_match, rouge_l, rouge_n,
@@ -66,6 +67,36 @@ fn samplers() {
     }
     for a in NUMBERS {
         for b in NUMBERS {
+            hostile.input(format!("a share of {a}, alpha {b}"), || {
+                planned(Prioritised::new(9, a, b, 1))
+            });
+            for n in COUNTS {
+                for pacing in [
+                    Pacing::Linear {
+                        start: a,
+                        epochs: n,
+                    },
+                    Pacing::Root {
+                        start: a,
+                        epochs: n,
+                    },
+                    Pacing::Step {
+                        start: a,
+                        factor: b,
+                        every: n,
+                    },
+                ] {
+                    hostile.input(format!("{pacing:?}"), || {
+                        planned(SelfPaced::new(9, pacing, 1))?;
+                        assert!((0.0..=1.0).contains(&pacing.share(usize::MAX)));
+                        planned(EasyFirst::new(&[0.5, -1.0, 1e300], pacing, 1))
+                    });
+                }
+            }
+            hostile.input(format!("difficulties {a} and {b}"), || {
+                let (start, epochs) = (0.5, 3);
+                planned(EasyFirst::new(&[a, b], Pacing::Linear { start, epochs }, 1))
+            });
             let seta = SetaConfig::new(3).with_window_scale(a).with_delta(b);
             hostile.input(format!("{seta:?}"), || planned(seta.init(9)));
             let seta = seta.with_prune_ratio(b);
@@ -73,6 +104,16 @@ fn samplers() {
             let infobatch = InfoBatchConfig::new(3).with_prune_ratio(a).with_delta(b);
             hostile.input(format!("{infobatch:?}"), || planned(infobatch.init(9)));
         }
+    }
+    for n in COUNTS {
+        hostile.input(format!("{n} examples that are forgotten"), || {
+            let mut events = Forgetting::new(n)?;
+            events.observe(&[0], &[true])?;
+            assert_eq!(events.scores().len(), n);
+            assert_eq!(events.events().len(), n);
+            assert!(events.is_unlearned(n).is_none());
+            events.observe(&[n], &[true])
+        });
     }
     hostile.finish();
 }
@@ -318,6 +359,17 @@ fn multigrids() {
             });
         }
     }
+    hostile.input("labels that are none", || {
+        let device = Device::flex();
+        for labels in [[-1_i64], [i64::MAX]] {
+            let labels = Tensor::<1, burn::tensor::Int>::from_data(labels, &device);
+            let score: f32 = el2n(Tensor::ones([1, 2], &device), labels).into_scalar();
+            assert!(score.is_nan());
+        }
+        grand(&LinearConfig::new(1, 1).init(&device), [0; 0], |_, _| {
+            Tensor::ones([1], &device)
+        })
+    });
     hostile.input("no rank", || {
         let norm = SubBatchNormConfig::new(2, 2).init(&Device::flex())?;
         norm.forward(Tensor::<1>::ones([2], &Device::flex()))

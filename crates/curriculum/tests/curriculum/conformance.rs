@@ -11,8 +11,8 @@ use burn::store::ModuleRecord;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, s};
 use regimen_curriculum::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchSizes, BatchTest, CurriculumError, CurriculumLoader,
-    GradientMoments, InfoBatch, InfoBatchConfig, LoaderState, MultigridConfig, Replay, Sample,
-    Sampler, Seta, SetaConfig, SubBatchNorm, SubBatchNormConfig, split,
+    GradientMoments, InfoBatch, InfoBatchConfig, LoaderState, MultigridConfig, Pacing, Prioritised,
+    Replay, Sample, Sampler, SelfPaced, Seta, SetaConfig, SubBatchNorm, SubBatchNormConfig, split,
 };
 use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::testing::{
@@ -80,6 +80,24 @@ impl Curriculum for Seta {
 impl Curriculum for InfoBatch {
     fn new(examples: usize) -> Result<Self, CurriculumError> {
         InfoBatchConfig::new(EPOCHS).init(examples)
+    }
+}
+
+impl Curriculum for SelfPaced {
+    fn new(examples: usize) -> Result<Self, CurriculumError> {
+        let (start, factor, every) = (0.5, 1.5, 1);
+        let pacing = Pacing::Step {
+            start,
+            factor,
+            every,
+        };
+        SelfPaced::new(examples, pacing, 1)
+    }
+}
+
+impl Curriculum for Prioritised {
+    fn new(examples: usize) -> Result<Self, CurriculumError> {
+        Prioritised::new(examples, 0.6, 1.0, 1)
     }
 }
 
@@ -449,6 +467,16 @@ fn every_method_serves_every_model() {
         .add(&Loader::<Seta>("SeTa", 8.into(), of))
         .add(&Loader::<InfoBatch>(
             "InfoBatch",
+            8.into(),
+            std::marker::PhantomData,
+        ))
+        .add(&Loader::<SelfPaced>(
+            "SelfPaced",
+            8.into(),
+            std::marker::PhantomData,
+        ))
+        .add(&Loader::<Prioritised>(
+            "Prioritised",
             8.into(),
             std::marker::PhantomData,
         ))

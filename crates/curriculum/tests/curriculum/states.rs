@@ -12,10 +12,10 @@ use regimen_curriculum::text::{
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics,
-    BatchTest, CurriculumLoader, Dimension, DynamicRandom, EpochPlan, GradientStatistics,
-    InfoBatch, InfoBatchConfig, LiveBatchSize, LoaderState, MicroBatches, MultigridConfig,
-    NotedLosses, Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle, StaticSubset,
-    SubBatchNormConfig, Uniform,
+    BatchTest, CurriculumLoader, Dimension, DynamicRandom, EasyFirst, EpochPlan, Forgetting,
+    GradientStatistics, InfoBatch, InfoBatchConfig, LiveBatchSize, LoaderState, MicroBatches,
+    MultigridConfig, NotedLosses, Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle,
+    StaticSubset, SubBatchNormConfig, Uniform,
 };
 use regimen_tensor::Part;
 use regimen_tensor::testing::Hostile;
@@ -283,6 +283,12 @@ fn abilities() -> Vec<State> {
         ..ItemParameters::of_difficulty(0.5)
     };
     let map = AbilityEstimate::Map { prior: 1.0 };
+    let pacing = Pacing::Root {
+        start: 0.5,
+        epochs: 3,
+    };
+    let mut events = Forgetting::new(3).unwrap();
+    events.observe(&[0, 2], &[true, false]).unwrap();
     let paced = AbilityPacedConfig::new().with_least(3).with_lower(-1.0);
     let mut sampler = paced.init(&fit.difficulties().repeat(2)).unwrap();
     sampler.report(-0.5).unwrap();
@@ -296,6 +302,29 @@ fn abilities() -> Vec<State> {
         Ok::<_, String>(())
     };
     vec![
+        state("Pacing", &pacing, |pacing: Pacing| {
+            sampled(SelfPaced::new(EXAMPLES, pacing, 1).map_err(text_of)?)
+        }),
+        state(
+            "EasyFirst",
+            &EasyFirst::new(&[0.5; EXAMPLES], pacing, 1).unwrap(),
+            sampled::<EasyFirst>,
+        ),
+        state(
+            "SelfPaced",
+            &SelfPaced::new(EXAMPLES, pacing, 1).unwrap(),
+            sampled::<SelfPaced>,
+        ),
+        state(
+            "Prioritised",
+            &Prioritised::new(EXAMPLES, 0.5, 1.0, 1).unwrap(),
+            sampled::<Prioritised>,
+        ),
+        state("Forgetting", &events, |mut events: Forgetting| {
+            events.observe(&[0], &[false]).map_err(text_of)?;
+            assert_eq!(events.scores().len(), events.events().len());
+            Ok(())
+        }),
         state("IrtConfig", &IrtConfig::new(), fitted.clone()),
         state("IrtModel", &IrtModel::TwoPl, move |model| {
             fitted(IrtConfig::new().with_model(model))

@@ -18,8 +18,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::{
     AbilityPaced, AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchTest,
-    CurriculumLoader, DynamicRandom, GradientStatistics, InfoBatch, InfoBatchConfig, LiveBatchSize,
-    LrBySamples, Sample, Sampler, Seta, SetaConfig, StaticSubset, Uniform,
+    CurriculumLoader, DynamicRandom, EasyFirst, Forgetting, GradientStatistics, InfoBatch,
+    InfoBatchConfig, LiveBatchSize, LrBySamples, Pacing, Prioritised, Sample, Sampler, SelfPaced,
+    Seta, SetaConfig, StaticSubset, Uniform,
 };
 use regimen_moe::balance::{BiasUpdate, BiasUpdateConfig, GlobalBalance, Load};
 use regimen_moe::pathways::{Checkpoint as Pathways, PathwayTracker};
@@ -183,6 +184,10 @@ pub(super) struct Run {
     random: DynamicRandom,
     subset: StaticSubset,
     paced: AbilityPaced,
+    easy: EasyFirst,
+    own: SelfPaced,
+    hard: Prioritised,
+    forgotten: Forgetting,
     // Towers, each with what steps it and its rate.
     rigl: (Tower, Pruner, LrBySamples<Linear>),
     set: (Tower, SparseTraining, Greedy),
@@ -217,6 +222,10 @@ impl Run {
             .init(&net)?;
         let net = pruner.mask(net)?;
         let size = LiveBatchSize::new(4)?;
+        let pacing = Pacing::Root {
+            start: 0.3,
+            epochs: STEPS,
+        };
         let points = (0..POINTS).map(|i| [(i % 8) as f32 / 8.0, (i / 8) as f32 / 8.0]);
         let data = Arc::new(InMemDataset::new(points.collect()));
         let loader = CurriculumLoader::new(
@@ -288,6 +297,10 @@ impl Run {
             uniform: Uniform::new(POINTS, 1)?,
             random: DynamicRandom::new(POINTS, 0.5, 2)?,
             subset: StaticSubset::new(POINTS, 0.5, 3)?,
+            easy: EasyFirst::new(&[0.5; POINTS], pacing, 4)?,
+            own: SelfPaced::new(POINTS, pacing, 5)?,
+            hard: Prioritised::new(POINTS, 0.5, 1.0, 6)?,
+            forgotten: Forgetting::new(POINTS)?,
             paced: AbilityPacedConfig::new()
                 .with_least(10)
                 .init(&[0.5; POINTS])?,
@@ -361,6 +374,10 @@ impl Run {
             .with("random", &mut self.random)
             .with("subset", &mut self.subset)
             .with("paced", &mut self.paced)
+            .with("easy", &mut self.easy)
+            .with("own", &mut self.own)
+            .with("hard", &mut self.hard)
+            .with("forgotten", &mut self.forgotten)
             .with_model_as("rigl-model", &mut self.rigl.0.model)
             .with("rigl-optimizer", &mut self.rigl.0.optim)
             .with("rigl", &mut self.rigl.1)
@@ -521,10 +538,17 @@ impl Run {
             self.random.plan(),
             self.subset.plan(),
             self.paced.plan(),
+            self.easy.plan(),
+            self.own.plan(),
+            self.hard.plan(),
         ];
         for plan in plans {
             let losses: Vec<f32> = plan.ids.iter().map(|id| *id as f32 + loss as f32).collect();
             self.infobatch.observe(&plan.ids, &losses)?;
+            self.own.observe(&plan.ids, &losses)?;
+            self.hard.observe(&plan.ids, &losses)?;
+            let right: Vec<bool> = losses.iter().map(|loss| *loss < 9.0).collect();
+            self.forgotten.observe(&plan.ids, &right)?;
         }
         self.rigl.2.advance(ids.len());
         Ok(())
