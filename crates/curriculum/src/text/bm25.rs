@@ -5,13 +5,13 @@
 //! Source: Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond"; the variants of Kamphuis et al. 2020,
 //! "Which BM25 Do You Mean?", and Lv and Zhai 2011 (BM25L, BM25+); the floor of inverse frequencies of the library rank_bm25
 
-use foldhash::HashMap;
 use rayon::prelude::*;
 use regimen_tensor::Watch;
 use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
+use super::ngrams::Map;
 use super::tokens::TextTokens;
 use crate::error::{CurriculumError, Result, check};
 
@@ -185,7 +185,7 @@ impl Bm25Config {
 /// How often each word occurs in each document.
 #[derive(Default)]
 struct Counts {
-    words: HashMap<String, u32>,
+    words: Map<String, u32>,
     /// Word, document, times.
     found: Vec<(u32, u32, u32)>,
     lengths: Vec<u32>,
@@ -323,7 +323,7 @@ pub struct Hit {
 #[derive(Clone, Debug)]
 pub struct Bm25 {
     tokens: TextTokens,
-    words: HashMap<String, u32>,
+    words: Map<String, u32>,
     documents: usize,
     /// Of each word, where its documents begin in `postings`; the last entry is their number.
     starts: Vec<usize>,

@@ -5,13 +5,13 @@
 //! Source: TÜLU 3 (arXiv 2411.15124, section 3.2) and its released script: 8-grams, a test is found where more than half of its tokens
 //! are covered
 
-use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
 use regimen_tensor::Watch;
 use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
+use super::ngrams::Map;
 use super::tokens::TextTokens;
 use crate::error::{CurriculumError, Result, check, count};
 
@@ -156,8 +156,8 @@ impl DecontaminationConfig {
         self.check()?;
         let mut index = Decontamination {
             config: self.clone(),
-            words: HashMap::new(),
-            grams: HashMap::new(),
+            words: Map::default(),
+            grams: Map::default(),
             spans: Vec::new(),
             fields: Vec::new(),
             tests: Vec::new(),
@@ -237,9 +237,9 @@ pub struct Scan {
 pub struct Decontamination {
     config: DecontaminationConfig,
     /// The tokens of all tests.
-    words: HashMap<String, u32>,
+    words: Map<String, u32>,
     /// Each stretch of tokens, to its place in `spans`.
-    grams: HashMap<Box<[u32]>, u32>,
+    grams: Map<Box<[u32]>, u32>,
     /// Of each stretch all places where it stands.
     spans: Vec<Vec<Span>>,
     fields: Vec<Field>,

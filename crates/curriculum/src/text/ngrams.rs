@@ -1,6 +1,9 @@
-//! Counts of n-grams.
+//! Maps by words, and counts of n-grams.
 
 use std::collections::HashMap;
+
+/// By a hash that is quick for short keys.
+pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// How often each stretch of `n` tokens occurs; nothing for `n` 0.
 pub(super) fn counts(tokens: &[String], n: usize) -> HashMap<&[String], usize> {

@@ -22,6 +22,7 @@ use regimen_curriculum::{
     SetaConfig, StaticSubset, SubBatchNormConfig, Uniform, combined_variance, jitter_range,
     merge_groups, split, temporal_strides,
 };
+use regimen_curriculum::{EasyFirst, Forgetting, Pacing, Prioritised, SelfPaced};
 use regimen_schedules::{Lambda, Linear};
 use regimen_tensor::ParamVector;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
@@ -361,7 +362,7 @@ fn multigrids() {
     }
     hostile.input("labels that are none", || {
         let device = Device::flex();
-        for labels in [[-1_i64], [i64::MAX]] {
+        for labels in [[-1_i64], [i64::from(i32::MAX)]] {
             let labels = Tensor::<1, burn::tensor::Int>::from_data(labels, &device);
             let score: f32 = el2n(Tensor::ones([1, 2], &device), labels).into_scalar();
             assert!(score.is_nan());

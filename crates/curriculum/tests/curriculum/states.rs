@@ -12,11 +12,12 @@ use regimen_curriculum::text::{
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics,
-    BatchTest, CurriculumLoader, Dimension, DynamicRandom, EasyFirst, EpochPlan, Forgetting,
-    GradientStatistics, InfoBatch, InfoBatchConfig, LiveBatchSize, LoaderState, MicroBatches,
-    MultigridConfig, NotedLosses, Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle,
-    StaticSubset, SubBatchNormConfig, Uniform,
+    BatchTest, CurriculumLoader, Dimension, DynamicRandom, EpochPlan, GradientStatistics,
+    InfoBatch, InfoBatchConfig, LiveBatchSize, LoaderState, MicroBatches, MultigridConfig,
+    NotedLosses, Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle, StaticSubset,
+    SubBatchNormConfig, Uniform,
 };
+use regimen_curriculum::{EasyFirst, Forgetting, Pacing, Prioritised, SelfPaced};
 use regimen_tensor::Part;
 use regimen_tensor::testing::Hostile;
 use serde::de::DeserializeOwned;
