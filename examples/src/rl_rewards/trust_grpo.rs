@@ -44,12 +44,17 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "weight-not-applied",
         does: "The weight of a group is computed, and the thinking reward counts in full",
-        turns: &["fooled: full minus no safeguards", "weighted otherwise"],
+        turns: &["weighted otherwise"],
     },
     Fault {
         name: "trust-reversed",
         does: "Less trust in groups where right answers are liked better",
         turns: &["weighted otherwise"],
+    },
+    Fault {
+        name: "gate-not-applied",
+        does: "Groups whose outcomes are equal keep the thinking reward, with the gate as without",
+        turns: &["fooled: full + gate minus full", "weighted otherwise"],
     },
 ];
 
@@ -101,8 +106,8 @@ fn note(trial: &mut Trial, name: &str, done: &Done) {
     trial.curve(name, done.weights.iter().enumerate().map(point).collect());
 }
 
-/// The least difference that counts: one of the 2,000 prompts of the test, so that arms that are the same do not pass.
-const LEAST: f64 = 0.05;
+/// The least difference that counts: one of the 1,000 prompts of the test, so that arms that are the same do not pass.
+const LEAST: f64 = 0.1;
 
 fn judge(trials: &[Trial]) -> Vec<Check> {
     let gap = |name: &str, better, worse| {

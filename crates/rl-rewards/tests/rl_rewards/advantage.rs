@@ -551,7 +551,7 @@ proptest! {
         let found = TrustGrpo::new().combine(&one(&outcomes), &thinking, 0).unwrap();
         prop_assert!((1.0 / 1.0_f64.exp()..=1.0).contains(&found.gamma[0]));
         let found = TrustGrpo::new().combine(&one(&[1.0, 0.0]), &[0.5, 0.5 + nudge], 0).unwrap();
-        prop_assert!((found.gamma[0] - 1.0).abs() <= nudge);
+        prop_assert!((found.gamma[0] - 1.0).abs() <= nudge + 1e-12);
     }
 
     /// Without weight it is `Grpo` of the outcomes.
@@ -560,7 +560,8 @@ proptest! {
         let trust = TrustGrpo::new().with_alpha(0.0).unwrap();
         let thinking = vec![0.7; outcomes.len()];
         let found = trust.advantages(&one(&outcomes), &thinking, step).unwrap();
-        prop_assert_eq!(found.values(), Grpo::default().advantages(&one(&outcomes)).unwrap().values());
+        let plain = Grpo::default().advantages(&one(&outcomes)).unwrap();
+        prop_assert_eq!(found.values(), plain.values());
     }
 }
 

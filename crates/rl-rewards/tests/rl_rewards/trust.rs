@@ -2,7 +2,7 @@
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use regimen_rl_rewards::{Advantage, Groups, Grpo, TrustGrpo};
+use regimen_rl_rewards::{Groups, Grpo, TrustGrpo};
 
 /// Of easy, medium and hard questions: how often a careful, a plain and a hacking response is right.
 const RIGHT: [[f64; 3]; 3] = [[0.99, 0.97, 0.90], [0.65, 0.45, 0.25], [0.06, 0.04, 0.01]];

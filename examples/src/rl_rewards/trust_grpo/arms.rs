@@ -229,6 +229,8 @@ impl Post<'_> {
         thinking: &[f64],
         step: usize,
     ) -> Result<Vec<f64>> {
+        let is_gated = trust.is_gated && !self.context.is_broken_by("gate-not-applied");
+        let trust = Trust { is_gated, ..trust };
         if !trust.by_group {
             return Ok(trust.grpo()?.combine(outcomes, thinking, step)?.rewards);
         }

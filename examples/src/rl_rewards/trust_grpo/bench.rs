@@ -56,25 +56,20 @@ impl Bench {
             Chain::new(seed)
         };
         let task = Styles::new(chain);
-        let config = match context {
-            Context { full: true, .. } => PolicyConfig::new()
-                .with_layers(4)
-                .with_width(128)
-                .with_hidden(512),
-            Context { small: true, .. } => PolicyConfig::new().with_width(32).with_hidden(64),
-            _ => PolicyConfig::new(),
+        let config = PolicyConfig::new();
+        let config = if context.full {
+            config.with_layers(4).with_width(128).with_hidden(512)
+        } else {
+            config
         };
         let warm_up = WarmUp {
-            updates: if context.full { 4000 } else { 560 },
+            updates: if context.full { 8000 } else { 1200 },
             ..WarmUp::default()
         };
         device.seed(seed);
         let mut rng = stream(seed, SHOWN);
         let base = warm_up.teach(config.init(device), &task, &mut rng, device)?;
-        let tested = match context {
-            Context { small: true, .. } => 500,
-            _ => 2000,
-        };
+        let tested = if context.small { 500 } else { 1000 };
         let mut rng = stream(seed, TESTED);
         let tested = (0..tested).map(|_| task.draw(Part::HeldOut, &mut rng));
         let tested = tested.collect();

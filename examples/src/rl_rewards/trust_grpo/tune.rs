@@ -29,11 +29,13 @@ pub(super) fn rate(arm: &str) -> f64 {
 /// The rates that were tried.
 const TRIED: [f64; 3] = [2.5e-4, 5e-4, 1e-3];
 
-/// Prints the accuracy of every arm at every rate on one tuning seed.
+/// Prints the accuracy of some arms, or of all, at some rates, or at those that were tried, on one tuning seed.
 ///
 /// # Errors
 /// If an arm fails.
-pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
+pub fn tune(seed: u64, arms: &[String], rates: &[f64], mut line: impl FnMut(String)) -> Result<()> {
+    let is_tried = |name: &str| arms.is_empty() || arms.iter().any(|arm| arm == name);
+    let rates = if rates.is_empty() { &TRIED[..] } else { rates };
     let context = Context::new(seed);
     let bench = Bench::new(&context, seed)?;
     let mut trial = Trial::new(seed);
@@ -69,21 +71,22 @@ pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
         ));
         Ok(done)
     };
-    for rate in TRIED {
-        found(
-            OUTCOME,
-            Arm {
-                thinking: None,
-                rate,
-            },
-        )?;
+    for rate in rates.iter().copied() {
+        if is_tried(OUTCOME) {
+            let thinking = None;
+            found(OUTCOME, Arm { thinking, rate })?;
+        }
         for (name, trust) in trusts(&context) {
             let of = |trust| Arm {
                 thinking: Some((bench.scorer(name), trust)),
                 rate,
             };
+            let is_constant = name == FULL && is_tried(CONSTANT);
+            if !is_tried(name) && !is_constant {
+                continue;
+            }
             let done = found(name, of(trust))?;
-            if name == FULL {
+            if is_constant {
                 found(CONSTANT, of(constant(&done)))?;
             }
         }
