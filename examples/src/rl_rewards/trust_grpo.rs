@@ -33,7 +33,7 @@ pub const SYSTEM: System = System {
     seeds: 0..5,
     source: file!(),
     data: DataKind::Simulated,
-    curve: "update / weight of the thinking reward without alpha",
+    curve: "update / weight of the thinking reward",
     faults: FAULTS,
     revisions: &[],
     run,

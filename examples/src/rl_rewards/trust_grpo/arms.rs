@@ -104,7 +104,7 @@ pub(super) enum Length {
 pub(super) struct Done {
     pub(super) policy: Policy,
     pub(super) budget: Budget,
-    /// Of each update, the mean weight of a group's thinking reward without `alpha`: `gamma` times the fading, as the arm says.
+    /// Of each update, the mean weight of a group's thinking reward as the arm says, 1 for an `alpha` of 0.3 that is trusted and not faded.
     pub(super) weights: Vec<f64>,
     /// Of each update, the share of groups in which wrong answers are liked better.
     pub(super) distrusted: Vec<f64>,
@@ -117,7 +117,7 @@ pub(super) struct Done {
 }
 
 impl Done {
-    /// The mean over all groups of the weight of the thinking reward without `alpha`.
+    /// The mean over all groups of the weight of the thinking reward.
     pub(super) fn mean_weight(&self) -> f64 {
         mean(&self.weights)
     }
@@ -301,7 +301,7 @@ fn watch(
             (rewards[**i] - said).abs() > 1e-9
         };
         done.misweighted += usize::from(members.iter().any(|i| is_off(&i)));
-        weights.push(weight);
+        weights.push(weight * trust.alpha / Trust::BARE.alpha);
     }
     done.weights.push(mean(&weights));
     done.distrusted

@@ -3,12 +3,14 @@
 //! | arm | 2.5e-4 | 5e-4 | 1e-3 |
 //! |---|---|---|---|
 //! | outcome only | 68.6 / 73.8 | **69.3 / 79.0** | 68.5 / |
-//! | honest, full | 66.6 / 71.2 | **67.8 /** | 60.1 / |
-//! | fooled, no safeguards | 42.5 / 44.9 | **43.7 /** | 41.0 / |
-//! | fooled, annealing only | 41.9 / 45.7 | **44.5 /** | 41.1 / |
+//! | honest, full | 66.6 / 71.2 | **67.8 / 74.7** | 60.1 / |
+//! | fooled, no safeguards | 42.5 / 44.9 | **43.7 / 45.6** | 41.0 / |
+//! | fooled, annealing only | 41.9 / 45.7 | **44.5 / 45.6** | 41.1 / |
 //! | fooled, full | 42.6 / 44.5 | **44.1 /** | 40.5 / |
 //! | fooled, constant weight | 42.4 / 45.7 | **42.7 /** | |
 //! | fooled, full + gate | 68.0 / 73.7 | **69.8 /** | |
+//!
+//! What is missing was not run: the rates were frozen ahead of it.
 
 use anyhow::Result;
 
