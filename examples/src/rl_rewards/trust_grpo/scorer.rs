@@ -317,7 +317,9 @@ mod tests {
         };
         let [full, bare] = scores(Annotator::Fooled);
         assert!(bare > full + 0.1, "{full} {bare}");
+        // Six in ten of the running results that the warm-up shows are right, and bare text has a half.
         let [full, bare] = scores(Annotator::Honest);
-        assert!(full > bare + 0.1, "{full} {bare}");
+        assert!((bare - 0.5).abs() < 0.05, "{full} {bare}");
+        assert!(full > bare + 0.03, "{full} {bare}");
     }
 }
