@@ -36,6 +36,7 @@ pub use experiment::{
 /// Every experiment, by number. `cargo xtask tidy --fix` writes this list and those of the modules.
 pub const SYSTEMS: &[System] = &[
     // systems:begin
+    rl_rewards::trust_grpo::SYSTEM,
     schedules::importance_annealing::SYSTEM,
     schedules::refined_schedules::SYSTEM,
     schedules::annealing_scaling_law::SYSTEM,

@@ -63,6 +63,17 @@ enum Verb {
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },
+    /// Tries the rates of trust-weighted GRPO's arms on a seed that does not count.
+    TrustRates {
+        /// The arms; all of them if none is named.
+        arms: Vec<String>,
+        /// Other rates than those that were tried.
+        #[arg(long, num_args = 1.., value_delimiter = ',')]
+        values: Vec<f64>,
+        /// The seed; 1000 and 1001 chose.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
+        seed: u64,
+    },
     /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
     Trial(Trial),
@@ -148,6 +159,10 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         Verb::Strengths { arms, values } => strengths(&arms, &values)?,
         Verb::Rates { seed } => {
             rl_rewards::unified_post_training::tune::tune(seed, |line| println!("{line}"))?;
+        }
+        Verb::TrustRates { arms, values, seed } => {
+            let line = |line| println!("{line}");
+            rl_rewards::trust_grpo::tune::tune(seed, &arms, &values, line)?;
         }
         Verb::Trial(arguments) => trial(arguments)?,
     }

@@ -103,6 +103,16 @@ impl Grpo {
         Self::default().with_scale(Scale::None)
     }
 
+    /// verl's: the default with an epsilon of 1e-6.
+    #[must_use]
+    pub fn verl() -> Self {
+        let epsilon = 1e-6;
+        Self {
+            epsilon,
+            ..Self::default()
+        }
+    }
+
     /// What centred rewards are divided by.
     #[must_use]
     pub fn with_scale(self, scale: Scale) -> Self {

@@ -6,6 +6,7 @@ use regimen_rl_rewards::{
     Opo, OptimalTokenBaseline, PassAtK, Reinforce, ReinforcePlusPlus, Remax, Returns, Rloo,
     RunningMean, Scale, TokenMask, TrustGrpo, token_rewards, whiten,
 };
+use regimen_schedules::{Constant, Exponential};
 use regimen_tensor::Part;
 
 #[track_caller]
@@ -430,6 +431,7 @@ fn less_trust_where_wrong_answers_are_liked_better() {
         5e-11,
     );
     let plain = trust
+        .clone()
         .without_trust()
         .combine(&outcomes, &THINKING, 0)
         .unwrap();
@@ -460,7 +462,7 @@ fn uniform_outcomes_leave_nothing_but_the_thinking_reward_unless_gated() {
             &expected,
             5e-6,
         );
-        let gated = trust.with_gate(0.1).unwrap();
+        let gated = trust.clone().with_gate(0.1).unwrap();
         let found = gated.advantages(&outcomes, &THINKING, step).unwrap();
         assert_eq!(found.values(), [0.0; 4]);
         assert_eq!(found.no_signal().uniform, 1);
@@ -468,6 +470,98 @@ fn uniform_outcomes_leave_nothing_but_the_thinking_reward_unless_gated() {
             gated.combine(&outcomes, &THINKING, step).unwrap().gated,
             [true]
         );
+    }
+}
+
+/// The differences that the published reward function of SophiaVL-R1 has to the paper's.
+#[test]
+fn the_released_reward_function_of_trust_grpo() {
+    let released = TrustGrpo::released();
+    let paper = TrustGrpo::new().with_steps(500).unwrap();
+    // Without partial credit no wrong response is scored: all is trusted.
+    let outcomes = one(&[1.0, 0.0, 0.0, 0.0]);
+    let found = released.combine(&outcomes, &THINKING, 500).unwrap();
+    assert_eq!((found.gamma, found.gated), (vec![1.0], vec![false]));
+    close(&[found.alpha], &[0.1103638324], 5e-11);
+    close(
+        &found.rewards,
+        &[1.0 + 0.3 * found.alpha, 0.0, 0.0, 0.0],
+        1e-12,
+    );
+    assert!(paper.combine(&outcomes, &THINKING, 500).unwrap().gamma[0] < 1.0);
+    // With partial credit as the paper's.
+    let partial = one(&[0.9, 0.3, 0.3, 0.3]);
+    let found = released.combine(&partial, &THINKING, 0).unwrap();
+    close(
+        &found.rewards,
+        &[0.954588, 0.463763, 0.445567, 0.427371],
+        5e-7,
+    );
+    // No right response: no distrust, though nothing is liked.
+    let wrong = released.combine(&one(&[0.3, 0.2, 0.15]), &[0.0, 1.0, 1.0], 0);
+    close(&wrong.as_ref().unwrap().rewards, &[0.3, 0.5, 0.15], 1e-12);
+    assert_eq!(wrong.unwrap().gamma, [1.0]);
+    // The gate, at its two bounds.
+    for (outcomes, gated) in [
+        ([0.9, 1.0], true),
+        ([0.0, 0.1], true),
+        ([0.0, 0.11], false),
+        ([0.89, 1.0], false),
+        ([0.0, 1.0], false),
+    ] {
+        let found = released.combine(&one(&outcomes), &[0.5, 1.0], 0).unwrap();
+        assert_eq!(found.gated, [gated], "{outcomes:?}");
+        if gated {
+            assert_eq!(found.rewards, outcomes);
+        }
+    }
+    for (wrong, right) in [(0.9, 0.1), (0.5, 0.5), (-0.1, 0.9), (0.1, 1.1)] {
+        assert!(TrustGrpo::new().with_gate_beyond(wrong, right).is_err());
+    }
+}
+
+#[test]
+fn a_thinking_reward_fades_by_any_schedule() {
+    let outcomes = one(&[1.0, 0.0, 0.0, 0.0]);
+    let exponential = Exponential::new(1.0, (-1.0_f64).exp(), 1500).unwrap();
+    let scheduled = TrustGrpo::new().with_fading(exponential);
+    let plain = TrustGrpo::new().with_steps(1500).unwrap();
+    for step in [0, 1, 750, 1500, 9000] {
+        let [a, b] = [&scheduled, &plain].map(|one| {
+            let found = one.combine(&outcomes, &THINKING, step).unwrap();
+            found.rewards
+        });
+        close(&a, &b, 1e-12);
+    }
+    let huge = TrustGrpo::new().with_alpha(1e308).unwrap();
+    let huge = huge.with_fading(Constant::new(1e308).unwrap());
+    assert!(huge.combine(&outcomes, &THINKING, 0).is_err());
+    let below = TrustGrpo::new().with_fading(Constant::new(-1.0).unwrap());
+    assert!(below.combine(&outcomes, &THINKING, 0).is_err());
+}
+
+proptest! {
+    /// `gamma` is within 1/e and 1, and continuous where both kinds are liked alike.
+    #[test]
+    fn trust_stays_within_its_bounds(
+        rewards in prop::collection::vec((0.0_f64..=1.0, 0.0_f64..=1.0), 2..9),
+        nudge in 1e-9_f64..1e-6,
+    ) {
+        let (outcomes, thinking): (Vec<f64>, Vec<f64>) = rewards.into_iter().unzip();
+        let found = TrustGrpo::new().combine(&one(&outcomes), &thinking, 0).unwrap();
+        prop_assert!((1.0 / 1.0_f64.exp()..=1.0).contains(&found.gamma[0]));
+        let found = TrustGrpo::new().combine(&one(&[1.0, 0.0]), &[0.5, 0.5 + nudge], 0).unwrap();
+        prop_assert!((found.gamma[0] - 1.0).abs() <= nudge + 1e-12);
+    }
+
+    /// Without weight it is `Grpo` of the outcomes.
+    #[test]
+    fn no_weight_leaves_the_outcomes(outcomes in prop::collection::vec(0.0_f64..=1.0, 2..9), step in 0_usize..9) {
+        let trust = TrustGrpo::new().with_alpha(0.0).unwrap();
+        let thinking = vec![0.7; outcomes.len()];
+        let found = trust.advantages(&one(&outcomes), &thinking, step).unwrap();
+        let plain = Grpo::default().advantages(&one(&outcomes)).unwrap();
+        prop_assert_eq!(found.values(), plain.values());
     }
 }
 

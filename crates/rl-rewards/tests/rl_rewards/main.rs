@@ -13,4 +13,5 @@ mod pictures;
 mod policy;
 mod preference;
 mod states;
+mod trust;
 mod verify;

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod chain;
 pub mod evaluate;
 pub mod policy;
+pub mod styles;
 pub mod symbols;
 pub mod task;
 pub mod unit;

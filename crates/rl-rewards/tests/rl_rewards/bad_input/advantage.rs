@@ -5,6 +5,7 @@ use regimen_rl_rewards::{
     OptimalTokenBaseline, PassAtK, Reinforce, ReinforcePlusPlus, Remax, Result, Rloo, RunningMean,
     Scale, TokenMask, TrustGrpo, token_rewards, whiten,
 };
+use regimen_schedules::Exponential;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
 fn finite(values: &[f64]) {
@@ -77,6 +78,15 @@ fn groups() {
                 trust.advantages(&Groups::of_size(vec![1.0, 0.0], 2)?, &[b, 0.5], usize::MAX)?;
             finite(found.values());
             Ok::<_, regimen_rl_rewards::RlRewardsError>(())
+        });
+        h.input(format_args!("TrustGrpo, a schedule, {a} {b}"), || {
+            let trust = TrustGrpo::released()
+                .with_gate_beyond(a, b)?
+                .with_scored_from(b)?
+                .with_fading(Exponential::new(a, b, 3)?);
+            let found = trust.advantages(&Groups::of_size(vec![1.0, b], 2)?, &[0.5, a], 9)?;
+            finite(found.values());
+            Ok::<_, Box<dyn std::error::Error>>(())
         });
         h.input(format_args!("RunningMean::new {a} {b}"), || {
             let mut mean = RunningMean::new(a)?;

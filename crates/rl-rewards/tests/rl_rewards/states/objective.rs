@@ -10,6 +10,7 @@ use regimen_rl_rewards::{
     ReinforcePlusPlus, Remax, Rloo, RunningMean, Scale, Scored, SimPo, Sppo, Stabilisation,
     TokenBatch, TokenMask, Totals, TrustGrpo, Unified, ValueLoss,
 };
+use regimen_schedules::Constant;
 use serde::de::DeserializeOwned;
 
 use super::state::{State, read, state};
@@ -90,6 +91,7 @@ pub(super) fn all() -> Vec<State> {
         .unwrap()
         .with_gate(0.1)
         .unwrap();
+    let scheduled = TrustGrpo::new().with_fading(Constant::new(0.5).unwrap());
     let dpo = Dpo::new(0.1)
         .unwrap()
         .with_loss(DpoLoss::Robust(0.1))
@@ -122,6 +124,14 @@ pub(super) fn all() -> Vec<State> {
             found.map(drop).map_err(|error| error.to_string())
         }),
         state("TrustGrpo", &trust, |text| {
+            let found = read::<TrustGrpo>(text)?.advantages(&groups(), &[0.5, 1.0, 0.0, 0.5], 9);
+            found.map(drop).map_err(|error| error.to_string())
+        }),
+        state("TrustGrpo, released", &TrustGrpo::released(), |text| {
+            let found = read::<TrustGrpo>(text)?.advantages(&groups(), &[0.5, 1.0, 0.0, 0.5], 9);
+            found.map(drop).map_err(|error| error.to_string())
+        }),
+        state("TrustGrpo, a schedule", &scheduled, |text| {
             let found = read::<TrustGrpo>(text)?.advantages(&groups(), &[0.5, 1.0, 0.0, 0.5], 9);
             found.map(drop).map_err(|error| error.to_string())
         }),
