@@ -13,6 +13,11 @@ pub mod loader;
 
 pub mod select;
 
+pub mod ability;
+
+pub use ability::{
+    AdaptiveDifficulty, AdaptiveDifficultyConfig, difficulty, normalised_inversions,
+};
 pub use batches::adaptive_batch::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics, MicroBatches,
     combined_variance, split,

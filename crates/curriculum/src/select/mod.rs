@@ -1,11 +1,11 @@
 //! Which examples an epoch trains on: by their losses, or at random to compare with.
 
-mod draw;
+pub(crate) mod draw;
 pub mod infobatch;
 pub mod kmeans;
-mod part;
+pub(crate) mod part;
 pub mod random;
-mod scores;
+pub(crate) mod scores;
 pub mod seta;
 
 pub use infobatch::{InfoBatch, InfoBatchConfig};

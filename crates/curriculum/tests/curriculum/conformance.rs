@@ -10,9 +10,10 @@ use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::store::ModuleRecord;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, s};
 use regimen_curriculum::{
-    AdaptiveBatch, AdaptiveBatchConfig, BatchSizes, BatchTest, CurriculumError, CurriculumLoader,
-    GradientMoments, InfoBatch, InfoBatchConfig, LoaderState, MultigridConfig, Replay, Sample,
-    Sampler, Seta, SetaConfig, SubBatchNorm, SubBatchNormConfig, split,
+    AdaptiveBatch, AdaptiveBatchConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, BatchSizes,
+    BatchTest, CurriculumError, CurriculumLoader, GradientMoments, InfoBatch, InfoBatchConfig,
+    LoaderState, MultigridConfig, Replay, Sample, Sampler, Seta, SetaConfig, SubBatchNorm,
+    SubBatchNormConfig, split,
 };
 use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::testing::{
@@ -74,6 +75,13 @@ impl Curriculum for Seta {
     fn new(examples: usize) -> Result<Self, CurriculumError> {
         let config = SetaConfig::new(EPOCHS).with_groups(5);
         config.with_window_scale(0.6).init(examples)
+    }
+}
+
+impl Curriculum for AdaptiveDifficulty {
+    fn new(examples: usize) -> Result<Self, CurriculumError> {
+        let first: Vec<f32> = (0..examples).map(|id| (id * 7 % 5) as f32).collect();
+        AdaptiveDifficultyConfig::new(2).init(&first)
     }
 }
 
@@ -449,6 +457,11 @@ fn every_method_serves_every_model() {
         .add(&Loader::<Seta>("SeTa", 8.into(), of))
         .add(&Loader::<InfoBatch>(
             "InfoBatch",
+            8.into(),
+            std::marker::PhantomData,
+        ))
+        .add(&Loader::<AdaptiveDifficulty>(
+            "AdaptiveDifficulty",
             8.into(),
             std::marker::PhantomData,
         ))

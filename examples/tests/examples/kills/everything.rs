@@ -17,9 +17,9 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::{
-    AdaptiveBatch, AdaptiveBatchConfig, BatchTest, CurriculumLoader, DynamicRandom,
-    GradientStatistics, InfoBatch, InfoBatchConfig, LiveBatchSize, LrBySamples, Sample, Sampler,
-    Seta, SetaConfig, StaticSubset, Uniform,
+    AdaptiveBatch, AdaptiveBatchConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, BatchTest,
+    CurriculumLoader, DynamicRandom, GradientStatistics, InfoBatch, InfoBatchConfig, LiveBatchSize,
+    LrBySamples, Sample, Sampler, Seta, SetaConfig, StaticSubset, Uniform,
 };
 use regimen_moe::balance::{BiasUpdate, BiasUpdateConfig, GlobalBalance, Load};
 use regimen_moe::pathways::{Checkpoint as Pathways, PathwayTracker};
@@ -182,6 +182,7 @@ pub(super) struct Run {
     uniform: Uniform,
     random: DynamicRandom,
     subset: StaticSubset,
+    difficult: AdaptiveDifficulty,
     // Towers, each with what steps it and its rate.
     rigl: (Tower, Pruner, LrBySamples<Linear>),
     set: (Tower, SparseTraining, Greedy),
@@ -287,6 +288,7 @@ impl Run {
             uniform: Uniform::new(POINTS, 1)?,
             random: DynamicRandom::new(POINTS, 0.5, 2)?,
             subset: StaticSubset::new(POINTS, 0.5, 3)?,
+            difficult: AdaptiveDifficultyConfig::new(5).init(&[0.5; POINTS])?,
             rigl: (
                 rigl,
                 rigl_pruner,
@@ -356,6 +358,7 @@ impl Run {
             .with("uniform", &mut self.uniform)
             .with("random", &mut self.random)
             .with("subset", &mut self.subset)
+            .with("difficult", &mut self.difficult)
             .with_model_as("rigl-model", &mut self.rigl.0.model)
             .with("rigl-optimizer", &mut self.rigl.0.optim)
             .with("rigl", &mut self.rigl.1)
@@ -515,10 +518,12 @@ impl Run {
             self.uniform.plan(),
             self.random.plan(),
             self.subset.plan(),
+            self.difficult.plan(),
         ];
         for plan in plans {
             let losses: Vec<f32> = plan.ids.iter().map(|id| *id as f32 + loss as f32).collect();
             self.infobatch.observe(&plan.ids, &losses)?;
+            self.difficult.observe(&plan.ids, &losses)?;
         }
         self.rigl.2.advance(ids.len());
         Ok(())

@@ -1,0 +1,7 @@
+//! Difficulty and ability: orders that follow what a model can do.
+
+pub mod adaptive;
+mod inversions;
+
+pub use adaptive::{AdaptiveDifficulty, AdaptiveDifficultyConfig, difficulty};
+pub use inversions::normalised_inversions;
