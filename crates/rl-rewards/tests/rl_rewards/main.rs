@@ -12,5 +12,6 @@ mod objective_unified;
 mod pictures;
 mod policy;
 mod preference;
+mod reformulation;
 mod states;
 mod verify;
