@@ -6,6 +6,7 @@
 
 mod arms;
 mod learn;
+mod names;
 mod rows;
 #[cfg(test)]
 mod simulator;
@@ -16,6 +17,10 @@ use anyhow::Result;
 
 use self::arms::{Arm, Length, Order, RowsBench, Until, post_train};
 use self::learn::{Rescue, Tally};
+use self::names::{
+    ADCL, AS_ADCL, AS_EGSR, BOTH, EGSR, EQUAL, EXPERT, LENGTH, MORE, OWN, RANDOM, SHUFFLED, STATIC,
+    T_AGAIN, T_ANYWHERE, T_EGSR, T_EXPERT, T_GRPO, T_OWN, T_SFT, TEXTS,
+};
 use self::rows::Rows;
 use self::text::Text;
 use crate::experiment::{
@@ -44,38 +49,6 @@ pub const SYSTEM: System = System {
     run,
     judge,
 };
-
-const RANDOM: &str = "random";
-const LENGTH: &str = "by length";
-const STATIC: &str = "static";
-const SHUFFLED: &str = "shuffled chunks";
-const ADCL: &str = "adcl";
-const EGSR: &str = "egsr";
-const BOTH: &str = "adcl + egsr";
-const EQUAL: &str = "random, equal rollouts";
-const AS_ADCL: &str = "random, as adcl";
-const AS_EGSR: &str = "random, as egsr";
-const MORE: &str = "random, three times the samples";
-const EXPERT: &str = "expert's text";
-const OWN: &str = "own words";
-
-const T_EGSR: &str = "text: egsr";
-const T_GRPO: &str = "text: grpo";
-const T_AGAIN: &str = "text: again";
-const T_ANYWHERE: &str = "text: random groups";
-const T_SFT: &str = "text: sft";
-const T_EXPERT: &str = "text: expert's text";
-const T_OWN: &str = "text: own words";
-
-/// The arms of text beside the method, each with as many sampled tokens.
-const TEXTS: [(&str, Rescue); 6] = [
-    (T_GRPO, Rescue::None),
-    (T_AGAIN, Rescue::Again),
-    (T_ANYWHERE, Rescue::Anywhere),
-    (T_SFT, Rescue::Imitate),
-    (T_EXPERT, Rescue::Expert),
-    (T_OWN, Rescue::Own),
-];
 
 const FAULTS: &[Fault] = &[
     Fault {

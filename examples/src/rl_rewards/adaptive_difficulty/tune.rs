@@ -4,12 +4,12 @@ use anyhow::Result;
 
 use super::arms::{Arm, Length, Order, RowsBench, Until, post_train};
 use super::learn::Rescue;
-use super::rows::Rows;
-use super::text::Text;
-use super::{
+use super::names::{
     ADCL, AS_ADCL, AS_EGSR, BOTH, EGSR, EQUAL, EXPERT, LENGTH, MORE, OWN, RANDOM, SHUFFLED, STATIC,
     T_AGAIN, T_ANYWHERE, T_EGSR, T_EXPERT, T_GRPO, T_OWN, T_SFT, TEXTS,
 };
+use super::rows::Rows;
+use super::text::Text;
 use crate::experiment::{Context, Trial};
 
 /// The rate of each arm.
@@ -25,8 +25,8 @@ const RATES: [(&str, f64); 20] = [
     (SHUFFLED, 8e-3),
     (LENGTH, 8e-3),
     (MORE, 4e-3),
-    (EXPERT, 1.6e-2),
-    (OWN, 1.6e-2),
+    (EXPERT, 6.4e-2),
+    (OWN, 3.2e-2),
     (T_EGSR, 5e-4),
     (T_GRPO, 2.5e-4),
     (T_AGAIN, 2.5e-4),
@@ -45,7 +45,9 @@ pub(super) fn rate(arm: &str) -> f64 {
 }
 
 /// The rates that were tried on rows, and in text.
-const ROWS: [f64; 6] = [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2];
+const ROWS: [f64; 5] = [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2];
+/// And those of the two arms that learn from answers of the expert.
+const HIGH: [f64; 3] = [3.2e-2, 6.4e-2, 1.28e-1];
 const TEXT: [f64; 4] = [1.25e-4, 2.5e-4, 5e-4, 1e-3];
 
 /// Prints the figure of every arm at every rate on one tuning seed.
@@ -78,22 +80,27 @@ pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
     let egsr = taken(EGSR, Order::Random, Rescue::Guided)?;
     let adcl = taken(ADCL, Order::Adaptive, none)?;
     let both = taken(BOTH, Order::Adaptive, Rescue::Guided)?;
-    for rate in ROWS {
-        for (name, order, rescue, samples, until) in [
-            (EGSR, Order::Random, Rescue::Guided, 8, None),
-            (ADCL, Order::Adaptive, none, 8, None),
-            (BOTH, Order::Adaptive, Rescue::Guided, 8, None),
-            (RANDOM, Order::Random, none, 8, None),
-            (AS_EGSR, Order::Random, none, 8, Some(egsr)),
-            (AS_ADCL, Order::Random, none, 8, Some(adcl)),
-            (EQUAL, Order::Random, none, 8, Some(both)),
-            (STATIC, Order::Static, none, 8, None),
-            (SHUFFLED, Order::Shuffled, none, 8, None),
-            (LENGTH, Order::Length, none, 8, None),
-            (MORE, Order::Random, none, 24, None),
-            (EXPERT, Order::Random, Rescue::Expert, 8, Some(egsr)),
-            (OWN, Order::Random, Rescue::Own, 8, Some(egsr)),
-        ] {
+    let imitators = [
+        (EXPERT, Order::Random, Rescue::Expert, 8, Some(egsr)),
+        (OWN, Order::Random, Rescue::Own, 8, Some(egsr)),
+    ];
+    let arms = [
+        (EGSR, Order::Random, Rescue::Guided, 8, None),
+        (ADCL, Order::Adaptive, none, 8, None),
+        (BOTH, Order::Adaptive, Rescue::Guided, 8, None),
+        (RANDOM, Order::Random, none, 8, None),
+        (AS_EGSR, Order::Random, none, 8, Some(egsr)),
+        (AS_ADCL, Order::Random, none, 8, Some(adcl)),
+        (EQUAL, Order::Random, none, 8, Some(both)),
+        (STATIC, Order::Static, none, 8, None),
+        (SHUFFLED, Order::Shuffled, none, 8, None),
+        (LENGTH, Order::Length, none, 8, None),
+        (MORE, Order::Random, none, 24, None),
+    ];
+    let all: Vec<_> = imitators.into_iter().chain(arms).collect();
+    let high = HIGH.map(|rate| (rate, &imitators[..]));
+    for (rate, arms) in high.into_iter().chain(ROWS.map(|rate| (rate, &all[..]))) {
+        for (name, order, rescue, samples, until) in arms.iter().copied() {
             let done = bench.run(Arm {
                 order,
                 rescue,
