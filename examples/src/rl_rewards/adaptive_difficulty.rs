@@ -59,12 +59,12 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "expert-text",
         does: "The expert's text stands in groups that failed in place of guided answers",
-        turns: &["rows: egsr minus random", "text: egsr minus grpo"],
+        turns: &["text: egsr minus random groups"],
     },
     Fault {
         name: "hint-left-on",
         does: "Guided answers are learned at the prompts with guidance",
-        turns: &["text: egsr minus grpo"],
+        turns: &["text: egsr minus random groups"],
     },
 ];
 
