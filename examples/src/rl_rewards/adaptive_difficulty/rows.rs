@@ -331,7 +331,7 @@ mod tests {
         };
         let rows = Rows::new(&context, &context.images().unwrap(), 3).unwrap();
         let namer = rows.start(&context, 3).unwrap();
-        let few = &rows.exercises[..12];
+        let few = &rows.exercises[..60];
         let prompts = few
             .iter()
             .flat_map(|one| [one.prompt.clone(), one.guided.clone()]);
@@ -349,10 +349,13 @@ mod tests {
             assert_ne!(exercise.own.tokens(), exercise.expert.tokens());
         }
         assert!(!rows.is_right(&few[0], &names(std::iter::empty())));
-        // With the hint most rows are right.
-        let right = rollouts.rollouts().iter().filter(|one| one.prompt % 2 == 1);
-        let right = right.filter(|one| rows.is_right(&few[one.prompt / 2], &one.completion));
-        assert!(right.count() > 18);
+        // With the hint more rows are right.
+        let right = |hinted: usize| {
+            let all = rollouts.rollouts().iter();
+            let right = all.filter(|one| rows.is_right(&few[one.prompt / 2], &one.completion));
+            right.filter(|one| one.prompt % 2 == hinted).count()
+        };
+        assert!(right(1) > right(0), "{} {}", right(1), right(0));
         let (before, unseen) = (rows.test(&namer.valid()).unwrap(), &rows.tested);
         assert!((2.0..80.0).contains(&before) && unseen.iter().all(|one| one.answer.len() > 2));
     }
