@@ -44,6 +44,7 @@ pub const SYSTEMS: &[System] = &[
     rl_rewards::exploratory_annealed_decoding::SYSTEM,
     schedules::infinite_schedule::SYSTEM,
     moe::moe_pathways::SYSTEM,
+    rl_rewards::adaptive_difficulty::SYSTEM,
     unlearning::ssd::SYSTEM,
     curriculum::multigrid::SYSTEM,
     schedules::sft_recipe::SYSTEM,

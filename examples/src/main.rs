@@ -57,8 +57,11 @@ enum Verb {
         #[arg(long, num_args = 1.., value_delimiter = ',')]
         values: Vec<f64>,
     },
-    /// Tries the rates of hybrid post-training's arms on a seed that does not count.
+    /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
+        /// The system: `unified-post-training` or `adaptive-difficulty`.
+        #[arg(default_value = "unified-post-training")]
+        system: String,
         /// The seed; 1000 and 1001 chose.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
@@ -157,8 +160,15 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
         Verb::Strengths { arms, values } => strengths(&arms, &values)?,
-        Verb::Rates { seed } => {
-            rl_rewards::unified_post_training::tune::tune(seed, |line| println!("{line}"))?;
+        Verb::Rates { system, seed } => {
+            let line = |line| println!("{line}");
+            match system.as_str() {
+                "unified-post-training" => {
+                    rl_rewards::unified_post_training::tune::tune(seed, line)?
+                }
+                "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
+                _ => bail!("{system}: no rates to try"),
+            }
         }
         Verb::TrustRates { arms, values, seed } => {
             let line = |line| println!("{line}");

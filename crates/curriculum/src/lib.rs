@@ -17,7 +17,10 @@ pub mod ability;
 
 pub mod text;
 
-pub use ability::{AbilityPaced, AbilityPacedConfig};
+pub use ability::{
+    AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, difficulty,
+    normalised_inversions,
+};
 pub use batches::adaptive_batch::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics, MicroBatches,
     combined_variance, split,

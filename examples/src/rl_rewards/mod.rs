@@ -2,6 +2,7 @@
 
 // systems:begin
 
+pub mod adaptive_difficulty;
 pub mod exploratory_annealed_decoding;
 pub mod trust_grpo;
 pub mod unified_post_training;

@@ -22,6 +22,7 @@ use regimen_curriculum::{
     SetaConfig, StaticSubset, SubBatchNormConfig, Uniform, combined_variance, jitter_range,
     merge_groups, split, temporal_strides,
 };
+use regimen_curriculum::{AdaptiveDifficultyConfig, difficulty, normalised_inversions};
 use regimen_curriculum::{EasyFirst, Forgetting, Pacing, Prioritised, SelfPaced};
 use regimen_schedules::{Lambda, Linear};
 use regimen_tensor::ParamVector;
@@ -116,6 +117,47 @@ fn samplers() {
             events.observe(&[n], &[true])
         });
     }
+    hostile.finish();
+}
+
+#[test]
+fn difficulties() {
+    let mut hostile = Hostile::new("curriculum difficulties");
+    for n in COUNTS {
+        for shuffle in [false, true] {
+            hostile.input(format!("{n} chunks, {shuffle}"), || {
+                let config = AdaptiveDifficultyConfig::new(n).with_seed(u64::MAX);
+                planned(config.with_shuffle(shuffle).init(&[1.0, 0.5, 0.5, 0.0]))
+            });
+        }
+        for m in COUNTS {
+            hostile.input(format!("{n} of {m} attempts"), || {
+                assert!((0.0..=1.0).contains(&difficulty(n, m)?));
+                Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
+        }
+    }
+    for a in NUMBERS {
+        for b in NUMBERS {
+            hostile.input(format!("scores of {a} and {b}"), || {
+                planned(AdaptiveDifficultyConfig::new(2).init(&[a as f32, b as f32, 1.0]))
+            });
+            hostile.input(format!("inversions of {a} and {b}"), || {
+                let rate = normalised_inversions(&[a, b, 0.0], &[b, a, -0.0])?;
+                assert!((0.0..=1.0).contains(&rate));
+                Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
+        }
+        hostile.input(format!("one score of {a}"), || {
+            normalised_inversions(&[a], &[a])
+        });
+        hostile.input(format!("another number of scores of {a}"), || {
+            normalised_inversions(&[a, a], &[])
+        });
+    }
+    hostile.input("no scores", || {
+        planned(AdaptiveDifficultyConfig::new(1).init(&[]))
+    });
     hostile.finish();
 }
 

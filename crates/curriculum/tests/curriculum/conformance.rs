@@ -14,6 +14,7 @@ use regimen_curriculum::{
     GradientMoments, InfoBatch, InfoBatchConfig, LoaderState, MultigridConfig, Pacing, Prioritised,
     Replay, Sample, Sampler, SelfPaced, Seta, SetaConfig, SubBatchNorm, SubBatchNormConfig, split,
 };
+use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
 use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::testing::{
     Answer, Batch, Case, Condition, FEATURES, Method, Reference, Suite, cast, check_support,
@@ -74,6 +75,13 @@ impl Curriculum for Seta {
     fn new(examples: usize) -> Result<Self, CurriculumError> {
         let config = SetaConfig::new(EPOCHS).with_groups(5);
         config.with_window_scale(0.6).init(examples)
+    }
+}
+
+impl Curriculum for AdaptiveDifficulty {
+    fn new(examples: usize) -> Result<Self, CurriculumError> {
+        let first: Vec<f32> = (0..examples).map(|id| (id * 7 % 5) as f32).collect();
+        AdaptiveDifficultyConfig::new(2).init(&first)
     }
 }
 
@@ -477,6 +485,11 @@ fn every_method_serves_every_model() {
         ))
         .add(&Loader::<Prioritised>(
             "Prioritised",
+            8.into(),
+            std::marker::PhantomData,
+        ))
+        .add(&Loader::<AdaptiveDifficulty>(
+            "AdaptiveDifficulty",
             8.into(),
             std::marker::PhantomData,
         ))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor};
+use regimen_curriculum::AdaptiveDifficultyConfig;
 use regimen_curriculum::ability::irt::{
     AbilityEstimate, Estimator, IrtConfig, IrtFit, IrtModel, ItemParameters, Responses, ability,
 };
@@ -100,6 +101,15 @@ pub(super) fn states() -> Vec<State> {
         let plan = infobatch.plan();
         infobatch.observe(&plan.ids, &losses(&plan.ids)).unwrap();
     }
+    let by_difficulty = AdaptiveDifficultyConfig::new(3).with_shuffle(true);
+    let all: Vec<usize> = (0..EXAMPLES).collect();
+    let mut difficult = by_difficulty.init(&losses(&all)).unwrap();
+    for _ in 0..2 {
+        let _ = difficult.plan();
+        difficult
+            .observe(&[1, 3, 5, 7], &[0.5, 0.25, 0.5, 1.0])
+            .unwrap();
+    }
     let (seta_config, infobatch_config) = (SetaConfig::new(6), InfoBatchConfig::new(6));
     let plan = infobatch.clone().plan();
     let rejected = Rejected {
@@ -161,6 +171,14 @@ pub(super) fn states() -> Vec<State> {
         state("NotedLosses", &noted, |noted| {
             assert_eq!(noted.ids.len(), noted.losses.len());
             Ok(())
+        }),
+        state("AdaptiveDifficulty", &difficult, sampled),
+        state("AdaptiveDifficultyConfig", &by_difficulty, |config| {
+            sampled(
+                config
+                    .init(&losses(&[0, 1, 2, 3, 4, 5, 6, 7, 8]))
+                    .map_err(text_of)?,
+            )
         }),
         state("Replay", &Replay::new(0.25, 8).unwrap(), |replay| {
             for step in [0, 1, 1000, usize::MAX - 1, usize::MAX] {

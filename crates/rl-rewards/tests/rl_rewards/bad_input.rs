@@ -3,6 +3,7 @@
 mod advantage;
 mod objective;
 mod preference;
+pub(crate) mod reformulation;
 mod verify;
 
 use burn::tensor::{Device, Int, Tensor};

@@ -12,6 +12,7 @@ mod objective_unified;
 mod pictures;
 mod policy;
 mod preference;
+mod reformulation;
 mod states;
 mod trust;
 mod verify;

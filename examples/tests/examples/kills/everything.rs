@@ -22,6 +22,7 @@ use regimen_curriculum::{
     InfoBatchConfig, LiveBatchSize, LrBySamples, Pacing, Prioritised, Sample, Sampler, SelfPaced,
     Seta, SetaConfig, StaticSubset, Uniform,
 };
+use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
 use regimen_moe::balance::{BiasUpdate, BiasUpdateConfig, GlobalBalance, Load};
 use regimen_moe::pathways::{Checkpoint as Pathways, PathwayTracker};
 use regimen_moe::{
@@ -188,6 +189,7 @@ pub(super) struct Run {
     own: SelfPaced,
     hard: Prioritised,
     forgotten: Forgetting,
+    difficult: AdaptiveDifficulty,
     // Towers, each with what steps it and its rate.
     rigl: (Tower, Pruner, LrBySamples<Linear>),
     set: (Tower, SparseTraining, Greedy),
@@ -304,6 +306,7 @@ impl Run {
             paced: AbilityPacedConfig::new()
                 .with_least(10)
                 .init(&[0.5; POINTS])?,
+            difficult: AdaptiveDifficultyConfig::new(5).init(&[0.5; POINTS])?,
             rigl: (
                 rigl,
                 rigl_pruner,
@@ -378,6 +381,7 @@ impl Run {
             .with("own", &mut self.own)
             .with("hard", &mut self.hard)
             .with("forgotten", &mut self.forgotten)
+            .with("difficult", &mut self.difficult)
             .with_model_as("rigl-model", &mut self.rigl.0.model)
             .with("rigl-optimizer", &mut self.rigl.0.optim)
             .with("rigl", &mut self.rigl.1)
@@ -541,6 +545,7 @@ impl Run {
             self.easy.plan(),
             self.own.plan(),
             self.hard.plan(),
+            self.difficult.plan(),
         ];
         for plan in plans {
             let losses: Vec<f32> = plan.ids.iter().map(|id| *id as f32 + loss as f32).collect();
@@ -549,6 +554,7 @@ impl Run {
             self.hard.observe(&plan.ids, &losses)?;
             let right: Vec<bool> = losses.iter().map(|loss| *loss < 9.0).collect();
             self.forgotten.observe(&plan.ids, &right)?;
+            self.difficult.observe(&plan.ids, &losses)?;
         }
         self.rigl.2.advance(ids.len());
         Ok(())
