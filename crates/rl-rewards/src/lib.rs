@@ -10,6 +10,7 @@ pub mod objective;
 pub mod policy;
 #[cfg(feature = "burn")]
 pub mod preference;
+pub mod recipes;
 pub mod reward;
 pub mod verify;
 
