@@ -68,6 +68,9 @@ enum Verb {
         /// The seed; 1000 and 1001 chose.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
+        /// Other rates than those of the table.
+        #[arg(long, num_args = 1.., value_delimiter = ',')]
+        rates: Vec<f64>,
     },
     /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
@@ -155,8 +158,10 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         Verb::Rates { seed } => {
             rl_rewards::unified_post_training::tune::tune(seed, |line| println!("{line}"))?;
         }
-        Verb::Evolution { seed } => {
-            rl_rewards::temporally_aware_objectives::tune::tune(seed, |line| println!("{line}"))?;
+        Verb::Evolution { seed, rates } => {
+            rl_rewards::temporally_aware_objectives::tune::tune(seed, &rates, |line| {
+                println!("{line}")
+            })?;
         }
         Verb::Trial(arguments) => trial(arguments)?,
     }

@@ -53,7 +53,7 @@ fn searches() {
         h.input(format_args!("pairs {n}"), || {
             let search = OpenEsConfig::new().with_pairs(n).init(vec![0.0], 0)?;
             search.candidates().take(2).for_each(drop);
-            search.seeds(n);
+            let _ = search.seeds(n);
             assert!(OpenEsConfig::new().rate_at(n) >= 1e-5);
             Ok::<(), RlRewardsError>(())
         });

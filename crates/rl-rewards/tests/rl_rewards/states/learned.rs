@@ -14,7 +14,7 @@ pub(super) fn all() -> Vec<State> {
         state("OpenEs", &search, |text| {
             let mut search = read::<OpenEs>(text)?;
             let pairs = search.candidates().take(1 << 10).count();
-            search.seeds(0);
+            let _ = search.seeds(0);
             let fitness = vec![[1.0, 0.0]; pairs];
             let moved = search.update(&fitness);
             assert!(search.mean().iter().all(|value| value.is_finite()));
