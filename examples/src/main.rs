@@ -68,6 +68,8 @@ enum Verb {
         /// The seed; 1000 and 1001 chose.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
+        /// The arms; all of them if none is named.
+        arms: Vec<String>,
         /// Other rates than those of the table.
         #[arg(long, num_args = 1.., value_delimiter = ',')]
         rates: Vec<f64>,
@@ -158,8 +160,8 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         Verb::Rates { seed } => {
             rl_rewards::unified_post_training::tune::tune(seed, |line| println!("{line}"))?;
         }
-        Verb::Evolution { seed, rates } => {
-            rl_rewards::temporally_aware_objectives::tune::tune(seed, &rates, |line| {
+        Verb::Evolution { seed, arms, rates } => {
+            rl_rewards::temporally_aware_objectives::tune::tune(seed, &arms, &rates, |line| {
                 println!("{line}")
             })?;
         }

@@ -17,7 +17,7 @@ use self::arms::{BLIND, HAND, METHOD, SHORT, Size};
 use self::bandit::Bandits;
 use self::grids::Grids;
 use crate::experiment::{
-    Better, Check, Context, DataKind, Fault, Quantity, System, Trial, differences,
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences,
 };
 
 /// The experiment.
@@ -33,12 +33,12 @@ pub const SYSTEM: System = System {
     better: Better::Higher,
     baseline: BLIND,
     method: METHOD,
-    seeds: 0..8,
+    seeds: 10..18,
     source: file!(),
     data: DataKind::Simulated,
     curve: "share of life, bandits of 100 updates / entropy of the policy, % of the maximum",
     faults: FAULTS,
-    revisions: &[],
+    revisions: REVISIONS,
     run,
     judge,
 };
@@ -55,6 +55,11 @@ const FAULTS: &[Fault] = &[
         turns: &["bandit: entropy drop, minus blind"],
     },
 ];
+
+const REVISIONS: &[Revision] = &[Revision {
+    changed: "Inputs that an arm does not see stand at about their means, not at 0, and the seeds are fresh",
+    before: "With 0, units of the blind arm started without the random biases that the inputs of the life gave those of the others. Seeds 0 to 2 with a half of the test's bandits: return minus blind 4.9 ± 0.7, entropy drop minus blind 5.6 ± 1.0; told the lives of other candidates, two of these seeds were still 3.6 and 1.8 ahead of blind",
+}];
 
 /// The size of the bandits' part.
 const BANDITS: Size = Size {

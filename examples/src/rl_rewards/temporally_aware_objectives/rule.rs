@@ -10,10 +10,14 @@ const HIDDEN: usize = 8;
 /// Inputs of the network: normalised advantage, `ln pi(a|s)`, entropy over its maximum, and two of the lifetime.
 const INPUTS: usize = 5;
 
+/// What stands in place of `n / N` and of `ln N` where a rule doesn't see them: about their means. With 0 the units of such a rule would start without
+/// the random biases that the inputs give those of the others.
+const UNSEEN: [f64; 2] = [0.5, 0.75];
+
 /// What a rule reads of the lifetime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sees {
-    /// Nothing: both inputs are 0.
+    /// Nothing.
     Nothing,
     /// `n / N`.
     Fraction,
@@ -69,11 +73,12 @@ impl Moment {
 
     fn inputs(self, sees: Sees) -> [f64; 2] {
         let longest = self.longest as f64;
+        let [half, middle] = UNSEEN;
         match sees {
-            Sees::Nothing => [0.0, 0.0],
-            Sees::Fraction => [self.fraction(), 0.0],
+            Sees::Nothing => [half, middle],
+            Sees::Fraction => [self.fraction(), middle],
             Sees::Both => [self.fraction(), (self.horizon as f64).ln() / longest.ln()],
-            Sees::Count => [self.done as f64 / longest, 0.0],
+            Sees::Count => [self.done as f64 / longest, middle],
         }
     }
 }

@@ -53,24 +53,26 @@ pub(super) fn rate(family: &str, arm: &str) -> f64 {
     }
 }
 
-/// Prints the return of every arm at some rates, those of the table where none is named, on one tuning seed.
+/// Prints the return of some arms at some rates, of all at those of the table where none is named, on one tuning seed.
 ///
 /// # Errors
 /// If an arm fails.
-pub fn tune(seed: u64, rates: &[f64], mut line: impl FnMut(String)) -> Result<()> {
+pub fn tune(seed: u64, arms: &[String], rates: &[f64], mut line: impl FnMut(String)) -> Result<()> {
     let rates = if rates.is_empty() { &TRIED } else { rates };
-    of(&Bandits, BANDITS, (seed, rates), &mut line)?;
-    of(&Grids { side: 5 }, GRIDS, (seed, rates), &mut line)
+    let mut named = ARMS.into_iter().chain([EACH]).collect::<Vec<_>>();
+    named.retain(|arm| arms.is_empty() || arms.iter().any(|name| name == arm));
+    of(&Bandits, BANDITS, (seed, &named, rates), &mut line)?;
+    of(&Grids { side: 5 }, GRIDS, (seed, &named, rates), &mut line)
 }
 
 fn of<F: Family>(
     family: &F,
     size: Size,
-    (seed, rates): (u64, &[f64]),
+    (seed, arms, rates): (u64, &[&str], &[f64]),
     line: &mut dyn FnMut(String),
 ) -> Result<()> {
     let context = Context::new(seed);
-    for arm in ARMS.into_iter().chain([EACH]) {
+    for arm in arms.iter().copied() {
         for rate in rates.iter().copied() {
             let found = found(family, arm, plan(&context, size, arm, rate), seed)?;
             let tested = tests(family, &found, size, seed);
