@@ -9,13 +9,14 @@ mod family;
 mod grids;
 mod meta;
 mod rule;
+mod settings;
 pub mod tune;
 
 use anyhow::Result;
 
-use self::arms::{BLIND, HAND, METHOD, SHORT, Size};
 use self::bandit::Bandits;
 use self::grids::Grids;
+use self::settings::{BANDITS, BLIND, GRIDS, HAND, METHOD, SHORT, Size};
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences,
 };
@@ -60,22 +61,6 @@ const REVISIONS: &[Revision] = &[Revision {
     changed: "Inputs that an arm does not see stand at about their means, not at 0, and the seeds are fresh",
     before: "With 0, units of the blind arm started without the random biases that the inputs of the life gave those of the others. Seeds 0 to 2 with a half of the test's bandits: return minus blind 4.9 ± 0.7, entropy drop minus blind 5.6 ± 1.0; told the lives of other candidates, two of these seeds were still 3.6 and 1.8 ahead of blind",
 }];
-
-/// The size of the bandits' part.
-const BANDITS: Size = Size {
-    pairs: 64,
-    generations: 200,
-    truncated: 213,
-    tasks: 512,
-};
-
-/// The size of the grid worlds' part.
-const GRIDS: Size = Size {
-    pairs: 24,
-    generations: 50,
-    truncated: 60,
-    tasks: 128,
-};
 
 /// The sizes of a run: the small one has the bandits' effect, and of the grid worlds no more than that they run.
 fn sizes(context: &Context) -> [Size; 2] {

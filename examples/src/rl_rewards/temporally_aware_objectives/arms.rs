@@ -5,19 +5,10 @@ use anyhow::Result;
 use super::family::Family;
 use super::meta::{Fitness, Found, Search, Tested, search, test};
 use super::rule::{Form, Moment, Now, Sees};
-use super::tune;
+use super::settings::{
+    ARMS, BLIND, COUNT, EACH, FRACTION, HAND, METHOD, SHORT, Size, rate as chosen,
+};
 use crate::experiment::{Context, Trial};
-
-pub(super) const BLIND: &str = "blind";
-pub(super) const FRACTION: &str = "n/N";
-pub(super) const METHOD: &str = "n/N and ln N";
-pub(super) const COUNT: &str = "raw n";
-pub(super) const SHORT: &str = "truncated";
-pub(super) const HAND: &str = "hand schedule";
-pub(super) const EACH: &str = "constants for each N";
-
-/// The arms of one search over all lives.
-pub(super) const ARMS: [&str; 6] = [BLIND, FRACTION, METHOD, COUNT, SHORT, HAND];
 
 /// The arms of a run: the small one has those of the checks.
 pub(super) fn arms(context: &Context) -> Vec<&'static str> {
@@ -25,16 +16,6 @@ pub(super) fn arms(context: &Context) -> Vec<&'static str> {
         return vec![BLIND, METHOD, SHORT, HAND];
     }
     ARMS.into_iter().chain([EACH]).collect()
-}
-
-/// The length of the searches of a family, and of its tests.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Size {
-    pub(super) pairs: usize,
-    pub(super) generations: usize,
-    /// Pairs of the truncated arm: lives that end early leave updates for more of them.
-    pub(super) truncated: usize,
-    pub(super) tasks: usize,
 }
 
 /// What is searched for in an arm.
@@ -122,7 +103,7 @@ pub(super) fn run<F: Family>(
 ) -> Result<()> {
     let seed = trial.seed;
     for arm in arms(context) {
-        let plan = plan(context, size, arm, tune::rate(F::NAME, arm));
+        let plan = plan(context, size, arm, chosen(F::NAME, arm));
         let found = found(family, arm, plan, seed)?;
         let tested = tests(family, &found, size, seed);
         let mut record = |metric: &str, value| {

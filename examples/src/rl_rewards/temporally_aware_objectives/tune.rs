@@ -20,41 +20,16 @@
 
 use anyhow::Result;
 
-use super::arms::{
-    ARMS, BLIND, COUNT, EACH, FRACTION, HAND, METHOD, SHORT, Size, found, mean, plan, tests,
-};
+use super::arms::{found, mean, plan, tests};
 use super::bandit::Bandits;
 use super::family::Family;
 use super::grids::Grids;
 use super::meta::Tested;
-use super::{BANDITS, GRIDS};
+use super::settings::{ARMS, BANDITS, EACH, GRIDS, Size};
 use crate::experiment::Context;
 
 /// The rates that were tried.
 const TRIED: [f64; 4] = [0.003, 0.01, 0.03, 0.1];
-
-/// The rates of the arms on bandits, and in grid worlds.
-const RATES: [(&str, [f64; 2]); 7] = [
-    (BLIND, [0.01, 0.01]),
-    (FRACTION, [0.003, 0.01]),
-    (METHOD, [0.01, 0.01]),
-    (COUNT, [0.003, 0.01]),
-    (SHORT, [0.003, 0.003]),
-    (HAND, [0.003, 0.01]),
-    (EACH, [0.003, 0.01]),
-];
-
-/// The rate of an arm's search in a family.
-pub(super) fn rate(family: &str, arm: &str) -> f64 {
-    let mut rates = RATES.iter();
-    let rates = rates.find(|(name, _)| *name == arm);
-    let [bandits, grids] = rates.map_or([0.01; 2], |(_, rates)| *rates);
-    if family == Grids::NAME {
-        grids
-    } else {
-        bandits
-    }
-}
 
 /// Prints the return of some arms at some rates, of all at those of the table where none is named, on one tuning seed.
 ///
