@@ -41,6 +41,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::refined_schedules::SYSTEM,
     schedules::annealing_scaling_law::SYSTEM,
     continual::unified_continual_refresh::SYSTEM,
+    rl_rewards::temporally_aware_objectives::SYSTEM,
     rl_rewards::exploratory_annealed_decoding::SYSTEM,
     schedules::infinite_schedule::SYSTEM,
     moe::moe_pathways::SYSTEM,

@@ -77,6 +77,17 @@ enum Verb {
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },
+    /// Tries the rates of the searches for temporally aware objectives on a seed that does not count.
+    Evolution {
+        /// The seed; 1000 and 1001 chose.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
+        seed: u64,
+        /// The arms; all of them if none is named.
+        arms: Vec<String>,
+        /// Other rates than those of the table.
+        #[arg(long, num_args = 1.., value_delimiter = ',')]
+        rates: Vec<f64>,
+    },
     /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
     Trial(Trial),
@@ -173,6 +184,11 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         Verb::TrustRates { arms, values, seed } => {
             let line = |line| println!("{line}");
             rl_rewards::trust_grpo::tune::tune(seed, &arms, &values, line)?;
+        }
+        Verb::Evolution { seed, arms, rates } => {
+            rl_rewards::temporally_aware_objectives::tune::tune(seed, &arms, &rates, |line| {
+                println!("{line}")
+            })?;
         }
         Verb::Trial(arguments) => trial(arguments)?,
     }

@@ -10,7 +10,6 @@ pub mod objective;
 pub mod policy;
 #[cfg(feature = "burn")]
 pub mod preference;
-#[cfg(feature = "burn")]
 pub mod recipes;
 pub mod reward;
 pub mod verify;

@@ -27,12 +27,12 @@ use crate::policy::Sequences;
 #[derive(Clone, Debug)]
 pub struct TokenBatch {
     pub(super) mask: Tensor<2, Bool>,
-    pub(super) old: Option<Tensor<2>>,
+    pub(crate) old: Option<Tensor<2>>,
     pub(super) reference: Option<Tensor<2>>,
     pub(super) weights: Option<Tensor<2>>,
     pub(super) entropy: Option<Tensor<2>>,
     pub(super) selected: Option<Tensor<2, Bool>>,
-    pub(super) totals: Option<Totals>,
+    pub(crate) totals: Option<Totals>,
 }
 
 impl TokenBatch {
@@ -220,12 +220,12 @@ impl TokenBatch {
     }
 
     /// 1 where a token counts.
-    pub(super) fn ones(&self, dtype: DType) -> Tensor<2> {
+    pub(crate) fn ones(&self, dtype: DType) -> Tensor<2> {
         number(self.mask.clone(), dtype)
     }
 
     /// A part with 0 where the mask is, of a type. What was NaN there passes no gradient on.
-    pub(super) fn clean(&self, values: Tensor<2>, dtype: DType) -> Tensor<2> {
+    pub(crate) fn clean(&self, values: Tensor<2>, dtype: DType) -> Tensor<2> {
         values
             .mask_fill(self.mask.clone().bool_not(), 0.0)
             .cast(dtype)

@@ -1,6 +1,7 @@
 //! Absurd arguments of every constructor and function: an error, or a value that serves.
 
 mod advantage;
+mod learned;
 mod objective;
 mod preference;
 pub(crate) mod reformulation;

@@ -4,9 +4,10 @@ use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::tensor::{DType, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use regimen_rl_rewards::recipes::learned::{DriftConfig, Lifetime, with_flat};
 use regimen_rl_rewards::{
-    Advantages, DecodingTemperature, KlTerm, Metrics, Objective, RlRewardsError, Sampled,
-    TokenBatch, TokenSampler, Totals, token_log_probs, truncated_ratio,
+    Advantages, Aggregation, DecodingTemperature, KlTerm, Metrics, Objective, RlRewardsError,
+    Sampled, TokenBatch, TokenSampler, Totals, token_log_probs, truncated_ratio,
 };
 use regimen_tensor::ParamVector;
 use regimen_tensor::testing::{Answer, Batch, Case, Method, Reference, Suite, check_support};
@@ -176,9 +177,67 @@ impl Method for Policy {
     }
 }
 
+/// A learned drift that knows the lifetime, on responses of one token, from the policy before the run.
+struct Learned;
+
+impl Learned {
+    fn train<M: Reference>(case: &Case<M>) -> Answer<M> {
+        let mut optim = SgdConfig::new().init();
+        let (before, mut model) = (case.model(), case.model());
+        let windows: Vec<_> = case.windows().collect();
+        for (done, window) in windows.iter().enumerate() {
+            let rows = window.iter().map(|batch| batch.targets.dims()[0]).sum();
+            let life = Some(Lifetime::new(done, windows.len())?);
+            let mut sum = GradientsAccumulator::new();
+            for part in window.iter().flat_map(|batch| case.parts(batch)) {
+                let (replica, before) = (case.replica(&model), case.replica(&before));
+                let loss = Self::loss(&replica, &before, &part, rows, life)?;
+                let grads = GradientsParams::from_grads(loss.backward(), &replica);
+                sum.accumulate(&model, grads);
+            }
+            model = optim.step(0.01, model, sum.grads());
+        }
+        Ok(model)
+    }
+
+    fn loss<M: Reference>(
+        model: &M,
+        before: &M,
+        batch: &Batch,
+        rows: usize,
+        life: Option<Lifetime>,
+    ) -> Answer<Tensor<1>> {
+        let (log_probs, tokens) = Policy::batch(model, batch);
+        let (old, _) = Policy::batch(before, batch);
+        let responses = tokens.dims()[0];
+        let batch = TokenBatch::new(tokens.equal_elem(-1).bool_not())?
+            .with_old(old)?
+            .with_totals(Totals::new(rows, rows)?);
+        let good = (0..responses).map(|row| if row % 2 == 0 { 1.0 } else { -1.0 });
+        let advantages = Advantages::of_responses(good.collect())?;
+        // Its weights are no part of what is trained here: the same in each run.
+        let drift = DriftConfig::new().with_hidden(4).with_lifetime(true);
+        let drift = drift.init(&log_probs.device())?;
+        let numbers: Vec<f64> = (0..68).map(|i| f64::from(i % 7) / 7.0 - 0.4).collect();
+        let drift = with_flat(drift, &numbers)?;
+        Ok(drift.loss(log_probs, &batch, &advantages, life, Aggregation::TokenMean)?)
+    }
+}
+
+impl Method for Learned {
+    fn name(&self) -> String {
+        "Drift".into()
+    }
+
+    fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
+        Self::train(case)
+    }
+}
+
 #[test]
 fn every_method_serves_every_model() {
     let mut suite = Suite::new();
+    suite.add(&Learned);
     suite.add(&Policy);
     suite.add(&Reinforce);
     check_support(
@@ -192,6 +251,7 @@ fn every_method_serves_every_model() {
 #[test]
 fn smoke() {
     let mut suite = Suite::smoke();
+    suite.add(&Learned);
     suite.add(&Policy);
     suite.add(&Reinforce);
     let table = suite.finish().unwrap();

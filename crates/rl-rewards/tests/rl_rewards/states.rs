@@ -1,5 +1,6 @@
 //! Damaged states: what is read is refused, or serves.
 
+mod learned;
 mod objective;
 mod reformulation;
 mod state;
@@ -101,10 +102,9 @@ fn all() -> Vec<State> {
 #[test]
 fn damaged_states_are_refused_or_serve() {
     let mut hostile = Hostile::new("rl-rewards states");
-    for State { name, sample, read } in {
-        let others = objective::all().into_iter().chain(reformulation::all());
-        all().into_iter().chain(others)
-    } {
+    let others = objective::all().into_iter().chain(reformulation::all());
+    let others = others.chain(learned::all());
+    for State { name, sample, read } in all().into_iter().chain(others) {
         hostile.state(name, &sample, read);
     }
     hostile.finish();

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod chain;
 pub mod evaluate;
+pub mod grid;
 pub mod hints;
 pub mod policy;
 pub mod styles;

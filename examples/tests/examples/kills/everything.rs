@@ -32,6 +32,7 @@ use regimen_pruning::{
     GraNetConfig, GrowthRule, Masks, Movement, MovementConfig, PerTask, PerTaskConfig, Pruner,
     RigLConfig, SetConfig, SparseTraining, TopKast, TopKastConfig,
 };
+use regimen_rl_rewards::recipes::learned::{OpenEs, OpenEsConfig};
 use regimen_rl_rewards::{
     AdaptiveKl, BcoShift, DecodingTemperature, RunningMean, Temperature, TokenSampler,
 };
@@ -208,6 +209,7 @@ pub(super) struct Run {
     sampler: TokenSampler,
     drawn: ScalarLog,
     kl: AdaptiveKl,
+    search: OpenEs,
     rewards: RunningMean,
     shift: BcoShift,
     // What learns one task after another.
@@ -344,6 +346,7 @@ impl Run {
             decoding,
             drawn: ScalarLog::new(),
             kl: AdaptiveKl::new(0.1, 6.0, 1000)?,
+            search: OpenEsConfig::new().with_pairs(2).init(vec![0.5; 3], 4)?,
             rewards: RunningMean::new(0.9)?,
             shift: BcoShift::new(0.9)?,
             continual: Continual::new(100_000, &device)?,
@@ -421,6 +424,7 @@ impl Run {
             .with("sampler", &mut self.sampler)
             .with("drawn", &mut self.drawn)
             .with("kl", &mut self.kl)
+            .with("search", &mut self.search)
             .with("rewards", &mut self.rewards)
             .with("shift", &mut self.shift)
             .keep(1);
@@ -681,6 +685,7 @@ impl Run {
         self.drawn.end_update(&self.net);
         let reward = (step as f64).sin();
         self.kl.update(5.0 + reward, positions.len())?;
+        self.search.update(&[[reward, 0.5], [0.0, reward]])?;
         self.rewards.next(&[reward, 0.5])?;
         self.shift.update(reward)?;
         Ok(())
