@@ -10,6 +10,8 @@ pub mod objective;
 pub mod policy;
 #[cfg(feature = "burn")]
 pub mod preference;
+#[cfg(feature = "burn")]
+pub mod recipes;
 pub mod reward;
 pub mod verify;
 
@@ -39,6 +41,8 @@ pub use preference::{
     Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Ipo, Kto, Marked, Nca,
     Orpo, Pairs, Preference, Scored, SimPo, Sppo,
 };
+#[cfg(feature = "burn")]
+pub use recipes::{Criterion, Episode, Example, Flips, Improved, MultiTurn, Rise, Turn};
 pub use reward::{AnyScorer, Overlong, PerToken, Response, Reward, RewardScore, Scorer};
 pub use verify::{
     AnyVerifier, Choice, Constraint, Countdown, Extract, Gsm8k, Instructions, Json, MathAnswer,

@@ -12,5 +12,6 @@ mod objective_unified;
 mod pictures;
 mod policy;
 mod preference;
+mod recipes;
 mod states;
 mod verify;
