@@ -2,8 +2,10 @@
 
 pub mod budget;
 pub mod chain;
+pub mod countdown;
 pub mod evaluate;
 pub mod policy;
+pub mod sampler;
 pub mod symbols;
 pub mod task;
 pub mod unit;
