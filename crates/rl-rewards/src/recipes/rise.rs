@@ -15,7 +15,7 @@ use super::episode::Episode;
 use super::turns::{MOST, of_each};
 use crate::advantage::Advantages;
 use crate::error::{Result, RlRewardsError, check};
-use crate::objective::{Aggregation, Objective, TokenBatch};
+use crate::objective::{Aggregation, Metrics, Objective, TokenBatch};
 use crate::policy::{Completion, Rollout, Rollouts, SamplePolicy, ScorePolicy, Sequences};
 
 /// Which examples are trained on.
@@ -250,7 +250,8 @@ impl Rise {
         Advantages::of_responses(weights)
     }
 
-    /// The loss of a batch of examples on a device, differentiable: `fill` is any token, that stands where a row has none.
+    /// The loss of a batch of examples on a device, differentiable, and what was seen of it: `fill` is any token, that stands where a row has
+    /// none. [`Metrics::read`] refuses a loss that is not finite.
     ///
     /// # Errors
     /// If there is no example, none has a token, a weight is no number in f32, and the errors of the policy.
@@ -260,7 +261,7 @@ impl Rise {
         examples: &[Example],
         fill: u32,
         device: &Device,
-    ) -> Result<Tensor<1>> {
+    ) -> Result<(Tensor<1>, Metrics)> {
         let rewards: Vec<f64> = examples.iter().map(|one| one.reward).collect();
         let weights = self.weights(&rewards)?;
         let prompts = examples.iter().map(|one| one.state.clone());
@@ -275,7 +276,7 @@ impl Rise {
         let objective =
             Objective::reinforce().with_aggregation(Aggregation::SequenceMeanTokenMean)?;
         let log_probs = policy.log_probs(&sequences)?;
-        Ok(objective.loss(log_probs, &batch, &weights)?.0)
+        objective.loss(log_probs, &batch, &weights)
     }
 }
 

@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, End, SamplePolicy, ScorePolicy, Sequences};
 use regimen_rl_rewards::recipes::{Episode, Example, Rise};
 
-use super::bench::{Bench, rotate, turns};
+use super::answers::rotate;
+use super::bench::{Bench, turns};
 use crate::experiment::{Context, Trial};
 use crate::optim::adam;
 use crate::rl_rewards::bed::budget::Budget;
@@ -201,7 +202,7 @@ pub(super) fn train(
             few = few.into_iter().map(|one| whole(one, width)).collect();
         }
         let trained: usize = few.iter().map(|one| one.answer.count_sampled()).sum();
-        let loss = recipe.loss(&done.policy, &few, BLANK, &context.device)?;
+        let (loss, _) = recipe.loss(&done.policy, &few, BLANK, &context.device)?;
         let grads = GradientsParams::from_grads(loss.backward(), &done.policy);
         done.policy = optim.step(rate, done.policy, grads);
         done.budget.updates += 1;

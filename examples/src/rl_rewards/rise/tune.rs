@@ -4,8 +4,9 @@
 
 use anyhow::Result;
 
+use super::answers::Answers;
 use super::arms::{Right, data, rise, train};
-use super::bench::{Answers, Bench};
+use super::bench::Bench;
 use crate::experiment::{Context, Trial};
 use crate::rl_rewards::bed::policy::Policy;
 
@@ -16,6 +17,7 @@ pub(super) const REJECTION_DISTINCT: &str = "rejection without repeats";
 pub(super) const RISE: &str = "rise";
 pub(super) const RISE_DISTINCT: &str = "rise without repeats";
 pub(super) const OTHERS: &str = "rise, histories of other prompts";
+pub(super) const SHOWN_OTHERS: &str = "rise, shown other histories";
 pub(super) const NORMALISED: &str = "rise, normalised weights";
 
 /// The arms of the base policy, and of each policy that is trained, with how they answer.
@@ -27,29 +29,30 @@ pub(super) const REJECTIONS: [(&str, Answers); 2] = [
     (REJECTION, Answers::Independent),
     (REJECTION_DISTINCT, Answers::Distinct),
 ];
-pub(super) const RISES: [(&str, Answers); 2] = [
+pub(super) const RISES: [(&str, Answers); 3] = [
     (RISE, Answers::Turns),
     (RISE_DISTINCT, Answers::DistinctTurns),
+    (SHOWN_OTHERS, Answers::OtherTurns),
 ];
 
 /// What rejection fine-tuning trains on.
 pub(super) const RIGHT: Right = Right::One;
 
 /// The rates of rejection fine-tuning, of RISE, and of RISE with histories of other prompts.
-pub(super) const RATES: [f64; 3] = [5e-4, 5e-4, 5e-4];
+pub(super) const RATES: [f64; 3] = [2.5e-4, 2.5e-4, 2.5e-4];
 
 /// The temperature of an arm's answers in the test.
 pub(super) fn temperature(arm: &str) -> f64 {
     match arm {
-        BASE | REJECTION => 1.0,
-        BASE_DISTINCT => 0.8,
+        BASE_DISTINCT => 0.4,
+        BASE | REJECTION_DISTINCT | RISE_DISTINCT => 0.6,
         _ => 0.8,
     }
 }
 
 /// The rates and temperatures that were tried.
-const TRIED: [f64; 3] = [2.5e-4, 5e-4, 1e-3];
-const TEMPERATURES: [f64; 4] = [0.4, 0.6, 0.8, 1.0];
+const TRIED: [f64; 1] = [1e-4];
+const TEMPERATURES: [f64; 4] = [0.3, 0.4, 0.6, 0.8];
 
 /// Prints what every arm solves at every rate and temperature on one tuning seed.
 ///
@@ -80,7 +83,7 @@ pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
         for (name, examples, arms) in [
             ("the first right one", &data.best, &REJECTIONS[..]),
             ("all right ones", &data.all, &REJECTIONS[..]),
-            ("own", &data.rise, &RISES[..]),
+            ("own", &data.rise, &RISES[..2]),
             ("others", &data.permuted, &RISES[..1]),
         ] {
             let done = train(&context, &bench, examples, &rise()?, (rate, seed))?;
