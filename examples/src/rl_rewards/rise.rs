@@ -11,7 +11,7 @@ pub mod tune;
 use anyhow::Result;
 
 use self::answers::{Answers, LAST};
-use self::arms::{Right, data, record, rise, train};
+use self::arms::{data, record, rise, train};
 use self::bench::Bench;
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, System, Trial, differences, values,
@@ -64,16 +64,12 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     bench.check(context, &mut trial)?;
     let data = data(context, &bench, seed)?;
     trial.record(tune::RISE, "distance of log-probabilities", data.off);
-    let right = match tune::RIGHT {
-        Right::One => &data.best,
-        Right::All => &data.all,
-    };
     let [own, alone] = &data.budgets;
     let normalised = rise()?.with_normalised_weights();
     let [first, second, third] = tune::RATES;
     let mut arms = vec![(bench.base.clone(), &tune::BASES[..])];
     for (examples, recipe, sampled, rate, names) in [
-        (right, rise()?, alone, first, &tune::REJECTIONS[..]),
+        (&data.best, rise()?, alone, first, &tune::REJECTIONS[..]),
         (&data.rise, rise()?, own, second, &tune::RISES[..]),
         (
             &data.permuted,

@@ -26,20 +26,13 @@ const SAMPLES: usize = 8;
 /// Examples of an update.
 const BATCH: usize = 64;
 
-/// What rejection fine-tuning keeps of a prompt's right answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Right {
-    /// The first.
-    One,
-    /// Each different one.
-    All,
-}
-
 /// Data for the arms, from equally many answers of the base policy.
 pub(super) struct Data {
     pub(super) rise: Vec<Example>,
     pub(super) permuted: Vec<Example>,
+    /// The first right answer to each prompt.
     pub(super) best: Vec<Example>,
+    /// All different right answers.
     pub(super) all: Vec<Example>,
     /// Of RISE and of rejection.
     pub(super) budgets: [Budget; 2],

@@ -5,7 +5,7 @@
 use anyhow::Result;
 
 use super::answers::Answers;
-use super::arms::{Right, data, rise, train};
+use super::arms::{data, rise, train};
 use super::bench::Bench;
 use crate::experiment::{Context, Trial};
 use crate::rl_rewards::bed::policy::Policy;
@@ -35,9 +35,6 @@ pub(super) const RISES: [(&str, Answers); 3] = [
     (SHOWN_OTHERS, Answers::OtherTurns),
 ];
 
-/// What rejection fine-tuning trains on.
-pub(super) const RIGHT: Right = Right::One;
-
 /// The rates of rejection fine-tuning, of RISE, and of RISE with histories of other prompts.
 pub(super) const RATES: [f64; 3] = [2.5e-4, 2.5e-4, 2.5e-4];
 
@@ -51,8 +48,8 @@ pub(super) fn temperature(arm: &str) -> f64 {
 }
 
 /// The rates and temperatures that were tried.
-const TRIED: [f64; 1] = [1e-4];
-const TEMPERATURES: [f64; 4] = [0.3, 0.4, 0.6, 0.8];
+const TRIED: [f64; 3] = [1e-4, 2.5e-4, 5e-4];
+const TEMPERATURES: [f64; 5] = [0.3, 0.4, 0.6, 0.8, 1.0];
 
 /// Prints what every arm solves at every rate and temperature on one tuning seed.
 ///
