@@ -49,7 +49,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "histories-of-other-prompts",
         does: "In the test a state has the wrong answers to another prompt",
-        turns: &["answers that repeat an earlier one"],
+        turns: &["log-probability of an answer in the test"],
     },
     Fault {
         name: "improved-at-the-first-state",
@@ -157,6 +157,15 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
         count(
             "log-probability of an improved answer when drawn, distance from that at its state",
             values(trials, tune::RISE, "distance of log-probabilities"),
+        )
+        .at_most(0.001),
+        count(
+            "log-probability of an answer in the test when drawn, distance from that at its state",
+            values(
+                trials,
+                tune::RISE,
+                "distance of log-probabilities in the test",
+            ),
         )
         .at_most(0.001),
     ]

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use burn::module::Module;
+use burn::tensor::Device;
 use regimen_rl_rewards::pass_at_k;
-use regimen_rl_rewards::policy::{Rollouts, SamplePolicy};
+use regimen_rl_rewards::policy::{Completion, Rollouts, SamplePolicy, Sequences};
 use regimen_rl_rewards::recipes::{Episode, Flips, majority, repeats, solved_within};
 
 use super::bench::{Bench, TURNS, turns};
@@ -14,12 +15,16 @@ use crate::rl_rewards::bed::countdown::Solutions;
 use crate::rl_rewards::bed::evaluate::{Draws, accuracy, pass, sampling};
 use crate::rl_rewards::bed::policy::Policy;
 use crate::rl_rewards::bed::sampler::Sampler;
+use crate::rl_rewards::bed::symbols::BLANK;
 use crate::rl_rewards::bed::task::Task;
+use crate::rl_rewards::bed::warm_up::pairs;
 
 /// Draws until an answer that the prompt had before is taken nevertheless.
 const TRIES: usize = 20;
 /// Samples of a prompt where answers are independent.
 const SAMPLES: usize = 16;
+/// Answers whose log-probabilities are compared.
+const COMPARED: usize = 512;
 /// A share of the prompts that are not solved by then.
 pub(super) const LAST: &str = "solved at the last turn, given failure until then";
 
@@ -121,7 +126,13 @@ impl Bench {
                 100.0 * solved_within(&of, TURNS).unwrap_or(0.0),
             );
         }
+        let later = episodes.iter().flat_map(|one| one.turns.iter().skip(1));
+        let later: Vec<_> = later
+            .map(|turn| (turn.state.clone(), turn.answer.clone()))
+            .collect();
         if answers == Answers::Turns && !self.brief {
+            let off = distance(&policy, temperature, later, &device)?;
+            trial.record(arm, "distance of log-probabilities in the test", off);
             let all = turns.without_stop();
             let prompts = self.tokens(&self.tested);
             let episodes = all.episodes(&swapped, &prompts, seed, self.reward(&self.tested))?;
@@ -212,6 +223,21 @@ impl Bench {
         trial.record(arm, "main", five);
         trial.record(arm, LAST, last);
     }
+}
+
+/// Of the first of some answers with their states, the largest distance between the log-probability of a token when it was drawn and the
+/// policy's at the state, at this temperature.
+pub(super) fn distance(
+    policy: &Policy,
+    temperature: f64,
+    mut answers: Vec<(Vec<u32>, Completion)>,
+    device: &Device,
+) -> Result<f64> {
+    answers.truncate(COMPARED);
+    let sequences = Sequences::new(&pairs(answers)?, BLANK, device)?;
+    let logits = policy.forward(sequences.tokens()) / temperature;
+    let off = sequences.log_probs(logits)? - sequences.sampler_log_probs();
+    Ok(f64::from(off.abs().max().into_scalar::<f32>()))
 }
 
 /// A policy that may be shown the histories of other prompts.

@@ -7,10 +7,10 @@ use burn::optim::GradientsParams;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use regimen_rl_rewards::policy::{Completion, End, SamplePolicy, ScorePolicy, Sequences};
+use regimen_rl_rewards::policy::{Completion, End, SamplePolicy};
 use regimen_rl_rewards::recipes::{Episode, Example, Rise};
 
-use super::answers::rotate;
+use super::answers::{distance, rotate};
 use super::bench::{Bench, turns};
 use crate::experiment::{Context, Trial};
 use crate::optim::adam;
@@ -19,7 +19,6 @@ use crate::rl_rewards::bed::policy::Policy;
 use crate::rl_rewards::bed::sampler::Sampler;
 use crate::rl_rewards::bed::symbols::BLANK;
 use crate::rl_rewards::bed::task::Task;
-use crate::rl_rewards::bed::warm_up::pairs;
 
 /// Answers at a state of which the best one is taken.
 const SAMPLES: usize = 8;
@@ -76,7 +75,9 @@ pub(super) fn data(context: &Context, bench: &Bench, seed: u64) -> Result<Data> 
     let answers: usize = episodes.iter().map(|one| one.turns.len()).sum();
     let answers = answers + improved.answers;
     let sampled: usize = episodes.iter().map(Episode::count_sampled).sum();
-    let off = distance(&policy, &rise, &device)?;
+    let later = rise.iter().filter(|one| !one.before.is_empty());
+    let later = later.map(|one| (one.state.clone(), one.answer.clone()));
+    let off = distance(&policy, 1.0, later.collect(), &device)?;
 
     let mut permuted = rise.clone();
     permuted.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
@@ -135,17 +136,6 @@ pub(super) fn data(context: &Context, bench: &Bench, seed: u64) -> Result<Data> 
         budgets: [own, alone],
         off,
     })
-}
-
-/// The largest distance between what an answer after a wrong one was drawn with and the policy's log-probability at its state.
-fn distance(policy: &Policy, examples: &[Example], device: &burn::tensor::Device) -> Result<f64> {
-    let later = examples.iter().filter(|one| !one.before.is_empty());
-    let few = later
-        .take(512)
-        .map(|one| (one.state.clone(), one.answer.clone()));
-    let sequences = Sequences::new(&pairs(few.collect())?, BLANK, device)?;
-    let off = policy.log_probs(&sequences)? - sequences.sampler_log_probs();
-    Ok(f64::from(off.abs().max().into_scalar::<f32>()))
 }
 
 /// What training on examples gave.

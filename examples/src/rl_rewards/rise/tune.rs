@@ -36,7 +36,7 @@ pub(super) const RISES: [(&str, Answers); 3] = [
 ];
 
 /// The rates of rejection fine-tuning, of RISE, and of RISE with histories of other prompts.
-pub(super) const RATES: [f64; 3] = [2.5e-4, 2.5e-4, 2.5e-4];
+pub(super) const RATES: [f64; 3] = [1e-4, 1e-4, 1e-4];
 
 /// The temperature of an arm's answers in the test.
 pub(super) fn temperature(arm: &str) -> f64 {
