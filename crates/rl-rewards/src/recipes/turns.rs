@@ -229,6 +229,9 @@ fn mixed(seed: u64, turn: usize, attempt: usize) -> u64 {
     seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(place)
 }
 
+/// A state, and where it is.
+type Alike<'a> = (&'a [u32], Vec<usize>);
+
 /// So many completions of each state; states that are the same get different ones.
 pub(super) fn of_each<P: SamplePolicy + ?Sized>(
     policy: &P,
@@ -240,7 +243,7 @@ pub(super) fn of_each<P: SamplePolicy + ?Sized>(
     for (place, state) in states.iter().enumerate() {
         places.entry(state).or_default().push(place);
     }
-    let mut by_count: BTreeMap<usize, Vec<(&[u32], Vec<usize>)>> = BTreeMap::new();
+    let mut by_count: BTreeMap<usize, Vec<Alike<'_>>> = BTreeMap::new();
     for (state, places) in places {
         let of = by_count.entry(places.len()).or_default();
         of.push((state, places));

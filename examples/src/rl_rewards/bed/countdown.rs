@@ -237,7 +237,7 @@ fn apply(operation: usize, left: u32, right: u32) -> Option<u32> {
         0 => left + right,
         1 => left - right,
         2 => left * right,
-        _ if right == 0 || left % right != 0 => return None,
+        _ if right == 0 || !left.is_multiple_of(right) => return None,
         _ => left / right,
     };
     (result <= MOST).then_some(result)

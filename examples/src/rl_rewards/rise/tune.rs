@@ -1,6 +1,27 @@
 //! What the tuning seeds chose, and how: solved within five answers, in percent, the mean over the seeds 1000 and 1001.
 //!
-//! TABLE
+//! | arm | trained on | rate | .3 | .4 | .6 | .8 | 1 |
+//! |---|---|---|---|---|---|---|---|
+//! | base | | | 47.9 | 51.4 | **53.8** | 53.7 | 50.5 |
+//! | base without repeats | | | 65.8 | **66.2** | 64.5 | 60.0 | 54.8 |
+//! | rejection | the first right one | 1e-4 | 47.5 | 50.8 | 55.2 | **56.0** | |
+//! | rejection | the first right one | 2.5e-4 | | 48.0 | 52.6 | 53.9 | 53.3 |
+//! | rejection | the first right one | 5e-4 | | 44.2 | 49.8 | 51.8 | 51.5 |
+//! | rejection without repeats | the first right one | 1e-4 | 65.0 | **67.3** | 66.8 | 63.4 | |
+//! | rejection without repeats | the first right one | 2.5e-4 | | 64.2 | 66.0 | 63.3 | 59.1 |
+//! | rejection | all right ones | 1e-4 | 48.2 | 52.2 | 55.3 | 56.0 | |
+//! | rejection | all right ones | 2.5e-4 | | 50.5 | 54.2 | 55.5 | 54.1 |
+//! | rejection without repeats | all right ones | 1e-4 | 64.8 | 66.4 | 66.1 | 62.9 | |
+//! | rejection without repeats | all right ones | 2.5e-4 | | 65.8 | 65.3 | 63.9 | 59.2 |
+//! | rise | own histories | 1e-4 | 50.7 | 53.0 | 55.6 | **56.3** | |
+//! | rise | own histories | 2.5e-4 | | 50.9 | 54.2 | 55.0 | 53.3 |
+//! | rise without repeats | own histories | 1e-4 | 66.6 | **67.1** | 66.0 | 63.6 | |
+//! | rise without repeats | own histories | 2.5e-4 | | 64.5 | 65.1 | 62.9 | 59.5 |
+//! | rise | histories of other prompts | 1e-4 | 50.9 | 52.9 | 55.7 | **55.9** | |
+//! | rise | histories of other prompts | 2.5e-4 | | 50.5 | 54.0 | 54.2 | 53.2 |
+//!
+//! At 5e-4 and 1e-3 seed 1000 gave less for every arm: 52.2 at best for RISE, 66.1 for rejection without repeats. The rate is the least of
+//! those that were tried: at 0 every arm is the base policy.
 
 use anyhow::Result;
 
@@ -41,8 +62,8 @@ pub(super) const RATES: [f64; 3] = [1e-4, 1e-4, 1e-4];
 /// The temperature of an arm's answers in the test.
 pub(super) fn temperature(arm: &str) -> f64 {
     match arm {
-        BASE_DISTINCT => 0.4,
-        BASE | REJECTION_DISTINCT | RISE_DISTINCT => 0.6,
+        BASE_DISTINCT | REJECTION_DISTINCT | RISE_DISTINCT => 0.4,
+        BASE => 0.6,
         _ => 0.8,
     }
 }
