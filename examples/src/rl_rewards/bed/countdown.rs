@@ -232,15 +232,19 @@ impl Task for Countdown {
 
 /// The result of a legal operation.
 fn apply(operation: usize, left: u32, right: u32) -> Option<u32> {
-    let result = match operation {
-        _ if left < right => return None,
-        0 => left + right,
-        1 => left - right,
-        2 => left * right,
-        _ if right == 0 || !left.is_multiple_of(right) => return None,
-        _ => left / right,
-    };
-    (result <= MOST).then_some(result)
+    exact(operation, left, right).filter(|result| *result <= MOST)
+}
+
+/// The result of an operation with the larger number first, however large it is.
+fn exact(operation: usize, left: u32, right: u32) -> Option<u32> {
+    match operation {
+        _ if left < right => None,
+        0 => Some(left + right),
+        1 => Some(left - right),
+        2 => Some(left * right),
+        _ if right == 0 || !left.is_multiple_of(right) => None,
+        _ => Some(left / right),
+    }
 }
 
 /// What a line makes.
@@ -362,17 +366,13 @@ mod tests {
         };
         let (training, apart) = (sets(training), sets(held_out));
         assert!(apart.len() <= 150 && training.is_disjoint(&apart));
-        assert!((800..900).contains(&held_out.len()), "{}", held_out.len());
+        assert!((750..950).contains(&held_out.len()), "{}", held_out.len());
     }
 
     /// The chance that one of k random legal lines is right, each step drawn from the legal ones without the bound of 99: .073, .137, .248,
     /// .413 for k = 1, 2, 4, 8.
     #[test]
     fn random_lines_are_right_as_often_as_computed() {
-        let apply = |operation: usize, left: u32, right: u32| match operation {
-            2 => (left >= right).then(|| left * right),
-            _ => apply(operation, left, right),
-        };
         let steps = |numbers: &[u32]| {
             let mut all = BTreeSet::new();
             for (i, left) in numbers.iter().enumerate() {
@@ -381,7 +381,7 @@ mod tests {
                         let rest = numbers.iter().enumerate();
                         let rest = rest.filter(|(place, _)| *place != i && *place != j);
                         let rest: Vec<u32> = rest.map(|(_, one)| *one).collect();
-                        if let Some(made) = apply(operation, *left, *right) {
+                        if let Some(made) = exact(operation, *left, *right) {
                             all.insert((operation, *left, *right, made, rest));
                         }
                     }

@@ -283,3 +283,15 @@ pub(super) fn rotate(states: &mut [Vec<u32>], prompt: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::rotate;
+
+    #[test]
+    fn states_of_one_length_swap_their_histories() {
+        let mut states = vec![vec![1, 2, 9], vec![5, 6], vec![3, 4, 8], vec![7]];
+        rotate(&mut states, 2);
+        assert_eq!(states, [vec![1, 2, 8], vec![5, 6], vec![3, 4, 9], vec![7]]);
+    }
+}
