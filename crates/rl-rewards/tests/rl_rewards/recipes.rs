@@ -186,7 +186,7 @@ fn the_weighted_loss_has_the_check_values() {
     };
     for (tau, expected) in [
         (0.4, [0.082_084_998_6, 1.0, 12.182_493_960_7]),
-        (1.0, [0.367_879_441_2, 1.0, 2.718_281_828_5]),
+        (1.0, [0.367_879_441_2, 1.0, std::f64::consts::E]),
     ] {
         for (found, expected) in weights(tau, &[-1.0, 0.0, 1.0]).into_iter().zip(expected) {
             near(found, expected, 1e-9);
