@@ -88,6 +88,12 @@ enum Verb {
         #[arg(long, num_args = 1.., value_delimiter = ',')]
         rates: Vec<f64>,
     },
+    /// Tries rates and temperatures of the arms of learning from wrong answers on a seed that does not count.
+    Attempts {
+        /// The seed; 1000 and 1001 chose.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
+        seed: u64,
+    },
     /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
     Trial(Trial),
@@ -189,6 +195,9 @@ fn execute(verb: Verb) -> Result<ExitCode> {
             rl_rewards::temporally_aware_objectives::tune::tune(seed, &arms, &rates, |line| {
                 println!("{line}")
             })?;
+        }
+        Verb::Attempts { seed } => {
+            rl_rewards::rise::tune::tune(seed, |line| println!("{line}"))?;
         }
         Verb::Trial(arguments) => trial(arguments)?,
     }

@@ -41,7 +41,10 @@ pub use preference::{
     Orpo, Pairs, Preference, Scored, SimPo, Sppo,
 };
 #[cfg(feature = "burn")]
-pub use recipes::{Guidance, GuidedRatio, Placement, Reformulated, Reformulation, Rescued};
+pub use recipes::{
+    Criterion, Episode, Example, Flips, Guidance, GuidedRatio, Improved, MultiTurn, Placement,
+    Reformulated, Reformulation, Rescued, Rise, Turn,
+};
 pub use reward::{AnyScorer, Overlong, PerToken, Response, Reward, RewardScore, Scorer};
 pub use verify::{
     AnyVerifier, Choice, Constraint, Countdown, Extract, Gsm8k, Instructions, Json, MathAnswer,

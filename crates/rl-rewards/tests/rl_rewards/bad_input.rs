@@ -4,6 +4,7 @@ mod advantage;
 mod learned;
 mod objective;
 mod preference;
+mod recipes;
 pub(crate) mod reformulation;
 mod verify;
 

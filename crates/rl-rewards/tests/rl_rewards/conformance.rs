@@ -4,11 +4,13 @@ use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::tensor::{DType, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use regimen_rl_rewards::policy::{Completion, End, ScorePolicy, Sequences};
 use regimen_rl_rewards::recipes::learned::{DriftConfig, Lifetime, with_flat};
 use regimen_rl_rewards::{
     Advantages, Aggregation, DecodingTemperature, KlTerm, Metrics, Objective, RlRewardsError,
     Sampled, TokenBatch, TokenSampler, Totals, token_log_probs, truncated_ratio,
 };
+use regimen_rl_rewards::{Example, Rise};
 use regimen_tensor::ParamVector;
 use regimen_tensor::testing::{Answer, Batch, Case, Method, Reference, Suite, check_support};
 
@@ -234,12 +236,83 @@ impl Method for Learned {
     }
 }
 
+/// Reward-weighted regression on answers of one token, better where they are of class 1.
+struct Improved;
+
+/// The logits of one token each.
+struct Given(Tensor<3>);
+
+impl ScorePolicy for Given {
+    fn log_probs(&self, sequences: &Sequences) -> Result<Tensor<2>, RlRewardsError> {
+        token_log_probs(self.0.clone(), sequences.targets())
+    }
+}
+
+impl Improved {
+    fn loss(logits: Tensor<2>, batch: &Batch) -> Answer<(Tensor<1>, Metrics)> {
+        let [rows, classes] = logits.dims();
+        let device = logits.device();
+        let classes_of = batch.targets.clone().try_into_vec_as::<i64>()?;
+        let example = |class: &i64| {
+            let mut answer = Completion::new(End::Truncated);
+            answer.sampled(*class as u32, 0.0)?;
+            Ok(Example {
+                state: vec![0],
+                answer,
+                reward: f64::from(u8::from(*class == 1)),
+                before: Vec::new(),
+                is_repeat: false,
+            })
+        };
+        let examples: Result<Vec<_>, RlRewardsError> = classes_of.iter().map(example).collect();
+        let policy = Given(logits.reshape([rows, 1, classes]));
+        Ok(Rise::new().loss(&policy, &examples?, 0, &device)?)
+    }
+}
+
+impl Method for Improved {
+    fn name(&self) -> String {
+        "Rise".into()
+    }
+
+    fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
+        let mut optim = SgdConfig::new().init();
+        let mut model = case.model();
+        for window in case.windows() {
+            let rows: usize = window.iter().map(|batch| batch.targets.dims()[0]).sum();
+            let mut sum = GradientsAccumulator::new();
+            for part in window.iter().flat_map(|batch| case.parts(batch)) {
+                let replica = case.replica(&model);
+                let share = part.targets.dims()[0] as f64 / rows as f64;
+                let (loss, metrics) = Self::loss(replica.logits(part.inputs.clone()), &part)?;
+                metrics.read()?;
+                let grads = (loss * share).backward();
+                sum.accumulate(&model, GradientsParams::from_grads(grads, &replica));
+            }
+            model = optim.step(0.001, model, sum.grads());
+        }
+        Ok(model)
+    }
+
+    /// The metrics tell before the step is taken.
+    fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
+        let model = case.model();
+        let batch = case.batches()[0].clone();
+        let logits = model.logits(batch.inputs.clone()) * f64::NAN;
+        let (_, metrics) = Self::loss(logits, &batch).unwrap();
+        let error = metrics.read().unwrap_err();
+        assert_eq!(error, RlRewardsError::NotFinite { what: "loss" });
+        Some(Ok(model))
+    }
+}
+
 #[test]
 fn every_method_serves_every_model() {
     let mut suite = Suite::new();
     suite.add(&Learned);
     suite.add(&Policy);
     suite.add(&Reinforce);
+    suite.add(&Improved);
     check_support(
         suite,
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv"),
@@ -254,6 +327,7 @@ fn smoke() {
     suite.add(&Learned);
     suite.add(&Policy);
     suite.add(&Reinforce);
+    suite.add(&Improved);
     let table = suite.finish().unwrap();
     assert!(!table.contains("refused"), "{table}");
 }

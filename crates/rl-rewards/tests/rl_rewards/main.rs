@@ -13,6 +13,7 @@ mod objective_unified;
 mod pictures;
 mod policy;
 mod preference;
+mod recipes;
 mod reformulation;
 mod states;
 mod trust;

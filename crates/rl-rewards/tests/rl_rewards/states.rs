@@ -2,6 +2,7 @@
 
 mod learned;
 mod objective;
+mod recipes;
 mod reformulation;
 mod state;
 mod verify;
@@ -103,7 +104,7 @@ fn all() -> Vec<State> {
 fn damaged_states_are_refused_or_serve() {
     let mut hostile = Hostile::new("rl-rewards states");
     let others = objective::all().into_iter().chain(reformulation::all());
-    let others = others.chain(learned::all());
+    let others = others.chain(learned::all()).chain(recipes::all());
     for State { name, sample, read } in all().into_iter().chain(others) {
         hostile.state(name, &sample, read);
     }

@@ -2,10 +2,12 @@
 
 pub mod budget;
 pub mod chain;
+pub mod countdown;
 pub mod evaluate;
 pub mod grid;
 pub mod hints;
 pub mod policy;
+pub mod sampler;
 pub mod styles;
 pub mod symbols;
 pub mod task;
