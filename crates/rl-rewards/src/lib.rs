@@ -10,7 +10,9 @@ pub mod objective;
 pub mod policy;
 #[cfg(feature = "burn")]
 pub mod preference;
+pub mod recipes;
 pub mod reward;
+pub mod search;
 pub mod verify;
 
 pub use advantage::{

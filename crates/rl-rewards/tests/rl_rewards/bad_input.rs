@@ -3,6 +3,7 @@
 mod advantage;
 mod objective;
 mod preference;
+mod search;
 mod verify;
 
 use burn::tensor::{Device, Int, Tensor};

@@ -6,6 +6,7 @@ mod bad_input;
 mod conformance;
 mod decoding;
 mod golden;
+mod itool;
 mod objective;
 mod objective_chunked;
 mod objective_unified;

@@ -1,6 +1,7 @@
 //! Damaged states: what is read is refused, or serves.
 
 mod objective;
+mod search;
 mod state;
 mod verify;
 
@@ -100,7 +101,11 @@ fn all() -> Vec<State> {
 #[test]
 fn damaged_states_are_refused_or_serve() {
     let mut hostile = Hostile::new("rl-rewards states");
-    for State { name, sample, read } in all().into_iter().chain(objective::all()) {
+    for State { name, sample, read } in all()
+        .into_iter()
+        .chain(objective::all())
+        .chain(search::all())
+    {
         hostile.state(name, &sample, read);
     }
     hostile.finish();
