@@ -6,5 +6,7 @@ pub mod evaluate;
 pub mod policy;
 pub mod symbols;
 pub mod task;
+pub mod tools;
+pub mod turn;
 pub mod unit;
 pub mod warm_up;
