@@ -63,6 +63,10 @@ impl Request {
 }
 
 /// The task, with so many words and numbers for the values of fields.
+///
+/// How hard it is follows from the numbers, whose sums a policy has to learn; texts it copies. One seed (1000), a fixed set of 1,500 requests,
+/// batches of 32: with numbers below 16, 78% of the requests for two calls were right after 1,500 updates (functions 99.8%, arguments 94%), with
+/// the loss still falling; with numbers below 20 the sums were not learned (9%, arguments 56%) when it stopped falling for 75 updates.
 #[derive(Clone, Copy, Debug)]
 pub struct Tools {
     /// Letters are words 40 to 39 + `letters`.
@@ -75,7 +79,7 @@ impl Default for Tools {
     fn default() -> Self {
         Self {
             letters: 60,
-            numbers: 20,
+            numbers: 16,
         }
     }
 }

@@ -33,8 +33,8 @@ impl Default for UntilTurn {
             batch: 32,
             rate: 2e-3,
             every: 25,
-            patience: 3,
-            most: 1500,
+            patience: 6,
+            most: 2500,
         }
     }
 }
