@@ -6,6 +6,7 @@
 
 mod call;
 mod verdict;
+mod words;
 
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -14,26 +15,16 @@ use regimen_rl_rewards::policy::Completion;
 
 pub use call::{Argument, Call, FUNCTIONS};
 pub use verdict::Verdict;
+pub use words::{CLOSE, COMMA, NONE, OPEN};
 
 use self::call::{NAMES, label, name};
+use self::words::LETTERS;
 use super::chain::demonstration;
-use super::symbols::{BLANK, END, EQUALS, NEWLINE, OPERATIONS};
+use super::symbols::{BLANK, END, EQUALS, NEWLINE};
 use super::task::{Part, Task};
-
-/// `(`.
-pub const OPEN: u32 = OPERATIONS[0];
-/// `,`.
-pub const COMMA: u32 = OPERATIONS[1];
-/// `)`.
-pub const CLOSE: u32 = OPERATIONS[2];
-/// `none`: no function fits.
-pub const NONE: u32 = OPERATIONS[3];
 
 /// Fields of a request at most.
 const FIELDS: usize = 5;
-/// Letters of a text, and numbers of a sum: the width of a field's value.
-pub(super) const LETTERS: usize = 2;
-
 /// How many calls are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {

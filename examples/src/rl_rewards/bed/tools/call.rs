@@ -1,7 +1,7 @@
 //! Functions, calls of them, and what they return.
 
 use super::super::symbols::{EQUALS, LETTERS as WORDS};
-use super::{CLOSE, COMMA, LETTERS, OPEN};
+use super::words::{CLOSE, COMMA, LETTERS, OPEN};
 
 /// Labels of fields: text, other, by, times, from, to.
 pub(super) const LABELS: usize = 6;

@@ -4,7 +4,7 @@ use regimen_rl_rewards::policy::{Completion, End};
 
 use super::super::symbols::NEWLINE;
 use super::call::Call;
-use super::{NONE, OPEN};
+use super::words::{NONE, OPEN};
 
 /// What of an answer is right. Calls are compared line by line, arguments by their labels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
