@@ -25,6 +25,7 @@ use super::task::{Part, Task};
 
 /// Fields of a request at most.
 const FIELDS: usize = 5;
+
 /// How many calls are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
