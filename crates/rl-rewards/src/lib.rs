@@ -12,6 +12,7 @@ pub mod policy;
 pub mod preference;
 pub mod recipes;
 pub mod reward;
+pub mod search;
 pub mod verify;
 
 pub use advantage::{

@@ -7,10 +7,12 @@
 //! | [`Flips`] | how often right answers became wrong and wrong ones right |
 //! | [`Rise`] | better answers to the states that a policy came into, and the loss on them |
 //! | [`Reformulation`] | answers that the policy wrote with an expert's solution in view, where all its own fail |
+//! | [`itool`] | preference pairs of fragments of tool calls, found by a tree search where the policy is weak |
 //! | [`learned`] | objectives that evolution finds |
 
 #[cfg(feature = "burn")]
 mod episode;
+pub mod itool;
 pub mod learned;
 #[cfg(feature = "burn")]
 mod reformulation;

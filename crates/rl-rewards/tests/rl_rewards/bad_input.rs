@@ -6,6 +6,7 @@ mod objective;
 mod preference;
 mod recipes;
 pub(crate) mod reformulation;
+mod search;
 mod verify;
 
 use burn::tensor::{Device, Int, Tensor};

@@ -6,6 +6,7 @@ mod bad_input;
 mod conformance;
 mod decoding;
 mod golden;
+mod itool;
 mod learned;
 mod objective;
 mod objective_chunked;

@@ -4,6 +4,7 @@ mod learned;
 mod objective;
 mod recipes;
 mod reformulation;
+mod search;
 mod state;
 mod verify;
 
@@ -105,6 +106,7 @@ fn damaged_states_are_refused_or_serve() {
     let mut hostile = Hostile::new("rl-rewards states");
     let others = objective::all().into_iter().chain(reformulation::all());
     let others = others.chain(learned::all()).chain(recipes::all());
+    let others = others.chain(search::all());
     for State { name, sample, read } in all().into_iter().chain(others) {
         hostile.state(name, &sample, read);
     }

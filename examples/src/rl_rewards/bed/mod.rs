@@ -11,5 +11,7 @@ pub mod sampler;
 pub mod styles;
 pub mod symbols;
 pub mod task;
+pub mod tools;
+pub mod turn;
 pub mod unit;
 pub mod warm_up;
