@@ -13,11 +13,11 @@ pub(super) const ARMS: [&str; 6] = [BLIND, FRACTION, METHOD, COUNT, SHORT, HAND]
 
 /// The rates of the arms on bandits, and in grid worlds.
 const RATES: [(&str, [f64; 2]); 7] = [
-    (BLIND, [0.01, 0.01]),
-    (FRACTION, [0.003, 0.01]),
+    (BLIND, [0.001, 0.003]),
+    (FRACTION, [0.001, 0.003]),
     (METHOD, [0.01, 0.01]),
-    (COUNT, [0.003, 0.01]),
-    (SHORT, [0.003, 0.003]),
+    (COUNT, [0.001, 0.003]),
+    (SHORT, [0.0003, 0.003]),
     (HAND, [0.003, 0.01]),
     (EACH, [0.003, 0.01]),
 ];
