@@ -53,7 +53,7 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "return-over-life",
         does: "The method's fitness is the mean return over life",
-        turns: &["bandit: entropy drop, minus blind"],
+        turns: &["bandit: early returns"],
     },
 ];
 
@@ -112,6 +112,9 @@ fn judge(trials: &[Trial]) -> Vec<Check> {
             gap(family, "entropy drop", BLIND).headline(),
             gap(family, "return", HAND),
         ]);
+        let metric = format!("{family}: {}", arms::EARLY);
+        let early = crate::experiment::values(trials, METHOD, &metric);
+        checks.push(Quantity::new(metric, "", early).exactly(0.0));
     }
     checks
 }

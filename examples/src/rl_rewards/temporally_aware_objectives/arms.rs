@@ -93,6 +93,9 @@ pub(super) fn mean(tested: &[Tested], of: impl Fn(&Tested) -> f64) -> f64 {
     tested.iter().map(of).sum::<f64>() / tested.len() as f64
 }
 
+/// How many returns that fitness was made of were those of agents before the end of their lives.
+pub(super) const EARLY: &str = "early returns in fitness";
+
 /// Searches and tests all arms of a family. `others` are tasks that meta-training had none of, with the life of their test.
 pub(super) fn run<F: Family>(
     context: &Context,
@@ -116,6 +119,7 @@ pub(super) fn run<F: Family>(
             record(&format!("reward at {horizon}"), tested.reward);
         }
         record("agents' updates", found[0].updates as f64);
+        record(EARLY, found[0].early as f64);
         if arm != EACH {
             let (family, horizon, name) = others;
             let beyond = test(family, &found[0], horizon, size.tasks, seed);

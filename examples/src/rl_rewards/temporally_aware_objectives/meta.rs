@@ -45,6 +45,8 @@ pub(super) struct Found {
     pub(super) swapped: bool,
     /// Updates of agents in all lives together.
     pub(super) updates: usize,
+    /// Returns of agents before the end of their lives that fitness was made of.
+    pub(super) early: usize,
 }
 
 /// What the members of a pair share.
@@ -62,6 +64,7 @@ struct Meta<'a, F: Family> {
     /// The mean of the search before the generation.
     mean: Vec<f64>,
     updates: std::cell::Cell<usize>,
+    early: std::cell::Cell<usize>,
 }
 
 /// The moment that a rule is told, of a life of the horizon that it is told: its own, or that of another candidate at the same time.
@@ -74,6 +77,11 @@ fn moment(done: usize, told: usize, longest: usize) -> Moment {
 }
 
 impl<F: Family> Meta<'_, F> {
+    /// Counts a return that fitness is made of, if it is one before the end of life.
+    fn note(&self, is_early: bool) {
+        self.early.set(self.early.get() + usize::from(is_early));
+    }
+
     fn live(
         &self,
         agent: &mut F::Agent,
@@ -88,6 +96,7 @@ impl<F: Family> Meta<'_, F> {
             agent.update(&Now::new(self.search.form, numbers, moment));
             if self.search.fitness == Fitness::OverLife {
                 sum += agent.worth();
+                self.note(done + 1 < level.horizon);
             }
         }
         self.updates.set(self.updates.get() + to - level.done);
@@ -133,7 +142,10 @@ impl<F: Family> Lifetimes for Meta<'_, F> {
         let over_life = self.live(&mut agent, numbers, level, to);
         Ok(match self.search.fitness {
             Fitness::OverLife => over_life,
-            _ => agent.worth(),
+            _ => {
+                self.note(to < level.horizon);
+                agent.worth()
+            }
         })
     }
 }
@@ -147,6 +159,7 @@ pub(super) fn search<F: Family>(family: &F, search: Search, seed: u64) -> Result
         horizons: Horizons::new(least, most)?,
         mean: search.form.start(seed),
         updates: std::cell::Cell::new(0),
+        early: std::cell::Cell::new(0),
     };
     let config = OpenEsConfig::new()
         .with_pairs(search.pairs)
@@ -161,6 +174,7 @@ pub(super) fn search<F: Family>(family: &F, search: Search, seed: u64) -> Result
         numbers: meta.mean,
         swapped: search.swapped,
         updates: meta.updates.get(),
+        early: meta.early.get(),
     })
 }
 
@@ -269,6 +283,7 @@ mod tests {
             numbers: vec![0.0, 0.0],
             swapped: false,
             updates: 0,
+            early: 0,
         };
         let grids = Grids { side: 5 };
         let (one, two) = (test(&grids, &plain, 8, 4, 3), test(&grids, &plain, 8, 4, 3));
