@@ -6,6 +6,7 @@ pub mod countdown;
 pub mod evaluate;
 pub mod grid;
 pub mod hints;
+mod kept;
 pub mod policy;
 pub mod sampler;
 pub mod styles;

@@ -12,8 +12,8 @@ pub enum Part {
     HeldOut,
 }
 
-/// A family of prompts, over which warm-up, evaluation and reinforcement learning go.
-pub trait Task {
+/// A family of prompts, over which warm-up, evaluation and reinforcement learning go. What `Debug` writes tells tasks apart.
+pub trait Task: std::fmt::Debug {
     /// What a prompt asks.
     type Problem;
     /// By what results are told apart.

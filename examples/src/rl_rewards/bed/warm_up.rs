@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor};
 use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, Rollout, Rollouts, ScorePolicy, Sequences};
 
+use super::kept::Kept;
 use super::symbols::BLANK;
 use super::task::{Part, Task};
 
@@ -58,10 +59,35 @@ impl WarmUp {
         rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Result<M> {
-        self.run(policy, device, || {
+        self.kept(policy, &format!("{task:?}"), rng, device, |rng| {
             let problem = task.draw(Part::Training, rng);
             (task.prompt(&problem), task.taught(&problem, rng))
         })
+    }
+
+    /// As [`run`](Self::run), once for all runs of this program: the policy and the generator are then those of the first run.
+    ///
+    /// `task` tells tasks apart. Another program, warm-up, policy at the start, generator or task is another run.
+    ///
+    /// # Errors
+    /// If a demonstration has no token, or the device can't return the policy.
+    pub fn kept<M: ScorePolicy + Module>(
+        &self,
+        policy: M,
+        task: &str,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+        mut demonstration: impl FnMut(&mut ChaCha8Rng) -> (Vec<u32>, Completion),
+    ) -> Result<M> {
+        let Some(kept) = Kept::of(self, &policy, task, rng)? else {
+            return self.run(policy, device, || demonstration(rng));
+        };
+        if let Some(found) = kept.read(&policy, rng)? {
+            return Ok(found);
+        }
+        let policy = self.run(policy, device, || demonstration(rng))?;
+        kept.write(&policy, rng)?;
+        Ok(policy)
     }
 
     /// Trains a policy on demonstrations, a prompt with its completion, of which each is drawn once.

@@ -64,15 +64,16 @@ impl Bench {
         device.seed(seed);
         let states = turns()?;
         let mut count = 0;
-        let base = warm_up.run(config.init(device), device, || {
-            let instance = task.draw(Part::Training, &mut rng);
+        let named = format!("{task:?} {SHOWN:?}");
+        let base = warm_up.kept(config.init(device), &named, &mut rng, device, |rng| {
+            let instance = task.draw(Part::Training, rng);
             let shown = SHOWN[count / warm_up.batch % SHOWN.len()];
             count += 1;
             let wrong: Vec<Completion> = (0..shown)
-                .filter_map(|_| task.wrong(&instance, &mut rng))
+                .filter_map(|_| task.wrong(&instance, rng))
                 .collect();
             let state = states.state(&task.prompt(&instance), &wrong);
-            (state, task.taught(&instance, &mut rng))
+            (state, task.taught(&instance, rng))
         })?;
         let drawn = |part, count: usize, rng: &mut ChaCha8Rng| {
             let mut all = task.instances(part).to_vec();
