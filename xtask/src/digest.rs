@@ -150,12 +150,15 @@ fn code(text: &str) -> String {
     lines.join("\n")
 }
 
-/// The names and versions of Burn's packages in a lock file.
+/// Burn's traits of environments and agents: interfaces, without arithmetic of their own.
+const INTERFACES: &str = "name = \"burn-rl\"";
+
+/// The names and versions of Burn's packages in a lock file, but for those that hold interfaces alone.
 fn burn(lock: &str) -> String {
     let lines: Vec<&str> = lock.lines().collect();
     let pairs = lines.windows(2);
     pairs
-        .filter(|pair| pair[0].starts_with("name = \"burn"))
+        .filter(|pair| pair[0].starts_with("name = \"burn") && pair[0] != INTERFACES)
         .map(|pair| pair.concat())
         .collect()
 }

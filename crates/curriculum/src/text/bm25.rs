@@ -12,7 +12,7 @@ use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::ngrams::Map;
-use super::tokens::TextTokens;
+use super::tokens::{TextTokens, number};
 use crate::error::{CurriculumError, Result, check};
 
 /// How often a word occurs, and in how many documents, to its weight.
@@ -251,14 +251,6 @@ impl Counts {
             postings,
         }
     }
-}
-
-fn number(field: &'static str, value: usize) -> Result<u32> {
-    u32::try_from(value).map_err(|_| CurriculumError::OutOfRange {
-        field,
-        value: value.to_string(),
-        allowed: "up to 4294967295 (2^32 - 1)",
-    })
 }
 
 impl Bm25Config {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{CurriculumError, Result};
+
 /// How a text is cut into tokens.
 ///
 /// ```
@@ -85,6 +87,15 @@ fn word(text: &str) -> (usize, bool) {
         }
     }
     (at, is_lower)
+}
+
+/// A count in 32 bits.
+pub(super) fn number(field: &'static str, value: usize) -> Result<u32> {
+    u32::try_from(value).map_err(|_| CurriculumError::OutOfRange {
+        field,
+        value: value.to_string(),
+        allowed: "up to 4294967295 (2^32 - 1)",
+    })
 }
 
 #[cfg(test)]

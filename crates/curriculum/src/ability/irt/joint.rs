@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use regimen_tensor::Watch;
 
-use super::fit::{IrtConfig, IrtFit};
+use super::config::{IrtConfig, IrtFit};
 use super::model::{ItemParameters, logistic};
 use super::responses::{Lists, Responses};
 

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use regimen_tensor::Watch;
 
 use super::ability::log_probability;
-use super::fit::{IrtConfig, IrtFit};
+use super::config::{IrtConfig, IrtFit};
 use super::model::{IrtModel, ItemParameters};
 use super::responses::Responses;
 use super::step::{Counts, climb};

@@ -1,6 +1,7 @@
 //! Item response theory: how difficult each item is and how able each subject, on one scale, from right and wrong answers.
 
 mod ability;
+mod config;
 mod fit;
 mod joint;
 mod marginal;
@@ -9,6 +10,6 @@ mod responses;
 mod step;
 
 pub use ability::{AbilityEstimate, ability};
-pub use fit::{Estimator, IrtConfig, IrtFit};
+pub use config::{Estimator, IrtConfig, IrtFit};
 pub use model::{IrtModel, ItemParameters};
 pub use responses::Responses;
