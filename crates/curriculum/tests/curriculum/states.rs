@@ -344,7 +344,7 @@ fn abilities() -> Vec<State> {
             assert_eq!(events.scores().len(), events.events().len());
             Ok(())
         }),
-        state("IrtConfig", &IrtConfig::new(), fitted.clone()),
+        state("IrtConfig", &IrtConfig::new(), fitted),
         state("IrtModel", &IrtModel::TwoPl, move |model| {
             fitted(IrtConfig::new().with_model(model))
         }),

@@ -172,6 +172,9 @@ pub struct Reformulated {
     ratio: GuidedRatio,
 }
 
+/// The places of a group, and its guided prompt.
+type Asked = (Vec<usize>, Vec<u32>);
+
 impl Reformulation {
     /// Another share of guided responses.
     ///
@@ -245,7 +248,7 @@ impl Reformulation {
         check_rewards(&rewards, rollouts.len())?;
         let mut rescued = Rescued::default();
         // Prompts that get as many guided responses are sampled together.
-        let mut asked: BTreeMap<usize, Vec<(Vec<usize>, Vec<u32>)>> = BTreeMap::new();
+        let mut asked: BTreeMap<usize, Vec<Asked>> = BTreeMap::new();
         for members in rollouts.groups() {
             rescued.groups += 1;
             let group: Vec<f64> = members.iter().map(|member| rewards[*member]).collect();

@@ -242,7 +242,7 @@ mod tests {
             .collect();
         for pattern in 0..64_u32 {
             let right: Vec<bool> = (0..12)
-                .map(|place| pattern * 67 >> place & 1 == 1)
+                .map(|place| ((pattern * 67) >> place) & 1 == 1)
                 .collect();
             let found = ability(&items, &right, AbilityEstimate::default()).unwrap();
             let answers = Answers {
