@@ -35,6 +35,10 @@ pub(super) fn trusts(context: &Context) -> Vec<(&'static str, Trust)> {
         (FULL, full),
         (GATED, gated),
     ];
+    if context.small {
+        // Reported, and in no check.
+        arms.retain(|(name, _)| *name != FADING);
+    }
     if context.full {
         let tenth = Trust {
             alpha: 0.1,
