@@ -39,7 +39,7 @@ pub enum Bm25Variant {
     Okapi,
     /// A word of more than half of the documents counts nothing.
     Robertson,
-    /// Never negative.
+    /// Never negative. Lucene's own `k1` is 1.2; the default of [`Bm25Config`] is rank_bm25's.
     Lucene,
     /// As Lucene from version 8: the same order as [`Lucene`](Self::Lucene), without the constant factor.
     Lucene8,
