@@ -12,12 +12,18 @@ pub(crate) struct Options {
     /// Where the tensors live; on any but flex only the smoke tests of each crate run
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
     pub(crate) backend: Backend,
+    /// Draws the random cases of the property tests by this seed, in place of the same ones in every run
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 }
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let sh = &project.shell;
     let name = options.backend.name();
     let _device = sh.push_env("BURN_DEVICE", name);
+    let _seed = options
+        .seed
+        .map(|seed| sh.push_env("PROPTEST_RNG_SEED", seed.to_string()));
     if matches!(options.backend, Backend::Flex) {
         let quick = project.quick();
         cmd!(sh, "cargo {quick...} test --release --workspace").run()?;

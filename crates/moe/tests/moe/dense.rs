@@ -96,7 +96,6 @@ fn assert_dense(moe: &Moe, x: &Tensor<3>) {
     };
     let (mixture, dense) = (run(false), run(true));
     assert_near("output", &mixture.0, &dense.0, 1e-5);
-    assert_near("x", &mixture.1, &dense.1, 1e-5);
     let find = |grads: &[(String, Vec<f32>)], path: &str| {
         grads
             .iter()
@@ -104,9 +103,12 @@ fn assert_dense(moe: &Moe, x: &Tensor<3>) {
             .map(|(_, grad)| grad.clone())
     };
     assert!(!mixture.2.is_empty());
-    // The router's gradient is what is left of the gates' after the softmax: it has the rounding of the larger ones.
+    // The router's gradient is what is left of the gates' after the softmax, and that of the input is a sum over the
+    // hidden units that may cancel: both have the rounding of the larger ones. All are sums of products of values of about
+    // one, whose rounding stays where a narrow layer's terms cancel.
     let largest = dense.2.iter().map(|(_, grad)| norm(grad));
-    let least = largest.fold(0.1, f32::max) / 100.0;
+    let least = largest.fold(1.0, f32::max) / 100.0;
+    assert_near_beside("x", &mixture.1, &dense.1, 1e-5, least);
     for (path, grad) in &dense.2 {
         let found = find(&mixture.2, path);
         // A reference in which nothing was chosen may lack a path where the mixture has zeros.

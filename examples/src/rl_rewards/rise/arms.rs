@@ -150,7 +150,7 @@ pub(super) struct Done {
 pub(super) fn updates(context: &Context) -> usize {
     match context {
         Context { full: true, .. } => 1000,
-        Context { small: true, .. } => 40,
+        Context { small: true, .. } => 10,
         _ => 100,
     }
 }

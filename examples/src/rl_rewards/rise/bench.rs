@@ -83,7 +83,7 @@ impl Bench {
         };
         let (prompts, tested) = match context {
             Context { full: true, .. } => (5000, 2000),
-            Context { small: true, .. } => (200, 300),
+            Context { small: true, .. } => (80, 100),
             _ => (600, 844),
         };
         Ok(Self {

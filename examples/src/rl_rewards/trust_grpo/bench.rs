@@ -14,6 +14,7 @@ use crate::rl_rewards::bed::styles::{Styles, by_style};
 use crate::rl_rewards::bed::task::{Part, Task};
 use crate::rl_rewards::bed::warm_up::WarmUp;
 
+pub(super) const BASE: &str = "base";
 pub(super) const OUTCOME: &str = "outcome only";
 pub(super) const HONEST: &str = "honest, full";
 pub(super) const NONE: &str = "fooled, no safeguards";
@@ -100,6 +101,10 @@ impl Bench {
         for class in Class::ALL {
             trial.record(arm, class.name(), found.of(class));
         }
+        if context.small && arm != BASE {
+            // What follows is reported, and in no check.
+            return Ok(());
+        }
         let few = &self.tested[..self.tested.len().min(200)];
         let rollouts = sampled(policy, &self.task, few, 8, trial.seed, &context.device)?;
         for (style, right, share) in by_style(&self.task, few, &rollouts) {
@@ -118,8 +123,8 @@ impl Bench {
 
     /// Tests the base policy, whose bare text must cost accuracy.
     pub(super) fn test_base(&self, context: &Context, trial: &mut Trial) -> Result<()> {
-        self.test(context, trial, "base", &self.base)?;
-        let [full, bare] = ["full, right", "bare, right"].map(|name| trial.value("base", name));
+        self.test(context, trial, BASE, &self.base)?;
+        let [full, bare] = ["full, right", "bare, right"].map(|name| trial.value(BASE, name));
         ensure!(
             full >= bare + COST,
             "the warm-up is outside of its band: {full:.1} % of full responses are right, {bare:.1} % of bare ones"

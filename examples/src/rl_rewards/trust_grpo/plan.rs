@@ -8,7 +8,7 @@ use crate::experiment::Context;
 pub(super) fn updates(context: &Context) -> usize {
     match context {
         Context { full: true, .. } => 400,
-        Context { small: true, .. } => 20,
+        Context { small: true, .. } => 12,
         _ => 40,
     }
 }
