@@ -1,7 +1,7 @@
 //! Random draws that follow from a seed and an epoch.
 
 use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
+use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// The generator of one epoch.
@@ -40,5 +40,26 @@ pub(crate) fn count(share: f64, examples: usize) -> usize {
 /// The ids in random order.
 pub(crate) fn shuffled(mut ids: Vec<usize>, rng: &mut impl Rng) -> Vec<usize> {
     ids.shuffle(rng);
+    ids
+}
+
+/// So many distinct ids, in rising order: the next one is each of those left with a chance in proportion to `exp(rate)`.
+pub(crate) fn by_log_rates(
+    rates: impl ExactSizeIterator<Item = f64>,
+    wanted: usize,
+    rng: &mut impl Rng,
+) -> Vec<usize> {
+    // The smallest of exponential times at these rates: by their logarithms, which neither overflow nor vanish.
+    let mut keys: Vec<(f64, usize)> = Vec::with_capacity(rates.len());
+    for (id, rate) in rates.enumerate() {
+        let time = -(1.0 - rng.random::<f64>()).ln();
+        keys.push((time.ln() - rate, id));
+    }
+    if wanted < keys.len() {
+        keys.select_nth_unstable_by(wanted, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        keys.truncate(wanted);
+    }
+    let mut ids: Vec<usize> = keys.into_iter().map(|(_, id)| id).collect();
+    ids.sort_unstable();
     ids
 }

@@ -5,12 +5,11 @@
 //! Source: Loshchilov and Hutter 2015, "Online Batch Selection for Faster Training of Neural Networks"; proportional priorities after Schaul et al.
 //! 2015; drawn without replacement by the keys of Efraimidis and Spirakis 2006
 
-use rand::RngExt;
 use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use super::draw::{count, generator, shuffled};
+use super::draw::{by_log_rates, count, generator, shuffled};
 use super::part::part;
 use super::scores::Scores;
 use crate::error::{CurriculumError, Result, check, check_examples, counted, same};
@@ -83,23 +82,14 @@ impl Sampler for Prioritised {
         self.epoch += 1;
         let mut rng = generator(self.seed, self.epoch);
         let wanted = count(self.share, self.examples()).max(1);
-        // The smallest of exponential times at these rates: by their logarithms, which neither overflow nor vanish.
-        let mut keys: Vec<(f64, usize)> = Vec::with_capacity(self.examples());
-        for (id, score) in self.scores.values().iter().enumerate() {
-            let time = -(1.0 - rng.random::<f64>()).ln();
-            let rate = if self.alpha == 0.0 {
+        let rates = self.scores.values().iter().map(|score| {
+            if self.alpha == 0.0 {
                 0.0
             } else {
                 self.alpha * f64::from(score.max(0.0)).ln()
-            };
-            keys.push((time.ln() - rate, id));
-        }
-        if wanted < keys.len() {
-            keys.select_nth_unstable_by(wanted, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            keys.truncate(wanted);
-        }
-        let mut ids: Vec<usize> = keys.into_iter().map(|(_, id)| id).collect();
-        ids.sort_unstable();
+            }
+        });
+        let ids = by_log_rates(rates, wanted, &mut rng);
         EpochPlan::new(shuffled(ids, &mut rng))
     }
 

@@ -23,7 +23,9 @@ use regimen_curriculum::{
     merge_groups, split, temporal_strides,
 };
 use regimen_curriculum::{AdaptiveDifficultyConfig, difficulty, normalised_inversions};
-use regimen_curriculum::{EasyFirst, Forgetting, Pacing, Prioritised, SelfPaced};
+use regimen_curriculum::{
+    EasyFirst, Forgetting, MixtureConfig, Pacing, Prioritised, SelfPaced, Weighted, mixture_weights,
+};
 use regimen_schedules::{Lambda, Linear};
 use regimen_tensor::ParamVector;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
@@ -72,6 +74,27 @@ fn samplers() {
             hostile.input(format!("a share of {a}, alpha {b}"), || {
                 planned(Prioritised::new(9, a, b, 1))
             });
+            hostile.input(format!("weights {a} and {b}"), || {
+                planned(Weighted::new(&[a, b, 1.0], 0.5, 1))
+            });
+            hostile.input(format!("a share of {a} by weights"), || {
+                planned(Weighted::new(&[0.0, b], a, 1))
+            });
+            hostile.input(format!("domains of weights {a} and {b}"), || {
+                let config = MixtureConfig::new(vec![a, b, 0.0]);
+                planned(config.init(&[0, 1, 1, 0]))?;
+                let config = config.with_until(vec![b, a, 1.0], 2).with_length(2);
+                let mut mixture = config.init(&[0, 1, 1, 0])?;
+                mixture.set_weights(&[b, 0.0, a])?;
+                let sum: f64 = mixture.shares().iter().sum();
+                assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+                planned(Ok(mixture))
+            });
+            hostile.input(format!("sizes to the power {a}"), || {
+                let weights = mixture_weights(&[0, 5, usize::MAX], a)?;
+                assert!(weights.iter().all(|weight| (0.0..=1.0).contains(weight)));
+                Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
             for n in COUNTS {
                 for pacing in [
                     Pacing::Linear {
@@ -108,6 +131,15 @@ fn samplers() {
         }
     }
     for n in COUNTS {
+        hostile.input(format!("domain {n}"), || {
+            planned(MixtureConfig::new(vec![1.0; 3]).init(&[n, 0, 0]))
+        });
+        for m in COUNTS {
+            hostile.input(format!("{n} of a mixture until epoch {m}"), || {
+                let config = MixtureConfig::new(vec![1.0, 2.0]).with_until(vec![2.0, 1.0], m);
+                planned(config.with_length(n).init(&[0, 1, 1, 0]))
+            });
+        }
         hostile.input(format!("{n} examples that are forgotten"), || {
             let mut events = Forgetting::new(n)?;
             events.observe(&[0], &[true])?;

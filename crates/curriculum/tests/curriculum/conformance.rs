@@ -11,8 +11,9 @@ use burn::store::ModuleRecord;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData, s};
 use regimen_curriculum::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchSizes, BatchTest, CurriculumError, CurriculumLoader,
-    GradientMoments, InfoBatch, InfoBatchConfig, LoaderState, MultigridConfig, Pacing, Prioritised,
-    Replay, Sample, Sampler, SelfPaced, Seta, SetaConfig, SubBatchNorm, SubBatchNormConfig, split,
+    GradientMoments, InfoBatch, InfoBatchConfig, LoaderState, Mixture, MixtureConfig,
+    MultigridConfig, Pacing, Prioritised, Replay, Sample, Sampler, SelfPaced, Seta, SetaConfig,
+    SubBatchNorm, SubBatchNormConfig, Weighted, split,
 };
 use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
 use regimen_tensor::per_example::cross_entropy;
@@ -106,6 +107,23 @@ impl Curriculum for SelfPaced {
 impl Curriculum for Prioritised {
     fn new(examples: usize) -> Result<Self, CurriculumError> {
         Prioritised::new(examples, 0.6, 1.0, 1)
+    }
+}
+
+impl Curriculum for Weighted {
+    fn new(examples: usize) -> Result<Self, CurriculumError> {
+        let weights: Vec<f64> = (0..examples).map(|id| 1.0 + id as f64).collect();
+        Weighted::new(&weights, 0.6, 1)
+    }
+}
+
+impl Curriculum for Mixture {
+    fn new(examples: usize) -> Result<Self, CurriculumError> {
+        let domains: Vec<usize> = (0..examples).map(|id| id % 3 / 2).collect();
+        MixtureConfig::new(vec![2.0, 1.0])
+            .with_until(vec![1.0, 1.0], EPOCHS)
+            .with_length(examples * 2 / 3)
+            .init(&domains)
     }
 }
 
@@ -485,6 +503,16 @@ fn every_method_serves_every_model() {
         ))
         .add(&Loader::<Prioritised>(
             "Prioritised",
+            8.into(),
+            std::marker::PhantomData,
+        ))
+        .add(&Loader::<Weighted>(
+            "Weighted",
+            8.into(),
+            std::marker::PhantomData,
+        ))
+        .add(&Loader::<Mixture>(
+            "Mixture",
             8.into(),
             std::marker::PhantomData,
         ))

@@ -18,7 +18,9 @@ use regimen_curriculum::{
     NotedLosses, Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle, StaticSubset,
     SubBatchNormConfig, Uniform,
 };
-use regimen_curriculum::{EasyFirst, Forgetting, Pacing, Prioritised, SelfPaced};
+use regimen_curriculum::{
+    EasyFirst, Forgetting, Mixture, MixtureConfig, Pacing, Prioritised, SelfPaced, Weighted,
+};
 use regimen_tensor::Part;
 use regimen_tensor::testing::Hostile;
 use serde::de::DeserializeOwned;
@@ -320,6 +322,12 @@ fn abilities() -> Vec<State> {
         );
         Ok::<_, String>(())
     };
+    let mixture = MixtureConfig::new(vec![1.0, 0.5])
+        .with_until(vec![0.5, 1.0], 3)
+        .with_length(EXAMPLES / 2);
+    let domains: Vec<usize> = (0..EXAMPLES).map(|id| id % 2).collect();
+    let mut mixed = mixture.init(&domains).unwrap();
+    mixed.plan();
     vec![
         state("Pacing", &pacing, |pacing: Pacing| {
             sampled(SelfPaced::new(EXAMPLES, pacing, 1).map_err(text_of)?)
@@ -339,6 +347,15 @@ fn abilities() -> Vec<State> {
             &Prioritised::new(EXAMPLES, 0.5, 1.0, 1).unwrap(),
             sampled::<Prioritised>,
         ),
+        state(
+            "Weighted",
+            &Weighted::new(&[0.5; EXAMPLES], 0.5, 1).unwrap(),
+            sampled::<Weighted>,
+        ),
+        state("MixtureConfig", &mixture, |config: MixtureConfig| {
+            sampled(config.init(&[0; EXAMPLES]).map_err(text_of)?)
+        }),
+        state("Mixture", &mixed, sampled::<Mixture>),
         state("Forgetting", &events, |mut events: Forgetting| {
             events.observe(&[0], &[false]).map_err(text_of)?;
             assert_eq!(events.scores().len(), events.events().len());

@@ -19,8 +19,8 @@ use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::{
     AbilityPaced, AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchTest,
     CurriculumLoader, DynamicRandom, EasyFirst, Forgetting, GradientStatistics, InfoBatch,
-    InfoBatchConfig, LiveBatchSize, LrBySamples, Pacing, Prioritised, Sample, Sampler, SelfPaced,
-    Seta, SetaConfig, StaticSubset, Uniform,
+    InfoBatchConfig, LiveBatchSize, LrBySamples, Mixture, MixtureConfig, Pacing, Prioritised,
+    Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
 };
 use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
 use regimen_moe::balance::{BiasUpdate, BiasUpdateConfig, GlobalBalance, Load};
@@ -189,6 +189,8 @@ pub(super) struct Run {
     easy: EasyFirst,
     own: SelfPaced,
     hard: Prioritised,
+    good: Weighted,
+    mixed: Mixture,
     forgotten: Forgetting,
     difficult: AdaptiveDifficulty,
     // Towers, each with what steps it and its rate.
@@ -304,6 +306,10 @@ impl Run {
             easy: EasyFirst::new(&[0.5; POINTS], pacing, 4)?,
             own: SelfPaced::new(POINTS, pacing, 5)?,
             hard: Prioritised::new(POINTS, 0.5, 1.0, 6)?,
+            good: Weighted::new(&[0.5; POINTS], 0.5, 7)?,
+            mixed: MixtureConfig::new(vec![1.0, 2.0])
+                .with_length(POINTS / 3)
+                .init(&(0..POINTS).map(|id| id % 2).collect::<Vec<_>>())?,
             forgotten: Forgetting::new(POINTS)?,
             paced: AbilityPacedConfig::new()
                 .with_least(10)
@@ -383,6 +389,8 @@ impl Run {
             .with("easy", &mut self.easy)
             .with("own", &mut self.own)
             .with("hard", &mut self.hard)
+            .with("good", &mut self.good)
+            .with("mixed", &mut self.mixed)
             .with("forgotten", &mut self.forgotten)
             .with("difficult", &mut self.difficult)
             .with_model_as("rigl-model", &mut self.rigl.0.model)
@@ -549,6 +557,8 @@ impl Run {
             self.easy.plan(),
             self.own.plan(),
             self.hard.plan(),
+            self.good.plan(),
+            self.mixed.plan(),
             self.difficult.plan(),
         ];
         for plan in plans {
