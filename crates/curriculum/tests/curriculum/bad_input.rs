@@ -88,7 +88,7 @@ fn samplers() {
                 mixture.set_weights(&[b, 0.0, a])?;
                 let sum: f64 = mixture.shares().iter().sum();
                 assert!((sum - 1.0).abs() < 1e-9, "{sum}");
-                planned(Ok(mixture))
+                planned(Ok::<_, regimen_curriculum::CurriculumError>(mixture))
             });
             hostile.input(format!("sizes to the power {a}"), || {
                 let weights = mixture_weights(&[0, 5, usize::MAX], a)?;
