@@ -124,11 +124,13 @@ pub(crate) fn check(field: &'static str, value: f64, good: bool, allowed: &str) 
 }
 
 /// Refuses a strength or rate that is not finite or below 0.
+#[cfg(feature = "burn")]
 pub(crate) fn strength(field: &'static str, value: f64) -> Result<()> {
     check(field, value, value >= 0.0, "0 or more, finite")
 }
 
 /// Refuses what is not a share.
+#[cfg(feature = "burn")]
 pub(crate) fn share(field: &'static str, value: f64) -> Result<()> {
     check(field, value, (0.0..=1.0).contains(&value), "0 to 1")
 }

@@ -37,11 +37,7 @@ impl Text {
             Chain::new(seed)
         };
         let hints = Hints::new(chain);
-        let config = match context {
-            Context { full: true, .. } => PolicyConfig::new().with_layers(4).with_width(128),
-            Context { small: true, .. } => PolicyConfig::new().with_width(32).with_hidden(64),
-            _ => PolicyConfig::new(),
-        };
+        let config = PolicyConfig::sized(context);
         let warm_up = WarmUp {
             updates: if context.full { 4000 } else { 700 },
             ..WarmUp::default()

@@ -11,6 +11,7 @@ use regimen_rl_rewards::policy::{NextToken, ScorePolicy, Sequences};
 use regimen_rl_rewards::{Result, RlRewardsError};
 
 use super::symbols::{NEWLINE, WORDS};
+use crate::experiment::Context;
 
 /// Sizes of a [`Policy`].
 #[derive(Config, Debug)]
@@ -59,6 +60,17 @@ struct Block {
 }
 
 impl PolicyConfig {
+    /// As large as it is in a run of this size.
+    #[must_use]
+    pub fn sized(context: &Context) -> Self {
+        let config = Self::new();
+        match context {
+            Context { full: true, .. } => config.with_layers(4).with_width(128).with_hidden(512),
+            Context { small: true, .. } => config.with_width(32).with_hidden(64),
+            _ => config,
+        }
+    }
+
     /// Draws the weights from the device's generator.
     #[must_use]
     pub fn init(&self, device: &Device) -> Policy {

@@ -44,14 +44,7 @@ impl Bench {
         } else {
             Countdown::new()
         };
-        let config = match context {
-            Context { full: true, .. } => {
-                let config = PolicyConfig::new().with_layers(4).with_width(128);
-                config.with_hidden(512)
-            }
-            Context { small: true, .. } => PolicyConfig::new().with_width(32).with_hidden(64),
-            _ => PolicyConfig::new(),
-        };
+        let config = PolicyConfig::sized(context);
         let warm_up = WarmUp {
             updates: match context {
                 Context { full: true, .. } => 6000,

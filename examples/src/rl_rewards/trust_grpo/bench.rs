@@ -57,11 +57,11 @@ impl Bench {
             Chain::new(seed)
         };
         let task = Styles::new(chain);
-        let config = PolicyConfig::new();
-        let config = if context.full {
-            config.with_layers(4).with_width(128).with_hidden(512)
+        // Bare text costs a smaller policy nothing.
+        let config = if context.small {
+            PolicyConfig::new()
         } else {
-            config
+            PolicyConfig::sized(context)
         };
         let warm_up = WarmUp {
             updates: if context.full { 8000 } else { 1200 },

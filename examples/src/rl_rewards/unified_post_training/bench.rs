@@ -65,16 +65,7 @@ impl Bench {
         } else {
             Chain::new(seed)
         };
-        let config = match context {
-            Context { full: true, .. } => PolicyConfig::new().with_layers(4).with_width(128),
-            Context { small: true, .. } => PolicyConfig::new().with_width(32).with_hidden(64),
-            _ => PolicyConfig::new(),
-        };
-        let config = if context.full {
-            config.with_hidden(512)
-        } else {
-            config
-        };
+        let config = PolicyConfig::sized(context);
         let warm_up = WarmUp {
             updates: if context.full { 4000 } else { 560 },
             ..WarmUp::default()
