@@ -2,6 +2,8 @@
 
 mod batches;
 pub mod bm25;
+#[cfg(feature = "arrow")]
+pub mod columns;
 pub mod decontaminate;
 mod filter;
 pub mod near_duplicates;
@@ -12,6 +14,8 @@ mod tokens;
 mod vocabulary;
 
 pub use bm25::{Bm25, Bm25Config, Bm25Variant, Hit};
+#[cfg(feature = "arrow")]
+pub use columns::{TextColumn, TextRow};
 pub use decontaminate::{Decontamination, DecontaminationConfig, Evaluation, Overlap, Scan};
 pub use near_duplicates::{DuplicateGroups, NearDuplicates, NearDuplicatesConfig, Verify};
 pub use scores::{BinaryCounts, Rouge, bleu4, code_tokens, exact_match, rouge_l, rouge_n};
