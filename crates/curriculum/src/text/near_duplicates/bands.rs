@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::config::Verify;
 use super::signature::{NearDuplicates, jaccard};
+use super::verify::Verify;
 
 /// Documents of one band's bucket that each further one is compared with, at most.
 pub(super) const COMPARED: usize = 64;

@@ -7,8 +7,8 @@ use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::bands::{Entry, Joined, Store};
-use super::config::Verify;
 use super::signature::NearDuplicates;
+use super::verify::Verify;
 use crate::error::{CurriculumError, Result, count};
 use crate::text::batches::Batches;
 use crate::text::tokens;

@@ -4,7 +4,9 @@ mod bands;
 mod config;
 mod groups;
 mod signature;
+mod verify;
 
-pub use config::{NearDuplicatesConfig, Verify};
+pub use config::NearDuplicatesConfig;
 pub use groups::DuplicateGroups;
 pub use signature::NearDuplicates;
+pub use verify::Verify;

@@ -7,7 +7,7 @@
 
 use crate::text::tokens::TextTokens;
 
-use super::config::Verify;
+use super::verify::Verify;
 
 /// One order of all shingles.
 #[derive(Clone, Copy, Debug)]

@@ -1,5 +1,4 @@
 //! One corpus in a Parquet file, read by SQL.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::sync::Arc;
 
