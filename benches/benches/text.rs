@@ -6,7 +6,8 @@ use criterion::{Criterion, Throughput};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::text::{
-    Bm25Config, Bm25Variant, DecontaminationConfig, Evaluation, Hit, TextTokens,
+    Bm25Config, Bm25Variant, DecontaminationConfig, Evaluation, Hit, NearDuplicatesConfig,
+    TextTokens, Verify,
 };
 
 use crate::peer::{Peer, is_wanted, median, quantile};
@@ -34,6 +35,21 @@ pub(crate) fn overlap(criterion: &mut Criterion) {
     group.bench_function("overlap with 10,000 tests", |bencher| {
         bencher.iter(|| index.scan(&documents));
     });
+    group.finish();
+}
+
+pub(crate) fn near_duplicates(criterion: &mut Criterion) {
+    let documents = texts(20_000, 60, 5);
+    let bytes: usize = documents.iter().map(String::len).sum();
+    let mut group = criterion.benchmark_group("text");
+    group.throughput(Throughput::Bytes(bytes as u64));
+    for verify in [Verify::Exact, Verify::Nothing] {
+        let config = NearDuplicatesConfig::new().with_verify(verify);
+        let index = config.init().unwrap();
+        group.bench_function(format!("near duplicates, {verify:?}"), |bencher| {
+            bencher.iter(|| index.groups(&documents).unwrap());
+        });
+    }
     group.finish();
 }
 

@@ -15,10 +15,19 @@ pub(crate) struct Options {
     /// Draws the random cases of the property tests by this seed, in place of the same ones in every run
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// Build DataFusion, without Burn, and run only the tests of what is offered to it
+    #[arg(long)]
+    pub(crate) datafusion: bool,
 }
+
+/// The feature that brings DataFusion. Nothing else builds it: it takes minutes.
+pub(crate) const DATAFUSION: &str = "regimen-datafusion/datafusion";
 
 pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
     let sh = &project.shell;
+    if options.datafusion {
+        return datafusion(project);
+    }
     let name = options.backend.name();
     let _device = sh.push_env("BURN_DEVICE", name);
     let _seed = options
@@ -37,6 +46,15 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<()> {
         "cargo test --release --workspace --features burn/{name} {programs...} -- smoke"
     )
     .run()?;
+    Ok(())
+}
+
+/// Quickly built, since the time goes into compiling. A part of the workspace alone: Burn is none of it.
+fn datafusion(project: &Project) -> Result<()> {
+    let sh = &project.shell;
+    let quick = ["--config", "profile.dev.debug=0"];
+    let packages = ["-p", "regimen-datafusion", "--features", DATAFUSION];
+    cmd!(sh, "cargo test {quick...} {packages...}").run()?;
     Ok(())
 }
 

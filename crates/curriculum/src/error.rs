@@ -120,6 +120,12 @@ pub enum CurriculumError {
         /// In what loads it.
         own: String,
     },
+    /// A column of a table that holds no text.
+    #[error("the column is {found}: allowed is one of Utf8, LargeUtf8 or Utf8View")]
+    Column {
+        /// What it is.
+        found: String,
+    },
     /// The device could not return losses.
     #[error("reading losses from the device: {0}")]
     Read(String),

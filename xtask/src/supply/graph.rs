@@ -1,4 +1,4 @@
-//! The packages that the workspace is built of, with default features and tests.
+//! The packages that the workspace is built of, with tests and with default features, and what a feature adds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,12 +28,15 @@ pub(super) const ALL: &str = "all";
 pub(super) const LINUX: &str = "x86_64-unknown-linux-gnu";
 
 impl Graph {
-    pub(super) fn read(project: &Project, target: &str) -> Result<Self> {
+    /// With default features, and with these.
+    pub(super) fn read(project: &Project, target: &str, features: &[&str]) -> Result<Self> {
         let sh = &project.shell;
         let format = "{p}|{l}";
+        let features = features.iter().flat_map(|feature| ["--features", feature]);
+        let features: Vec<&str> = features.collect();
         let text = cmd!(
             sh,
-            "cargo tree --workspace --locked --edges normal,build,dev --target {target} --prefix depth --format {format}"
+            "cargo tree --workspace --locked {features...} --edges normal,build,dev --target {target} --prefix depth --format {format}"
         )
         .quiet()
         .read()?;

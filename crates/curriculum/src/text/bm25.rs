@@ -364,7 +364,7 @@ impl Bm25 {
         self.top_into(query, count, &mut Vec::new())
     }
 
-    fn top_into(&self, query: &str, count: usize, scores: &mut Vec<f32>) -> Vec<Hit> {
+    pub(super) fn top_into(&self, query: &str, count: usize, scores: &mut Vec<f32>) -> Vec<Hit> {
         self.score_into(query, scores);
         let count = count.min(self.documents);
         if count == 0 {

@@ -11,8 +11,11 @@ use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
+use super::batches::Batches;
+use super::filter::Filter;
 use super::ngrams::Map;
 use super::tokens::TextTokens;
+use super::vocabulary::Vocabulary;
 use crate::error::{CurriculumError, Result, check, count};
 
 /// Tests of one evaluation, of one text field or several.
@@ -148,7 +151,7 @@ impl DecontaminationConfig {
         self
     }
 
-    /// Indexes evaluations. Memory: about `50 + 4 n` bytes a token of theirs, whatever is scanned later.
+    /// Indexes evaluations. Memory: about `120 + 4 n` bytes a token of theirs, whatever is scanned later.
     ///
     /// # Errors
     /// If a setting lies outside its range, or the tests have more than 2^32 - 2 tokens.
@@ -156,8 +159,9 @@ impl DecontaminationConfig {
         self.check()?;
         let mut index = Decontamination {
             config: self.clone(),
-            words: Map::default(),
+            words: Vocabulary::default(),
             grams: Map::default(),
+            filter: Filter::new(self.n, std::iter::empty()),
             spans: Vec::new(),
             fields: Vec::new(),
             tests: Vec::new(),
@@ -182,6 +186,8 @@ impl DecontaminationConfig {
                 }
             }
         }
+        let grams = index.grams.keys().map(|gram| &**gram);
+        index.filter = Filter::new(self.n, grams);
         Ok(index)
     }
 }
@@ -237,9 +243,11 @@ pub struct Scan {
 pub struct Decontamination {
     config: DecontaminationConfig,
     /// The tokens of all tests.
-    words: Map<String, u32>,
+    words: Vocabulary,
     /// Each stretch of tokens, to its place in `spans`.
     grams: Map<Box<[u32]>, u32>,
+    /// What is certainly none of them.
+    filter: Filter,
     /// Of each stretch all places where it stands.
     spans: Vec<Vec<Span>>,
     fields: Vec<Field>,
@@ -251,10 +259,6 @@ pub struct Decontamination {
 /// A token that no test has.
 const UNKNOWN: u32 = u32::MAX;
 
-/// Documents, and bytes of them, that are read before they are worked on.
-const DOCUMENTS_AT_ONCE: usize = 4096;
-const BYTES_AT_ONCE: usize = 1 << 23;
-
 impl Decontamination {
     /// Adds a field to the newest test, and gives the number of its tokens.
     fn add(&mut self, text: &str) -> usize {
@@ -262,11 +266,10 @@ impl Decontamination {
         let words = &mut self.words;
         self.config.tokens.for_each(text, |token| {
             let next = words.len() as u32;
-            let id = match words.get(token) {
-                Some(id) => *id,
-                None => *words.entry(token.to_owned()).or_insert(next),
-            };
-            ids.push(id);
+            ids.push(words.get(token).unwrap_or_else(|| {
+                words.insert(token, next);
+                next
+            }));
         });
         let field = self.fields.len() as u32;
         self.fields.push(Field {
@@ -299,15 +302,24 @@ impl Decontamination {
     /// Every test of which the document holds a stretch, with its share. A test of fewer tokens than a stretch is never found.
     #[must_use]
     pub fn overlaps(&self, document: &str) -> Vec<Overlap> {
+        self.overlaps_by(document, &mut Vec::new())
+    }
+
+    /// [`overlaps`](Self::overlaps), in memory that is kept between documents.
+    fn overlaps_by(&self, document: &str, ids: &mut Vec<u32>) -> Vec<Overlap> {
         let n = self.config.n;
-        let mut ids = Vec::new();
+        ids.clear();
         self.config.tokens.for_each(document, |token| {
-            ids.push(self.words.get(token).copied().unwrap_or(UNKNOWN));
+            ids.push(self.words.get(token).unwrap_or(UNKNOWN));
         });
         let mut found = Vec::new();
         for known in ids.split(|id| *id == UNKNOWN) {
-            let grams = known.windows(n).filter_map(|gram| self.grams.get(gram));
-            found.extend(grams.copied());
+            self.filter.for_each(known, |start| {
+                found.extend(self.grams.get(&known[start..start + n]).copied());
+            });
+        }
+        if found.is_empty() {
+            return Vec::new();
         }
         found.sort_unstable();
         found.dedup();
@@ -371,28 +383,16 @@ impl Decontamination {
         documents: impl IntoIterator<Item = D>,
         watch: &Watch,
     ) -> Scan {
-        let mut documents = documents.into_iter();
-        let announced = documents.size_hint().0;
+        let mut batches = Batches::new(documents);
         let mut scan = Scan::default();
         let mut is_found: Vec<Vec<bool>> = self
             .names
             .iter()
             .map(|(_, tests)| vec![false; *tests])
             .collect();
-        loop {
-            let (mut some, mut bytes) = (Vec::new(), 0);
-            while some.len() < DOCUMENTS_AT_ONCE && bytes < BYTES_AT_ONCE {
-                let Some(document) = documents.next() else {
-                    break;
-                };
-                bytes += document.as_ref().len();
-                some.push(document);
-            }
-            if some.is_empty() {
-                break;
-            }
-            let overlaps = some.par_iter().map(|document| {
-                let mut overlaps = self.overlaps(document.as_ref());
+        while let Some(some) = batches.next() {
+            let overlaps = some.par_iter().map_init(Vec::new, |ids, document| {
+                let mut overlaps = self.overlaps_by(document.as_ref(), ids);
                 overlaps.retain(|overlap| overlap.share > self.config.threshold);
                 overlaps
             });
@@ -405,7 +405,7 @@ impl Decontamination {
                 }
             }
             scan.documents += some.len();
-            let total = announced.max(scan.documents);
+            let total = batches.announced(scan.documents);
             if !watch.goes_on("decontaminate", scan.documents, total) {
                 break;
             }

@@ -1,14 +1,23 @@
 //! Choice and cleaning of text by its words: examples for a prompt, overlap with evaluation text, scores of code tasks.
 
+mod batches;
 pub mod bm25;
+#[cfg(feature = "arrow")]
+pub mod columns;
 pub mod decontaminate;
+mod filter;
+pub mod near_duplicates;
 mod ngrams;
 pub mod scores;
 pub mod shots;
 mod tokens;
+mod vocabulary;
 
 pub use bm25::{Bm25, Bm25Config, Bm25Variant, Hit};
+#[cfg(feature = "arrow")]
+pub use columns::{TextColumn, TextRow};
 pub use decontaminate::{Decontamination, DecontaminationConfig, Evaluation, Overlap, Scan};
+pub use near_duplicates::{DuplicateGroups, NearDuplicates, NearDuplicatesConfig, Verify};
 pub use scores::{BinaryCounts, Rouge, bleu4, code_tokens, exact_match, rouge_l, rouge_n};
 pub use shots::{Bm25Shots, FixedShots, RandomShots, ShotOrder, Shots};
 pub use tokens::TextTokens;

@@ -33,10 +33,15 @@ impl TextTokens {
             return text.split_whitespace().for_each(token);
         }
         let signs = self == Self::WordsAndSigns;
+        let bytes = text.as_bytes();
         let mut lower = String::new();
         let mut at = 0;
-        while at < text.len() {
-            let (length, is_lower) = word(&text[at..]);
+        while let Some(first) = bytes.get(at) {
+            if !signs && kind(*first) == Kind::Sign {
+                at += 1;
+                continue;
+            }
+            let (length, case) = word(text, at);
             if length == 0 {
                 let sign = text[at..].chars().next().map_or(1, char::len_utf8);
                 let sign = &text[at..at + sign];
@@ -48,13 +53,18 @@ impl TextTokens {
             }
             let found = &text[at..at + length];
             at += length;
-            if is_lower {
+            if case == Kind::Lower {
                 token(found);
-            } else {
-                lower.clear();
-                lower.extend(found.chars().flat_map(char::to_lowercase));
-                token(&lower);
+                continue;
             }
+            lower.clear();
+            if case == Kind::Upper {
+                lower.push_str(found);
+                lower.make_ascii_lowercase();
+            } else {
+                lower.extend(found.chars().flat_map(char::to_lowercase));
+            }
+            token(&lower);
         }
     }
 
@@ -67,26 +77,54 @@ impl TextTokens {
     }
 }
 
-/// The bytes of the word at the start of a text, and whether it is of lower case as it stands, as far as bytes tell.
-fn word(text: &str) -> (usize, bool) {
+/// What a byte says of a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// ASCII that belongs to no word.
+    Sign,
+    /// A lower-case letter, a digit or `_`.
+    Lower,
+    Upper,
+    /// A byte of a character beyond ASCII.
+    Other,
+}
+
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Sign; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let ascii = byte as u8;
+        kinds[byte] = match ascii {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' => Kind::Lower,
+            b'A'..=b'Z' => Kind::Upper,
+            0x80.. => Kind::Other,
+            _ => Kind::Sign,
+        };
+        byte += 1;
+    }
+    kinds
+};
+
+fn kind(byte: u8) -> Kind {
+    KINDS[usize::from(byte)]
+}
+
+/// The bytes of the word that starts at a place, and the largest kind of them.
+fn word(text: &str, start: usize) -> (usize, Kind) {
     let bytes = text.as_bytes();
-    let (mut at, mut is_lower) = (0, true);
+    let (mut at, mut largest) = (start, Kind::Lower);
     while let Some(byte) = bytes.get(at) {
-        if byte.is_ascii() {
-            if !byte.is_ascii_alphanumeric() && *byte != b'_' {
-                break;
-            }
-            is_lower &= !byte.is_ascii_uppercase();
-            at += 1;
-        } else {
-            match text[at..].chars().next() {
+        match kind(*byte) {
+            Kind::Sign => break,
+            Kind::Other => match text[at..].chars().next() {
                 Some(letter) if letter.is_alphanumeric() => at += letter.len_utf8(),
                 _ => break,
-            }
-            is_lower = false;
+            },
+            _ => at += 1,
         }
+        largest = largest.max(kind(*byte));
     }
-    (at, is_lower)
+    (at - start, largest)
 }
 
 /// A count in 32 bits.
@@ -101,6 +139,25 @@ pub(super) fn number(field: &'static str, value: usize) -> Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// By the definition, a character at a time.
+    fn slowly(text: &str) -> Vec<String> {
+        let is_sign = |letter: char| !letter.is_alphanumeric() && letter != '_';
+        let words = text.split(is_sign).filter(|word| !word.is_empty());
+        let lower = |word: &str| word.chars().flat_map(char::to_lowercase).collect();
+        words.map(lower).collect()
+    }
+
+    #[test]
+    fn words_are_runs_of_letters_digits_and_underscores() {
+        let mut all: String = (0..0x3000).filter_map(char::from_u32).collect();
+        all.push_str("İSTANBUL ΣΑΣ ǅ ﬃ a\u{301}b 𝐀x 東京2 A_b");
+        assert_eq!(TextTokens::Words.split(&all), slowly(&all));
+        for ends in [0, 1, 2, 3] {
+            let cut: String = all.chars().skip(ends).step_by(3).collect();
+            assert_eq!(TextTokens::Words.split(&cut), slowly(&cut));
+        }
+    }
 
     #[test]
     fn tokens_of_any_script() {

@@ -12,8 +12,9 @@ use regimen_curriculum::select::kmeans::{cluster, cuts};
 use regimen_curriculum::select::seta::window;
 use regimen_curriculum::select::{el2n, grand};
 use regimen_curriculum::text::{
-    Bm25Config, Bm25Shots, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots, RandomShots,
-    Shots, TextTokens, bleu4, code_tokens, exact_match, rouge_l, rouge_n,
+    Bm25Config, Bm25Shots, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots,
+    NearDuplicatesConfig, RandomShots, Shots, TextTokens, Verify, bleu4, code_tokens, exact_match,
+    rouge_l, rouge_n,
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes,
@@ -592,6 +593,33 @@ fn choices_of_text() {
                 let scan = index.scan(texts());
                 assert_eq!((scan.documents, scan.tests_found.len()), (8, 2));
                 Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
+        }
+    }
+    for a in NUMBERS {
+        for b in NUMBERS {
+            for verify in [Verify::Exact, Verify::Estimate, Verify::Nothing] {
+                let config = NearDuplicatesConfig::new().with_threshold(a);
+                let config = config.with_recall(b).with_verify(verify);
+                hostile.input(format!("{config:?}"), || {
+                    let found = config.init()?.groups(texts())?;
+                    assert!(config.probability(a)? >= b);
+                    assert_eq!(found.documents(), 8);
+                    Ok::<_, regimen_curriculum::CurriculumError>(())
+                });
+            }
+        }
+        for n in COUNTS {
+            let config = NearDuplicatesConfig::new().with_seed(n as u64);
+            let config = config.with_shingle(n).with_permutations(n);
+            hostile.input(format!("{config:?}"), || {
+                let index = config.init()?;
+                for text in texts() {
+                    let signature = index.signature(&text);
+                    assert!([0.0, 1.0].contains(&index.estimate(&signature, &signature)));
+                    assert!(index.band_keys(&signature).len() <= index.bands().0);
+                }
+                config.probability(a)
             });
         }
     }

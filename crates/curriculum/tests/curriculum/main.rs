@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod conformance;
+mod every_sampler;
 mod failures;
 mod paced;
 mod resume;

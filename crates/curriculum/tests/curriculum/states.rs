@@ -8,8 +8,9 @@ use regimen_curriculum::ability::irt::{
     AbilityEstimate, Estimator, IrtConfig, IrtFit, IrtModel, ItemParameters, Responses, ability,
 };
 use regimen_curriculum::text::{
-    BinaryCounts, Bm25Config, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots, Hit,
-    Overlap, Rouge, Scan, ShotOrder, Shots, TextTokens,
+    BinaryCounts, Bm25Config, Bm25Variant, DecontaminationConfig, DuplicateGroups, Evaluation,
+    FixedShots, Hit, NearDuplicatesConfig, Overlap, Rouge, Scan, ShotOrder, Shots, TextTokens,
+    Verify,
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics,
@@ -426,7 +427,33 @@ fn texts() -> Vec<State> {
         assert!(index.scores("a a b").iter().all(|score| score.is_finite()));
         Ok::<_, String>(())
     };
+    let near = NearDuplicatesConfig::new();
+    let same = near
+        .init()
+        .unwrap()
+        .groups(["a b", "c", "a b", "c"])
+        .unwrap();
     vec![
+        state(
+            "NearDuplicatesConfig",
+            &near,
+            |config: NearDuplicatesConfig| {
+                let index = config.init().map_err(text_of)?;
+                let found = index.groups(["a b", "c", "a b"]).map_err(text_of)?;
+                assert_eq!(found.groups(), [[0, 2]]);
+                Ok(())
+            },
+        ),
+        state("Verify", &Verify::Estimate, |_: Verify| Ok(())),
+        state("DuplicateGroups", &same, |found: DuplicateGroups| {
+            assert!(
+                found
+                    .repeats()
+                    .iter()
+                    .all(|place| *place < found.documents())
+            );
+            Ok(())
+        }),
         state(
             "Bm25Config",
             &Bm25Config::new().with_variant(plus),

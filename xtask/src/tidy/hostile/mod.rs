@@ -44,7 +44,16 @@ fn missing(project: &Project, package: &Package) -> Result<Vec<String>> {
         }
     }
     let mut named = Named::default();
-    for path in project.files(&[&tests.display().to_string()], "rs")? {
+    // What an optional feature brings may be tested by an example that turns it on.
+    let mut tests = vec![tests.display().to_string()];
+    for other in &project.packages {
+        let is_example = other.folder.starts_with("examples");
+        if is_example && other.dependencies.contains(&package.name) {
+            tests.push(other.folder.join("tests").display().to_string());
+        }
+    }
+    let tests: Vec<&str> = tests.iter().map(String::as_str).collect();
+    for path in project.files(&tests, "rs")? {
         if is_in(&path, &TESTS) {
             named.add(&project.read(&path)?);
         }

@@ -1,0 +1,121 @@
+//! Item response theory beside py-irt, in turns.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Instant;
+
+use criterion::Criterion;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use regimen_curriculum::ability::irt::{Estimator, IrtConfig, Responses};
+use regimen_tensor::stats::pearson;
+
+use crate::peer::{Peer, is_wanted, median, quantile};
+
+const SUBJECTS: usize = 200;
+const ITEMS: usize = 500;
+/// Of each subject with each item.
+const OBSERVED: f64 = 0.3;
+const ROUNDS: usize = 3;
+/// Epochs of py-irt: its default, and fewer.
+const EPOCHS: [usize; 2] = [300, 2_000];
+
+/// Subjects, items and right answers by the one-parameter model, with the items' difficulties.
+fn answers() -> (Vec<(usize, usize, bool)>, Vec<f64>) {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    // Nearly normal: a sum of twelve uniform numbers.
+    let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
+    let abilities: Vec<f64> = (0..SUBJECTS).map(|_| normal()).collect();
+    let difficulties: Vec<f64> = (0..ITEMS).map(|_| normal()).collect();
+    let mut all = Vec::new();
+    for (subject, ability) in abilities.iter().enumerate() {
+        for (item, difficulty) in difficulties.iter().enumerate() {
+            if rng.random_bool(OBSERVED) {
+                let right = 1.0 / (1.0 + (difficulty - ability).exp());
+                all.push((subject, item, rng.random_bool(right)));
+            }
+        }
+    }
+    (all, difficulties)
+}
+
+/// Takes turns with py-irt: the time of a fit, and how its difficulties agree with the truth.
+pub(crate) fn peer(criterion: &mut Criterion) {
+    // Criterion measures one thing at a time; taking turns needs a loop of its own.
+    let _ = criterion;
+    if !is_wanted("irt-peer") {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("irt-peer-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (answers, truth) = answers();
+    println!(
+        "{SUBJECTS} subjects, {ITEMS} items, {} answers",
+        answers.len()
+    );
+    let mut text = String::new();
+    for (subject, item, right) in &answers {
+        writeln!(text, "{subject} {item} {}", u8::from(*right)).unwrap();
+    }
+    std::fs::write(folder.join("answers"), text).unwrap();
+    let responses = Responses::new(SUBJECTS, ITEMS, answers).unwrap();
+    let fits = [Estimator::Marginal, Estimator::Joint].map(|estimator| {
+        let config = IrtConfig::new().with_estimator(estimator);
+        (estimator, config, Vec::new())
+    });
+    turns(fits, &responses, &truth, &folder);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn turns(
+    mut fits: [(Estimator, IrtConfig, Vec<f64>); 2],
+    responses: &Responses,
+    truth: &[f64],
+    folder: &Path,
+) {
+    let mut peer = Peer::start("irt");
+    if let Some(peer) = &mut peer {
+        let _ = peer.ask(&format!("case {}", folder.display()));
+    } else {
+        println!("py-irt: no peer to compare with; `benches/peers/setup.sh` installs it");
+    }
+    let agree = |found: &[f64]| pearson(found, truth).unwrap_or(f64::NAN);
+    let mut theirs = [[(); 2]; 2].map(|all| all.map(|()| Vec::new()));
+    for round in 0..ROUNDS {
+        for (estimator, config, times) in &mut fits {
+            let start = Instant::now();
+            let fit = config.fit(responses).unwrap();
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+            if round == 0 {
+                let agreement = agree(&fit.difficulties());
+                println!("ours, {estimator:?}: correlation {agreement:.4}");
+            }
+        }
+        let Some(peer) = &mut peer else { continue };
+        for (epochs, times) in EPOCHS.iter().zip(&mut theirs) {
+            for (threads, times) in times.iter_mut().enumerate() {
+                let question = format!("fit {epochs} {}", threads + 1);
+                times.push(peer.times(&question)[0]);
+            }
+            if round == 0 {
+                let found = std::fs::read_to_string(folder.join("difficulties")).unwrap();
+                let found: Vec<f64> = found.lines().map(|line| line.parse().unwrap()).collect();
+                println!("py-irt, {epochs} epochs: correlation {:.4}", agree(&found));
+            }
+        }
+    }
+    let words = |times: &[f64]| {
+        let [low, high] = [0.0, 1.0].map(|share| quantile(times.to_vec(), share));
+        format!("{:.1} ({low:.1} to {high:.1})", median(times.to_vec()))
+    };
+    println!("milliseconds of a fit, medians of {ROUNDS} turns with the least and the most:");
+    for (estimator, _, times) in &fits {
+        println!("ours, {estimator:?}: {}", words(times));
+    }
+    if peer.is_some() {
+        for (epochs, times) in EPOCHS.iter().zip(&theirs) {
+            let [one, two] = times.each_ref().map(|times| words(times));
+            println!("py-irt, {epochs} epochs: one thread {one}, two {two}");
+        }
+    }
+}

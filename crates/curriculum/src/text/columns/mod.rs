@@ -1,0 +1,7 @@
+//! Columns of Arrow, and scalar functions for DataFusion: what scans a corpus, on the engines of large tables.
+
+mod arrow;
+#[cfg(feature = "datafusion")]
+pub mod datafusion;
+
+pub use arrow::{TextColumn, TextRow};

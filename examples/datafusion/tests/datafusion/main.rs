@@ -1,0 +1,6 @@
+//! What the crates offer to Arrow and DataFusion.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bad_input;
+mod columns;
+mod parquet;
