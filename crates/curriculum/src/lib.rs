@@ -39,6 +39,6 @@ pub use error::{CurriculumError, Result};
 pub use loader::{CurriculumLoader, Feedback, LoaderState, NotedLosses, Rejected, Sample};
 pub use sampler::{EpochPlan, Sampler};
 pub use select::{
-    DynamicRandom, EasyFirst, Forgetting, InfoBatch, InfoBatchConfig, Pacing, Prioritised,
+    Chosen, DynamicRandom, EasyFirst, Forgetting, InfoBatch, InfoBatchConfig, Pacing, Prioritised,
     SelfPaced, Seta, SetaConfig, StaticSubset, Uniform,
 };

@@ -1,5 +1,6 @@
 //! Which examples an epoch trains on: by their losses, or at random to compare with.
 
+pub mod chosen;
 pub(crate) mod draw;
 #[cfg(feature = "burn")]
 pub mod early_scores;
@@ -13,6 +14,7 @@ pub mod random;
 pub(crate) mod scores;
 pub mod seta;
 
+pub use chosen::Chosen;
 #[cfg(feature = "burn")]
 pub use early_scores::{el2n, grand};
 pub use forgetting::Forgetting;

@@ -1,7 +1,9 @@
-//! Choice and cleaning of text by its words: examples for a prompt, overlap with evaluation text, scores of code tasks.
+//! Choice and cleaning of text by its words: examples for a prompt, overlap with evaluation text, likeness
+//! to target tasks, scores of code tasks.
 
 pub mod bm25;
 pub mod decontaminate;
+pub mod likeness;
 mod ngrams;
 pub mod scores;
 pub mod shots;
@@ -9,6 +11,10 @@ mod tokens;
 
 pub use bm25::{Bm25, Bm25Config, Bm25Variant, Hit};
 pub use decontaminate::{Decontamination, DecontaminationConfig, Evaluation, Overlap, Scan};
+pub use likeness::{
+    Aggregation, KeepRate, Likeness, LikenessConfig, Scored, Selection, TextClassifier,
+    TextClassifierConfig, Threshold, Vectors, balanced, centroid,
+};
 pub use scores::{BinaryCounts, Rouge, bleu4, code_tokens, exact_match, rouge_l, rouge_n};
 pub use shots::{Bm25Shots, FixedShots, RandomShots, ShotOrder, Shots};
 pub use tokens::TextTokens;
