@@ -23,7 +23,7 @@ use crate::text::TextTokens;
 /// | setting | default | meaning |
 /// |---|---|---|
 /// | `n` | 2 | stretches of up to so many words are seen, 1 to 8 |
-/// | `bits` | 20 | they fall into `2^bits` places, 8 to 28 |
+/// | `bits` | 20 | they fall into `2^bits` places, 8 to 26 |
 /// | `least` | 5 | a place counts that so many documents of the training set have, 1 and up |
 /// | `epochs` | 5 | passes over the training set, 1 to 1000 |
 /// | `rate` | .5 | of AdaGrad, above 0 and up to 1000 |
@@ -66,7 +66,7 @@ impl Checked for TextClassifierConfig {
     fn check(&self) -> Result<()> {
         count("n", self.n, (1..=8).contains(&self.n), "1 to 8")?;
         let bits = self.bits as usize;
-        count("bits", bits, (8..=28).contains(&bits), "8 to 28")?;
+        count("bits", bits, (8..=26).contains(&bits), "8 to 26")?;
         let least = self.least as usize;
         count("least", least, least > 0, "1 and up")?;
         let good = (1..=1000).contains(&self.epochs);
@@ -93,7 +93,7 @@ impl TextClassifierConfig {
         self
     }
 
-    /// Stretches fall into `2^bits` places, 8 to 28.
+    /// Stretches fall into `2^bits` places, 8 to 26.
     #[must_use]
     pub fn with_bits(mut self, bits: u32) -> Self {
         self.bits = bits;
@@ -391,9 +391,9 @@ mod sparse {
         let (all, places, kept): (usize, Vec<usize>, Vec<f32>) =
             Deserialize::deserialize(deserializer)?;
         let rise = places.windows(2).all(|pair| pair[0] < pair[1]);
-        let within = places.last().is_none_or(|last| *last < all) && all <= 1 << 28;
+        let within = places.last().is_none_or(|last| *last < all) && all <= 1 << 26;
         if !rise || !within || places.len() != kept.len() {
-            let text = "`weights`: allowed are up to 2^28 places, rising ones below that, and a weight for each";
+            let text = "`weights`: allowed are up to 2^26 places, rising ones below that, and a weight for each";
             return Err(D::Error::custom(text));
         }
         let mut weights = vec![0.0; all];
