@@ -26,7 +26,7 @@ use crate::text::TextTokens;
 /// | `bits` | 20 | they fall into `2^bits` places, 8 to 26 |
 /// | `least` | 5 | a place counts that so many documents of the training set have, 1 and up |
 /// | `epochs` | 5 | passes over the training set, 1 to 1000 |
-/// | `rate` | .5 | of AdaGrad, above 0 and up to 1000 |
+/// | `rate` | .1 | of AdaGrad, above 0 and up to 1000 |
 /// | `tokens` | words in lower case | what a word is |
 /// | `seed` | 0 | of the draw and the order |
 ///
@@ -53,7 +53,7 @@ impl Default for TextClassifierConfig {
             bits: 20,
             least: 5,
             epochs: 5,
-            rate: 0.5,
+            rate: 0.1,
             tokens: TextTokens::default(),
             seed: 0,
         }
