@@ -1,13 +1,15 @@
-//! Choice and cleaning of text: BM25 beside bm25s in turns, and the overlap of a corpus with evaluation text.
+//! Choice and cleaning of text: BM25 beside bm25s in turns, the overlap of a corpus with evaluation text, and likeness scores beside a plain
+//! matrix product.
 
 use std::time::Instant;
 
+use burn::tensor::{Device, Tensor, TensorData};
 use criterion::{Criterion, Throughput};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::text::{
-    Bm25Config, Bm25Variant, DecontaminationConfig, Evaluation, Hit, NearDuplicatesConfig,
-    TextTokens, Verify,
+    Bm25Config, Bm25Variant, DecontaminationConfig, Evaluation, Hit, LikenessConfig,
+    NearDuplicatesConfig, TextTokens, Vectors, Verify,
 };
 
 use crate::peer::{Peer, is_wanted, median, quantile};
@@ -126,5 +128,64 @@ fn times(mut ours: impl FnMut(), peer: &mut Peer) {
         words(&own),
         words(&theirs[0]),
         words(&theirs[1])
+    );
+}
+
+const TARGETS: usize = 1_000;
+const DIMENSIONS: usize = 384;
+
+/// Likeness scores of 100,000 documents to 1,000 targets, in turns with Burn's product of the same two matrices: elements are multiplications and
+/// additions.
+pub(crate) fn likeness(criterion: &mut Criterion) {
+    if !is_wanted("likeness") {
+        return;
+    }
+    let vectors = |count: usize, seed| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let numbers = (0..count * DIMENSIONS).map(|_| rng.random::<f32>() - 0.5);
+        numbers.collect::<Vec<f32>>()
+    };
+    let (pool, targets) = (vectors(DOCUMENTS, 5), vectors(TARGETS, 6));
+    let [both, one] = [&pool, &targets].map(|all| Vectors::new(all, DIMENSIONS).unwrap());
+    let config = LikenessConfig::new();
+    let work = (2 * DOCUMENTS * TARGETS * DIMENSIONS) as f64;
+    let mut group = criterion.benchmark_group("text");
+    group.throughput(Throughput::Elements(work as u64));
+    group.bench_function("likeness to 1,000 targets", |bencher| {
+        bencher.iter(|| config.init(&both, &one).unwrap());
+    });
+    group.finish();
+    let device = Device::default();
+    let matrix = |values: &[f32], rows| {
+        let data = TensorData::new(values.to_vec(), [rows, DIMENSIONS]);
+        Tensor::<2>::from_data(data, &device)
+    };
+    let (left, right) = (
+        matrix(&pool, DOCUMENTS),
+        matrix(&targets, TARGETS).transpose(),
+    );
+    let (mut own, mut plain) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS + 1 {
+        let start = Instant::now();
+        drop(config.init(&both, &one).unwrap());
+        let middle = Instant::now();
+        let product = left.clone().matmul(right.clone());
+        device.sync().unwrap();
+        drop(product);
+        // The first round warms up.
+        if round > 0 {
+            own.push(work / (middle - start).as_secs_f64() / 1e9);
+            plain.push(work / middle.elapsed().as_secs_f64() / 1e9);
+        }
+    }
+    let words = |all: &[f64]| {
+        let [low, high] = [0.25, 0.75].map(|share| quantile(all.to_vec(), share));
+        format!("{:.1} ({low:.1} to {high:.1})", median(all.to_vec()))
+    };
+    println!(
+        "billions of operations a second, {DOCUMENTS} documents, {TARGETS} targets, {DIMENSIONS} dimensions, medians of {ROUNDS} turns with quartiles: likeness {}, plain product {}; {:.0} % of it",
+        words(&own),
+        words(&plain),
+        100.0 * median(own.clone()) / median(plain.clone())
     );
 }

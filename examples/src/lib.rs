@@ -55,6 +55,7 @@ pub const SYSTEMS: &[System] = &[
     pruning::granet::SYSTEM,
     curriculum::seta::SYSTEM,
     pruning::continual_dst::SYSTEM,
+    curriculum::betr::SYSTEM,
     rl_rewards::unified_post_training::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
     schedules::continual_pretraining::SYSTEM,

@@ -39,7 +39,7 @@ pub use error::{CurriculumError, Result};
 pub use loader::{CurriculumLoader, Feedback, LoaderState, NotedLosses, Rejected, Sample};
 pub use sampler::{EpochPlan, Sampler};
 pub use select::{
-    DynamicRandom, EasyFirst, Forgetting, InfoBatch, InfoBatchConfig, Mixture, MixtureConfig,
-    Pacing, Prioritised, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
-    mixture_weights,
+    Chosen, DynamicRandom, EasyFirst, Forgetting, InfoBatch, InfoBatchConfig, Mixture,
+    MixtureConfig, Pacing, Prioritised, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform,
+    Weighted, mixture_weights,
 };

@@ -3,6 +3,7 @@
 // systems:begin
 
 pub mod adaptive_batch;
+pub mod betr;
 pub mod multigrid;
 pub mod seta;
 

@@ -37,6 +37,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod chosen;
 pub(crate) mod draw;
 #[cfg(feature = "burn")]
 pub mod early_scores;
@@ -52,6 +53,7 @@ pub(crate) mod scores;
 pub mod seta;
 pub mod weighted;
 
+pub use chosen::Chosen;
 #[cfg(feature = "burn")]
 pub use early_scores::{el2n, grand};
 pub use forgetting::Forgetting;

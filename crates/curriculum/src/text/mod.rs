@@ -1,4 +1,5 @@
-//! Choice and cleaning of text by its words: examples for a prompt, overlap with evaluation text, scores of code tasks.
+//! Choice and cleaning of text by its words: examples for a prompt, overlap with evaluation text, likeness
+//! to target tasks, scores of code tasks.
 
 mod batches;
 pub mod bm25;
@@ -6,6 +7,7 @@ pub mod bm25;
 pub mod columns;
 pub mod decontaminate;
 mod filter;
+pub mod likeness;
 pub mod near_duplicates;
 mod ngrams;
 pub mod scores;
@@ -17,6 +19,10 @@ pub use bm25::{Bm25, Bm25Config, Bm25Variant, Hit};
 #[cfg(feature = "arrow")]
 pub use columns::{TextColumn, TextRow};
 pub use decontaminate::{Decontamination, DecontaminationConfig, Evaluation, Overlap, Scan};
+pub use likeness::{
+    Aggregation, KeepRate, Likeness, LikenessConfig, Scored, Selection, TextClassifier,
+    TextClassifierConfig, Threshold, Vectors, balanced, centroid,
+};
 pub use near_duplicates::{DuplicateGroups, NearDuplicates, NearDuplicatesConfig, Verify};
 pub use scores::{BinaryCounts, Rouge, bleu4, code_tokens, exact_match, rouge_l, rouge_n};
 pub use shots::{Bm25Shots, FixedShots, RandomShots, ShotOrder, Shots};

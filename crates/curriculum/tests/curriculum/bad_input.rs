@@ -12,13 +12,14 @@ use regimen_curriculum::select::kmeans::{cluster, cuts};
 use regimen_curriculum::select::seta::window;
 use regimen_curriculum::select::{el2n, grand};
 use regimen_curriculum::text::{
-    Bm25Config, Bm25Shots, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots,
-    NearDuplicatesConfig, RandomShots, Shots, TextTokens, Verify, bleu4, code_tokens, exact_match,
-    rouge_l, rouge_n,
+    Aggregation, Bm25Config, Bm25Shots, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots,
+    KeepRate, LikenessConfig, NearDuplicatesConfig, RandomShots, Scored, Shots,
+    TextClassifierConfig, TextTokens, Threshold, Vectors, Verify, balanced, bleu4, centroid,
+    code_tokens, exact_match, rouge_l, rouge_n,
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes,
-    BatchTest, CurriculumLoader, DynamicRandom, GradientMoments, GradientStatistics,
+    BatchTest, Chosen, CurriculumLoader, DynamicRandom, GradientMoments, GradientStatistics,
     InfoBatchConfig, LiveBatchSize, LrBySamples, MicroBatches, MultigridConfig, Replay, Sampler,
     SetaConfig, StaticSubset, SubBatchNormConfig, Uniform, combined_variance, jitter_range,
     merge_groups, split, temporal_strides,
@@ -62,6 +63,9 @@ fn samplers() {
             }
         }
         for m in COUNTS {
+            hostile.input(format!("{m} chosen of {n}"), || {
+                planned(Chosen::new(n, vec![m, 0, 1], u64::MAX))
+            });
             let name = format!("{n} examples or groups, {m} epochs");
             hostile.input(&name, || planned(SetaConfig::new(m).init(n)));
             hostile.input(&name, || {
@@ -652,6 +656,86 @@ fn choices_of_text() {
                 assert!(rouge_l(a, b).recall <= 1.0 && code_tokens(a).len() <= a.len());
                 assert!(TextTokens::Whitespace.split(a).len() <= a.len());
                 Ok::<_, String>(())
+            });
+        }
+    }
+    hostile.finish();
+}
+
+#[test]
+fn likeness_to_targets() {
+    let mut hostile = Hostile::new("curriculum likeness");
+    for a in NUMBERS {
+        for b in NUMBERS {
+            let (a32, b32) = (a as f32, b as f32);
+            hostile.input(format!("vectors of {a} and {b}"), || {
+                let (pool, targets) = ([a32, b32, 1.0, b32, 0.0, a32], [b32, a32, 1.0, 1.0]);
+                let (pool, targets) = (Vectors::new(&pool, 2)?, Vectors::new(&targets, 2)?);
+                assert!(centroid(&targets).iter().all(|value| value.is_finite()));
+                for aggregation in [Aggregation::Max, Aggregation::MeanCosine] {
+                    let config = LikenessConfig::new().with_aggregation(aggregation);
+                    let likeness = config.init(&pool, &targets)?;
+                    assert!(likeness.scores().iter().all(|score| score.is_finite()));
+                    assert!(likeness.best_cosines().iter().all(|one| one.abs() < 1.001));
+                    assert_eq!(likeness.order().len(), 3);
+                }
+                Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
+            hostile.input(format!("score {a}, share {b}"), || {
+                let one = |score| Scored {
+                    score,
+                    tokens: u64::MAX,
+                };
+                let threshold = Threshold::of([one(a), one(0.0)], b)?;
+                assert!((0.0..=1.0).contains(&threshold.share));
+                KeepRate::PowerLaw {
+                    factor: a,
+                    exponent: b,
+                }
+                .share(1e20)?;
+                KeepRate::NemotronCc.share(a)
+            });
+        }
+        hostile.input(format!("rate {a}"), || {
+            let config = TextClassifierConfig::new().with_rate(a).with_least(1);
+            let classifier = config.with_bits(8).fit(texts(), &[true, false].repeat(4))?;
+            assert!(
+                texts()
+                    .iter()
+                    .all(|text| classifier.score(text).is_finite())
+            );
+            Ok::<_, regimen_curriculum::CurriculumError>(())
+        });
+        hostile.input(format!("the best {a}"), || {
+            let vectors = Vectors::new(&[1.0, 2.0], 1)?;
+            LikenessConfig::new().init(&vectors, &vectors)?.best(a)
+        });
+    }
+    for n in COUNTS {
+        hostile.input(format!("vectors of {n} dimensions"), || {
+            let vectors = Vectors::new(&[1.0, 2.0, 3.0, 4.0], n)?;
+            let config = LikenessConfig::new().with_cosines_at_once(n);
+            config.init(&vectors, &Vectors::new(&[1.0], 1)?)
+        });
+        hostile.input(format!("cosines at once {n}"), || {
+            let vectors = Vectors::new(&[1.0, 2.0, 3.0, 4.0], 1)?;
+            let config = LikenessConfig::new().with_cosines_at_once(n);
+            config.init(&vectors, &vectors)
+        });
+        hostile.input(format!("{n} of each"), || balanced(&[1, 2, 2], Some(n), 0));
+        let config = TextClassifierConfig::new().with_bits(8);
+        for config in [
+            config.clone().with_n(n),
+            config.clone().with_bits(n as u32 % 20),
+            config.clone().with_least(n as u32),
+            config.clone().with_epochs(n.min(3)),
+        ] {
+            hostile.input(format!("{config:?}"), || {
+                let classifier = config.fit(texts(), &[true, false].repeat(4))?;
+                let scores = classifier.score_all(texts());
+                assert_eq!(scores.len(), 8);
+                let threshold = Threshold::of(scores, 0.5)?;
+                classifier.select(texts(), threshold).sampler(n as u64)
             });
         }
     }

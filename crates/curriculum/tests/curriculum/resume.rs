@@ -12,7 +12,7 @@ use burn::train::checkpoint::{CheckpointingAction, CheckpointingStrategy, KeepLa
 use burn::train::metric::store::EventStoreClient;
 use burn::train::{Interrupter, Learner, SupervisedTraining};
 use regimen_curriculum::{
-    AdaptiveBatchConfig, BatchSizes, BatchTest, CurriculumLoader, DynamicRandom, EpochPlan,
+    AdaptiveBatchConfig, BatchSizes, BatchTest, Chosen, CurriculumLoader, DynamicRandom, EpochPlan,
     GradientStatistics, InfoBatchConfig, LiveBatchSize, LrBySamples, Result, Sample, Sampler,
     SetaConfig, StaticSubset, Uniform,
 };
@@ -234,6 +234,8 @@ fn samplers_and_batches_go_on_alone() {
     restored(random(0.5), random(0.5), random(0.6), plan);
     let subset = |keep| StaticSubset::new(20, keep, 1).unwrap();
     restored(subset(0.5), subset(0.5), subset(0.6), plan);
+    let chosen = |last| Chosen::new(20, vec![3, 9, 14, last], 1).unwrap();
+    restored(chosen(7), chosen(7), chosen(8), plan);
 
     let adaptive = |eta| AdaptiveBatchConfig::new(BatchTest::Norm { eta }, 2, 500);
     let adaptive = |eta| adaptive(eta).init().unwrap();

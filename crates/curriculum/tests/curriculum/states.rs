@@ -8,13 +8,14 @@ use regimen_curriculum::ability::irt::{
     AbilityEstimate, Estimator, IrtConfig, IrtFit, IrtModel, ItemParameters, Responses, ability,
 };
 use regimen_curriculum::text::{
-    BinaryCounts, Bm25Config, Bm25Variant, DecontaminationConfig, DuplicateGroups, Evaluation,
-    FixedShots, Hit, NearDuplicatesConfig, Overlap, Rouge, Scan, ShotOrder, Shots, TextTokens,
-    Verify,
+    Aggregation, BinaryCounts, Bm25Config, Bm25Variant, DecontaminationConfig, DuplicateGroups,
+    Evaluation, FixedShots, Hit, KeepRate, Likeness, LikenessConfig, NearDuplicatesConfig, Overlap,
+    Rouge, Scan, Scored, Selection, ShotOrder, Shots, TextClassifier, TextClassifierConfig,
+    TextTokens, Threshold, Vectors, Verify,
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics,
-    BatchTest, CurriculumLoader, Dimension, DynamicRandom, EpochPlan, GradientStatistics,
+    BatchTest, Chosen, CurriculumLoader, Dimension, DynamicRandom, EpochPlan, GradientStatistics,
     InfoBatch, InfoBatchConfig, LiveBatchSize, LoaderState, MicroBatches, MultigridConfig,
     NotedLosses, Rejected, Replay, Sampler, Seta, SetaConfig, ShortCycle, StaticSubset,
     SubBatchNormConfig, Uniform,
@@ -154,6 +155,11 @@ pub(super) fn states() -> Vec<State> {
         state(
             "StaticSubset",
             &StaticSubset::new(EXAMPLES, 0.5, 1).unwrap(),
+            sampled,
+        ),
+        state(
+            "Chosen",
+            &Chosen::new(EXAMPLES, vec![5, 2, 7], 1).unwrap(),
             sampled,
         ),
         state("Seta", &seta, sampled),
@@ -397,6 +403,20 @@ fn abilities() -> Vec<State> {
     ]
 }
 
+const TEXTS: [&str; 4] = ["a b c", "d e", "a c b b", "e d d"];
+
+fn classified(config: &TextClassifierConfig) -> Result<TextClassifier, String> {
+    let config = config.clone().with_least(1);
+    config
+        .fit(TEXTS, &[true, false, true, false])
+        .map_err(text_of)
+}
+
+fn alike(config: &LikenessConfig) -> Result<(), String> {
+    let vectors = Vectors::new(&[1.0, 2.0, -1.0], 1).map_err(text_of)?;
+    config.init(&vectors, &vectors).map(drop).map_err(text_of)
+}
+
 /// Those of the choice of text.
 fn texts() -> Vec<State> {
     let plus = Bm25Variant::Plus { delta: 1.0 };
@@ -433,6 +453,17 @@ fn texts() -> Vec<State> {
         .unwrap()
         .groups(["a b", "c", "a b", "c"])
         .unwrap();
+    let rate = KeepRate::PowerLaw {
+        factor: 4e-5,
+        exponent: 0.25,
+    };
+    let vectors = [1.0, 0.5, -1.0, 0.25, 3.0, 1.0];
+    let vectors = Vectors::new(&vectors, 2).unwrap();
+    let likeness = LikenessConfig::new().init(&vectors, &vectors).unwrap();
+    let classifier = classified(&TextClassifierConfig::new().with_bits(8)).unwrap();
+    let scores = classifier.score_all(TEXTS);
+    let threshold = Threshold::of(scores, 0.5).unwrap();
+    let selection = classifier.select(TEXTS, threshold);
     vec![
         state(
             "NearDuplicatesConfig",
@@ -490,6 +521,53 @@ fn texts() -> Vec<State> {
         ),
         state("ShotOrder", &ShotOrder::MostSimilarFirst, |_: ShotOrder| {
             Ok(())
+        }),
+        state("Aggregation", &Aggregation::MeanLog, |aggregation| {
+            alike(&LikenessConfig::new().with_aggregation(aggregation))
+        }),
+        state("LikenessConfig", &LikenessConfig::new(), |config| {
+            alike(&config)
+        }),
+        state("Likeness", &likeness, |likeness: Likeness| {
+            let documents = likeness.scores().len();
+            assert_eq!(likeness.order().len(), documents);
+            assert_eq!(likeness.best(0.5).map_err(text_of)?.len(), documents);
+            Ok(())
+        }),
+        state("KeepRate", &rate, |rate: KeepRate| {
+            rate.share(1e20).map(drop).map_err(text_of)
+        }),
+        state(
+            "TextClassifierConfig",
+            &TextClassifierConfig::new().with_bits(8),
+            |config: TextClassifierConfig| classified(&config).map(drop),
+        ),
+        state("TextClassifier", &classifier, |read: TextClassifier| {
+            assert!(!read.score("a b").is_nan());
+            Ok(())
+        }),
+        state(
+            "Scored",
+            &Scored {
+                score: 0.5,
+                tokens: 3,
+            },
+            |_: Scored| Ok(()),
+        ),
+        state("Threshold", &threshold, |_: Threshold| Ok(())),
+        state("Selection", &selection, |mut selection: Selection| {
+            selection.add(
+                Scored {
+                    score: 1e9,
+                    tokens: u64::MAX,
+                },
+                Threshold {
+                    score: 0.0,
+                    share: 0.1,
+                },
+            );
+            assert!((0.0..=1.0).contains(&selection.share()));
+            selection.sampler(1).map(drop).map_err(text_of)
         }),
         state("Rouge", &rouge, |_: Rouge| Ok(())),
         state("BinaryCounts", &counts, |mut counts: BinaryCounts| {
@@ -549,7 +627,9 @@ fn damaged_states_are_errors_or_work() {
 #[test]
 fn what_no_loader_can_deliver_is_named() {
     let refused = |from: &str, to: &str| {
-        let (_, sample, read) = states().remove(8);
+        let mut all = states().into_iter();
+        let loader = all.find(|(name, ..)| *name == "LoaderState<Seta>");
+        let (_, sample, read) = loader.unwrap();
         assert!(sample.contains(from), "{from} in {sample}");
         read(&sample.replacen(from, to, 1)).unwrap_err()
     };

@@ -1,0 +1,84 @@
+//! Vectors that lie side by side.
+
+use rayon::prelude::*;
+
+use crate::error::{CurriculumError, Result, count};
+
+/// The most numbers of a vector.
+const MOST_DIMENSIONS: usize = 1 << 20;
+
+/// Vectors of one length, one after the other in memory: embeddings, as any encoder of the caller gives them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vectors<'a> {
+    values: &'a [f32],
+    dimensions: usize,
+}
+
+impl<'a> Vectors<'a> {
+    /// `values.len() / dimensions` vectors.
+    ///
+    /// # Errors
+    /// If there is no vector, `dimensions` is not in 1 to 2^20, the values are no whole number of vectors, or one is NaN or infinite.
+    pub fn new(values: &'a [f32], dimensions: usize) -> Result<Self> {
+        let good = (1..=MOST_DIMENSIONS).contains(&dimensions);
+        count("dimensions", dimensions, good, "1 to 1048576 (2^20)")?;
+        let good = !values.is_empty() && values.len().is_multiple_of(dimensions);
+        let allowed = "a whole number of vectors, one or more";
+        count("values", values.len(), good, allowed)?;
+        let bad = values.par_iter().find_first(|value| !value.is_finite());
+        match bad {
+            None => Ok(Self { values, dimensions }),
+            Some(value) => Err(CurriculumError::OutOfRange {
+                field: "values",
+                value: value.to_string(),
+                allowed: "finite numbers",
+            }),
+        }
+    }
+
+    /// Numbers of a vector.
+    #[must_use]
+    pub fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    /// How many vectors there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.values.len() / self.dimensions
+    }
+
+    /// Each vector.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = &'a [f32]> {
+        self.values.chunks_exact(self.dimensions)
+    }
+
+    /// Some of the vectors, by their places.
+    pub(super) fn part(&self, from: usize, to: usize) -> &'a [f32] {
+        let [from, to] = [from, to].map(|place| place * self.dimensions);
+        &self.values[from..to]
+    }
+}
+
+/// Vectors of one length each; one of zeros stays.
+pub(super) fn unit(vectors: &[f32], dimensions: usize, out: &mut Vec<f32>) {
+    out.clear();
+    for vector in vectors.chunks_exact(dimensions) {
+        // Squares in double precision: none overflows or vanishes.
+        let (mut squares, eights) = ([0.0_f64; 8], vector.chunks_exact(8));
+        let rest = eights.remainder().iter().copied().map(f64::from);
+        let rest: f64 = rest.map(|value| value * value).sum();
+        for eight in eights {
+            for (sum, value) in squares.iter_mut().zip(eight) {
+                *sum += f64::from(*value) * f64::from(*value);
+            }
+        }
+        let length = (squares.iter().sum::<f64>() + rest).sqrt();
+        let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+        out.extend(
+            vector
+                .iter()
+                .map(|value| (f64::from(*value) * scale) as f32),
+        );
+    }
+}
