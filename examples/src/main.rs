@@ -59,7 +59,7 @@ enum Verb {
     },
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
-        /// The system: `unified-post-training`, `adaptive-difficulty` or `betr`.
+        /// The system: `unified-post-training`, `adaptive-difficulty`, `betr`, `mastery-clusters` or `pudf-irt`.
         #[arg(default_value = "unified-post-training")]
         system: String,
         /// The seed; 1000 and 1001 chose.
@@ -185,6 +185,8 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 }
                 "betr" => curriculum::betr::tune::tune(seed, line)?,
                 "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
+                "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
+                "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
                 _ => bail!("{system}: no rates to try"),
             }
         }

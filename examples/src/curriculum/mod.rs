@@ -4,7 +4,11 @@
 
 pub mod adaptive_batch;
 pub mod betr;
+pub mod mastery_clusters;
 pub mod multigrid;
+pub mod pudf_irt;
 pub mod seta;
 
 // systems:end
+
+mod bed;

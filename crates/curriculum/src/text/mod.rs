@@ -10,6 +10,7 @@ mod filter;
 pub mod likeness;
 pub mod near_duplicates;
 mod ngrams;
+pub mod rarity;
 pub mod scores;
 pub mod shots;
 mod tokens;
@@ -24,6 +25,7 @@ pub use likeness::{
     TextClassifierConfig, Threshold, Vectors, balanced, centroid,
 };
 pub use near_duplicates::{DuplicateGroups, NearDuplicates, NearDuplicatesConfig, Verify};
+pub use rarity::rarity;
 pub use scores::{BinaryCounts, Rouge, bleu4, code_tokens, exact_match, rouge_l, rouge_n};
 pub use shots::{Bm25Shots, FixedShots, RandomShots, ShotOrder, Shots};
 pub use tokens::TextTokens;
