@@ -56,6 +56,7 @@ pub const SYSTEMS: &[System] = &[
     curriculum::seta::SYSTEM,
     pruning::continual_dst::SYSTEM,
     rl_rewards::unified_post_training::SYSTEM,
+    rl_rewards::tulu3_rlvr::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
     schedules::continual_pretraining::SYSTEM,
     rl_rewards::rise::SYSTEM,

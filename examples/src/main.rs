@@ -94,6 +94,14 @@ enum Verb {
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },
+    /// Tries rates and scales of the stages of verifiable rewards on a seed that does not count.
+    Stages {
+        /// The stage: `pairs` or `verifier`.
+        stage: String,
+        /// The seed; 1000 and 1001 chose.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
+        seed: u64,
+    },
     /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
     Trial(Trial),
@@ -198,6 +206,13 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Attempts { seed } => {
             rl_rewards::rise::tune::tune(seed, |line| println!("{line}"))?;
+        }
+        Verb::Stages { stage, seed } => {
+            ensure!(
+                ["pairs", "verifier"].contains(&stage.as_str()),
+                "{stage}: no stage to try"
+            );
+            rl_rewards::tulu3_rlvr::tune::tune(seed, &stage, |line| println!("{line}"))?;
         }
         Verb::Trial(arguments) => trial(arguments)?,
     }
