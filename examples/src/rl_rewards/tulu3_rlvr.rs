@@ -65,7 +65,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     let preferred = Preferred::of(context, &bench, seed)?;
     let mut start = bench.base.clone();
     for (name, form, rate) in tune::FORMS {
-        if context.small && name == SIMPO {
+        if !context.full && name == SIMPO {
             continue;
         }
         let (policy, budget) = preferred.learn(context, &bench.base, (form, rate), seed)?;
@@ -95,7 +95,9 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         (ONLINE, Arm::Online(sampled)),
         (ONCE, Arm::Once(sampled, count)),
     ] {
-        if !context.small || name == SFT || name == tune::BASELINE {
+        // What no check and no baseline has is reported at the full size alone.
+        let is_needed = name == SFT || !context.small && name == tune::BASELINE;
+        if context.full || is_needed {
             arms.push((name, stage.run(arm, tune::rate(name))?));
         }
     }

@@ -109,7 +109,7 @@ impl Bench {
         let warm_up = WarmUp {
             updates: match context {
                 Context { full: true, .. } => 8000,
-                Context { small: true, .. } => 900,
+                Context { small: true, .. } => 800,
                 _ => 1000,
             },
             ..WarmUp::default()
@@ -117,7 +117,7 @@ impl Bench {
         device.seed(seed);
         let mut rng = stream(seed, Stream::Shown);
         let base = warm_up.teach(config.init(device), &task, &mut rng, device)?;
-        let count = if context.small { 500 } else { 1000 };
+        let count = if context.small { 300 } else { 1000 };
         let mut rng = stream(seed, Stream::Tested);
         let tested = (0..count).map(|_| task.sum(Part::HeldOut, &mut rng));
         let tested = tested.collect();
@@ -131,9 +131,9 @@ impl Bench {
         })
     }
 
-    /// The prompts that are sampled in the test.
+    /// The prompts that are sampled in the test: two fifths.
     fn few(&self) -> &[Skill] {
-        &self.tested[..self.tested.len().min(400)]
+        &self.tested[..self.tested.len() * 2 / 5]
     }
 
     /// Tests a policy: greedy accuracy, samples by class of fact, and the other skill. `start` is what its divergence is from.

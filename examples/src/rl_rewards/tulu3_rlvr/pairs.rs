@@ -55,7 +55,7 @@ pub(super) struct Preferred {
 
 /// Pairs of each size of the experiment.
 fn count(context: &Context) -> usize {
-    if context.small { 1500 } else { 4000 }
+    if context.small { 600 } else { 4000 }
 }
 
 impl Preferred {
