@@ -61,7 +61,7 @@ pub(super) fn updates(context: &Context) -> usize {
     match context {
         Context { full: true, .. } => 600,
         Context { small: true, .. } => 15,
-        _ => 40,
+        _ => 60,
     }
 }
 

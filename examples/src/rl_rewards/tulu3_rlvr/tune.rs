@@ -41,7 +41,7 @@ const AVERAGES: [f64; 5] = [0.5, 1.5, 5.0, 15.0, 50.0];
 const SUMS: [f64; 5] = [0.03, 0.1, 0.3, 1.0, 3.0];
 const SIMPOS: [f64; 4] = [1.0, 2.5, 5.0, 10.0];
 /// The rates of the third stage that were tried.
-const TRIED: [f64; 3] = [2.5e-4, 5e-4, 1e-3];
+const TRIED: [f64; 4] = [1.25e-4, 2.5e-4, 5e-4, 1e-3];
 /// The temperatures that were tried.
 const TEMPERATURES: [f64; 4] = [0.0, 0.3, 0.6, 1.0];
 
