@@ -3,7 +3,7 @@
 use burn::tensor::Device;
 use regimen_rl_rewards::TokenMask;
 use regimen_rl_rewards::policy::{Completion, End};
-use regimen_rl_rewards::recipes::{Criterion, Example, MultiTurn, Rise, Rlvr};
+use regimen_rl_rewards::recipes::{Criterion, Example, MultiTurn, Rise, Rlvr, RlvrForm};
 
 use super::state::{State, read, state};
 use crate::policy::Sums;
@@ -45,6 +45,7 @@ pub(super) fn all() -> Vec<State> {
             let row = [-0.5, -0.25, -1.0, f64::NAN];
             let found = rlvr.returns(&[1.0, 0.0], &row, &[-0.5; 4], &[0.0; 4], &mask);
             found.map_err(words)?;
+            assert!([RlvrForm::Ppo, RlvrForm::Grpo].contains(&rlvr.form()));
             rlvr.objective().map(drop).map_err(words)
         }),
         state("Example", &example, |text| {
