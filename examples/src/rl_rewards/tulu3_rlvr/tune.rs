@@ -62,6 +62,9 @@ impl Tried {
     }
 }
 
+/// A form with the values of `beta` that were tried.
+type Grid = (&'static str, fn(f64) -> Form, &'static [f64]);
+
 fn or(own: &[f64], all: &[f64]) -> Vec<f64> {
     if own.is_empty() { all } else { own }.to_vec()
 }
@@ -79,7 +82,7 @@ pub fn tune(seed: u64, stage: &str, tried: &Tried, mut line: impl FnMut(String))
     let preferred = Preferred::of(&context, &bench, seed)?;
     if stage == "pairs" {
         for rate in or(&tried.rates, &PAIRS) {
-            let all: [(&str, fn(f64) -> Form, &[f64]); 3] = [
+            let all: [Grid; 3] = [
                 (AVERAGED, Form::Averaged, &AVERAGES),
                 (SUM, Form::Sum, &SUMS),
                 (SIMPO, Form::Simpo, &SIMPOS),
