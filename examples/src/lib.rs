@@ -56,6 +56,7 @@ pub const SYSTEMS: &[System] = &[
     continual::continual_survey::SYSTEM,
     pruning::granet::SYSTEM,
     curriculum::seta::SYSTEM,
+    rl_rewards::tulu3_rlvr::SYSTEM,
     pruning::continual_dst::SYSTEM,
     curriculum::betr::SYSTEM,
     rl_rewards::unified_post_training::SYSTEM,

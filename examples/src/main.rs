@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use regimen_examples::continual::continual_survey::tune;
+use regimen_examples::rl_rewards::tulu3_rlvr::tune::Tried;
 use regimen_examples::runner::{self, Drill, Plan};
 use regimen_examples::{SYSTEMS, System, curriculum, pruning, report, rl_rewards, system};
 
@@ -93,6 +94,23 @@ enum Verb {
         /// The seed; 1000 and 1001 chose.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
+    },
+    /// Tries rates and scales of the stages of verifiable rewards on a seed that does not count.
+    Stages {
+        /// The stage: `pairs` or `verifier`.
+        stage: String,
+        /// The seed; 1000 and 1001 chose.
+        #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
+        seed: u64,
+        /// The arms; all of them if none is named.
+        #[arg(long, num_args = 1..)]
+        arms: Vec<String>,
+        /// Other values of beta than those of the table.
+        #[arg(long, num_args = 1.., value_delimiter = ',')]
+        betas: Vec<f64>,
+        /// Other rates than those of the table.
+        #[arg(long, num_args = 1.., value_delimiter = ',')]
+        rates: Vec<f64>,
     },
     /// Runs one seed of one system and writes what it measured as JSON. Ends when its standard input is closed.
     #[command(hide = true)]
@@ -201,6 +219,20 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Attempts { seed } => {
             rl_rewards::rise::tune::tune(seed, |line| println!("{line}"))?;
+        }
+        Verb::Stages {
+            stage,
+            seed,
+            arms,
+            betas,
+            rates,
+        } => {
+            ensure!(
+                ["pairs", "verifier"].contains(&stage.as_str()),
+                "{stage}: no stage to try"
+            );
+            let tried = Tried { arms, betas, rates };
+            rl_rewards::tulu3_rlvr::tune::tune(seed, &stage, &tried, |line| println!("{line}"))?;
         }
         Verb::Trial(arguments) => trial(arguments)?,
     }

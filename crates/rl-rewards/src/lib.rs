@@ -44,7 +44,7 @@ pub use preference::{
 #[cfg(feature = "burn")]
 pub use recipes::{
     Criterion, Episode, Example, Flips, Guidance, GuidedRatio, Improved, MultiTurn, Placement,
-    Reformulated, Reformulation, Rescued, Rise, Turn,
+    Reformulated, Reformulation, Rescued, Rise, Rlvr, RlvrForm, Turn,
 };
 pub use reward::{AnyScorer, Overlong, PerToken, Response, Reward, RewardScore, Scorer};
 pub use verify::{

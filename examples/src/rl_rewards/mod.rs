@@ -7,6 +7,7 @@ pub mod exploratory_annealed_decoding;
 pub mod rise;
 pub mod temporally_aware_objectives;
 pub mod trust_grpo;
+pub mod tulu3_rlvr;
 pub mod unified_post_training;
 
 // systems:end

@@ -4,13 +4,13 @@ use burn::optim::{GradientsAccumulator, GradientsParams, SgdConfig};
 use burn::tensor::{DType, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use regimen_rl_rewards::policy::{Completion, End, ScorePolicy, Sequences};
+use regimen_rl_rewards::policy::{Completion, End, Rollout, Rollouts, ScorePolicy, Sequences};
 use regimen_rl_rewards::recipes::learned::{DriftConfig, Lifetime, with_flat};
 use regimen_rl_rewards::{
     Advantages, Aggregation, DecodingTemperature, KlTerm, Metrics, Objective, RlRewardsError,
     Sampled, TokenBatch, TokenSampler, Totals, token_log_probs, truncated_ratio,
 };
-use regimen_rl_rewards::{Example, Rise};
+use regimen_rl_rewards::{Example, Rise, Rlvr};
 use regimen_tensor::ParamVector;
 use regimen_tensor::testing::{Answer, Batch, Case, Method, Reference, Suite, check_support};
 
@@ -270,39 +270,91 @@ impl Improved {
     }
 }
 
+/// A loss with its metrics of one token a row.
+type LossOf = fn(Tensor<2>, &Batch) -> Answer<(Tensor<1>, Metrics)>;
+
+/// Updates by the mean over all rows of a window.
+fn by_rows<M: Reference>(case: &Case<M>, loss: LossOf) -> Answer<M> {
+    let mut optim = SgdConfig::new().init();
+    let mut model = case.model();
+    for window in case.windows() {
+        let rows: usize = window.iter().map(|batch| batch.targets.dims()[0]).sum();
+        let mut sum = GradientsAccumulator::new();
+        for part in window.iter().flat_map(|batch| case.parts(batch)) {
+            let replica = case.replica(&model);
+            let share = part.targets.dims()[0] as f64 / rows as f64;
+            let (loss, metrics) = loss(replica.logits(part.inputs.clone()), &part)?;
+            metrics.read()?;
+            let grads = (loss * share).backward();
+            sum.accumulate(&model, GradientsParams::from_grads(grads, &replica));
+        }
+        model = optim.step(0.001, model, sum.grads());
+    }
+    Ok(model)
+}
+
+/// The metrics tell before the step is taken.
+fn told<M: Reference>(case: &Case<M>, loss: LossOf) -> Option<Answer<M>> {
+    let model = case.model();
+    let batch = case.batches()[0].clone();
+    let logits = model.logits(batch.inputs.clone()) * f64::NAN;
+    let (_, metrics) = loss(logits, &batch).unwrap();
+    let error = metrics.read().unwrap_err();
+    assert_eq!(error, RlRewardsError::NotFinite { what: "loss" });
+    Some(Ok(model))
+}
+
 impl Method for Improved {
     fn name(&self) -> String {
         "Rise".into()
     }
 
     fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
-        let mut optim = SgdConfig::new().init();
-        let mut model = case.model();
-        for window in case.windows() {
-            let rows: usize = window.iter().map(|batch| batch.targets.dims()[0]).sum();
-            let mut sum = GradientsAccumulator::new();
-            for part in window.iter().flat_map(|batch| case.parts(batch)) {
-                let replica = case.replica(&model);
-                let share = part.targets.dims()[0] as f64 / rows as f64;
-                let (loss, metrics) = Self::loss(replica.logits(part.inputs.clone()), &part)?;
-                metrics.read()?;
-                let grads = (loss * share).backward();
-                sum.accumulate(&model, GradientsParams::from_grads(grads, &replica));
-            }
-            model = optim.step(0.001, model, sum.grads());
-        }
-        Ok(model)
+        by_rows(case, Self::loss)
     }
 
-    /// The metrics tell before the step is taken.
     fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
-        let model = case.model();
-        let batch = case.batches()[0].clone();
-        let logits = model.logits(batch.inputs.clone()) * f64::NAN;
-        let (_, metrics) = Self::loss(logits, &batch).unwrap();
-        let error = metrics.read().unwrap_err();
-        assert_eq!(error, RlRewardsError::NotFinite { what: "loss" });
-        Some(Ok(model))
+        told(case, Self::loss)
+    }
+}
+
+/// Verifiable rewards of answers of one token, right where they are of class 1, with a divergence from a reference.
+struct Verified;
+
+impl Verified {
+    fn loss(logits: Tensor<2>, batch: &Batch) -> Answer<(Tensor<1>, Metrics)> {
+        let [rows, classes] = logits.dims();
+        let classes_of = batch.targets.clone().try_into_vec_as::<i64>()?;
+        let answer = |(prompt, class): (usize, &i64)| {
+            let mut completion = Completion::new(End::EndToken);
+            completion.sampled(*class as u32, -1.0)?;
+            Ok(Rollout { prompt, completion })
+        };
+        let answers: Result<Vec<_>, RlRewardsError> =
+            classes_of.iter().enumerate().map(answer).collect();
+        let rollouts = Rollouts::new(vec![vec![0]; rows], answers?)?;
+        let sequences = Sequences::new(&rollouts, 0, &logits.device())?;
+        let rlvr = Rlvr::grpo();
+        let is_right = |_: usize, one: &Completion| f64::from(u8::from(one.tokens()[0] == 1));
+        let rewards = rlvr.rewards(&rollouts, is_right)?;
+        let advantages = Advantages::of_responses(rewards.iter().map(|r| r / 5.0 - 1.0).collect())?;
+        let reference = sequences.sampler_log_probs();
+        let policy = Given(logits.reshape([rows, 1, classes]));
+        Ok(rlvr.loss(&policy, &sequences, (None, Some(reference)), &advantages)?)
+    }
+}
+
+impl Method for Verified {
+    fn name(&self) -> String {
+        "Rlvr".into()
+    }
+
+    fn run<M: Reference>(&self, case: &Case<M>) -> Answer<M> {
+        by_rows(case, Self::loss)
+    }
+
+    fn not_finite<M: Reference>(&self, case: &Case<M>) -> Option<Answer<M>> {
+        told(case, Self::loss)
     }
 }
 
@@ -313,6 +365,7 @@ fn every_method_serves_every_model() {
     suite.add(&Policy);
     suite.add(&Reinforce);
     suite.add(&Improved);
+    suite.add(&Verified);
     check_support(
         suite,
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support.csv"),
@@ -328,6 +381,7 @@ fn smoke() {
     suite.add(&Policy);
     suite.add(&Reinforce);
     suite.add(&Improved);
+    suite.add(&Verified);
     let table = suite.finish().unwrap();
     assert!(!table.contains("refused"), "{table}");
 }

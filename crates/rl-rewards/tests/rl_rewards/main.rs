@@ -8,6 +8,7 @@ mod decoding;
 mod golden;
 mod itool;
 mod learned;
+mod length_bias;
 mod objective;
 mod objective_chunked;
 mod objective_unified;

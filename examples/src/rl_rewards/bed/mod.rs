@@ -9,6 +9,7 @@ pub mod hints;
 mod kept;
 pub mod policy;
 pub mod sampler;
+pub mod skills;
 pub mod styles;
 pub mod symbols;
 pub mod task;

@@ -1,11 +1,11 @@
 //! Absurd arguments of episodes of several answers and of learning from them.
 
 use burn::tensor::Device;
-use regimen_rl_rewards::RlRewardsError;
-use regimen_rl_rewards::policy::{Completion, End};
+use regimen_rl_rewards::policy::{Completion, End, Rollout, Rollouts, Sequences};
 use regimen_rl_rewards::recipes::{
-    Episode, Example, Flips, MultiTurn, Rise, Turn, majority, repeats, solved_within,
+    Episode, Example, Flips, MultiTurn, Rise, Rlvr, Turn, majority, repeats, solved_within,
 };
+use regimen_rl_rewards::{RlRewardsError, TokenMask};
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
 use crate::policy::Sums;
@@ -127,5 +127,73 @@ fn improved_answers() {
             });
         }
     }
+    h.finish();
+}
+
+#[test]
+fn verifiable_rewards() {
+    let mut h = Hostile::new("rl-rewards verifiable rewards");
+    let rollouts = || {
+        let one = |end| {
+            let mut completion = Completion::new(end);
+            completion.sampled(1, -0.5)?;
+            Ok::<_, RlRewardsError>(Rollout {
+                prompt: 0,
+                completion,
+            })
+        };
+        Rollouts::new(
+            vec![vec![1]],
+            vec![one(End::EndToken)?, one(End::Truncated)?],
+        )
+    };
+    for a in NUMBERS {
+        for b in NUMBERS {
+            h.input(format_args!("alpha {a}, unfinished {b}"), || {
+                let rlvr = Rlvr::grpo().with_alpha(a)?.with_unfinished(Some(b))?;
+                let rewards = rlvr.rewards(&rollouts()?, |_, _| 1.0)?;
+                let found = rlvr.advantages(&rollouts()?, rewards)?;
+                assert!(found.values().iter().all(|value| value.is_finite()));
+                Ok::<(), RlRewardsError>(())
+            });
+            h.input(format_args!("beta {a}, lambda {b}"), || {
+                let rlvr = Rlvr::ppo().with_beta(a)?.with_lambda(b)?;
+                let mask = Rlvr::token_mask(&rollouts()?)?;
+                let found = rlvr.returns(&[1.0, 0.0], &[-0.5; 2], &[-0.7; 2], &[0.0; 2], &mask)?;
+                assert!(found.returns.iter().all(|value| value.is_finite()));
+                Ok::<(), RlRewardsError>(())
+            });
+            h.input(format_args!("log-probability {a}, value {b}"), || {
+                let mask = TokenMask::of_lengths(&[1], 1)?;
+                let rlvr = Rlvr::ppo();
+                rlvr.returns(&[1.0], &[a], &[-0.5], &[b], &mask).map(drop)
+            });
+        }
+        h.input(format_args!("verifier {a}"), || {
+            let rewards = Rlvr::grpo().rewards(&rollouts()?, |_, _| a)?;
+            assert_eq!(rewards[1], 0.0);
+            Rlvr::grpo().advantages(&rollouts()?, rewards).map(drop)
+        });
+    }
+    h.input("no response", || {
+        let none = Rollouts::new(vec![vec![1]], Vec::new())?;
+        assert!(Rlvr::ppo().rewards(&none, |_, _| 1.0)?.is_empty());
+        Rlvr::token_mask(&none).map(drop).unwrap_err();
+        Rlvr::grpo().advantages(&none, Vec::new()).map(drop)
+    });
+    h.input("rows of other sizes", || {
+        let sequences = Sequences::new(&rollouts()?, 0, &Device::flex())?;
+        let mask = Rlvr::token_mask(&rollouts()?)?;
+        let rlvr = Rlvr::ppo();
+        for (old, values) in [(0, 2), (1, 2), (2, 1), (2, 0)] {
+            let (old, values) = (vec![0.0; old], vec![0.0; values]);
+            let found = rlvr.returns(&[1.0, 0.0], &old, &old, &values, &mask);
+            found.map(drop).unwrap_err();
+        }
+        let wrong = sequences.mask().narrow(0, 0, 1);
+        let advantages = rlvr.advantages(&rollouts()?, vec![1.0, 0.0])?;
+        let old = (Some(wrong), None);
+        rlvr.loss(&Sums, &sequences, old, &advantages).map(drop)
+    });
     h.finish();
 }

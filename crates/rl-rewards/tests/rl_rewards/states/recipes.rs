@@ -1,8 +1,9 @@
 //! States of recipes.
 
 use burn::tensor::Device;
+use regimen_rl_rewards::TokenMask;
 use regimen_rl_rewards::policy::{Completion, End};
-use regimen_rl_rewards::recipes::{Criterion, Example, MultiTurn, Rise};
+use regimen_rl_rewards::recipes::{Criterion, Example, MultiTurn, Rise, Rlvr, RlvrForm};
 
 use super::state::{State, read, state};
 use crate::policy::Sums;
@@ -36,6 +37,16 @@ pub(super) fn all() -> Vec<State> {
             let rise = read::<Rise>(text)?;
             let weights = rise.weights(&[0.5, -0.5]);
             weights.map(drop).map_err(|error| error.to_string())
+        }),
+        state("Rlvr", &Rlvr::ppo(), |text| {
+            let rlvr = read::<Rlvr>(text)?;
+            let words = |error: regimen_rl_rewards::RlRewardsError| error.to_string();
+            let mask = TokenMask::of_lengths(&[2, 1], 2).map_err(words)?;
+            let row = [-0.5, -0.25, -1.0, f64::NAN];
+            let found = rlvr.returns(&[1.0, 0.0], &row, &[-0.5; 4], &[0.0; 4], &mask);
+            found.map_err(words)?;
+            assert!([RlvrForm::Ppo, RlvrForm::Grpo].contains(&rlvr.form()));
+            rlvr.objective().map(drop).map_err(words)
         }),
         state("Example", &example, |text| {
             let example = read::<Example>(text)?;
