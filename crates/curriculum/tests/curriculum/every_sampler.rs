@@ -9,8 +9,9 @@ use burn::data::dataloader::batcher::Batcher;
 use burn::tensor::{Device, Tensor};
 use regimen_curriculum::{
     AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, BatchSizes,
-    CurriculumLoader, DynamicRandom, EasyFirst, Feedback, InfoBatch, InfoBatchConfig, Pacing,
-    Prioritised, Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform,
+    Chosen, ClusterDraws, ClusterDrawsConfig, CurriculumLoader, DynamicRandom, EasyFirst, Feedback,
+    InfoBatch, InfoBatchConfig, Mixture, MixtureConfig, Pacing, Prioritised, Sample, Sampler,
+    SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
 };
 use regimen_tensor::Part;
 use serde::Serialize;
@@ -90,6 +91,21 @@ impl Tried for AdaptiveDifficulty {
     }
 }
 
+impl Tried for Chosen {
+    fn new() -> Self {
+        let ids = (0..EXAMPLES).filter(|id| id % 3 != 1).collect();
+        Self::new(EXAMPLES, ids, 7).unwrap()
+    }
+}
+
+impl Tried for ClusterDraws {
+    fn new() -> Self {
+        let clusters: Vec<usize> = (0..EXAMPLES).map(|id| id % 7 % 3).collect();
+        let config = ClusterDrawsConfig::new(30).with_fixed(false);
+        config.init(&clusters).unwrap()
+    }
+}
+
 impl Tried for DynamicRandom {
     fn new() -> Self {
         Self::new(EXAMPLES, 0.7, 1).unwrap()
@@ -105,6 +121,20 @@ impl Tried for EasyFirst {
 impl Tried for InfoBatch {
     fn new() -> Self {
         InfoBatchConfig::new(6).init(EXAMPLES).unwrap()
+    }
+}
+
+impl Tried for Mixture {
+    fn new() -> Self {
+        let domains: Vec<usize> = (0..EXAMPLES).map(|id| id % 4 / 3).collect();
+        let config = MixtureConfig::new(vec![2.0, 1.0]).with_length(30);
+        config.init(&domains).unwrap()
+    }
+
+    fn tell(feedback: &Feedback<Self>, epoch: usize) {
+        let weights = [[2.0, 1.0], [1.0, 1.0], [5.0, 1.0]][epoch];
+        let set = feedback.with_sampler(|sampler| sampler.set_weights(&weights));
+        set.unwrap().unwrap();
     }
 }
 
@@ -139,6 +169,12 @@ impl Tried for Uniform {
     }
 }
 
+impl Tried for Weighted {
+    fn new() -> Self {
+        Self::new(&difficulties(), 0.6, 8).unwrap()
+    }
+}
+
 /// Calls a function of one type for each of them, and says which they are.
 macro_rules! every {
     ($($sampler:ident),*) => {
@@ -157,14 +193,18 @@ macro_rules! every {
 every!(
     AbilityPaced,
     AdaptiveDifficulty,
+    Chosen,
+    ClusterDraws,
     DynamicRandom,
     EasyFirst,
     InfoBatch,
+    Mixture,
     Prioritised,
     SelfPaced,
     Seta,
     StaticSubset,
-    Uniform
+    Uniform,
+    Weighted
 );
 
 type Of<S> = CurriculumLoader<S, usize, Batch>;

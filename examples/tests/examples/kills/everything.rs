@@ -17,10 +17,11 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::{
-    AbilityPaced, AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchTest, ClusterDraws,
-    ClusterDrawsConfig, CurriculumLoader, DynamicRandom, EasyFirst, Forgetting, GradientStatistics,
-    InfoBatch, InfoBatchConfig, LiveBatchSize, LrBySamples, Mixture, MixtureConfig, Pacing,
-    Prioritised, Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
+    AbilityPaced, AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchTest, Chosen,
+    ClusterDraws, ClusterDrawsConfig, CurriculumLoader, DynamicRandom, EasyFirst, Forgetting,
+    GradientStatistics, InfoBatch, InfoBatchConfig, LiveBatchSize, LrBySamples, Mixture,
+    MixtureConfig, Pacing, Prioritised, Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset,
+    Uniform, Weighted,
 };
 use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
 use regimen_moe::balance::{BiasUpdate, BiasUpdateConfig, GlobalBalance, Load};
@@ -187,6 +188,7 @@ pub(super) struct Run {
     subset: StaticSubset,
     paced: AbilityPaced,
     clusters: ClusterDraws,
+    chosen: Chosen,
     easy: EasyFirst,
     own: SelfPaced,
     hard: Prioritised,
@@ -315,6 +317,7 @@ impl Run {
             paced: AbilityPacedConfig::new()
                 .with_least(10)
                 .init(&[0.5; POINTS])?,
+            chosen: Chosen::new(POINTS, (0..POINTS / 2).collect(), 8)?,
             clusters: ClusterDrawsConfig::new(9)
                 .with_fixed(false)
                 .init(&(0..POINTS).map(|id| id % 4).collect::<Vec<_>>())?,
@@ -391,6 +394,7 @@ impl Run {
             .with("subset", &mut self.subset)
             .with("paced", &mut self.paced)
             .with("clusters", &mut self.clusters)
+            .with("chosen", &mut self.chosen)
             .with("easy", &mut self.easy)
             .with("own", &mut self.own)
             .with("hard", &mut self.hard)
@@ -560,6 +564,7 @@ impl Run {
             self.subset.plan(),
             self.paced.plan(),
             self.clusters.plan(),
+            self.chosen.plan(),
             self.easy.plan(),
             self.own.plan(),
             self.hard.plan(),
