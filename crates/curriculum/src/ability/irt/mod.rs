@@ -8,8 +8,10 @@ mod marginal;
 mod model;
 mod responses;
 mod step;
+mod variational;
 
 pub use ability::{AbilityEstimate, ability};
 pub use config::{Estimator, IrtConfig, IrtFit};
 pub use model::{IrtModel, ItemParameters};
 pub use responses::Responses;
+pub use variational::{Normal, VariationalConfig, VariationalFit};
