@@ -18,8 +18,8 @@ pub mod ability;
 pub mod text;
 
 pub use ability::{
-    AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, difficulty,
-    normalised_inversions,
+    AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, ClusterDraws,
+    ClusterDrawsConfig, difficulty, normalised_inversions,
 };
 pub use batches::adaptive_batch::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchTest, GradientStatistics, MicroBatches,

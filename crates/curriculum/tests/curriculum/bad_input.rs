@@ -5,8 +5,15 @@ use std::sync::Arc;
 
 use burn::nn::LinearConfig;
 use burn::tensor::{DType, Device, Tensor};
+use rand::SeedableRng;
 use regimen_curriculum::ability::irt::{
-    AbilityEstimate, Estimator, IrtConfig, IrtModel, ItemParameters, Responses, ability,
+    AbilityEstimate, Estimator, IrtConfig, IrtModel, ItemParameters, Responses, VariationalConfig,
+    ability,
+};
+use regimen_curriculum::ability::mastery::{
+    ClusterDrawsConfig, DpMeansConfig, DpRule, FirstCentre, KMeansConfig, Node2Vec,
+    PairSampleConfig, Points, RefinementConfig, Step, alignment, attention_similarity, blend,
+    equal_draws, farthest_first, in_order, jaccard, label_agreement, positions,
 };
 use regimen_curriculum::select::kmeans::{cluster, cuts};
 use regimen_curriculum::select::seta::window;
@@ -457,6 +464,108 @@ fn multigrids() {
 }
 
 #[test]
+fn clusters() {
+    let mut hostile = Hostile::new("curriculum clusters");
+    let points = Points::of_rows(&[[0.0], [0.1], [4.0], [4.2], [9.0]]).unwrap();
+    for a in NUMBERS {
+        for b in NUMBERS {
+            hostile.input(format!("points of {a} and {b}"), || {
+                let points = Points::new(1, vec![a, b, 0.0])?;
+                let _ = points.radius_squared();
+                let found = DpMeansConfig::new(1.0).fit(&points)?;
+                assert!(found.cost.is_finite() && !found.is_empty());
+                farthest_first(&points, 3, 0)?;
+                KMeansConfig::new(2).fit(&points).map(drop)
+            });
+            for rule in [DpRule::Squared, DpRule::Unsquared] {
+                let config = DpMeansConfig::new(a).with_rule(rule);
+                hostile.input(format!("{config:?}"), || config.fit(&points).map(drop));
+            }
+            for step in [Step::Down { from: a, to: b }, Step::Divide(a)] {
+                let config = RefinementConfig::new(step);
+                hostile.input(format!("{config:?}, score {b}"), || {
+                    let found = config.refine(&points, |_| b)?;
+                    assert!(!found.rounds.is_empty());
+                    Ok::<_, regimen_curriculum::CurriculumError>(())
+                });
+            }
+            let vectors = vec![vec![a, b], vec![b, a]];
+            let _ = alignment(&positions(&vectors), &vectors) + attention_similarity(&[a], &[b, a]);
+            hostile.input(format!("Node2Vec {a}, {b}"), || {
+                Node2Vec::new(3, &[(0, 1, 1.0), (1, 2, a)], b, 1.0).map(|walks| {
+                    assert_eq!(walks.steps(Some(0), 1).len(), 2);
+                })
+            });
+            hostile.input(format!("blend {a}, {b}"), || blend(&[a], &[b], a));
+        }
+        let draws = ClusterDrawsConfig::new(4).with_share(a);
+        hostile.input(format!("{draws:?}"), || {
+            planned(draws.init(&[0, 0, 3, 3, usize::MAX]))
+        });
+    }
+    for n in COUNTS {
+        let some = n.min(100);
+        for config in [
+            DpMeansConfig::new(0.01).with_sweeps(n),
+            DpMeansConfig::new(0.01).with_most(n),
+            DpMeansConfig::new(0.01).with_first(FirstCentre::Point(n)),
+        ] {
+            hostile.input(format!("{config:?}"), || config.fit(&points).map(drop));
+        }
+        hostile.input(format!("{n} clusters"), || {
+            KMeansConfig::new(n)
+                .with_sweeps(some)
+                .fit(&points)
+                .map(drop)
+        });
+        hostile.input(format!("{n} sweeps"), || {
+            KMeansConfig::new(2).with_sweeps(n).fit(&points).map(drop)
+        });
+        let step = Step::Divide(2.0);
+        let refining = RefinementConfig::new(step).with_rounds(n).with_patience(n);
+        hostile.input(format!("{refining:?}"), || {
+            refining.refine(&points, |of| of.len() as f64).map(drop)
+        });
+        let most = RefinementConfig::new(step).with_most(n);
+        hostile.input(format!("{most:?}"), || {
+            most.refine(&points, |of| of.len() as f64).map(drop)
+        });
+        let fixed = RefinementConfig::new(step).with_fixed(n);
+        hostile.input(format!("{fixed:?}"), || {
+            fixed.refine(&points, |_| 0.0).map(drop)
+        });
+        hostile.input(format!("width {n}"), || {
+            Points::new(n, vec![0.0; 6]).map(drop)
+        });
+        hostile.input(format!("farthest {n}"), || {
+            farthest_first(&points, n, n).map(drop)
+        });
+        hostile.input(format!("draws {n}"), || {
+            planned(ClusterDrawsConfig::new(n).init(&[0; 5]))
+        });
+        hostile.input(format!("equal draws {n}"), || {
+            let mut rng = rand_chacha::ChaCha8Rng::from_seed([0; 32]);
+            equal_draws(&[1, 2, n], n, 1.0, &mut rng).map(drop)
+        });
+        hostile.input(format!("node {n}"), || {
+            Node2Vec::new(some.max(2), &[(0, n, 1.0)], 1.0, 1.0).map(drop)
+        });
+        hostile.input(format!("pairs {n}"), || {
+            let clusters = DpMeansConfig::new(1.0).fit(&points)?;
+            let config = PairSampleConfig::new().with_first(n).with_second(n);
+            config.sample(&clusters, &clusters, &[(0, n)]).map(drop)
+        });
+    }
+    hostile.input("no points", || Points::new(1, Vec::new()).map(drop));
+    hostile.input("rows of two lengths", || {
+        Points::of_rows(&[vec![1.0], vec![]]).map(drop)
+    });
+    assert_eq!(label_agreement(&[1], &[]), 0.0);
+    assert!(jaccard::<u8>(&[], &[]) + in_order::<u8>(&[], &[]) == 2.0);
+    hostile.finish();
+}
+
+#[test]
 fn abilities() {
     let mut hostile = Hostile::new("curriculum abilities");
     let all = (0..6).flat_map(|s| (0..4).map(move |i| (s, i, (s * i) % 3 > 0)));
@@ -496,6 +605,27 @@ fn abilities() {
                         });
                     }
                 }
+            }
+            let varied = VariationalConfig::new().with_steps(3);
+            for config in [
+                varied
+                    .clone()
+                    .with_ability_prior(a)
+                    .with_difficulty_prior(b),
+                varied.with_rate(a).with_decay(b),
+            ] {
+                hostile.input(format!("{config:?}"), || {
+                    let fit = config.fit(&responses)?;
+                    let all = fit.abilities.iter().chain(&fit.difficulties);
+                    for one in all {
+                        assert!(one.mean.is_finite() && one.deviation > 0.0);
+                    }
+                    ability(
+                        &fit.items(),
+                        &[true, false, true, true],
+                        AbilityEstimate::default(),
+                    )
+                });
             }
             let item = ItemParameters {
                 difficulty: a,

@@ -5,7 +5,12 @@ use std::sync::Arc;
 use burn::tensor::{DType, Device, Tensor};
 use regimen_curriculum::AdaptiveDifficultyConfig;
 use regimen_curriculum::ability::irt::{
-    AbilityEstimate, Estimator, IrtConfig, IrtFit, IrtModel, ItemParameters, Responses, ability,
+    AbilityEstimate, Estimator, IrtConfig, IrtFit, IrtModel, ItemParameters, Normal, Responses,
+    VariationalConfig, VariationalFit, ability,
+};
+use regimen_curriculum::ability::mastery::{
+    ClusterDraws, ClusterDrawsConfig, Clusters, DpMeansConfig, DpRule, FirstCentre, KMeansConfig,
+    PairSampleConfig, Points, Refinement, RefinementConfig, Round, Step,
 };
 use regimen_curriculum::text::{
     BinaryCounts, Bm25Config, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots, Hit,
@@ -288,6 +293,7 @@ pub(super) fn states() -> Vec<State> {
     .into_iter()
     .chain(texts())
     .chain(abilities())
+    .chain(clusters())
     .collect()
 }
 
@@ -328,6 +334,14 @@ fn abilities() -> Vec<State> {
     let domains: Vec<usize> = (0..EXAMPLES).map(|id| id % 2).collect();
     let mut mixed = mixture.init(&domains).unwrap();
     mixed.plan();
+    let few = VariationalConfig::new().with_steps(5);
+    let varied_fit = few.fit(&responses()).unwrap();
+    let varied = move |config: VariationalConfig| {
+        let fit = config.with_steps(5).fit(&responses());
+        let fit = fit.map_err(text_of)?;
+        assert!(fit.abilities.iter().all(|one| one.mean.is_finite()));
+        Ok::<_, String>(())
+    };
     vec![
         state("Pacing", &pacing, |pacing: Pacing| {
             sampled(SelfPaced::new(EXAMPLES, pacing, 1).map_err(text_of)?)
@@ -371,6 +385,15 @@ fn abilities() -> Vec<State> {
             config.fit(&one).map(drop).map_err(text_of)
         }),
         state("IrtFit", &fit, |_: IrtFit| Ok(())),
+        state("VariationalConfig", &few, varied),
+        state("Normal", &varied_fit.abilities[0], |one: Normal| {
+            assert!(!one.divergence(&one).is_nan());
+            Ok(())
+        }),
+        state("VariationalFit", &varied_fit, |fit: VariationalFit| {
+            assert_eq!(fit.items().len(), fit.difficulties.len());
+            Ok(())
+        }),
         state("ItemParameters", &item, move |item: ItemParameters| {
             assert!((0.0..=1.0).contains(&item.probability(1.0)));
             assert!(!item.ability_for(0.5).is_nan());
@@ -393,6 +416,85 @@ fn abilities() -> Vec<State> {
             sampler.report(2.0).map_err(text_of)?;
             sampled(sampler)
         }),
+    ]
+}
+
+/// Those of clusters.
+fn clusters() -> Vec<State> {
+    let points = || Points::of_rows(&[[0.0], [0.1], [4.0], [4.2], [9.0]]).unwrap();
+    let dp = DpMeansConfig::new(2.0).with_first(FirstCentre::Point(1));
+    let refining = RefinementConfig::new(Step::Divide(2.0)).with_rounds(4);
+    let found = refining.refine(&points(), |of| of.len() as f64).unwrap();
+    let assignment = found.clusters.assignment.clone();
+    let draws = ClusterDrawsConfig::new(3).with_fixed(false);
+    let spread = vec![0; EXAMPLES - 1].into_iter().chain([4]);
+    let sampler = draws.init(&spread.collect::<Vec<_>>()).unwrap();
+    let pairs = PairSampleConfig::new();
+    let assigned = move |clusters: Clusters| {
+        let width = clusters.centres[0].len();
+        let here = Points::new(width, vec![0.5; width]).map_err(text_of)?;
+        assert_eq!(clusters.assign(&here).map_err(text_of)?.len(), 1);
+        let members = clusters.members();
+        assert_eq!(members.iter().flatten().count(), clusters.assignment.len());
+        Ok::<_, String>(())
+    };
+    vec![
+        state("DpMeansConfig", &dp, move |config: DpMeansConfig| {
+            assigned(config.with_sweeps(3).fit(&points()).map_err(text_of)?)
+        }),
+        state("DpRule", &DpRule::Unsquared, move |rule| {
+            let config = DpMeansConfig::new(1.0).with_rule(rule);
+            assigned(config.fit(&points()).map_err(text_of)?)
+        }),
+        state("FirstCentre", &FirstCentre::Point(1), move |first| {
+            let config = DpMeansConfig::new(1.0).with_first(first);
+            assigned(config.fit(&points()).map_err(text_of)?)
+        }),
+        state("Clusters", &found.clusters, assigned),
+        state("Step", &Step::Down { from: 3.0, to: 1.0 }, move |step| {
+            let config = RefinementConfig::new(step).with_rounds(3);
+            let found = config.refine(&points(), |of| of.len() as f64);
+            assigned(found.map_err(text_of)?.clusters)
+        }),
+        state("RefinementConfig", &refining, move |config| {
+            let config: RefinementConfig = config;
+            let config = config.with_rounds(3);
+            let found = config.refine(&points(), |of| of.len() as f64);
+            assigned(found.map_err(text_of)?.clusters)
+        }),
+        state("Round", &found.rounds[0], |_: Round| Ok(())),
+        state("Refinement", &found, move |found: Refinement| {
+            assigned(found.clusters)
+        }),
+        state(
+            "KMeansConfig",
+            &KMeansConfig::new(2),
+            move |config: KMeansConfig| {
+                assigned(config.with_sweeps(3).fit(&points()).map_err(text_of)?)
+            },
+        ),
+        state(
+            "PairSampleConfig",
+            &pairs,
+            move |config: PairSampleConfig| {
+                let all = Clusters {
+                    centres: vec![vec![0.0]; 5],
+                    assignment: assignment.clone(),
+                    cost: 0.0,
+                    sweeps: 1,
+                };
+                let recorded = [(0, 1), (4, 2)];
+                let found = config.sample(&all, &all, &recorded);
+                assert!(found.map_err(text_of)?.len() <= 2);
+                Ok(())
+            },
+        ),
+        state(
+            "ClusterDrawsConfig",
+            &draws,
+            |config: ClusterDrawsConfig| sampled(config.init(&[1; EXAMPLES]).map_err(text_of)?),
+        ),
+        state("ClusterDraws", &sampler, sampled::<ClusterDraws>),
     ]
 }
 
