@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use regimen_examples::continual::continual_survey::tune;
 use regimen_examples::runner::{self, Drill, Plan};
-use regimen_examples::{SYSTEMS, System, pruning, report, rl_rewards, system};
+use regimen_examples::{SYSTEMS, System, curriculum, pruning, report, rl_rewards, system};
 
 /// Experiments that prove Regimen's systems on real data.
 #[derive(Parser)]
@@ -59,7 +59,7 @@ enum Verb {
     },
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
-        /// The system: `unified-post-training` or `adaptive-difficulty`.
+        /// The system: `unified-post-training`, `adaptive-difficulty`, `mastery-clusters` or `pudf-irt`.
         #[arg(default_value = "unified-post-training")]
         system: String,
         /// The seed; 1000 and 1001 chose.
@@ -184,6 +184,8 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                     rl_rewards::unified_post_training::tune::tune(seed, line)?
                 }
                 "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
+                "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
+                "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
                 _ => bail!("{system}: no rates to try"),
             }
         }

@@ -17,10 +17,10 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::{
-    AbilityPaced, AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchTest,
-    CurriculumLoader, DynamicRandom, EasyFirst, Forgetting, GradientStatistics, InfoBatch,
-    InfoBatchConfig, LiveBatchSize, LrBySamples, Mixture, MixtureConfig, Pacing, Prioritised,
-    Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
+    AbilityPaced, AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchTest, ClusterDraws,
+    ClusterDrawsConfig, CurriculumLoader, DynamicRandom, EasyFirst, Forgetting, GradientStatistics,
+    InfoBatch, InfoBatchConfig, LiveBatchSize, LrBySamples, Mixture, MixtureConfig, Pacing,
+    Prioritised, Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
 };
 use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
 use regimen_moe::balance::{BiasUpdate, BiasUpdateConfig, GlobalBalance, Load};
@@ -186,6 +186,7 @@ pub(super) struct Run {
     random: DynamicRandom,
     subset: StaticSubset,
     paced: AbilityPaced,
+    clusters: ClusterDraws,
     easy: EasyFirst,
     own: SelfPaced,
     hard: Prioritised,
@@ -314,6 +315,9 @@ impl Run {
             paced: AbilityPacedConfig::new()
                 .with_least(10)
                 .init(&[0.5; POINTS])?,
+            clusters: ClusterDrawsConfig::new(9)
+                .with_fixed(false)
+                .init(&(0..POINTS).map(|id| id % 4).collect::<Vec<_>>())?,
             difficult: AdaptiveDifficultyConfig::new(5).init(&[0.5; POINTS])?,
             rigl: (
                 rigl,
@@ -386,6 +390,7 @@ impl Run {
             .with("random", &mut self.random)
             .with("subset", &mut self.subset)
             .with("paced", &mut self.paced)
+            .with("clusters", &mut self.clusters)
             .with("easy", &mut self.easy)
             .with("own", &mut self.own)
             .with("hard", &mut self.hard)
@@ -554,6 +559,7 @@ impl Run {
             self.random.plan(),
             self.subset.plan(),
             self.paced.plan(),
+            self.clusters.plan(),
             self.easy.plan(),
             self.own.plan(),
             self.hard.plan(),

@@ -104,7 +104,7 @@ impl Checked for VariationalConfig {
 pub struct Normal {
     /// Its mean.
     pub mean: f64,
-    /// Its standard deviation, above 0.
+    /// Its standard deviation, 1e-100 or more.
     pub deviation: f64,
 }
 
@@ -114,8 +114,9 @@ impl Checked for Normal {
     fn check(&self) -> Result<()> {
         let size = self.mean.abs() <= LARGEST;
         check("mean", self.mean, size, "-1000000 to 1000000")?;
-        let wide = self.deviation > 0.0 && self.deviation <= LARGEST;
-        check("deviation", self.deviation, wide, "above 0, up to 1000000")
+        // The square of a smaller one is 0.
+        let wide = (1e-100..=LARGEST).contains(&self.deviation);
+        check("deviation", self.deviation, wide, "1e-100 to 1000000")
     }
 }
 
