@@ -2,6 +2,7 @@
 //!
 //! How a user does it: `choose.rs`, and [`ClusterDraws`](regimen_curriculum::ability::mastery::ClusterDraws) as the sampler of a loader.
 
+mod choices;
 mod choose;
 mod components;
 mod renditions;
@@ -10,6 +11,7 @@ pub mod tune;
 use anyhow::Result;
 use rand::seq::SliceRandom;
 
+use self::choices::BUDGET;
 use self::choose::{Chosen, Selector, choose};
 use self::renditions::{Bed, Draw, RARE, SHARES, generator};
 use super::bed::{BATCH, Learner, Rows};
@@ -64,8 +66,6 @@ const FARTHEST: &str = "farthest first";
 const ORACLE: &str = "oracle";
 const ALL: &str = "all 3000";
 
-/// Instances that are chosen.
-const BUDGET: usize = 300;
 /// Steps of training.
 const STEPS: usize = 400;
 /// The rate of Adam.

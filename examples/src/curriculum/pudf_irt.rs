@@ -4,6 +4,7 @@
 
 mod arms;
 mod bench;
+mod choices;
 mod crowd;
 pub mod tune;
 
@@ -11,6 +12,9 @@ use anyhow::Result;
 
 use self::arms::{Done, Job, Order};
 use self::bench::Bench;
+use self::choices::{
+    DDS, EQUAL, EVERYTHING, FULL, GROWTH, LOWEST, NOISE, RANDOM, ROOT, STATIC, rate,
+};
 use self::crowd::Crowd;
 use super::bed::Rows;
 use crate::data::Images;
@@ -61,21 +65,8 @@ const FAULTS: &[Fault] = &[
 
 const REVISIONS: &[Revision] = &[];
 
-const DDS: &str = "dds";
-const FULL: &str = "all data, 30 epochs";
-const EQUAL: &str = "all data, equal visits";
-const EVERYTHING: &str = "all data and the crowd's, equal visits";
-const RANDOM: &str = "random, same sizes";
-const STATIC: &str = "static filter";
-const ROOT: &str = "root competence";
-const LOWEST: &str = "own lowest losses";
-
-/// The share of wrong labels.
-const NOISE: f64 = 0.3;
 /// Seeds that are also run without wrong labels.
 const CLEAN_SEEDS: u64 = 3;
-/// Epochs of the small size.
-const SMALL_EPOCHS: usize = 12;
 /// What is behind an arm's name where no label is wrong.
 const CLEAN: &str = ", clean";
 
@@ -154,7 +145,7 @@ fn compare(trial: &mut Trial, job: &Job, set: &str, ending: &str, draws: bool) -
         let points = points.map(|(epoch, size)| (epoch as f64 + 1.0, share(size)));
         trial.curve(DDS, points.collect());
     }
-    let mut note = |arm: &str, done: &Done, accuracy: f64| {
+    let mut note = |arm: &str, done: &Done| {
         let arm = format!("{arm}{ending}");
         let mut note = |what: &str, value: f64| {
             let name = if what.is_empty() {
@@ -164,29 +155,32 @@ fn compare(trial: &mut Trial, job: &Job, set: &str, ending: &str, draws: bool) -
             };
             trial.record(&arm, &name, value);
         };
-        note("", accuracy);
+        note("", done.accuracy);
         note("best epoch", done.best);
         note("visits", done.visits as f64 / 1e3);
         note("wrong labels", done.wrong);
         let reached = done.reached.map_or(0.0, |_| 100.0);
         note("reached 93 %", reached);
     };
-    note(DDS, &dds, dds.accuracy);
+    note(DDS, &dds);
     let last = dds.sizes.last().copied().unwrap_or(0);
     let all = [
         (EQUAL, Order::All),
         (RANDOM, Order::Random(&dds.sizes)),
         (STATIC, Order::Static(last)),
         (EVERYTHING, Order::Everything),
-        (ROOT, Order::Root(tune::GROWTH)),
+        (ROOT, Order::Root(GROWTH)),
         (LOWEST, Order::Lowest(&dds.sizes)),
     ];
     let arms = if job.context.small { &all[1..2] } else { &all };
     for (arm, order) in arms {
-        let done = job.rival(order, dds.visits, tune::rate(arm))?;
-        note(arm, &done, done.marked);
-        if *arm == EQUAL {
-            note(FULL, &done, done.accuracy);
+        let done = job.rival(order, dds.visits, rate(arm))?;
+        match &done.marked {
+            Some(marked) if *arm == EQUAL => {
+                note(EQUAL, marked);
+                note(FULL, &done);
+            }
+            _ => note(arm, &done),
         }
     }
     Ok(())

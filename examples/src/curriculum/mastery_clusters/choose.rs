@@ -7,8 +7,8 @@ use regimen_curriculum::ability::mastery::{
     KMeansConfig, Refinement, RefinementConfig, equal_draws, farthest_first, label_agreement,
 };
 
+use super::choices::{fixed, refinement};
 use super::renditions::{Bed, Draw, generator};
-use super::tune;
 use crate::experiment::Context;
 
 /// How instances are chosen.
@@ -88,8 +88,8 @@ pub(super) fn choose(
         }
         Selector::Refined | Selector::Fixed(_) => {
             let config = match selector {
-                Selector::Fixed(clusters) => tune::fixed(clusters),
-                _ => tune::refinement(),
+                Selector::Fixed(clusters) => fixed(clusters),
+                _ => refinement(),
             };
             let found = refined(bed, &config)?;
             (chosen.lambda, chosen.rounds) = (found.lambda, found.rounds.len());

@@ -9,9 +9,11 @@ use regimen_curriculum::{AbilityPacedConfig, EasyFirst, Pacing, Sampler};
 
 use super::super::bed::{BATCH, Learner, Rows};
 use super::bench::{Bench, Draw, generator};
-use super::tune::{EPOCHS, rate};
-use super::{DDS, SMALL_EPOCHS};
+use super::choices::{DDS, EPOCHS, SMALL_EPOCHS, rate};
 use crate::experiment::Context;
+
+/// The accuracy whose first epoch is noted, in percent.
+const REACHED: f64 = 93.0;
 
 /// What the arms share on one set with one share of wrong labels.
 pub(super) struct Job<'a> {
@@ -28,10 +30,10 @@ pub(super) struct Job<'a> {
 }
 
 /// What an arm gave.
+#[derive(Clone, Default)]
 pub(super) struct Done {
-    /// Test accuracy at the end, and where the mark was passed.
+    /// Test accuracy at the end.
     pub(super) accuracy: f64,
-    pub(super) marked: f64,
     /// The best after an epoch.
     pub(super) best: f64,
     pub(super) visits: usize,
@@ -41,6 +43,8 @@ pub(super) struct Done {
     pub(super) sizes: Vec<usize>,
     /// The share of wrong labels in the last epoch, in percent.
     pub(super) wrong: f64,
+    /// What it had given where the mark was passed.
+    pub(super) marked: Option<Box<Done>>,
 }
 
 /// The order of a rival.
@@ -163,15 +167,7 @@ impl Job<'_> {
         mark: usize,
     ) -> Result<Done> {
         let mut learner = self.learner(rate);
-        let mut done = Done {
-            accuracy: 0.0,
-            marked: 0.0,
-            best: 0.0,
-            visits: 0,
-            reached: None,
-            sizes: Vec::new(),
-            wrong: 0.0,
-        };
+        let mut done = Done::default();
         let is_over = |done: &Done| {
             done.visits >= budget || (budget == usize::MAX && done.sizes.len() >= self.epochs())
         };
@@ -183,7 +179,13 @@ impl Job<'_> {
                 let before = done.visits;
                 done.visits += ids.len();
                 if before < mark && done.visits >= mark {
-                    done.marked = learner.accuracy(&self.test);
+                    let mut marked = done.clone();
+                    marked.accuracy = learner.accuracy(&self.test);
+                    marked.best = marked.best.max(marked.accuracy);
+                    if marked.accuracy >= REACHED {
+                        marked.reached = marked.reached.or(Some(marked.visits));
+                    }
+                    done.marked = Some(Box::new(marked));
                 }
             }
             done.sizes.push(ids.len());
@@ -191,7 +193,7 @@ impl Job<'_> {
             done.wrong = 100.0 * wrong as f64 / ids.len().max(1) as f64;
             done.accuracy = learner.accuracy(&self.test);
             done.best = done.best.max(done.accuracy);
-            if done.accuracy >= 93.0 {
+            if done.accuracy >= REACHED {
                 done.reached = done.reached.or(Some(done.visits));
             }
         }
