@@ -126,6 +126,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         vocabulary: bigram::vocabulary(corpus.chunks.iter().chain([&corpus.evaluation])),
         training: Training::of(context, seed),
         corpus: &corpus,
+        small: context.small,
         trial: Trial::new(seed),
     };
     for arm in [BETR, DIRECT, MEAN, CENTROID] {
@@ -145,12 +146,19 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         }
     }
     job.arm(ALONE, &select.ranked(Aggregation::Max)?)?;
-    job.arm(MEAN_ALONE, &select.ranked(Aggregation::MeanLog)?)?;
     let known = select.known();
-    if !known.is_empty() {
-        job.arm(KNOWN, &known)?;
+    if !context.small {
+        job.arm(MEAN_ALONE, &select.ranked(Aggregation::MeanLog)?)?;
+        if !known.is_empty() {
+            job.arm(KNOWN, &known)?;
+        }
     }
-    job.multiplier(&select)?;
+    let shares = if context.small {
+        &SHARES[1..2]
+    } else {
+        &SHARES
+    };
+    job.multiplier(&select, shares)?;
     job.trial.record(BETR, "documents cut", corpus.cut as f64);
     Ok(job.trial)
 }
@@ -159,6 +167,7 @@ struct Job<'a> {
     corpus: &'a Corpus,
     training: Training<'a>,
     vocabulary: usize,
+    small: bool,
     trial: Trial,
 }
 
@@ -177,7 +186,8 @@ impl Job<'_> {
         let pairs = self.pairs(kept);
         self.trial.record(arm, "main", loss);
         self.trial.record(arm, "bigram loss", pairs);
-        for (name, text) in &self.corpus.others {
+        let others: &[_] = if self.small { &[] } else { &self.corpus.others };
+        for (name, text) in others {
             let name = name.split([' ', '(']).next().unwrap_or(name);
             let loss = self.training.loss(&model, text)?;
             self.trial.record(arm, &format!("loss on {name}"), loss);
@@ -190,9 +200,9 @@ impl Job<'_> {
     }
 
     /// How many times the method's tokens random documents need for its loss.
-    fn multiplier(&mut self, select: &Select<'_>) -> Result<()> {
+    fn multiplier(&mut self, select: &Select<'_>, shares: &[f64]) -> Result<()> {
         let (mut curve, mut pairs) = (Vec::new(), Vec::new());
-        for share in SHARES {
+        for share in shares.iter().copied() {
             let arm = match share {
                 KEPT => RANDOM.to_owned(),
                 1.0 => WHOLE.to_owned(),

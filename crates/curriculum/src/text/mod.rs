@@ -3,6 +3,7 @@
 
 mod batches;
 pub mod bm25;
+pub mod code_bleu;
 #[cfg(feature = "arrow")]
 pub mod columns;
 pub mod decontaminate;
@@ -17,6 +18,7 @@ mod tokens;
 mod vocabulary;
 
 pub use bm25::{Bm25, Bm25Config, Bm25Variant, Hit};
+pub use code_bleu::{CodeBleu, CodeBleuScore, PYTHON_KEYWORDS, RUST_KEYWORDS};
 #[cfg(feature = "arrow")]
 pub use columns::{TextColumn, TextRow};
 pub use decontaminate::{Decontamination, DecontaminationConfig, Evaluation, Overlap, Scan};

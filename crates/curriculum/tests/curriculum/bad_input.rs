@@ -19,8 +19,8 @@ use regimen_curriculum::select::kmeans::{cluster, cuts};
 use regimen_curriculum::select::seta::window;
 use regimen_curriculum::select::{el2n, grand};
 use regimen_curriculum::text::{
-    Aggregation, Bm25Config, Bm25Shots, Bm25Variant, DecontaminationConfig, Evaluation, FixedShots,
-    KeepRate, LikenessConfig, NearDuplicatesConfig, RandomShots, Scored, Shots,
+    Aggregation, Bm25Config, Bm25Shots, Bm25Variant, CodeBleu, DecontaminationConfig, Evaluation,
+    FixedShots, KeepRate, LikenessConfig, NearDuplicatesConfig, RandomShots, Scored, Shots,
     TextClassifierConfig, TextTokens, Threshold, Vectors, Verify, balanced, bleu4, centroid,
     code_tokens, exact_match, rouge_l, rouge_n,
 };
@@ -780,6 +780,13 @@ fn choices_of_text() {
             hostile.input(format!("{} and {} bytes", a.len(), b.len()), || {
                 assert_eq!(exact_match(a, b), exact_match(b, a));
                 assert!((0.0..=1.0 + 1e-9).contains(&bleu4(a, b)));
+                for share in NUMBERS {
+                    let bleu = CodeBleu::new([a.as_str()]);
+                    if let Ok(score) = bleu.score(a, b, Some(share), None) {
+                        assert!((0.0..=1.0 + 1e-9).contains(&score.combined));
+                    }
+                    let _ = bleu.with_weights([share, 1.0, share, 0.0]);
+                }
                 for n in COUNTS {
                     assert!((0.0..=1.0).contains(&rouge_n(a, b, n).f1));
                 }

@@ -13,10 +13,10 @@ use regimen_curriculum::ability::mastery::{
     PairSampleConfig, Points, Refinement, RefinementConfig, Round, Step,
 };
 use regimen_curriculum::text::{
-    Aggregation, BinaryCounts, Bm25Config, Bm25Variant, DecontaminationConfig, DuplicateGroups,
-    Evaluation, FixedShots, Hit, KeepRate, Likeness, LikenessConfig, NearDuplicatesConfig, Overlap,
-    Rouge, Scan, Scored, Selection, ShotOrder, Shots, TextClassifier, TextClassifierConfig,
-    TextTokens, Threshold, Vectors, Verify,
+    Aggregation, BinaryCounts, Bm25Config, Bm25Variant, CodeBleu, CodeBleuScore,
+    DecontaminationConfig, DuplicateGroups, Evaluation, FixedShots, Hit, KeepRate, Likeness,
+    LikenessConfig, NearDuplicatesConfig, Overlap, Rouge, Scan, Scored, Selection, ShotOrder,
+    Shots, TextClassifier, TextClassifierConfig, TextTokens, Threshold, Vectors, Verify,
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics,
@@ -555,6 +555,8 @@ fn texts() -> Vec<State> {
         .unwrap()
         .groups(["a b", "c", "a b", "c"])
         .unwrap();
+    let code = CodeBleu::new(["if"]).score("a if b", "a if", None, None);
+    let code = code.unwrap();
     let rate = KeepRate::PowerLaw {
         factor: 4e-5,
         exponent: 0.25,
@@ -624,6 +626,12 @@ fn texts() -> Vec<State> {
         state("ShotOrder", &ShotOrder::MostSimilarFirst, |_: ShotOrder| {
             Ok(())
         }),
+        state("CodeBleu", &CodeBleu::new(["if"]), |bleu: CodeBleu| {
+            let score = bleu.score("a if", "a", Some(0.5), None).map_err(text_of)?;
+            assert!((0.0..=1.0).contains(&score.combined));
+            Ok(())
+        }),
+        state("CodeBleuScore", &code, |_: CodeBleuScore| Ok(())),
         state("Aggregation", &Aggregation::MeanLog, |aggregation| {
             alike(&LikenessConfig::new().with_aggregation(aggregation))
         }),

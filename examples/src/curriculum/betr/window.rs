@@ -28,7 +28,7 @@ impl<'a> Training<'a> {
             device: &context.device,
             updates: match context {
                 Context { full: true, .. } => 20_000,
-                Context { small: true, .. } => 150,
+                Context { small: true, .. } => 80,
                 _ => 1_000,
             },
             seed,
