@@ -5,6 +5,7 @@ Answers lines of standard input, so that another program can take turns with it:
     fit EPOCHS THREADS    (milliseconds of wall and of CPU time; the difficulties are written to FOLDER/difficulties, one a line)
 """
 
+import contextlib
 import sys
 import time
 from importlib.metadata import version
@@ -51,7 +52,9 @@ def main():
             config = IrtConfig(model_type="1pl", priors="hierarchical", epochs=int(words[0]))
             trainer = IrtModelTrainer(data_path=None, config=config, dataset=data, verbose=False)
             wall, cpu = time.perf_counter(), time.process_time()
-            trainer.train(device="cpu")
+            # The library writes to standard output, where the answers go.
+            with contextlib.redirect_stdout(sys.stderr):
+                trainer.train(device="cpu")
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             with open(folder + "/difficulties", "w") as file:
                 file.write("\n".join(str(value) for value in trainer.best_params["diff"]))
