@@ -1,4 +1,38 @@
-//! What the tuning seeds chose, and how. **Not chosen yet.**
+//! What the tuning seeds chose, and how: greedy accuracies on the seeds 1000 / 1001, with the tokens of a sample over the base's (4.9 / 5.2
+//! tokens). The base has 48.8 / 46.7.
+//!
+//! The second stage, one pass over 4,000 pairs; the most accurate with samples at most 1.5 times as long is chosen:
+//!
+//! | form | `beta` | 3e-5 | 1e-4 | 3e-4 | 1e-3 |
+//! |---|---|---|---|---|---|
+//! | averages | .5 | 52.9, 1.12 / 49.6, 1.11 | **55.6, 1.33 / 51.6, 1.37** | | |
+//! | averages | 1.5 | 52.5, 1.11 / 49.7, 1.11 | 54.6, 1.31 / 51.3, 1.34 | 54.5, 1.70 / | 43.6, 2.44 / |
+//! | averages | 5 | | 53.1, 1.21 / 50.4, 1.26 | 53.0, 1.37 / | 48.9, 1.40 / |
+//! | averages | 15 | | 51.7, 1.11 / 49.3, 1.13 | 51.3, 1.12 / | 50.8, 1.17 / |
+//! | averages | 50 | | 49.4, 1.04 / 47.7, 1.04 | 49.4, 1.06 / | 51.7, 1.10 / |
+//! | sums | .03 | 53.8, 1.14 / 49.9, 1.13 | 55.0, 1.40 / 51.7, 1.46 | | |
+//! | sums | .1 | 53.7, 1.13 / 49.9, 1.13 | **54.9, 1.39 / 51.8, 1.44** | 54.7, 1.76 / | 45.4, 2.14 / |
+//! | sums | .3 | | 53.5, 1.36 / 51.7, 1.39 | 54.9, 1.69 / | 44.4, 2.10 / |
+//! | sums | 1 | | 52.9, 1.23 / 51.2, 1.25 | 52.5, 1.27 / | 49.0, 1.34 / |
+//! | sums | 3 | | 51.6, 1.08 / 49.3, 1.08 | 51.6, 1.10 / | 51.9, 1.18 / |
+//! | SimPO | 1 | | **53.3, 1.29 /** | 52.1, 1.70 / | 29.4, 2.51 / |
+//! | SimPO | 2.5 | | 51.9, 1.20 / | 51.9, 1.51 / | 33.0, 1.94 / |
+//! | SimPO | 5 | | 50.4, 1.16 / | 50.0, 1.37 / | 34.4, 1.55 / |
+//! | SimPO | 10 | | 50.4, 1.14 / | 48.8, 1.31 / | |
+//!
+//! What is missing was not run: seed 1000 had shown rates of 3e-4 and more to be worse or too long. Below the smallest `beta` a form does not look
+//! at its reference any more. Of sums .03 and .1 are equal, and the shorter one is taken.
+//!
+//! The third stage, 60 updates from DPO of averages with a `beta` of 1.5 (54.6 / 51.3), which was the best one when it ran:
+//!
+//! | arm | 1.25e-4 | 2.5e-4 | 5e-4 | 1e-3 |
+//! |---|---|---|---|---|
+//! | rlvr | 59.9 / 57.0 | 58.4 / 59.3 | **60.9 / 59.2** | 48.8 / |
+//! | sft on | 50.8 / 46.6 | **52.5 / 47.4** | 51.9 / 46.3 | |
+//! | online rejection | 58.7 / 57.9 | **61.1 / 59.0** | 60.4 / 59.0 | |
+//! | one-round rejection | 59.2 / 55.8 | **60.3 / 58.3** | 58.6 / 58.0 | |
+//!
+//! The start at a temperature of 0, .3, .6 and 1: **53.8 / 53.2**, 52.3 / 52.5, 50.5 / 50.5, 45.3 / 44.2 of 400 prompts.
 
 use anyhow::Result;
 
@@ -18,14 +52,18 @@ pub(super) const TEMPERATURE: f64 = 0.0;
 
 /// Each form of learning from pairs with its `beta`, and its rate.
 pub(super) const FORMS: [(&str, Form, f64); 3] = [
-    (AVERAGED, Form::Averaged(1.5), 1e-4),
+    (AVERAGED, Form::Averaged(0.5), 1e-4),
     (SUM, Form::Sum(0.1), 1e-4),
     (SIMPO, Form::Simpo(1.0), 1e-4),
 ];
 
 /// The rate of each arm of the third stage.
-pub(super) const RATES: [(&str, f64); 4] =
-    [(RLVR, 5e-4), (SFT, 5e-4), (ONLINE, 5e-4), (ONCE, 5e-4)];
+pub(super) const RATES: [(&str, f64); 4] = [
+    (RLVR, 5e-4),
+    (SFT, 2.5e-4),
+    (ONLINE, 2.5e-4),
+    (ONCE, 2.5e-4),
+];
 
 /// The rate of an arm.
 pub(super) fn rate(arm: &str) -> f64 {
