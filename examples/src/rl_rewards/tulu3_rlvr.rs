@@ -88,10 +88,12 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     let count = updates(context);
     let rlvr = stage.run(Arm::Rlvr(count), tune::rate(RLVR))?;
     let (sampled, trained) = (rlvr.budget.sampled, rlvr.budget.trained);
+    // At the small size more supervision turns no check.
+    let shown = if context.small { trained / 8 } else { trained };
     let point = |(update, share): (usize, &f64)| (update as f64, *share);
     let mut arms = vec![(RLVR, rlvr)];
     for (name, arm) in [
-        (SFT, Arm::Shown(trained)),
+        (SFT, Arm::Shown(shown)),
         (ONLINE, Arm::Online(sampled)),
         (ONCE, Arm::Once(sampled, count)),
     ] {

@@ -96,20 +96,16 @@ impl Bench {
             Chain::new(seed)
         };
         let task = Skills::new(chain);
-        let config = match context {
-            Context { full: true, .. } => PolicyConfig::new().with_layers(4).with_width(128),
-            Context { small: true, .. } => PolicyConfig::new().with_width(32).with_hidden(64),
-            _ => PolicyConfig::new(),
-        };
+        let config = PolicyConfig::new();
         let config = if context.full {
-            config.with_hidden(512)
+            config.with_layers(4).with_width(128).with_hidden(512)
         } else {
             config
         };
         let warm_up = WarmUp {
             updates: match context {
                 Context { full: true, .. } => 8000,
-                Context { small: true, .. } => 800,
+                Context { small: true, .. } => 700,
                 _ => 1000,
             },
             ..WarmUp::default()

@@ -60,7 +60,7 @@ pub(super) struct Done {
 pub(super) fn updates(context: &Context) -> usize {
     match context {
         Context { full: true, .. } => 600,
-        Context { small: true, .. } => 15,
+        Context { small: true, .. } => 40,
         _ => 60,
     }
 }
