@@ -44,12 +44,12 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: "any-answer",
         does: "The verifier accepts any final digit",
-        turns: &["rlvr minus its start", "rlvr's samples minus its start"],
+        turns: &["rlvr minus its start"],
     },
     Fault {
         name: "rewards-permuted",
         does: "The rewards of a group are given to its responses in another order",
-        turns: &["rlvr minus its start", "rlvr's samples minus its start"],
+        turns: &["rlvr minus its start"],
     },
     Fault {
         name: "padded-length",
