@@ -10,14 +10,16 @@ pub mod tune;
 mod window;
 
 use anyhow::Result;
-use regimen_curriculum::text::{Aggregation, TextClassifierConfig};
+use regimen_curriculum::text::Aggregation;
 
-use self::arms::{Broken, Fitted, KEPT, Likened, Select};
-use self::corpus::{Corpus, Lines, Source};
+use self::arms::{
+    ALONE, BETR, Broken, CENTROID, DIRECT, Fitted, KEPT, KNOWN, MEAN, MEAN_ALONE, RANDOM, Select,
+    WHOLE,
+};
+use self::corpus::{Corpus, DOMAINS, Source};
 use self::window::Training;
-use crate::data::Text;
 use crate::experiment::{
-    Better, Check, Context, DataKind, Domain, Fault, Quantity, System, Trial, differences, values,
+    Better, Check, Context, DataKind, Fault, Quantity, System, Trial, differences, values,
 };
 
 /// The experiment.
@@ -59,63 +61,11 @@ const FAULTS: &[Fault] = &[
 const OF_TARGETS: &str = "ranks-of-targets";
 const WORST: &str = "worst-ranks";
 
-/// Verse first.
-const DOMAINS: &[Domain] = &[Domain::Verse, Domain::Prose, Domain::Documentation];
-
-const BETR: &str = "betr";
-const DIRECT: &str = "target versus pool";
-const MEAN: &str = "mean log2 rank";
-const CENTROID: &str = "centroid";
-const ALONE: &str = "best rank alone";
-const MEAN_ALONE: &str = "mean log2 rank alone";
-const RANDOM: &str = "random";
-const KNOWN: &str = "random of Matthew and Luke";
-const WHOLE: &str = "whole pool";
-
 /// Shares of the pool that random documents are tried with, to see how many of them do what the method's tenth does.
 const SHARES: [f64; 5] = [0.05, 0.1, 0.2, 0.5, 1.0];
 
-/// The pool and the targets of a run.
-fn corpus(context: &Context, seed: u64) -> Result<Corpus> {
-    let texts: Vec<Lines> = context.domains(DOMAINS)?.into_iter().map(lines).collect();
-    if context.folder.is_some() {
-        Corpus::own(&texts, seed)
-    } else {
-        Corpus::embedded(&texts, seed)
-    }
-}
-
-/// The lines of a text, whose ends are among the symbols that stand for any other.
-fn lines(text: Text) -> Lines {
-    let lines = text.symbols.split(|symbol| *symbol >= 95);
-    let line = |symbols: &[u8]| {
-        symbols
-            .iter()
-            .map(|symbol| char::from(symbol + 32))
-            .collect()
-    };
-    (
-        text.name,
-        lines
-            .map(line)
-            .filter(|line: &String| !line.is_empty())
-            .collect(),
-    )
-}
-
-/// What an arm's classifier makes of the pool.
-fn fitted(select: &Select<'_>, arm: &str, config: &TextClassifierConfig) -> Result<Fitted> {
-    let how = match arm {
-        DIRECT => return select.direct(config),
-        CENTROID => Likened::ToTheMiddle,
-        MEAN => Likened::ByRanks(Aggregation::MeanLog),
-        _ => Likened::ByRanks(Aggregation::Max),
-    };
-    select.imitating(how, config)
-}
-
 fn run(context: &Context, seed: u64) -> Result<Trial> {
-    let corpus = corpus(context, seed)?;
+    let corpus = Corpus::of(context, seed)?;
     let broken = match context.fault.as_deref() {
         Some(OF_TARGETS) => Broken::RanksOfTargets,
         Some(WORST) => Broken::WorstRanks,
@@ -133,7 +83,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         let Fitted {
             order,
             by_threshold,
-        } = fitted(&select, arm, &tune::chosen(arm))?;
+        } = select.fitted(arm, &tune::chosen(arm))?;
         job.arm(arm, &order[..corpus.budget(KEPT)])?;
         job.trial
             .record(arm, "kept by the threshold, %", 100.0 * by_threshold);

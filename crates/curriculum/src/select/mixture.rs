@@ -424,7 +424,7 @@ mod tests {
         }
         // 5 of 7 an epoch; 5 of 20.
         assert_eq!(seen[..7].iter().sum::<usize>(), 300);
-        assert_eq!(seen[7..].iter().all(|times| *times == 15), true);
+        assert!(seen[7..].iter().all(|times| *times == 15));
     }
 
     #[test]

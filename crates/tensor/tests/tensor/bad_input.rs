@@ -491,7 +491,9 @@ fn importances_and_directions() {
 #[cfg(feature = "linalg")]
 #[test]
 fn solves() {
-    use regimen_tensor::linalg::{DMatrix, DVector, cholesky_lower, inverse_spd, solve_spd};
+    use regimen_tensor::linalg::{
+        DMatrix, DVector, cholesky_lower, inner_products, inverse_spd, solve_spd,
+    };
     let mut hostile = Hostile::new("tensor solves");
     for a in NUMBERS {
         for b in NUMBERS {
@@ -501,6 +503,10 @@ fn solves() {
                 assert!(found.is_err() || (a.is_finite() && b.is_finite()));
                 found
             });
+            hostile.input(format!("inner_products, {a} {b}"), || {
+                let (a, b) = (a as f32, b as f32);
+                inner_products(&[a, b, b], &[b, a], 1, &mut [f32::NAN; 6])
+            });
             hostile.input(format!("inverse_spd, {a} {b}"), || {
                 inverse_spd(matrix.clone())
             });
@@ -508,6 +514,12 @@ fn solves() {
                 solve_spd(matrix.clone(), &DVector::from_vec(vec![a, b]))
             });
         }
+    }
+    for dimensions in COUNTS {
+        hostile.input(format!("inner_products, {dimensions}"), || {
+            inner_products(&[], &[], dimensions, &mut [])?;
+            inner_products(&[1.0; 4], &[1.0; 4], dimensions, &mut [0.0; 4])
+        });
     }
     for (rows, columns) in [(0, 0), (0, 2), (2, 0), (1, 2), (2, 1)] {
         let matrix = DMatrix::from_element(rows, columns, 1.0);

@@ -11,6 +11,16 @@ use regimen_curriculum::text::{
 
 use super::corpus::{Corpus, DIMENSIONS, Source};
 
+pub(super) const BETR: &str = "betr";
+pub(super) const DIRECT: &str = "target versus pool";
+pub(super) const MEAN: &str = "mean log2 rank";
+pub(super) const CENTROID: &str = "centroid";
+pub(super) const ALONE: &str = "best rank alone";
+pub(super) const MEAN_ALONE: &str = "mean log2 rank alone";
+pub(super) const RANDOM: &str = "random";
+pub(super) const KNOWN: &str = "random of Matthew and Luke";
+pub(super) const WHOLE: &str = "whole pool";
+
 /// The share of tokens that is kept.
 pub(super) const KEPT: f64 = 0.1;
 
@@ -44,7 +54,7 @@ pub(super) struct Fitted {
 
 /// What a classifier imitates.
 #[derive(Clone, Copy)]
-pub(super) enum Likened {
+enum Likened {
     /// Ranks under each target, aggregated.
     ByRanks(Aggregation),
     /// The cosine with the mean of the targets.
@@ -86,8 +96,19 @@ impl<'a> Select<'a> {
         Ok(config.init(&pool, &targets)?)
     }
 
+    /// What an arm's classifier makes of the pool.
+    pub(super) fn fitted(&self, arm: &str, config: &TextClassifierConfig) -> Result<Fitted> {
+        let how = match arm {
+            DIRECT => return self.direct(config),
+            CENTROID => Likened::ToTheMiddle,
+            MEAN => Likened::ByRanks(Aggregation::MeanLog),
+            _ => Likened::ByRanks(Aggregation::Max),
+        };
+        self.imitating(how, config)
+    }
+
     /// The classifier that imitates likeness.
-    pub(super) fn imitating(&self, how: Likened, config: &TextClassifierConfig) -> Result<Fitted> {
+    fn imitating(&self, how: Likened, config: &TextClassifierConfig) -> Result<Fitted> {
         let sample = &self.corpus.chunks[..self.sample()];
         let likeness = match how {
             Likened::ByRanks(aggregation) => self.likeness(self.sample(), aggregation)?,
@@ -115,7 +136,7 @@ impl<'a> Select<'a> {
     }
 
     /// The classifier that tells targets from the pool. Its positives are all stretches of 40 words, the length of a document.
-    pub(super) fn direct(&self, config: &TextClassifierConfig) -> Result<Fitted> {
+    fn direct(&self, config: &TextClassifierConfig) -> Result<Fitted> {
         let mut texts = Vec::new();
         for target in &self.corpus.targets {
             let words: Vec<&str> = target.split_whitespace().collect();

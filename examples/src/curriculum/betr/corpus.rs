@@ -9,6 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use regimen_curriculum::text::{DecontaminationConfig, Evaluation, TextTokens};
 
+use crate::data::Text;
+use crate::experiment::{Context, Domain};
+
 /// Words of a document of the pool.
 const WORDS: usize = 40;
 
@@ -53,6 +56,9 @@ const QUESTION: [&str; 24] = [
     "D",
 ];
 
+/// Verse first.
+pub(super) const DOMAINS: &[Domain] = &[Domain::Verse, Domain::Prose, Domain::Documentation];
+
 /// Where a document of the pool is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
@@ -65,7 +71,7 @@ pub(super) enum Source {
 }
 
 /// A text by its name and lines.
-pub(super) type Lines = (String, Vec<String>);
+type Lines = (String, Vec<String>);
 
 /// A pool in random order, and what it is selected for.
 pub(super) struct Corpus {
@@ -81,6 +87,24 @@ pub(super) struct Corpus {
     pub(super) cut: usize,
 }
 
+/// The lines of a text, whose ends are among the symbols that stand for any other.
+fn lines(text: Text) -> Lines {
+    let lines = text.symbols.split(|symbol| *symbol >= 95);
+    let line = |symbols: &[u8]| {
+        symbols
+            .iter()
+            .map(|symbol| char::from(symbol + 32))
+            .collect()
+    };
+    (
+        text.name,
+        lines
+            .map(line)
+            .filter(|line: &String| !line.is_empty())
+            .collect(),
+    )
+}
+
 fn words<'a>(lines: impl IntoIterator<Item = &'a String>) -> Vec<&'a str> {
     let words = lines.into_iter().flat_map(|line| line.split_whitespace());
     words.collect()
@@ -94,11 +118,24 @@ fn chunks(words: &[&str]) -> Vec<String> {
 }
 
 impl Corpus {
+    /// The pool and the targets of a run.
+    ///
+    /// # Errors
+    /// If the user's folder cannot be read or lacks what is needed.
+    pub(super) fn of(context: &Context, seed: u64) -> Result<Self> {
+        let texts: Vec<Lines> = context.domains(DOMAINS)?.into_iter().map(lines).collect();
+        if context.folder.is_some() {
+            Self::own(&texts, seed)
+        } else {
+            Self::embedded(&texts, seed)
+        }
+    }
+
     /// From the Gospels and two other texts. Half of the blocks of Mark 14 and 15 are targets, the others judge.
     ///
     /// # Errors
     /// If the first text is no list of the verses.
-    pub(super) fn embedded(texts: &[Lines], seed: u64) -> Result<Self> {
+    fn embedded(texts: &[Lines], seed: u64) -> Result<Self> {
         let verses = &texts[0].1;
         ensure!(verses.len() > JOHN, "{} lines of Gospels", verses.len());
         let mut pool = Vec::new();
@@ -118,7 +155,7 @@ impl Corpus {
     ///
     /// # Errors
     /// If there is no such text, or it is short.
-    pub(super) fn own(texts: &[Lines], seed: u64) -> Result<Self> {
+    fn own(texts: &[Lines], seed: u64) -> Result<Self> {
         let is_target = |(name, _): &&Lines| name.to_lowercase().contains("target");
         let targets = texts.iter().find(is_target);
         let (_, targets) = targets.context("no text file with `target` in its name")?;

@@ -23,9 +23,9 @@
 use anyhow::Result;
 use regimen_curriculum::text::TextClassifierConfig;
 
-use super::arms::{Broken, Fitted, KEPT, Select};
+use super::arms::{BETR, Broken, CENTROID, DIRECT, Fitted, KEPT, MEAN, Select};
 use super::bigram;
-use super::{BETR, CENTROID, DIRECT, MEAN, corpus, fitted};
+use super::corpus::Corpus;
 use crate::experiment::Context;
 
 /// Stretches of words, least number of documents and rate of each arm with a classifier.
@@ -55,14 +55,14 @@ pub(super) fn chosen(arm: &str) -> TextClassifierConfig {
 /// # Errors
 /// If an arm fails.
 pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
-    let corpus = corpus(&Context::new(seed), seed)?;
+    let corpus = Corpus::of(&Context::new(seed), seed)?;
     let select = Select::new(&corpus, seed, Broken::No);
     let vocabulary = bigram::vocabulary(corpus.chunks.iter().chain([&corpus.evaluation]));
     for n in [1, 2] {
         for least in [1, 3] {
             for rate in [0.01, 0.03, 0.1, 0.3] {
                 let losses = CHOSEN.map(|(arm, _)| {
-                    let Fitted { mut order, .. } = fitted(&select, arm, &config((n, least, rate)))?;
+                    let Fitted { mut order, .. } = select.fitted(arm, &config((n, least, rate)))?;
                     order.truncate(corpus.budget(KEPT));
                     let texts = order.iter().map(|place| &corpus.chunks[*place]);
                     let loss = bigram::loss(texts, &corpus.evaluation, vocabulary);

@@ -411,7 +411,7 @@ mod tests {
 
     fn texts(count: usize) -> (Vec<String>, Vec<bool>) {
         let text = |at: usize| {
-            let words = (0..12).map(|word| match (at % 10 == 0, word % 3) {
+            let words = (0..12).map(|word| match (at.is_multiple_of(10), word % 3) {
                 (true, 0) => format!("near{}", (at + word) % 7),
                 (_, place) => format!("w{}", (at * 31 + word * 17 + place) % 50),
             });
