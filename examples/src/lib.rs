@@ -61,6 +61,7 @@ pub const SYSTEMS: &[System] = &[
     curriculum::betr::SYSTEM,
     rl_rewards::unified_post_training::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
+    curriculum::shot_selection::SYSTEM,
     schedules::continual_pretraining::SYSTEM,
     rl_rewards::rise::SYSTEM,
     curriculum::adaptive_batch::SYSTEM,

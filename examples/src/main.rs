@@ -60,10 +60,11 @@ enum Verb {
     },
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
-        /// The system: `unified-post-training`, `adaptive-difficulty`, `betr`, `mastery-clusters` or `pudf-irt`.
+        /// The system: `unified-post-training`, `adaptive-difficulty`, `betr`, `mastery-clusters`, `pudf-irt` or
+        /// `shot-selection`.
         #[arg(default_value = "unified-post-training")]
         system: String,
-        /// The seed; 1000 and 1001 chose.
+        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },
@@ -205,6 +206,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
                 "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
+                "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,
                 _ => bail!("{system}: no rates to try"),
             }
         }

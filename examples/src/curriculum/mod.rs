@@ -8,6 +8,7 @@ pub mod mastery_clusters;
 pub mod multigrid;
 pub mod pudf_irt;
 pub mod seta;
+pub mod shot_selection;
 
 // systems:end
 
