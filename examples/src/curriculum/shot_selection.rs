@@ -16,9 +16,7 @@ use regimen_curriculum::text::{BinaryCounts, bleu4};
 
 pub use self::model::{LanguageModel, Ngrams};
 
-use self::arms::{
-    AS_LONG, BM25, Broken, FIXED, NONE, ORACLE, OTHERS, Pool, RANDOM, WITHIN,
-};
+use self::arms::{AS_LONG, BM25, Broken, FIXED, NONE, ORACLE, OTHERS, Pool, RANDOM, WITHIN};
 use self::corpus::{Corpus, DOMAINS, NO, Pair, Thirds, YES};
 use self::prompt::Task;
 use crate::experiment::{
@@ -52,12 +50,18 @@ const FAULTS: &[Fault] = &[
     Fault {
         name: SHIFTED,
         does: "Each example of the pool has the output of the next one",
-        turns: &["Python: best control minus bm25", "Rust: best control minus bm25"],
+        turns: &[
+            "Python: best control minus bm25",
+            "Rust: best control minus bm25",
+        ],
     },
     Fault {
         name: NEGATED,
         does: "The scores of BM25 are negated",
-        turns: &["Python: best control minus bm25", "Rust: best control minus bm25"],
+        turns: &[
+            "Python: best control minus bm25",
+            "Rust: best control minus bm25",
+        ],
     },
 ];
 
@@ -166,7 +170,8 @@ impl<'a, M: LanguageModel> Job<'a, M> {
         let tried: &[usize] = if is_small { &[SHOTS] } else { &TRIED };
         for arm in ARMS {
             for shots in tried {
-                let prompt = |number: usize| pool.prompt(arm, number, &self.queries[number], *shots);
+                let prompt =
+                    |number: usize| pool.prompt(arm, number, &self.queries[number], *shots);
                 let bits = self.bits(prompt)?;
                 trial.record(arm, &named(self.language, *shots), bits);
                 if *shots == SHOTS && !is_small {
@@ -178,7 +183,12 @@ impl<'a, M: LanguageModel> Job<'a, M> {
     }
 
     /// How like the true sentences the model's own are, and how long the shots were.
-    fn written(&self, arm: &str, prompt: impl Fn(usize) -> String, trial: &mut Trial) -> Result<()> {
+    fn written(
+        &self,
+        arm: &str,
+        prompt: impl Fn(usize) -> String,
+        trial: &mut Trial,
+    ) -> Result<()> {
         let (mut alike, mut read) = (0.0, 0);
         for (number, (input, output)) in self.queries.iter().enumerate() {
             let prompt = prompt(number);
@@ -187,7 +197,11 @@ impl<'a, M: LanguageModel> Job<'a, M> {
         }
         let (queries, language) = (self.queries.len() as f64, self.language);
         trial.record(arm, &format!("{language}, BLEU"), 100.0 * alike / queries);
-        trial.record(arm, &format!("{language}, characters of shots"), read as f64 / queries);
+        trial.record(
+            arm,
+            &format!("{language}, characters of shots"),
+            read as f64 / queries,
+        );
         Ok(())
     }
 
@@ -224,12 +238,18 @@ fn over_languages(trial: &mut Trial, languages: &[&str]) {
         let told = format!("{language}, errors told, %");
         let lead = trial.value(BM25, &told) - trial.value(RANDOM, &told);
         if lead.is_finite() {
-            trial.record(BM25, &format!("{language}, errors told above random, points"), lead);
+            trial.record(
+                BM25,
+                &format!("{language}, errors told above random, points"),
+                lead,
+            );
         }
     }
     for arm in ARMS.into_iter().chain([CONTROL]) {
         let mean = |shots| {
-            let values = languages.iter().map(|language| trial.value(arm, &named(language, shots)));
+            let values = languages
+                .iter()
+                .map(|language| trial.value(arm, &named(language, shots)));
             values.sum::<f64>() / languages.len() as f64
         };
         let points = TRIED.map(|shots| (shots as f64, mean(shots)));
@@ -237,9 +257,11 @@ fn over_languages(trial: &mut Trial, languages: &[&str]) {
         trial.record(arm, "main", main);
         if points.iter().all(|(_, bits)| bits.is_finite()) {
             let bits = points.map(|(_, bits)| bits);
-            let ends = bits.into_iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], bits| {
-                [least.min(bits), most.max(bits)]
-            });
+            let ends = bits
+                .into_iter()
+                .fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], bits| {
+                    [least.min(bits), most.max(bits)]
+                });
             trial.record(arm, "spread over shots", ends[1] - ends[0]);
             trial.curve(arm, points.to_vec());
         }

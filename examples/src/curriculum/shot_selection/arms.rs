@@ -116,15 +116,26 @@ impl<'a> Pool<'a> {
             _ => Vec::new(),
         };
         let sources = match arm {
-            WITHIN => places.iter().cycle().skip(1).take(places.len()).copied().collect(),
+            WITHIN => places
+                .iter()
+                .cycle()
+                .skip(1)
+                .take(places.len())
+                .copied()
+                .collect(),
             OTHERS => places.iter().map(|place| self.partners[*place]).collect(),
             _ => places.clone(),
         };
         let shots = places.iter().zip(sources);
-        let shots: Vec<(&str, &str)> = shots.map(|(place, source)| (self.input(*place), self.output(source))).collect();
+        let shots: Vec<(&str, &str)> = shots
+            .map(|(place, source)| (self.input(*place), self.output(source)))
+            .collect();
         let mut prompt = if arm == AS_LONG {
             let own = retrieved();
-            let own: Vec<(&str, &str)> = own.iter().map(|place| (self.input(*place), self.output(*place))).collect();
+            let own: Vec<(&str, &str)> = own
+                .iter()
+                .map(|place| (self.input(*place), self.output(*place)))
+                .collect();
             let all = self.task.examples(&own, input, self.longest);
             self.task.filled(&shots, all.chars().count(), self.longest)
         } else {
@@ -132,5 +143,73 @@ impl<'a> Pool<'a> {
         };
         prompt += &self.task.query(input);
         prompt
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::model::{LanguageModel, Ngrams};
+    use super::*;
+
+    fn pairs() -> Vec<Pair> {
+        let pair = |number: usize| {
+            let input = format!("fn f{number}() {{ word{} text{} }}", number % 7, number % 5);
+            (input, format!("Returns word{} of it.", number % 7))
+        };
+        (0..35).map(pair).collect()
+    }
+
+    #[test]
+    fn nobody_keeps_its_output_among_others() {
+        let pairs = pairs();
+        let pool = Pool::new(Task::Describe, &pairs, 3, Broken::No).unwrap();
+        let mut partners = pool.partners.clone();
+        assert!(
+            partners
+                .iter()
+                .enumerate()
+                .all(|(place, other)| place != *other)
+        );
+        partners.sort_unstable();
+        assert_eq!(partners, (0..pairs.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn random_shots_are_at_most_as_long() {
+        let pairs = pairs();
+        let pool = Pool::new(Task::Describe, &pairs, 3, Broken::No).unwrap();
+        for (number, query) in pairs.iter().enumerate() {
+            let long = |arm| pool.prompt(arm, number, query, 4).len();
+            let (own, random) = (long(BM25), long(AS_LONG));
+            assert!(random <= own && random + 60 > own, "{own} {random}");
+            assert_eq!(long(NONE), Task::Describe.query(&query.0).len());
+        }
+    }
+
+    #[test]
+    fn faults_change_the_shots_or_their_outputs() {
+        let pairs = pairs();
+        let of = |broken| {
+            let pool = Pool::new(Task::Describe, &pairs, 3, broken).unwrap();
+            pool.prompt(BM25, 0, &pairs[0], 2)
+        };
+        assert_eq!(of(Broken::No).matches("word0").count(), 2 * 2 + 1);
+        let shifted = of(Broken::Shifted);
+        assert_eq!(shifted.matches("Returns word1").count(), 2);
+        assert_eq!(of(Broken::Negated).matches("word0").count(), 1);
+    }
+
+    /// A model of counts cannot see which output belongs to which input: where nothing is cut for room, the same n-grams are in the prompt.
+    #[test]
+    fn outputs_that_go_round_are_the_same_to_counts() {
+        let pairs = pairs();
+        let pool = Pool::new(Task::Describe, &pairs, 3, Broken::No).unwrap();
+        let model = Ngrams::fit("fn x() { word1 }");
+        for (number, query) in pairs.iter().enumerate() {
+            let prompts = [BM25, WITHIN].map(|arm| pool.prompt(arm, number, query, 4));
+            let bits = prompts.map(|prompt| model.bits(&prompt, &[&query.1]).unwrap()[0]);
+            assert!((bits[0] - bits[1]).abs() < 1e-9, "{bits:?}");
+        }
     }
 }

@@ -64,7 +64,12 @@ pub(super) struct Corpus {
 /// The lines of a text, whose ends are the symbol that stands for any other.
 fn lines(text: &Text) -> Vec<String> {
     let lines = text.symbols.split(|symbol| *symbol >= 95);
-    let line = |symbols: &[u8]| symbols.iter().map(|symbol| char::from(symbol + b' ')).collect();
+    let line = |symbols: &[u8]| {
+        symbols
+            .iter()
+            .map(|symbol| char::from(symbol + b' '))
+            .collect()
+    };
     lines.map(line).collect()
 }
 
@@ -153,5 +158,68 @@ impl Corpus {
             describe,
             classify,
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn thirds_have_nothing_in_common() {
+        let corpora = Corpus::of(&Context::new(0), 1000).unwrap();
+        let names: Vec<&str> = corpora.iter().map(|corpus| corpus.language).collect();
+        assert_eq!(names, ["Python", "Rust"]);
+        for corpus in corpora {
+            let tasks = [Some(&corpus.describe), corpus.classify.as_ref()];
+            for task in tasks.into_iter().flatten() {
+                let all = [&task.model, &task.pool, &task.queries];
+                let count: usize = all.iter().map(|some| some.len()).sum();
+                assert!(all.iter().all(|some| some.len().abs_diff(count / 3) <= 2));
+                let inputs = all.into_iter().flatten().map(|pair| &pair.0);
+                assert_eq!(inputs.collect::<HashSet<_>>().len(), count);
+            }
+            let Some(task) = corpus.classify else {
+                continue;
+            };
+            let all = [&task.model, &task.pool, &task.queries];
+            let yes = all.into_iter().flatten().filter(|pair| pair.1 == YES);
+            let count = task.model.len() + task.pool.len() + task.queries.len();
+            assert_eq!(2 * yes.count(), count);
+        }
+    }
+
+    #[test]
+    fn a_folder_without_a_language_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let function = |number: usize| {
+            let words = format!("word{number} other{number} third{number}");
+            format!("def f{number}():\n    \"\"\"Return {words}.\"\"\"\n    return \"{words}\"\n")
+        };
+        let text: String = (0..80).map(function).collect();
+        for name in ["a.txt", "b.txt"] {
+            std::fs::write(folder.path().join(name), &text).unwrap();
+        }
+        let mut context = Context::new(0);
+        context.folder = Some(folder.path().to_owned());
+        let error = Corpus::of(&context, 0).err().unwrap().to_string();
+        assert!(error.starts_with("0 functions in Rust"), "{error}");
+        let rust = |number: usize| {
+            let words = format!("word{number} other{number} third{number}");
+            format!("/// Returns {words}.\nfn f{number}() {{\n    \"{words}\"\n}}\n")
+        };
+        let text: String = (0..630).map(rust).collect();
+        std::fs::write(folder.path().join("b.txt"), text).unwrap();
+        let sizes = |context: &Context| {
+            let corpora = Corpus::of(context, 0).unwrap();
+            let sizes = corpora.iter().map(|corpus| corpus.describe.pool.len());
+            sizes.collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(&context), [26, 200]);
+        context.full = true;
+        assert_eq!(sizes(&context), [26, 210]);
     }
 }

@@ -41,9 +41,7 @@ impl Language {
         let line = line.trim_start();
         match self {
             Self::Python => line == "raise" || line.starts_with("raise "),
-            Self::Rust => ["Err(", "panic!("]
-                .iter()
-                .any(|sign| line.contains(sign)),
+            Self::Rust => ["Err(", "panic!("].iter().any(|sign| line.contains(sign)),
         }
     }
 }
@@ -108,7 +106,11 @@ fn sentence(documentation: &[&str]) -> Option<String> {
     let is_text = |line: &&str| !line.is_empty() && !line.starts_with(['#', '`', '>', '-', '*']);
     let text = on_one_line(&lines.take_while(is_text).collect::<Vec<_>>());
     let ends = text.match_indices(". ").map(|(at, _)| at);
-    let mut ends = ends.filter(|at| !["e.g", "i.e", "etc"].iter().any(|word| text[..*at].ends_with(word)));
+    let mut ends = ends.filter(|at| {
+        !["e.g", "i.e", "etc"]
+            .iter()
+            .any(|word| text[..*at].ends_with(word))
+    });
     let text = ends.next().map_or(text.as_str(), |at| &text[..=at]);
     let words = text.split_whitespace().count();
     (words >= 3).then(|| text.to_owned())
@@ -124,7 +126,10 @@ pub(super) fn functions(lines: &[String], language: Language) -> Vec<Function> {
             continue;
         }
         let (function, next) = match language {
-            Language::Python => python(lines, at),
+            Language::Python => {
+                let (function, next) = python(lines, at);
+                (Some(function), next)
+            }
             Language::Rust => rust(lines, at),
         };
         found.extend(function);
@@ -134,7 +139,7 @@ pub(super) fn functions(lines: &[String], language: Language) -> Vec<Function> {
 }
 
 /// The function that begins at a line, and the line behind it.
-fn python(lines: &[String], head: usize) -> (Option<Function>, usize) {
+fn python(lines: &[String], head: usize) -> (Function, usize) {
     let own = indent(&lines[head]);
     let mut body = head;
     let mut open = 0;
@@ -150,13 +155,14 @@ fn python(lines: &[String], head: usize) -> (Option<Function>, usize) {
         end += 1;
     }
     let text = |line: &usize| lines[*line].as_str();
-    let first = lines[body..end].iter().position(|line| !line.trim().is_empty());
-    let Some(first) = first.map(|place| body + place) else {
-        return (None, end);
-    };
+    let first = lines[body..end]
+        .iter()
+        .position(|line| !line.trim().is_empty());
+    let first = first.map_or(end, |place| body + place);
     let mut code: Vec<usize> = (head..body).collect();
     let (mut rest, mut documentation) = (first, Vec::new());
-    let quoted = lines[first].trim_start().trim_start_matches(['r', 'R']);
+    let quoted = lines[..end].get(first).map_or("", |line| line.trim_start());
+    let quoted = quoted.trim_start_matches(['r', 'R']);
     if let Some(mut line) = quoted.strip_prefix("\"\"\"") {
         loop {
             rest += 1;
@@ -173,7 +179,7 @@ fn python(lines: &[String], head: usize) -> (Option<Function>, usize) {
     }
     code.extend(rest..end);
     let code: Vec<&str> = code.iter().map(text).collect();
-    (Some(Function::new(Language::Python, &code, &documentation)), end)
+    (Function::new(Language::Python, &code, &documentation), end)
 }
 
 /// The function that begins at a line, and the line behind it; none where it has no body or is a test.
@@ -194,11 +200,137 @@ fn rust(lines: &[String], head: usize) -> (Option<Function>, usize) {
     }
     let above = lines[..head].iter().rev();
     let above = above.map(|line| line.trim());
-    let above: Vec<&str> = above.take_while(|line| line.starts_with("///") || line.starts_with("#[")).collect();
-    let documentation = above.iter().rev().filter_map(|line| line.strip_prefix("///"));
+    let above: Vec<&str> = above
+        .take_while(|line| line.starts_with("///") || line.starts_with("#["))
+        .collect();
+    let documentation = above
+        .iter()
+        .rev()
+        .filter_map(|line| line.strip_prefix("///"));
     let documentation: Vec<&str> = documentation.collect();
     let code: Vec<&str> = lines[head..=end].iter().map(String::as_str).collect();
-    let is_test = above.iter().any(|line| line.starts_with("#[test") || line.starts_with("#[bench"));
+    let is_test = above
+        .iter()
+        .any(|line| line.starts_with("#[test") || line.starts_with("#[bench"));
     let function = (!is_test).then(|| Function::new(Language::Rust, &code, &documentation));
     (function, end + 1)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> (Language, Vec<Function>) {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let language = Language::of(&lines);
+        let functions = functions(&lines, language);
+        (language, functions)
+    }
+
+    const PYTHON: &str = r#"
+class A:
+    async def get(
+        self, key
+    ):
+        """
+        Return the value of a key, e.g. of a name
+        of it. And more.
+
+        Not this.
+        """
+        if key is None:
+            raise ValueError(
+                "no key"
+            ) from None
+
+        def inner():
+            "Neither is this."
+        return inner
+
+    def empty(self):
+        """Do it."""
+
+def last(a): return a
+"#;
+
+    #[test]
+    fn python_by_indentation() {
+        let (language, found) = found(PYTHON);
+        assert_eq!((language, found.len()), (Language::Python, 3));
+        let get = &found[0];
+        let sentence = "Return the value of a key, e.g. of a name of it.";
+        assert_eq!(get.sentence.as_deref(), Some(sentence));
+        let rest = "def inner(): \"Neither is this.\" return inner";
+        let head = "async def get( self, key ): if key is None:";
+        assert_eq!(get.without_errors, format!("{head} {rest}"));
+        let error = "raise ValueError( \"no key\" ) from None";
+        assert_eq!(get.code, format!("{head} {error} {rest}"));
+        assert!(get.fails);
+        // Two words are no sentence.
+        assert_eq!(found[1].sentence, None);
+        assert_eq!(found[1].code, "def empty(self):");
+        assert_eq!(found[2].code, "def last(a): return a");
+        assert!(!found[1].fails && !found[2].fails);
+    }
+
+    const RUST: &str = r#"
+/// Not of the function.
+struct A;
+
+impl A {
+    /// Divides by a digit.
+    /// More of it.
+    ///
+    /// # Errors
+    #[inline]
+    pub(crate) const unsafe fn divide(
+        a: u32,
+    ) -> Result<u32, Error> {
+        if a == 0 {
+            return Err(Error::new(
+                "zero",
+            ));
+        }
+        Ok(1 / a)
+    }
+
+    fn declared(&self) -> bool;
+
+    #[test]
+    fn tested() {}
+
+    fn short(&self) { panic!("x") }
+}
+"#;
+
+    #[test]
+    fn rust_by_indentation() {
+        let (language, found) = found(RUST);
+        assert_eq!((language, found.len()), (Language::Rust, 2));
+        let divide = &found[0];
+        assert_eq!(
+            divide.sentence.as_deref(),
+            Some("Divides by a digit. More of it.").map(|text| &text[..19])
+        );
+        assert!(divide.fails);
+        assert!(
+            divide
+                .without_errors
+                .ends_with("{ if a == 0 { } Ok(1 / a) }")
+        );
+        assert_eq!(found[1].code, "fn short(&self) { panic!(\"x\") }");
+        assert_eq!(found[1].sentence, None);
+    }
+
+    #[test]
+    fn texts_that_end_early() {
+        for text in [PYTHON, RUST] {
+            for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
+                let (_, functions) = found(&text[..end]);
+                assert!(functions.len() <= 3);
+            }
+        }
+        assert!(found("").1.is_empty());
+    }
 }

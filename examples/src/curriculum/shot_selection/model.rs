@@ -90,7 +90,8 @@ impl Counts {
             for start in end.saturating_sub(ORDER)..end {
                 let gram = key(&symbols[start..end]);
                 let count = self.grams.entry(gram).or_default();
-                let is_new = *count == 0 && others.is_none_or(|others| !others.grams.contains_key(&gram));
+                let is_new =
+                    *count == 0 && others.is_none_or(|others| !others.grams.contains_key(&gram));
                 *count += 1;
                 let context = self.contexts.entry(key(&symbols[start..end - 1]));
                 let (times, different) = context.or_default();

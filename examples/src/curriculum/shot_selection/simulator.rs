@@ -43,7 +43,9 @@ struct Item {
 fn item(rng: &mut ChaCha8Rng) -> Item {
     let verb = rng.random_range(0..VERBS.len());
     let (name, end) = VERBS[verb];
-    let mut tokens: Vec<&str> = (0..4).map(|_| STOP[rng.random_range(0..STOP.len())]).collect();
+    let mut tokens: Vec<&str> = (0..4)
+        .map(|_| STOP[rng.random_range(0..STOP.len())])
+        .collect();
     tokens.extend([name, name]);
     tokens.shuffle(rng);
     let objects: Vec<&str> = OBJECTS.sample(rng, 2).copied().collect();
@@ -108,7 +110,8 @@ fn retrieval_sets_the_output_and_not_the_label() {
     let fixed = measured(&FixedShots::new((0..SHOTS).collect()), &pool, &queries);
     let random = RandomShots::new(inputs(), 1).map(|shots| measured(&shots, &pool, &queries));
     let config = Bm25Config::new();
-    let retrieved = Bm25Shots::new(&config, inputs()).map(|shots| measured(&shots, &pool, &queries));
+    let retrieved =
+        Bm25Shots::new(&config, inputs()).map(|shots| measured(&shots, &pool, &queries));
     let (Ok(random), Ok(retrieved)) = (random, retrieved) else {
         unreachable!("the pool is not empty");
     };
@@ -117,7 +120,10 @@ fn retrieval_sets_the_output_and_not_the_label() {
         assert!((0.15..0.45).contains(&other[0]), "{other:?}");
         assert!((0.3..0.75).contains(&other[1]), "{other:?}");
         // 300 queries: a standard error of .03 each.
-        assert!((retrieved[2] - other[2]).abs() < 0.1, "{retrieved:?} {other:?}");
+        assert!(
+            (retrieved[2] - other[2]).abs() < 0.1,
+            "{retrieved:?} {other:?}"
+        );
     }
     for accuracy in [fixed[2], random[2], retrieved[2]] {
         assert!((0.42..0.66).contains(&accuracy), "{accuracy}");

@@ -44,7 +44,11 @@ pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
                 Ok(format!("{:.3}", job.bits(prompt)?))
             });
             let bits = bits.into_iter().collect::<Result<Vec<_>>>()?;
-            line(format!("{seed}; {}; {arm}; {}", corpus.language, bits.join("; ")));
+            line(format!(
+                "{seed}; {}; {arm}; {}",
+                corpus.language,
+                bits.join("; ")
+            ));
         }
     }
     Ok(())
