@@ -7,8 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::text::{Bm25, Bm25Config, Bm25Shots, FixedShots, RandomShots, Shots};
 
 use super::corpus::Pair;
-use super::prompt::Task;
-use super::tune::LONGEST;
+use super::prompt::{LONGEST, Task};
 
 pub(super) const NONE: &str = "none";
 pub(super) const FIXED: &str = "fixed";

@@ -3,6 +3,9 @@
 /// Characters of a prompt.
 pub(super) const ROOM: usize = 4096;
 
+/// The most characters of a shot's input, in every arm: the head of a function and the first words of its body. `tune` has what others give.
+pub(super) const LONGEST: usize = 100;
+
 /// What stands before an input, and the two tasks' words before an output.
 const INPUT: &str = "code: ";
 

@@ -23,9 +23,6 @@ use crate::experiment::Context;
 /// Characters that were tried, the last of them all.
 const TRIED: [usize; 6] = [25, 50, 100, 200, 400, usize::MAX];
 
-/// The most characters of a shot's input, in every arm: the head of a function and the first words of its body.
-pub(super) const LONGEST: usize = 100;
-
 /// Prints the bits per character of every arm at every length on one tuning seed.
 ///
 /// # Errors
