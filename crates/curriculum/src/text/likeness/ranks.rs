@@ -1,15 +1,10 @@
-//! The ranks of documents under one target.
+//! The ranks under one target that are better than the best so far.
+
+use super::radix::{bounds, falling};
 
 /// A cosine and the place of its document: the order of the keys is that of the ranks.
 fn key(cosine: f32, place: usize) -> u64 {
-    // Zeros of both signs are one number.
-    let bits = (cosine + 0.0).to_bits();
-    let rising = if bits >> 31 == 0 {
-        bits | 1 << 31
-    } else {
-        !bits
-    };
-    u64::from(!rising) << 32 | place as u64
+    u64::from(falling(cosine)) << 32 | place as u64
 }
 
 /// The place of a key's document.
@@ -27,9 +22,6 @@ pub(super) struct Ranker {
     is_needed: Vec<bool>,
     keys: Vec<u64>,
 }
-
-/// The most cells.
-const MOST_CELLS: usize = 1 << 16;
 
 /// Adding it to a number below leaves the rounded number in the last bits: quicker than a cast, which looks for NaN.
 const ROUNDED: f32 = (1 << 23) as f32;
@@ -57,32 +49,6 @@ impl Ranker {
         for start in &mut self.starts {
             sum += *start;
             *start = sum;
-        }
-    }
-
-    /// The rank of each document, the best 1; documents of one cosine are ranked in their order. The cosines come in pieces, in the order of
-    /// the documents, of which there are as many as ranks.
-    pub(super) fn rank<'a>(&mut self, pieces: impl Iterator<Item = &'a [f32]>, ranks: &mut [u32]) {
-        // A counting sort, and a small sort within each cell.
-        self.count(pieces, (ranks.len() / 2).clamp(2, MOST_CELLS));
-        self.keys.resize(ranks.len(), 0);
-        let all = self.cosines.iter().zip(&self.cells).enumerate();
-        for (place, (cosine, cell)) in all {
-            let next = &mut self.starts[*cell as usize];
-            self.keys[*next as usize] = key(*cosine, place);
-            *next += 1;
-        }
-        // Each cell's end stands where its start stood.
-        let mut start = 0;
-        for end in &self.starts {
-            let end = *end as usize;
-            if end > start + 1 {
-                self.keys[start..end].sort_unstable();
-            }
-            start = end;
-        }
-        for (rank, key) in self.keys.iter().enumerate() {
-            ranks[place(*key)] = rank as u32 + 1;
         }
     }
 
@@ -133,67 +99,29 @@ impl Ranker {
     }
 }
 
-/// The least and the greatest of finite numbers.
-fn bounds(values: &[f32]) -> (f32, f32) {
-    let mut low = [f32::INFINITY; 16];
-    let mut high = [f32::NEG_INFINITY; 16];
-    for some in values.chunks(16) {
-        for ((low, high), value) in low.iter_mut().zip(&mut high).zip(some) {
-            *low = if *value < *low { *value } else { *low };
-            *high = if *value > *high { *value } else { *high };
-        }
-    }
-    let low = low.iter().copied().fold(f32::INFINITY, f32::min);
-    (low, high.iter().copied().fold(f32::NEG_INFINITY, f32::max))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::radix::tests::plain;
     use super::*;
 
-    fn ranks(cosines: &[f32]) -> Vec<u32> {
-        let mut ranks = vec![0; cosines.len()];
-        Ranker::default().rank(cosines.chunks(3), &mut ranks);
-        ranks
-    }
-
     #[test]
-    fn ranks_of_the_specs_matrix() {
-        assert_eq!(ranks(&[0.9, 0.1, 0.5, 0.3, 0.2]), [1, 5, 2, 3, 4]);
-        assert_eq!(ranks(&[0.2, 0.8, 0.4, 0.6, 0.1]), [4, 1, 3, 2, 5]);
-        assert_eq!(ranks(&[0.3, 0.7, 0.6, 0.1, 0.5]), [4, 1, 2, 5, 3]);
-    }
-
-    #[test]
-    fn equal_cosines_keep_their_order() {
-        assert_eq!(ranks(&[0.5, 0.5, 0.5]), [1, 2, 3]);
-        assert_eq!(ranks(&[-0.0, 0.0, 1.0, -0.0]), [2, 3, 1, 4]);
-        assert_eq!(ranks(&[-1.0]), [1]);
-    }
-
-    #[test]
-    fn ranks_are_those_of_a_plain_sort() {
+    fn better_ranks_are_those_of_a_plain_sort() {
         let cosine = |at: usize| ((at * 7919) % 1013) as f32 / 700.0 - 0.7;
         for (count, outlier) in [(2000, 0.0), (1013, 5.0), (1500, -900.0)] {
             let mut cosines: Vec<f32> = (0..count).map(cosine).collect();
             cosines[17] += outlier;
-            let mut sorted: Vec<usize> = (0..count).collect();
-            sorted.sort_by(|a, b| cosines[*b].total_cmp(&cosines[*a]).then(a.cmp(b)));
-            let found = ranks(&cosines);
-            for (rank, place) in sorted.iter().enumerate() {
-                assert_eq!(found[*place] as usize, rank + 1);
-            }
+            let ranks = plain(&cosines);
             // The best so far: of every third document a better one, of others a worse one.
-            let best: Vec<u32> = found.iter().map(|rank| rank / 3 * (rank % 7)).collect();
+            let best: Vec<u32> = ranks.iter().map(|rank| rank / 3 * (rank % 7)).collect();
             let better = Ranker::default().better(cosines.chunks(100), &best);
-            let expected = (0..count).filter(|place| found[*place] < best[*place]);
+            let expected = (0..count).filter(|place| ranks[*place] < best[*place]);
             let mut places: Vec<usize> = better.iter().map(|one| one.0 as usize).collect();
             places.sort_unstable();
             assert_eq!(places, expected.collect::<Vec<_>>());
             assert!(
                 better
                     .iter()
-                    .all(|(place, rank)| found[*place as usize] == *rank)
+                    .all(|(place, rank)| ranks[*place as usize] == *rank)
             );
         }
     }

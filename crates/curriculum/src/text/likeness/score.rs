@@ -8,42 +8,19 @@ use rayon::prelude::*;
 use regimen_tensor::Watch;
 use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
-use regimen_tensor::linalg::inner_products;
 use serde::{Deserialize, Serialize};
 
-use super::ranks::Ranker;
-use super::vectors::{Vectors, unit};
+use super::aggregation::Aggregation;
+use super::sums::Sums;
+use super::vectors::Vectors;
 use crate::error::{CurriculumError, Result, check, count, finite};
-
-/// From the ranks `r` of a document under each target, the best 1, to its score. Higher is better.
-///
-/// | aggregation | score | rewards |
-/// |---|---|---|
-/// | `Max` | `log2(1 / r)` of its best rank | being the best for one target |
-/// | `MeanLog` | mean of `log2(1 / r)` | being good for all |
-/// | `MeanReciprocal` | mean of `1 / r` | what lies in between |
-/// | `MeanCosine` | mean of the cosines, without ranks | being near to the middle of the targets |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Aggregation {
-    /// The best rank: any falling value of a rank gives the same order.
-    #[default]
-    Max,
-    /// The mean of `log2(1 / r)`.
-    MeanLog,
-    /// The mean of `1 / r`.
-    MeanReciprocal,
-    /// The mean cosine.
-    MeanCosine,
-}
 
 /// Settings of [`Likeness`].
 ///
 /// | setting | default | meaning |
 /// |---|---|---|
 /// | `aggregation` | `Max` | from ranks to a score |
-/// | `cosines_at_once` | 2^24 | numbers that are held at a time, 2^10 to 2^32; at least one for each document are. Each takes 8 bytes |
+/// | `cosines_at_once` | 2^25 | numbers that are held at a time, 2^10 to 2^32; at least one for each document are. Each takes 4 bytes |
 ///
 /// ```
 /// use regimen_curriculum::text::{LikenessConfig, Vectors};
@@ -68,7 +45,7 @@ impl Default for LikenessConfig {
     fn default() -> Self {
         Self {
             aggregation: Aggregation::default(),
-            cosines_at_once: 1 << 24,
+            cosines_at_once: 1 << 25,
         }
     }
 }
@@ -83,11 +60,8 @@ impl Checked for LikenessConfig {
     }
 }
 
-/// Documents whose cosines are computed by one thread at a time.
-const DOCUMENTS_AT_ONCE: usize = 512;
-
 impl LikenessConfig {
-    /// The best rank, with 2^24 cosines at a time.
+    /// The best rank, with 2^25 cosines at a time.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -137,177 +111,19 @@ impl LikenessConfig {
         let fits = documents < u32::MAX as usize;
         count("documents", documents, fits, "up to 4294967294 (2^32 - 2)")?;
         let at_once = (self.cosines_at_once / documents).clamp(1, targets.count());
-        let mut sums = Sums::new(documents, self.aggregation);
+        let mut sums = Sums::new(pool, self.aggregation);
         let mut cosines = vec![0.0; at_once * documents];
-        // The first blocks are small: what they teach about the best ranks saves work for the others.
-        let (mut done, mut size) = (0, 16);
+        let (mut done, mut size) = (0, sums.first_targets());
         while done < targets.count() {
             let end = (done + size.min(at_once)).min(targets.count());
             let cosines = &mut cosines[..(end - done) * documents];
-            let block = Block {
-                cosines,
-                targets: end - done,
-            };
-            sums.add(block, pool, targets.part(done, end))?;
-            (done, size) = (end, 2 * size);
+            sums.add(cosines, pool, targets.part(done, end))?;
+            (done, size) = (end, size.saturating_mul(2));
             if !watch.goes_on("likeness", done, targets.count()) {
                 break;
             }
         }
-        Ok(sums.likeness(done))
-    }
-}
-
-/// The place for the cosines of a piece of the documents, and their best cosines.
-type Piece<'a> = (&'a mut [f32], &'a mut [f32]);
-
-/// The cosines of some targets with all documents: of each piece of the documents `[targets, piece]`, one piece after the other.
-struct Block<'a> {
-    cosines: &'a mut [f32],
-    targets: usize,
-}
-
-impl Block<'_> {
-    /// Of each target the cosines with a piece of the documents.
-    fn of_target(&self, target: usize) -> impl Iterator<Item = &[f32]> {
-        let pieces = self.cosines.chunks(self.targets * DOCUMENTS_AT_ONCE);
-        pieces.map(move |piece| {
-            let documents = piece.len() / self.targets;
-            &piece[target * documents..(target + 1) * documents]
-        })
-    }
-}
-
-/// The greater of each pair.
-fn raise(best: &mut [f32], cosines: &[f32]) {
-    for (best, cosine) in best.iter_mut().zip(cosines) {
-        let (old, new) = (*best, *cosine);
-        *best = if new > old { new } else { old };
-    }
-}
-
-/// What is known of each document after some of the targets.
-struct Sums {
-    aggregation: Aggregation,
-    best_ranks: Vec<u32>,
-    best_cosines: Vec<f32>,
-    /// Empty where the best rank decides.
-    sums: Vec<f64>,
-    /// Of each target of a block the rank of each document; empty where the best rank decides.
-    ranks: Vec<u32>,
-}
-
-impl Sums {
-    fn new(documents: usize, aggregation: Aggregation) -> Self {
-        let is_max = aggregation == Aggregation::Max;
-        Self {
-            aggregation,
-            best_ranks: vec![u32::MAX; documents],
-            best_cosines: vec![f32::NEG_INFINITY; documents],
-            sums: vec![0.0; if is_max { 0 } else { documents }],
-            ranks: Vec::new(),
-        }
-    }
-
-    /// Adds a block; within each document in the order of the targets, so that sums do not depend on threads.
-    fn add(&mut self, mut block: Block<'_>, pool: &Vectors<'_>, targets: &[f32]) -> Result<()> {
-        self.multiply(&mut block, pool, targets)?;
-        if self.aggregation == Aggregation::Max {
-            let better = (0..block.targets).into_par_iter();
-            let better = better.map_init(Ranker::default, |ranker, target| {
-                ranker.better(block.of_target(target), &self.best_ranks)
-            });
-            for (place, rank) in better.collect::<Vec<_>>().into_iter().flatten() {
-                let best = &mut self.best_ranks[place as usize];
-                *best = rank.min(*best);
-            }
-        } else {
-            self.rank(&block);
-            self.sum(&block);
-        }
-        Ok(())
-    }
-
-    /// Fills a block, and looks for the best cosines while they are at hand.
-    fn multiply(
-        &mut self,
-        block: &mut Block<'_>,
-        pool: &Vectors<'_>,
-        targets: &[f32],
-    ) -> Result<()> {
-        let dimensions = pool.dimensions();
-        let mut units = Vec::new();
-        unit(targets, dimensions, &mut units);
-        let pieces = block
-            .cosines
-            .par_chunks_mut(block.targets * DOCUMENTS_AT_ONCE);
-        let pieces = pieces.zip(self.best_cosines.par_chunks_mut(DOCUMENTS_AT_ONCE));
-        let work = |documents: &mut Vec<f32>, (piece, (out, best)): (usize, Piece<'_>)| {
-            let from = piece * DOCUMENTS_AT_ONCE;
-            unit(pool.part(from, from + best.len()), dimensions, documents);
-            let fits = inner_products(&units, documents, dimensions, out);
-            fits.map_err(|error| CurriculumError::OutOfRange {
-                field: "vectors",
-                value: error.to_string(),
-                allowed: "matrices that fit",
-            })?;
-            out.chunks(best.len())
-                .for_each(|cosines| raise(best, cosines));
-            Ok(())
-        };
-        pieces.enumerate().try_for_each_init(Vec::new, work)
-    }
-
-    /// The rank of each document under each target of a block.
-    fn rank(&mut self, block: &Block<'_>) {
-        let documents = self.best_ranks.len();
-        self.ranks.resize(block.targets * documents, 0);
-        let rows = self.ranks.par_chunks_mut(documents).enumerate();
-        rows.for_each_init(Ranker::default, |ranker, (target, ranks)| {
-            ranker.rank(block.of_target(target), ranks);
-        });
-    }
-
-    fn sum(&mut self, block: &Block<'_>) {
-        let documents = self.best_ranks.len();
-        let (aggregation, ranks) = (self.aggregation, &self.ranks);
-        let all = self
-            .sums
-            .par_chunks_mut(DOCUMENTS_AT_ONCE)
-            .zip(self.best_ranks.par_chunks_mut(DOCUMENTS_AT_ONCE))
-            .zip(block.cosines.par_chunks(block.targets * DOCUMENTS_AT_ONCE));
-        all.enumerate()
-            .for_each(|(piece, ((sums, best), cosines))| {
-                for (target, cosines) in cosines.chunks(sums.len()).enumerate() {
-                    let from = target * documents + piece * DOCUMENTS_AT_ONCE;
-                    let ranks = ranks[from..].iter();
-                    for ((sum, best), (rank, cosine)) in
-                        sums.iter_mut().zip(best.iter_mut()).zip(ranks.zip(cosines))
-                    {
-                        *best = (*rank).min(*best);
-                        *sum += match aggregation {
-                            Aggregation::MeanReciprocal => f64::from(*rank).recip(),
-                            Aggregation::MeanCosine => f64::from(*cosine),
-                            _ => -f64::from(*rank).log2(),
-                        };
-                    }
-                }
-            });
-    }
-
-    fn likeness(self, targets: usize) -> Likeness {
-        let mean = |sum: &f64| sum / targets as f64;
-        let scores = if self.aggregation == Aggregation::Max {
-            let ranks = self.best_ranks.iter();
-            ranks.map(|rank| -f64::from(*rank).log2()).collect()
-        } else {
-            self.sums.iter().map(mean).collect()
-        };
-        Likeness {
-            scores,
-            best_ranks: self.best_ranks,
-            best_cosines: self.best_cosines,
-        }
+        Ok(Likeness::new(sums, done))
     }
 }
 
@@ -339,6 +155,21 @@ impl Checked for Likeness {
 }
 
 impl Likeness {
+    fn new(sums: Sums, targets: usize) -> Self {
+        let mean = |sum: &f64| sum / targets as f64;
+        let scores = if sums.sums.is_empty() {
+            let ranks = sums.best_ranks.iter();
+            ranks.map(|rank| -f64::from(*rank).log2()).collect()
+        } else {
+            sums.sums.iter().map(mean).collect()
+        };
+        Self {
+            scores,
+            best_ranks: sums.best_ranks,
+            best_cosines: sums.best_cosines,
+        }
+    }
+
     /// The score of each document; higher is better. With [`Aggregation::Max`] many are equal: up to one a target has the best rank.
     #[must_use]
     pub fn scores(&self) -> &[f64] {

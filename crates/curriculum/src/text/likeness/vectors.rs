@@ -60,10 +60,9 @@ impl<'a> Vectors<'a> {
     }
 }
 
-/// Vectors of one length each; one of zeros stays.
-pub(super) fn unit(vectors: &[f32], dimensions: usize, out: &mut Vec<f32>) {
-    out.clear();
-    for vector in vectors.chunks_exact(dimensions) {
+/// What brings each vector to the length 1; 0 for one of zeros.
+pub(super) fn scales(vectors: &[f32], dimensions: usize) -> impl Iterator<Item = f64> {
+    vectors.chunks_exact(dimensions).map(|vector| {
         // Squares in double precision: none overflows or vanishes.
         let (mut squares, eights) = ([0.0_f64; 8], vector.chunks_exact(8));
         let rest = eights.remainder().iter().copied().map(f64::from);
@@ -74,11 +73,25 @@ pub(super) fn unit(vectors: &[f32], dimensions: usize, out: &mut Vec<f32>) {
             }
         }
         let length = (squares.iter().sum::<f64>() + rest).sqrt();
-        let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-        out.extend(
-            vector
-                .iter()
-                .map(|value| (f64::from(*value) * scale) as f32),
-        );
+        if length > 0.0 { 1.0 / length } else { 0.0 }
+    })
+}
+
+/// Vectors times their [`scales`].
+pub(super) fn scaled(
+    vectors: &[f32],
+    dimensions: usize,
+    scales: impl IntoIterator<Item = f64>,
+    out: &mut Vec<f32>,
+) {
+    out.clear();
+    for (vector, scale) in vectors.chunks_exact(dimensions).zip(scales) {
+        let values = vector.iter();
+        out.extend(values.map(|value| (f64::from(*value) * scale) as f32));
     }
+}
+
+/// Vectors of one length each; one of zeros stays.
+pub(super) fn unit(vectors: &[f32], dimensions: usize, out: &mut Vec<f32>) {
+    scaled(vectors, dimensions, scales(vectors, dimensions), out);
 }
