@@ -120,11 +120,13 @@ pub enum CurriculumError {
         /// In what loads it.
         own: String,
     },
-    /// A column of a table that holds no text.
-    #[error("the column is {found}: allowed is one of Utf8, LargeUtf8 or Utf8View")]
+    /// A column of a table that holds something else than text, or vectors.
+    #[error("the column is {found}: allowed is one of {allowed}")]
     Column {
         /// What it is.
         found: String,
+        /// What it may be.
+        allowed: &'static str,
     },
     /// The device could not return losses.
     #[error("reading losses from the device: {0}")]

@@ -20,11 +20,11 @@ mod vocabulary;
 pub use bm25::{Bm25, Bm25Config, Bm25Variant, Hit};
 pub use code_bleu::{CodeBleu, CodeBleuScore, PYTHON_KEYWORDS, RUST_KEYWORDS};
 #[cfg(feature = "arrow")]
-pub use columns::{TextColumn, TextRow};
+pub use columns::{TextColumn, TextRow, VectorColumn};
 pub use decontaminate::{Decontamination, DecontaminationConfig, Evaluation, Overlap, Scan};
 pub use likeness::{
-    Aggregation, KeepRate, Likeness, LikenessConfig, Scored, Selection, TextClassifier,
-    TextClassifierConfig, Threshold, Vectors, balanced, centroid,
+    Aggregation, KeepRate, Likeness, LikenessConfig, Scored, Selection, TargetVectors,
+    TextClassifier, TextClassifierConfig, Threshold, Vectors, balanced, centroid,
 };
 pub use near_duplicates::{DuplicateGroups, NearDuplicates, NearDuplicatesConfig, Verify};
 pub use rarity::rarity;

@@ -21,8 +21,8 @@ use regimen_curriculum::select::{el2n, grand};
 use regimen_curriculum::text::{
     Aggregation, Bm25Config, Bm25Shots, Bm25Variant, CodeBleu, DecontaminationConfig, Evaluation,
     FixedShots, KeepRate, LikenessConfig, NearDuplicatesConfig, RandomShots, Scored, Shots,
-    TextClassifierConfig, TextTokens, Threshold, Vectors, Verify, balanced, bleu4, centroid,
-    code_tokens, exact_match, rouge_l, rouge_n,
+    TargetVectors, TextClassifierConfig, TextTokens, Threshold, Vectors, Verify, balanced, bleu4,
+    centroid, code_tokens, exact_match, rouge_l, rouge_n,
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes,
@@ -809,7 +809,13 @@ fn likeness_to_targets() {
                 let (pool, targets) = ([a32, b32, 1.0, b32, 0.0, a32], [b32, a32, 1.0, 1.0]);
                 let (pool, targets) = (Vectors::new(&pool, 2)?, Vectors::new(&targets, 2)?);
                 assert!(centroid(&targets).iter().all(|value| value.is_finite()));
-                for aggregation in [Aggregation::Max, Aggregation::MeanCosine] {
+                let cosines = TargetVectors::new(&targets).cosines(&pool)?;
+                assert!(cosines.len() == 6 && cosines.iter().all(|one| one.abs() < 1.001));
+                for aggregation in [
+                    Aggregation::Max,
+                    Aggregation::MeanLog,
+                    Aggregation::MeanCosine,
+                ] {
                     let config = LikenessConfig::new().with_aggregation(aggregation);
                     let likeness = config.init(&pool, &targets)?;
                     assert!(likeness.scores().iter().all(|score| score.is_finite()));
@@ -852,7 +858,9 @@ fn likeness_to_targets() {
         hostile.input(format!("vectors of {n} dimensions"), || {
             let vectors = Vectors::new(&[1.0, 2.0, 3.0, 4.0], n)?;
             let config = LikenessConfig::new().with_cosines_at_once(n);
-            config.init(&vectors, &Vectors::new(&[1.0], 1)?)
+            let one = Vectors::new(&[1.0], 1)?;
+            config.init(&vectors, &one)?;
+            TargetVectors::new(&one).cosines(&vectors)
         });
         hostile.input(format!("cosines at once {n}"), || {
             let vectors = Vectors::new(&[1.0, 2.0, 3.0, 4.0], 1)?;

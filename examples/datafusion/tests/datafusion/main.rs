@@ -3,4 +3,6 @@
 
 mod bad_input;
 mod columns;
+mod likeness;
 mod parquet;
+mod vectors;

@@ -45,7 +45,7 @@ fn sessions() -> SessionContext {
     )
 }
 
-async fn rows(session: &SessionContext, query: &str) -> RecordBatch {
+pub(super) async fn rows(session: &SessionContext, query: &str) -> RecordBatch {
     let frame = session.sql(query).await.unwrap();
     let batches = frame.collect().await.unwrap();
     datafusion::arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap()

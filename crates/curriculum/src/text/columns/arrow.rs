@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use crate::error::{CurriculumError, Result};
 use crate::text::bm25::Bm25;
 use crate::text::decontaminate::Decontamination;
+use crate::text::likeness::TextClassifier;
 use crate::text::near_duplicates::NearDuplicates;
 
 /// A column of texts. It shares the memory of the array; clones are the same column.
@@ -62,6 +63,9 @@ impl AsRef<str> for TextRow {
     }
 }
 
+/// Types that hold text.
+const TEXTS: &str = "Utf8, LargeUtf8 or Utf8View";
+
 impl TextColumn {
     /// An array of strings.
     ///
@@ -77,6 +81,7 @@ impl TextColumn {
         } else {
             return Err(CurriculumError::Column {
                 found: format!("of type {}", array.data_type()),
+                allowed: TEXTS,
             });
         };
         Ok(Self(Arc::new(strings)))
@@ -89,6 +94,7 @@ impl TextColumn {
     pub fn of(batch: &RecordBatch, name: &str) -> Result<Self> {
         let missing = || CurriculumError::Column {
             found: format!("missing: there is no `{name}`"),
+            allowed: TEXTS,
         };
         Self::new(batch.column_by_name(name).ok_or_else(missing)?)
     }
@@ -191,5 +197,17 @@ impl NearDuplicates {
     pub fn band_keys_of(&self, texts: &TextColumn) -> ListArray {
         let keys = |text: &str| self.band_keys(&self.signature(text));
         lists::<UInt64Type>(texts.each(|| (), |(), text| Some(keys(text))))
+    }
+}
+
+impl TextClassifier {
+    /// The [`score`](Self::score) of each text; null where the text is.
+    #[must_use]
+    pub fn scores_of(&self, texts: &TextColumn) -> Float64Array {
+        let start = || (Vec::new(), Vec::new());
+        let score = |(last, places): &mut (Vec<u64>, Vec<u32>), text: &str| {
+            Some(self.scored(text, last, places).0)
+        };
+        texts.each(start, score).into_iter().collect()
     }
 }

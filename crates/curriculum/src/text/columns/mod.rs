@@ -3,5 +3,9 @@
 mod arrow;
 #[cfg(feature = "datafusion")]
 pub mod datafusion;
+#[cfg(feature = "datafusion")]
+mod function;
+mod vectors;
 
 pub use arrow::{TextColumn, TextRow};
+pub use vectors::VectorColumn;

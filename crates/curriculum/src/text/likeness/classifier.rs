@@ -359,7 +359,7 @@ impl TextClassifier {
     }
 
     /// The score, and the number of tokens.
-    pub(super) fn scored(
+    pub(in crate::text) fn scored(
         &self,
         text: &str,
         last: &mut Vec<u64>,

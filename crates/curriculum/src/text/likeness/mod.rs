@@ -9,6 +9,7 @@ mod ranks;
 pub mod score;
 pub mod selection;
 mod sums;
+pub mod target_vectors;
 pub mod targets;
 mod vectors;
 
@@ -17,6 +18,9 @@ pub use classifier::{TextClassifier, TextClassifierConfig};
 pub use keep_rate::KeepRate;
 pub use score::{Likeness, LikenessConfig};
 pub use selection::{Scored, Selection, Threshold};
+#[cfg(feature = "arrow")]
+pub(in crate::text) use target_vectors::ROWS_AT_ONCE;
+pub use target_vectors::TargetVectors;
 pub use targets::{balanced, centroid};
 pub use vectors::Vectors;
 
