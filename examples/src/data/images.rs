@@ -265,9 +265,7 @@ impl Images {
     #[must_use]
     pub fn split_standardised(&self, shares: &[f64]) -> Vec<Self> {
         let parts = self.split(shares);
-        let (mean, deviation) = parts.first().map_or((0.0, 1.0), Self::moments);
-        let size = (self.pixels_per_image() as f32).sqrt() / 8.0;
-        let moments = (mean, deviation * size);
+        let moments = parts.first().map_or((0.0, 1.0), Self::moments_by_size);
         let standardised = parts.into_iter().map(|part| part.standardised(moments));
         standardised.collect()
     }
@@ -280,6 +278,15 @@ impl Images {
         let squares = self.pixels.iter().map(|x| (f64::from(*x) - mean).powi(2));
         let deviation = (squares.sum::<f64>() / count).sqrt();
         (mean as f32, deviation.max(1e-6) as f32)
+    }
+
+    /// Mean, and standard deviation times an eighth of the square root of an image's pixels: standardised by these, the norm of an image is the same
+    /// for any size.
+    #[must_use]
+    pub fn moments_by_size(&self) -> (f32, f32) {
+        let (mean, deviation) = self.moments();
+        let size = (self.pixels_per_image() as f32).sqrt() / 8.0;
+        (mean, deviation * size)
     }
 
     /// The images with intensities `(x - mean) / deviation`.

@@ -24,7 +24,7 @@ pub use columns::{TextColumn, TextRow, VectorColumn};
 pub use decontaminate::{Decontamination, DecontaminationConfig, Evaluation, Overlap, Scan};
 pub use likeness::{
     Aggregation, KeepRate, Likeness, LikenessConfig, Scored, Selection, TargetVectors,
-    TextClassifier, TextClassifierConfig, Threshold, Vectors, balanced, centroid,
+    TextClassifier, TextClassifierConfig, Threshold, Vectors, balanced, centroid, centroids,
 };
 pub use near_duplicates::{DuplicateGroups, NearDuplicates, NearDuplicatesConfig, Verify};
 pub use rarity::rarity;

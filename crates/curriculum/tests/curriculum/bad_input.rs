@@ -22,7 +22,7 @@ use regimen_curriculum::text::{
     Aggregation, Bm25Config, Bm25Shots, Bm25Variant, CodeBleu, DecontaminationConfig, Evaluation,
     FixedShots, KeepRate, LikenessConfig, NearDuplicatesConfig, RandomShots, Scored, Shots,
     TargetVectors, TextClassifierConfig, TextTokens, Threshold, Vectors, Verify, balanced, bleu4,
-    centroid, code_tokens, exact_match, rouge_l, rouge_n,
+    centroid, centroids, code_tokens, exact_match, rouge_l, rouge_n,
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes,
@@ -866,6 +866,9 @@ fn likeness_to_targets() {
             let vectors = Vectors::new(&[1.0, 2.0, 3.0, 4.0], 1)?;
             let config = LikenessConfig::new().with_cosines_at_once(n);
             config.init(&vectors, &vectors)
+        });
+        hostile.input(format!("{n} centroids"), || {
+            centroids(&Vectors::new(&[1.0, 2.0, 3.0, 4.0], 2)?, n, 0)
         });
         hostile.input(format!("{n} of each"), || balanced(&[1, 2, 2], Some(n), 0));
         let config = TextClassifierConfig::new().with_bits(8);

@@ -85,9 +85,8 @@ impl Bed {
             let drawn: Vec<usize> = (0..tested).map(|_| instance(&mut rng, other)).collect();
             test.push(rendered(&images, &drawn, &vec![rendition; tested]));
         }
-        let moments = pool.moments();
-        let scale = (side as f32) / 8.0;
-        let standardised = |images: Images| images.standardised((moments.0, moments.1 * scale));
+        let moments = pool.moments_by_size();
+        let standardised = |images: Images| images.standardised(moments);
         let pool = standardised(pool);
         let features = components(&pool.pixels, side * side, WIDTH);
         Ok(Self {

@@ -52,10 +52,8 @@ impl Bench {
         let (test, all) = places.split_at(test);
         let items = all.len() - crowd;
         let train = images.select(&all[..items]);
-        // As `Images::split_standardised` does: the norm of an image is the same for any size.
-        let (mean, deviation) = train.moments();
-        let size = (images.pixels_per_image() as f32).sqrt() / 8.0;
-        let part = |places: &[usize]| images.select(places).standardised((mean, deviation * size));
+        let moments = train.moments_by_size();
+        let part = |places: &[usize]| images.select(places).standardised(moments);
         Ok(Self {
             images: part(all),
             pool: items - items / 10,

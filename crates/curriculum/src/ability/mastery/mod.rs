@@ -21,3 +21,6 @@ pub use pairs::{PairSampleConfig, PairedSample};
 pub use points::Points;
 pub use refine::{Refinement, RefinementConfig, Round, Step};
 pub use sequences::{alignment, attention_similarity, in_order, jaccard, positions};
+
+#[cfg(test)]
+mod simulator;

@@ -21,7 +21,7 @@ pub use selection::{Scored, Selection, Threshold};
 #[cfg(feature = "arrow")]
 pub(in crate::text) use target_vectors::ROWS_AT_ONCE;
 pub use target_vectors::TargetVectors;
-pub use targets::{balanced, centroid};
+pub use targets::{balanced, centroid, centroids};
 pub use vectors::Vectors;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! # balanced, centroid
+//! # balanced, centroid, centroids
 //!
-//! Which target examples stand for several benchmarks: the same number of each, or their mean
+//! Which target examples stand for several benchmarks: the same number of each, their mean, or the means of clusters
 //!
 //! Source: BETR, arXiv 2507.12466: the evaluation-aware mode, and the centroids of its ablations
 
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use rand::seq::index::sample;
 
 use super::vectors::{Vectors, unit};
+use crate::ability::mastery::{KMeansConfig, Points};
 use crate::error::{CurriculumError, Result, count};
 use crate::select::draw::generator;
 
@@ -66,6 +67,32 @@ pub fn centroid(vectors: &Vectors<'_>) -> Vec<f32> {
     sums.into_iter().map(|sum| (sum / count) as f32).collect()
 }
 
+/// The means of clusters of the vectors, each of length 1, by k-means: fewer targets that stand for all, one vector after the other. The paper
+/// found them to lie between each example by itself and one centroid.
+///
+/// ```
+/// use regimen_curriculum::text::{Vectors, centroids};
+///
+/// let targets = [3.0, 0.0, 0.9, 0.0, 0.0, 0.5];
+/// let mut two = centroids(&Vectors::new(&targets, 2)?, 2, 0)?;
+/// assert_eq!(two.len(), 4);
+/// assert!(two == [1.0, 0.0, 0.0, 1.0] || two == [0.0, 1.0, 1.0, 0.0]);
+/// # Ok::<(), regimen_curriculum::CurriculumError>(())
+/// ```
+///
+/// # Errors
+/// If there are not 1 to as many clusters as vectors, or the vectors have too many numbers for k-means.
+pub fn centroids(vectors: &Vectors<'_>, clusters: usize, seed: u64) -> Result<Vec<f32>> {
+    let dimensions = vectors.dimensions();
+    let mut units = Vec::new();
+    unit(vectors.part(0, vectors.count()), dimensions, &mut units);
+    let units = units.into_iter().map(f64::from).collect();
+    let points = Points::new(dimensions, units)?;
+    let found = KMeansConfig::new(clusters).with_seed(seed).fit(&points)?;
+    let values = found.centres.into_iter().flatten();
+    Ok(values.map(|value| value as f32).collect())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -93,5 +120,24 @@ mod tests {
         let vectors = [3.0, 0.0, 0.0, 0.5];
         let vectors = Vectors::new(&vectors, 2).unwrap();
         assert_eq!(centroid(&vectors), [0.5, 0.5]);
+    }
+
+    #[test]
+    fn one_cluster_is_the_centroid_and_as_many_are_the_vectors() {
+        let values = [3.0, 0.0, 0.0, 0.5, -2.0, -2.0];
+        let vectors = Vectors::new(&values, 2).unwrap();
+        for (one, of) in centroids(&vectors, 1, 0)
+            .unwrap()
+            .iter()
+            .zip(centroid(&vectors))
+        {
+            assert!((one - of).abs() < 1e-6);
+        }
+        let all = centroids(&vectors, 3, 1).unwrap();
+        let mut all: Vec<&[f32]> = all.chunks(2).collect();
+        all.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        let half = 0.5_f32.sqrt();
+        assert_eq!(all, [[-half, -half], [0.0, 1.0], [1.0, 0.0]]);
+        assert!(centroids(&vectors, 0, 0).is_err() && centroids(&vectors, 4, 0).is_err());
     }
 }
