@@ -48,15 +48,7 @@ impl TokenBatch {
             rows * tokens > 0,
             "one token or more",
         )?;
-        Ok(Self {
-            mask: mask.inner(),
-            old: None,
-            reference: None,
-            weights: None,
-            entropy: None,
-            selected: None,
-            totals: None,
-        })
+        Ok(Self::bare(mask.inner()))
     }
 
     /// With the mask of the sampled tokens of some sequences.
@@ -71,8 +63,12 @@ impl TokenBatch {
     #[must_use]
     pub fn of_mask(mask: &TokenMask, device: &Device) -> Self {
         let data = TensorData::new(mask.values().to_vec(), [mask.responses(), mask.tokens()]);
+        Self::bare(Tensor::from_data(data, &device.clone().inner()))
+    }
+
+    fn bare(mask: Tensor<2, Bool>) -> Self {
         Self {
-            mask: Tensor::from_data(data, &device.clone().inner()),
+            mask,
             old: None,
             reference: None,
             weights: None,

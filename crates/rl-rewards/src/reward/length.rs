@@ -8,9 +8,9 @@ use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
-use super::response::{Response, Scorer};
+use super::response::{Response, Scorer, of_length};
 use crate::error::{Result, RlRewardsError, check};
-use crate::verify::{Reason, Verdict};
+use crate::verify::Verdict;
 
 /// `-min(rate * max(tokens - free, 0), most)`.
 ///
@@ -85,13 +85,7 @@ impl Checked for PerToken {
 
 impl Scorer for PerToken {
     fn score(&self, response: &Response<'_>, _: &str) -> Verdict {
-        let penalty = self.penalty(response.tokens);
-        let reason = if penalty < 0.0 {
-            Reason::Long
-        } else {
-            Reason::Right
-        };
-        Verdict::graded(penalty, reason)
+        of_length(self.penalty(response.tokens))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is scored, and what scores it.
 
-use crate::verify::Verdict;
+use crate::verify::{Reason, Verdict};
 
 /// A response: its text, how many tokens it has, and whether it came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,4 +46,14 @@ impl<S: Scorer + ?Sized> Scorer for Box<S> {
     fn score(&self, response: &Response<'_>, reference: &str) -> Verdict {
         (**self).score(response, reference)
     }
+}
+
+/// The verdict of a length, by its penalty of 0 or less.
+pub(super) fn of_length(penalty: f64) -> Verdict {
+    let reason = if penalty < 0.0 {
+        Reason::Long
+    } else {
+        Reason::Right
+    };
+    Verdict::graded(penalty, reason)
 }

@@ -9,10 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::length::PerToken;
 use super::overlong::Overlong;
 use super::response::{Response, Scorer};
-use crate::verify::{
-    AnyVerifier, Choice, Countdown, Gsm8k, Instructions, Json, MathAnswer, MathFlex, Sudoku, Tags,
-    TextMatch, TokenF1, Verdict, Verifier,
-};
+use crate::verify::{AnyVerifier, Verdict, Verifier};
 
 /// Any part of a reward that the crate has. In a file it is `{"verifier": ..}` or `{"length": ..}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,9 +50,13 @@ impl Scorer for AnyLength {
     }
 }
 
-impl From<AnyVerifier> for AnyScorer {
-    fn from(verifier: AnyVerifier) -> Self {
-        Self::Verifier(verifier)
+/// A verifier of the crate.
+impl<V> From<V> for AnyScorer
+where
+    AnyVerifier: From<V>,
+{
+    fn from(verifier: V) -> Self {
+        Self::Verifier(verifier.into())
     }
 }
 
@@ -70,27 +71,3 @@ impl From<PerToken> for AnyScorer {
         Self::Length(AnyLength::PerToken(length))
     }
 }
-
-macro_rules! verifiers {
-    ($($name:ident),* $(,)?) => {$(
-        impl From<$name> for AnyScorer {
-            fn from(verifier: $name) -> Self {
-                Self::Verifier(verifier.into())
-            }
-        }
-    )*};
-}
-
-verifiers!(
-    MathAnswer,
-    MathFlex,
-    Gsm8k,
-    Choice,
-    TextMatch,
-    TokenF1,
-    Tags,
-    Json,
-    Instructions,
-    Countdown,
-    Sudoku,
-);
