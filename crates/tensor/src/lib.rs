@@ -42,6 +42,9 @@ pub mod accuracy;
 #[cfg(feature = "linalg")]
 pub mod linalg;
 
+#[cfg(feature = "simd")]
+pub mod simd;
+
 #[cfg(feature = "burn")]
 pub mod logs;
 

@@ -4,6 +4,7 @@
 //! slopes agree with double precision to 1e-6 (tested).
 
 use pulp::{Arch, Simd, WithSimd};
+use regimen_tensor::simd::{exp, fma};
 
 use crate::Activation;
 use crate::experts::SQRT_2_OVER_PI;
@@ -22,34 +23,6 @@ struct Gelu;
 struct GeluTanh;
 struct Silu;
 struct Tanh;
-
-/// `a b + c`, fused where the machine has vectors: there it is one instruction, elsewhere a slow function.
-#[inline(always)]
-fn fma<S: Simd>(a: f32, b: f32, c: f32) -> f32 {
-    if size_of::<S::f32s>() > size_of::<f32>() {
-        a.mul_add(b, c)
-    } else {
-        a * b + c
-    }
-}
-
-/// `exp(x)`, of `x` limited to where it is neither zero nor infinite.
-#[inline(always)]
-fn exp<S: Simd>(x: f32) -> f32 {
-    const ROUND: f32 = 12_582_912.0;
-    let x = x.clamp(-87.0, 88.0);
-    let shifted = fma::<S>(x, std::f32::consts::LOG2_E, ROUND);
-    let n = shifted - ROUND;
-    let r = fma::<S>(n, 2.121_944_4e-4, fma::<S>(n, -0.693_359_4, x));
-    let p = 1.987_569_1e-4;
-    let p = fma::<S>(p, r, 1.398_2e-3);
-    let p = fma::<S>(p, r, 8.333_452e-3);
-    let p = fma::<S>(p, r, 4.166_579_6e-2);
-    let p = fma::<S>(p, r, 0.166_666_65);
-    let p = fma::<S>(p, r, 0.5);
-    let scale = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
-    fma::<S>(p * r, r, r + 1.0) * scale
-}
 
 /// `tanh(x)`.
 #[inline(always)]

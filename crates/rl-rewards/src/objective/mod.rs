@@ -19,6 +19,10 @@ mod clip;
 #[cfg(feature = "burn")]
 mod covariance;
 #[cfg(feature = "burn")]
+mod exponents;
+#[cfg(feature = "flex")]
+mod fused;
+#[cfg(feature = "burn")]
 mod kl;
 #[cfg(feature = "burn")]
 mod metrics;

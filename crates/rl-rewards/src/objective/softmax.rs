@@ -2,6 +2,8 @@
 
 use burn::tensor::{IndexingUpdateOp, Int, Tensor};
 
+use super::exponents::{Exponents, row_sums};
+
 /// The softmax of `[tokens, words]` logits, kept as exponents.
 pub(super) struct Softmax {
     /// `exp(x - max)`.
@@ -27,12 +29,15 @@ impl Softmax {
         let logits = hidden.clone().matmul(output.clone());
         let [_, columns] = logits.dims();
         let (word, unknown) = known(words, columns);
-        let most = logits.clone().max_dim(1);
-        let picked = logits.clone().gather(1, word) - most.clone();
-        let shifted = logits - most;
-        let kept = entropy.then(|| shifted.clone());
-        let exponents = shifted.exp();
-        let sums = row_sums(&exponents);
+        let picked = logits.clone().gather(1, word);
+        let kept = entropy.then(|| logits.clone());
+        let Exponents {
+            values: exponents,
+            most,
+            sums,
+        } = Exponents::of(logits);
+        let kept = kept.map(|logits| logits - most.clone());
+        let picked = picked - most;
         let log_sums = sums.clone().log();
         let log_probs = (picked - log_sums.clone()).mask_fill(unknown, f32::NAN);
         let entropy = kept
@@ -100,29 +105,4 @@ fn known(
         .lower_elem(0)
         .bool_or(words.clone().greater_elem(last));
     (words.clone().clamp(0, last), outside)
-}
-
-/// Sums of rows `[rows, columns]` to `[rows, 1]`, in blocks, so that small numbers are not lost in a long sum.
-fn row_sums(values: &Tensor<2>) -> Tensor<2> {
-    let [rows, columns] = values.dims();
-    let root = (columns as f64).sqrt() as usize;
-    let width = (root.max(1)..=columns).find(|width| columns.is_multiple_of(*width));
-    let width = width.unwrap_or(columns).max(1);
-    if width > 64 * root.max(1) {
-        // Hardly a divisor: a block of full length and the rest.
-        let width = root.max(1);
-        let whole = columns / width * width;
-        let front = values.clone().slice([0..rows, 0..whole]);
-        let sum = front
-            .reshape([rows, columns / width, width])
-            .sum_dim(2)
-            .sum_dim(1)
-            .reshape([rows, 1]);
-        if whole == columns {
-            return sum;
-        }
-        return sum + values.clone().slice([0..rows, whole..columns]).sum_dim(1);
-    }
-    let blocks = values.clone().reshape([rows, columns / width, width]);
-    blocks.sum_dim(2).sum_dim(1).reshape([rows, 1])
 }
