@@ -26,9 +26,9 @@ pub use decoding::{Sampled, TokenSampler, temper, token_log_probs, truncated_rat
 pub use error::{Result, RlRewardsError};
 #[cfg(feature = "burn")]
 pub use objective::{
-    Aggregation, Chunked, Clip, ClipCov, Correction, Denominator, Density, KlCov, KlEstimator,
-    KlGradient, KlTerm, Level, Measured, Metrics, Mismatch, MismatchLevel, Objective, Outside,
-    PolicyLoss, Stabilisation, TokenBatch, Totals, Unified, ValueLoss,
+    Aggregation, Chunked, Clip, ClipCov, Correction, Denominator, Density, Divergence, KlCov,
+    KlEstimator, KlGradient, KlTerm, Level, Measured, Metrics, Mismatch, MismatchLevel, Objective,
+    Outside, PolicyLoss, Stabilisation, TokenBatch, Totals, Unified, ValueLoss,
 };
 pub use objective::{Branch, DynamicSampling, Filled, HybridGate, LogWeights};
 pub use policy::{Completion, End, Rollout, Rollouts, pass_at_k};

@@ -41,6 +41,8 @@ mod policy_loss;
 #[cfg(feature = "burn")]
 mod ratio;
 #[cfg(feature = "burn")]
+mod soft_weights;
+#[cfg(feature = "burn")]
 mod softmax;
 #[cfg(feature = "burn")]
 pub(crate) mod tensors;
@@ -74,6 +76,8 @@ pub use objective::Objective;
 pub use policy_loss::PolicyLoss;
 #[cfg(feature = "burn")]
 pub use ratio::Level;
+#[cfg(feature = "burn")]
+pub use soft_weights::Divergence;
 #[cfg(feature = "burn")]
 pub use unified::{Density, Stabilisation, Unified};
 #[cfg(feature = "burn")]

@@ -1,10 +1,10 @@
 //! # Objective
 //!
 //! The objectives that have names, as settings of one: REINFORCE, GPG, PPO, GRPO, BNPO, Dr. GRPO, DAPO, RLOO, GSPO, LUSPO, CISPO, SAPO,
-//! GMPO, Clip-Cov, KL-Cov.
+//! GMPO, Clip-Cov, KL-Cov, DPPO, VESPO.
 //!
 //! Source: PPO arXiv 1707.06347, GRPO 2402.03300, Dr. GRPO 2503.20783, DAPO 2503.14476, RLOO 2402.14740, GSPO 2507.18071, CISPO 2506.13585,
-//! SAPO 2511.20347, GMPO 2507.20673, Clip-Cov and KL-Cov 2505.22617, GPG 2504.02546; constants as in TRL 1.16.0 and verl 0.9.1.
+//! SAPO 2511.20347, GMPO 2507.20673, Clip-Cov and KL-Cov 2505.22617, GPG 2504.02546, DPPO 2602.04879, VESPO 2602.10693; constants as in TRL 1.16.0 and verl 0.9.1.
 
 use regimen_tensor::checked::Checked;
 
@@ -13,6 +13,7 @@ use super::clip::Clip;
 use super::objective::Objective;
 use super::policy_loss::PolicyLoss;
 use super::ratio::Level;
+use super::soft_weights::Divergence;
 use crate::error::Result;
 
 const fn clip(clip: Clip) -> PolicyLoss {
@@ -165,6 +166,31 @@ impl Objective {
     #[must_use]
     pub const fn kl_cov() -> Self {
         let policy = PolicyLoss::KlCov { coefficient: 1.0 };
+        Self::of(policy, Level::Token, Aggregation::TokenMean)
+    }
+
+    /// The ratio as a constant weight, up to 20, within a divergence of the sampled token's probability: up to `high` upwards and up to
+    /// `low` downwards.
+    ///
+    /// # Errors
+    /// If a bound is not finite or below 0.
+    pub fn dppo(divergence: Divergence, low: f64, high: f64) -> Result<Self> {
+        let policy = PolicyLoss::Dppo {
+            divergence,
+            low,
+            high,
+            cap: 20.0,
+        };
+        Self::new(policy, Level::Token, Aggregation::TokenMean)
+    }
+
+    /// A soft weight of the sequence's ratio, which falls off on both sides of 1.
+    #[must_use]
+    pub const fn vespo() -> Self {
+        let policy = PolicyLoss::Vespo {
+            k: [2.0, 3.0],
+            lambda: [3.0, 2.0],
+        };
         Self::of(policy, Level::Token, Aggregation::TokenMean)
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::TokenBatch;
 use super::clip::Clip;
+use super::soft_weights::{Divergence, gamma};
 use super::tensors::number;
 use crate::error::{Result, RlRewardsError, check};
 
@@ -25,6 +26,8 @@ use crate::error::{Result, RlRewardsError, check};
 /// | `ClipCov` | as `Clip`, 0 at selected tokens |
 /// | `KlCov` | `-A rho`, plus `coefficient abs(d_t)` at selected tokens |
 /// | `Dro` | `-A lp + beta / 2 d_t^2` |
+/// | `Dppo` | `-sg(min(rho, cap)) A lp`, 0 where the token's probability has moved too far to the side that `A` pushes to |
+/// | `Vespo` | `-sg(exp(lambda) w^k exp(-lambda w)) A lp`, `w = exp(sum_t d_t)`, `k` and `lambda` by the sign of `A` |
 ///
 /// `Clip`'s gradient is 0 only where the clipped branch is the larger one; at `rho = 1` it is that of `-A rho`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +87,24 @@ pub enum PolicyLoss {
         /// The weight of the pull.
         beta: f64,
     },
+    /// DPPO: a divergence of the sampled token in place of a range of its ratio. Its bounds are none of PPO's.
+    Dppo {
+        /// Of the sampled token against all others.
+        divergence: Divergence,
+        /// The most downwards, where the advantage is not above 0.
+        low: f64,
+        /// The most upwards, where the advantage is above 0.
+        high: f64,
+        /// The most that a ratio counts, above 0 (20).
+        cap: f64,
+    },
+    /// VESPO: a gamma-shaped weight of the sequence's ratio, 1 at 1. Whatever the level, its ratio is that of the sequence's probability.
+    Vespo {
+        /// `k` where the advantage is 0 or more, and elsewhere (2, 3).
+        k: [f64; 2],
+        /// `lambda` of the same (3, 2).
+        lambda: [f64; 2],
+    },
 }
 checked_serde!(PolicyLoss);
 
@@ -116,6 +137,17 @@ impl Checked for PolicyLoss {
                 check("coefficient", coefficient, coefficient >= 0.0, "0 or more")
             }
             Self::Dro { beta } => check("beta", beta, beta >= 0.0, "0 or more"),
+            Self::Dppo { low, high, cap, .. } => {
+                check("low", low, low >= 0.0, "0 or more")?;
+                check("high", high, high >= 0.0, "0 or more")?;
+                above("cap", Some(cap), 0.0, "above 0")
+            }
+            Self::Vespo { k, lambda } => {
+                let fit = |values: [f64; 2]| values.into_iter().fold(0.0_f64, f64::max);
+                let good = |values: [f64; 2]| values.iter().all(|v| (0.0..=100.0).contains(v));
+                check("k", fit(k), good(k), "0 to 100")?;
+                check("lambda", fit(lambda), good(lambda), "0 to 100")
+            }
         }
     }
 }
@@ -189,6 +221,39 @@ impl PolicyLoss {
             Self::Dro { beta } => {
                 let pull = parts.differences.clone().square() * (beta / 2.0);
                 free(gain() * parts.log_probs.clone() + pull)
+            }
+            Self::Dppo {
+                divergence,
+                low,
+                high,
+                cap,
+            } => {
+                let new = parts.log_probs.clone().inner();
+                let old = new.clone() - parts.differences.clone().inner();
+                let [above, below] = divergence.beyond(new, old, low, high);
+                let good = parts
+                    .advantages
+                    .clone()
+                    .greater_elem(0.0)
+                    .expand(above.dims());
+                let above = above.bool_and(good.clone());
+                let below = below.bool_and(good.bool_not());
+                let out = above.clone().bool_or(below.clone());
+                Losses {
+                    losses: score(ratio().clamp_max(cap)).mask_fill(out, 0.0),
+                    above: Some(above),
+                    below: Some(below),
+                }
+            }
+            Self::Vespo { k, lambda } => {
+                let mask = parts.mask;
+                free(score(gamma(
+                    parts.differences,
+                    mask,
+                    parts.advantages,
+                    k,
+                    lambda,
+                )))
             }
         }
     }

@@ -5,9 +5,10 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regimen_rl_rewards::{
-    Advantages, Aggregation, Clip, ClipCov, Denominator, DynamicSampling, Filled, Groups, KlCov,
-    KlEstimator, KlGradient, KlTerm, Level, LogWeights, Measured, Metrics, Mismatch, MismatchLevel,
-    Objective, Outside, PolicyLoss, RlRewardsError, TokenBatch, TokenMask, Totals, ValueLoss,
+    Advantages, Aggregation, Clip, ClipCov, Denominator, Divergence, DynamicSampling, Filled,
+    Groups, KlCov, KlEstimator, KlGradient, KlTerm, Level, LogWeights, Measured, Metrics, Mismatch,
+    MismatchLevel, Objective, Outside, PolicyLoss, RlRewardsError, TokenBatch, TokenMask, Totals,
+    ValueLoss,
 };
 
 pub(crate) fn device() -> Device {
@@ -185,6 +186,15 @@ pub(crate) fn named() -> Vec<(&'static str, Objective)> {
                 .with_policy(PolicyLoss::Dro { beta: 0.5 })
                 .unwrap(),
         ),
+        (
+            "dppo",
+            Objective::dppo(Divergence::TotalVariation, 0.05, 0.1).unwrap(),
+        ),
+        (
+            "dppo of kl",
+            Objective::dppo(Divergence::Kl, 0.01, 0.02).unwrap(),
+        ),
+        ("vespo", Objective::vespo()),
     ]
 }
 

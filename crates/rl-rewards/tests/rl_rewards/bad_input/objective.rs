@@ -4,9 +4,10 @@ use burn::tensor::{Bool, DType, Device, Int, Tensor};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regimen_rl_rewards::{
-    Advantages, Aggregation, Chunked, Clip, ClipCov, Density, DynamicSampling, Filled, Groups,
-    HybridGate, KlCov, KlEstimator, KlTerm, Level, LogWeights, Mismatch, MismatchLevel, Objective,
-    Outside, PolicyLoss, Result, Stabilisation, TokenBatch, TokenMask, Totals, Unified, ValueLoss,
+    Advantages, Aggregation, Chunked, Clip, ClipCov, Density, Divergence, DynamicSampling, Filled,
+    Groups, HybridGate, KlCov, KlEstimator, KlTerm, Level, LogWeights, Mismatch, MismatchLevel,
+    Objective, Outside, PolicyLoss, Result, Stabilisation, TokenBatch, TokenMask, Totals, Unified,
+    ValueLoss,
 };
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
@@ -58,6 +59,16 @@ fn settings() {
             PolicyLoss::Gmpo { low: a, high: b },
             PolicyLoss::KlCov { coefficient: a },
             PolicyLoss::Dro { beta: a },
+            PolicyLoss::Dppo {
+                divergence: Divergence::Kl,
+                low: a,
+                high: b,
+                cap: a,
+            },
+            PolicyLoss::Vespo {
+                k: [a, b],
+                lambda: [b, a],
+            },
         ];
         for loss in losses {
             h.input(format_args!("Objective::new {loss:?}"), || {
@@ -66,6 +77,7 @@ fn settings() {
         }
         h.input(format_args!("with {a} {b}"), || {
             used(&Objective::ppo().with_dual(a)?)?;
+            used(&Objective::dppo(Divergence::TotalVariation, a, b)?)?;
             used(&Objective::ppo().with_most(b)?)?;
             used(&Objective::ppo().with_entropy(a)?)
         });

@@ -3,9 +3,9 @@
 use burn::tensor::{Device, Tensor};
 use regimen_rl_rewards::{
     AdaptiveKl, Advantage, Advantages, Aggregation, Aot, ApoDown, ApoZero, Baseline, Bco, BcoShift,
-    Branch, Chunked, Clip, ClipCov, Cpo, Denominator, Density, Deviation, DiscoPop, Dpo, DpoLoss,
-    DynamicSampling, Exo, Gae, Gdpo, Gpg, Groups, Grpo, HybridGate, Ipo, KlCov, KlEstimator,
-    KlGradient, KlTerm, Kto, Level, Mismatch, MismatchLevel, Nca, Objective, Opo,
+    Branch, Chunked, Clip, ClipCov, Cpo, Denominator, Density, Deviation, DiscoPop, Divergence,
+    Dpo, DpoLoss, DynamicSampling, Exo, Gae, Gdpo, Gpg, Groups, Grpo, HybridGate, Ipo, KlCov,
+    KlEstimator, KlGradient, KlTerm, Kto, Level, Mismatch, MismatchLevel, Nca, Objective, Opo,
     OptimalTokenBaseline, Orpo, Outside, Pairs, PassAtK, PolicyLoss, Preference, Reinforce,
     ReinforcePlusPlus, Remax, Rloo, RunningMean, Scale, Scored, SimPo, Sppo, Stabilisation,
     TokenBatch, TokenMask, Totals, TrustGrpo, Unified, ValueLoss,
@@ -197,6 +197,7 @@ pub(super) fn all() -> Vec<State> {
             plain::<Denominator>,
         ),
         state("Level", &Level::SequenceToken, plain::<Level>),
+        state("Divergence", &Divergence::Kl, plain::<Divergence>),
         state("Clip", &Clip::HIGHER, plain::<Clip>),
         state("KlTerm", &kl, plain::<KlTerm>),
         state("KlEstimator", &KlEstimator::K3, plain::<KlEstimator>),
