@@ -6,11 +6,15 @@
 
 Runs on the CPU, in float64 where the functions allow it. The numbers in the repository were made with the versions in the first line of
 each file. Each row: what it is, its name, its numbers (row-major). Losses of TRL are methods of its trainers: they are called with a
-trainer that holds nothing but their settings, and a model that answers with the log-probabilities below.
+trainer that holds nothing but their settings, and a model that answers with the log-probabilities below. Its advantages and ratios are
+lines within longer methods, which are cut out and run.
 """
 
 import csv
 import importlib.metadata
+import inspect
+import math
+import textwrap
 from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +25,7 @@ import torch
 from trl import DPOTrainer, GRPOTrainer, KTOTrainer, RLOOTrainer
 from trl.experimental.cpo import CPOTrainer
 from trl.experimental.orpo import ORPOTrainer
+from trl.trainer.utils import nanstd
 from verl.trainer.ppo import core_algos as verl
 from verl.trainer.ppo import rollout_corr_helper as corrections
 from verl.workers.config import ActorConfig, PolicyLossConfig
@@ -81,6 +86,34 @@ def inputs():
     return {name: value if value.dim() == 1 else value * mask() for name, value in found.items()}
 
 
+def lines(method, first, last):
+    """The lines of a method from the one that starts with `first` to the one before `last`."""
+    found = inspect.getsource(method).splitlines()
+    start = next(i for i, line in enumerate(found) if line.strip().startswith(first))
+    end = next(i for i, line in enumerate(found) if i > start and line.strip().startswith(last))
+    return textwrap.dedent("\n".join(found[start:end]))
+
+
+def trl_advantages(rows, given):
+    """Groups of four in a row, as TRL has them."""
+    both = torch.stack([given["rewards"], given["other"]], 1)
+
+    def note(name, method, first, weights=(1.0, 0.5), **settings):
+        names = {
+            "self": SimpleNamespace(reward_weights=torch.tensor(weights), reward_funcs=[None, None], **settings),
+            "torch": torch, "nanstd": nanstd, "device": "cpu", "num_generations": 4, "rewards_per_func": both,
+            "unscorable_mask": torch.zeros(ROWS).bool(), "rewards": (both * torch.tensor(weights)).sum(1),
+        }
+        exec(lines(method, first, "# Slice to keep only the local part"), names)
+        rows.note("trl", name, names["advantages"])
+
+    grpo = lambda name, **settings: note(name, GRPOTrainer._generate_and_score_completions, "if self.multi_objective_aggregation", **settings)
+    for scale in ("group", "batch", "none"):
+        grpo(f"scale {scale}", multi_objective_aggregation="sum_then_normalize", scale_rewards=scale)
+    grpo("normalize_then_sum", multi_objective_aggregation="normalize_then_sum", scale_rewards="group")
+    note("rloo", RLOOTrainer._generate_and_score_completions, "grouped_rewards = rewards.view", normalize_advantages=False)
+
+
 def advantages(given):
     rows, m = Rows(), mask()
     for name, value in given.items():
@@ -96,7 +129,9 @@ def advantages(given):
     outcome = {
         "grpo": lambda: verl.compute_grpo_outcome_advantage(ends, m, INDEX),
         "dr_grpo": lambda: verl.compute_grpo_outcome_advantage(ends, m, INDEX, norm_adv_by_std_in_grpo=False),
+        "grpo_vectorized": lambda: verl.compute_grpo_vectorized_outcome_advantage(ends, m, INDEX),
         "rloo": lambda: verl.compute_rloo_outcome_advantage(ends, m, INDEX),
+        "rloo_vectorized": lambda: verl.compute_rloo_vectorized_outcome_advantage(ends, m, INDEX),
         "opo": lambda: verl.compute_opo_outcome_advantage(ends, m, INDEX),
         "gpg": lambda: verl.compute_gpg_outcome_advantage(ends, m, INDEX),
         "passk": lambda: verl.compute_grpo_passk_outcome_advantage(ends, m, INDEX, config={"norm_adv_by_std_in_grpo": True}),
@@ -120,10 +155,14 @@ def advantages(given):
     rows.note("verl", "reinforce_plus_plus returns", plus[1])
     otb = verl.compute_optimal_token_baseline_advantage(given["dense"], m, INDEX, given["log_probs"], given["squares"])
     rows.note("verl", "optimal_token_baseline", otb[0])
+    tir = verl.compute_multi_turn_optimal_token_baseline_advantage(given["dense"], m, INDEX, given["log_probs"], given["squares"])
+    rows.note("verl", "tir_optimal_token_baseline", tir[0])
+    rows.note("verl", "rewards with kl", verl.compute_rewards(ends, given["old"], given["reference"], 0.1) * m)
     controller = verl.AdaptiveKLController(0.1, 6.0, 10_000)
     for kl in (9.0, 6.3, 2.0):
         controller.update(kl, 256)
         rows.note("verl", f"adaptive_kl {kl}", controller.value)
+    trl_advantages(rows, given)
     rows.write("advantages.csv")
 
 
@@ -159,11 +198,15 @@ def verl_losses(rows, given):
     for mode in ("token-mean", "seq-mean-token-mean"):
         note("gspo", verl.compute_policy_loss_gspo, mode, clip_ratio_low=0.05, clip_ratio_high=0.1)
         note("cispo", verl.compute_policy_loss_cispo, mode, **narrow)
+    for name, weights in (("reinforce", None), ("reinforce weighted", given["weights"])):
+        note(name, verl.compute_policy_loss_reinforce, "seq-mean-token-sum", weights)
     note("sapo", verl.compute_policy_loss_sapo, "seq-mean-token-mean")
     note("gpg", verl.compute_policy_loss_gpg, "token-mean")
     note("geo_mean", verl.compute_policy_loss_geo_mean, "seq-mean-token-mean", clip_ratio_low=0.4, clip_ratio_high=0.4)
     # A share of all tokens leaves nothing to the random choice.
     settings = {"clip_cov_ratio": 1.0, "clip_cov_lb": 0.1, "clip_cov_ub": 5.0, "kl_cov_ratio": 0.25, "ppo_kl_coef": 1.0, "dro_beta": 0.5}
+    for name, function in (("dppo_tv", verl.compute_policy_loss_dppo_tv), ("dppo_kl", verl.compute_policy_loss_dppo_kl)):
+        note(name, function, "token-mean", clip_ratio=0.02, clip_ratio_low=0.01, clip_ratio_high=0.02, clip_ratio_c=1.2)
     config = actor(clip_ratio=0.2, clip_ratio_low=0.2, clip_ratio_high=0.2, policy_loss=PolicyLossConfig(**settings))
     for name, function in [
         ("clip_cov", verl.compute_policy_loss_clip_cov),
@@ -178,12 +221,14 @@ def verl_losses(rows, given):
     for mode in ("token-mean", "seq-mean-token-mean"):
         compute = lambda v: verl.compute_value_loss(v, given["dense"], given["values"], m, 0.2, mode)[0]
         both(rows, f"verl value {mode}", given["log_probs"], compute)
-    for level in ("token", "sequence"):
-        ratio = given["log_probs"] - given["old"]
-        found, _ = corrections.compute_rollout_correction_weights(ratio, m, level, 1.3)
-        rows.note("verl", f"correction {level}", found * m)
-    rejected, _ = corrections.compute_rollout_rejection_mask(given["log_probs"] - given["old"], m, "seq_mean_k1", "0.9_1.1")
-    rows.note("verl", "rejection seq_mean_k1", rejected)
+    ratio = given["log_probs"] - given["old"]
+    for level, bounds in (("token", "0.8_1.3"), ("sequence", "0.2_3.0")):
+        for name, threshold in (("", 1.3), (" masked", bounds)):
+            found, _ = corrections.compute_rollout_correction_weights(ratio, m, level, threshold)
+            rows.note("verl", f"correction {level}{name}", found * m)
+    for kind, bounds in (("token_k1", "0.9_1.1"), ("seq_sum_k1", "0.4_2.5"), ("seq_mean_k1", "0.9_1.1")):
+        rejected, _ = corrections.compute_rollout_rejection_mask(ratio, m, kind, bounds)
+        rows.note("verl", f"rejection {kind}", rejected)
 
 
 def trainer(**settings):
@@ -200,16 +245,32 @@ def trainer(**settings):
     return found
 
 
+def trl_corrections(rows, given):
+    """The weights of TRL where vLLM has sampled."""
+    code = lines(GRPOTrainer._generate_and_score_completions, "per_token_logps_diff = (old", "# Compute the per-token log probabilities for the reference")
+    for mode in ("token_truncate", "token_mask", "sequence_truncate", "sequence_mask"):
+        low, high = (0.8, 1.3) if mode.startswith("token") else (0.2, 3.0)
+        names = {
+            "self": SimpleNamespace(
+                vllm_importance_sampling_mode=mode, vllm_importance_sampling_clip_min=low, vllm_importance_sampling_clip_max=high
+            ),
+            "torch": torch, "math": math, "mask": mask(), "old_per_token_logps": given["log_probs"], "sampling_per_token_logps": given["old"],
+        }
+        exec(code, names)
+        rows.note("trl", f"correction {mode}", names["vllm_importance_sampling_ratio"].expand(ROWS, TOKENS) * mask())
+
+
 def trl_losses(rows, given):
     m = mask()
 
-    def note(name, level="token", beta=0.0, **settings):
+    def note(name, level="token", beta=0.0, entropy=0.0, **settings):
         options = {"delta": None, "use_bias_correction_kl": False, "sapo_temperature_pos": 1.0, "sapo_temperature_neg": 1.05}
+        options.update(vespo_k_pos=2.0, vespo_lambda_pos=3.0, vespo_k_neg=3.0, vespo_lambda_neg=2.0)
         options.update({key: settings.pop(key) for key in list(settings) if key in options})
         me = trainer(
-            aux_loss_enabled=False, top_entropy_quantile=1.0, off_policy_mask_threshold=None, importance_sampling_level=level,
+            get_gamma_weights=GRPOTrainer.get_gamma_weights, aux_loss_enabled=False, top_entropy_quantile=1.0, off_policy_mask_threshold=None, importance_sampling_level=level,
             beta=beta, epsilon_low=0.2, epsilon_high=settings.pop("epsilon_high", 0.28), use_vllm=False, max_completion_length=8,
-            _entropy_bonus_enabled=False, args=SimpleNamespace(**options), **settings,
+            _entropy_bonus_enabled=entropy > 0, use_adaptive_entropy=False, entropy_coef=entropy, args=SimpleNamespace(**options), **settings,
         )
         data = {key: torch.zeros(ROWS, 1 if "prompt" in key else TOKENS).long() for key in ("prompt_ids", "completion_ids", "prompt_mask")}
         data.update(
@@ -218,7 +279,7 @@ def trl_losses(rows, given):
         )
 
         def compute(lp):
-            me._get_per_token_logps_and_entropies = lambda *_, **__: (lp, torch.zeros_like(lp), None)
+            me._get_per_token_logps_and_entropies = lambda *_, **__: (lp, given["squares"], None)
             return GRPOTrainer._compute_loss(me, None, data)
 
         both(rows, f"trl {name}", given["log_probs"], compute)
@@ -228,7 +289,9 @@ def trl_losses(rows, given):
     note("cispo", loss_type="cispo", epsilon_high=1.2)
     note("gspo", "sequence", loss_type="grpo", epsilon_high=0.1)
     note("luspo", "sequence", loss_type="luspo")
+    note("vespo", loss_type="vespo")
     note("delta", loss_type="dapo", delta=1.5)
+    note("entropy", loss_type="dapo", entropy=0.1)
     note("kl", loss_type="grpo", beta=0.1)
     note("kl corrected", loss_type="grpo", beta=0.1, use_bias_correction_kl=True)
     note("kl corrected sequence", "sequence", loss_type="grpo", beta=0.1, use_bias_correction_kl=True)
@@ -294,10 +357,10 @@ def preferences(given):
 
     both(rows, "trl orpo", given["log_probs"], orpo)
 
-    def kto(lp):
+    def kto(lp, loss):
         reference = SimpleNamespace(log_probs=given["reference"] * m)
         me = trainer(
-            aux_loss_enabled=False, precompute_ref_logps=True, calculate_KL=True, loss_type="kto", beta=0.5, desirable_weight=1.0,
+            aux_loss_enabled=False, precompute_ref_logps=True, calculate_KL=loss == "kto", loss_type=loss, beta=0.5, desirable_weight=1.0,
             undesirable_weight=1.5,
         )
         # The mismatched pairs: each reference sum beside its own policy sum, for want of other completions.
@@ -308,7 +371,8 @@ def preferences(given):
         }
         return KTOTrainer._compute_loss(me, lambda **_: answer(lp * m), data, False)
 
-    both(rows, "trl kto", given["log_probs"], kto)
+    for loss in ("kto", "apo_zero_unpaired"):
+        both(rows, f"trl {loss}", given["log_probs"], lambda lp: kto(lp, loss))
     rows.write("preferences.csv")
 
 
@@ -318,6 +382,7 @@ def objectives(given):
         rows.note("input", name, value)
     verl_losses(rows, given)
     trl_losses(rows, given)
+    trl_corrections(rows, given)
     rows.write("objectives.csv")
 
 

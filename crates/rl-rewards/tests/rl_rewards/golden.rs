@@ -5,11 +5,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regimen_rl_rewards::{
     AdaptiveKl, Advantage, Advantages, Aggregation, Aot, ApoDown, ApoZero, Baseline, Bco, Clip,
-    ClipCov, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Gae, Gdpo, Gpg, Groups, Grpo, Ipo, KlCov,
-    KlEstimator, KlGradient, KlTerm, Kto, Level, Marked, Mismatch, MismatchLevel, Nca, Objective,
-    Opo, OptimalTokenBaseline, Orpo, Outside, Pairs, PassAtK, PolicyLoss, Preference, Reinforce,
-    ReinforcePlusPlus, Remax, Rloo, Scored, SimPo, Sppo, TokenBatch, TokenMask, ValueLoss,
-    token_rewards,
+    ClipCov, Cpo, DiscoPop, Divergence, Dpo, DpoLoss, Exo, Gae, Gdpo, Gpg, Groups, Grpo, Ipo,
+    KlCov, KlEstimator, KlGradient, KlTerm, Kto, Level, Marked, Mismatch, MismatchLevel, Nca,
+    Objective, Opo, OptimalTokenBaseline, Orpo, Outside, Pairs, PassAtK, PolicyLoss, Preference,
+    Reinforce, ReinforcePlusPlus, Remax, Rloo, Scale, Scored, SimPo, Sppo, TokenBatch, TokenMask,
+    ValueLoss, token_rewards,
 };
 
 const LENGTHS: [usize; 8] = [5, 3, 4, 1, 2, 5, 4, 3];
@@ -83,20 +83,45 @@ fn advantages() {
     let groups = groups.with_lengths(LENGTHS.to_vec()).unwrap();
     // verl adds 1e-8 to numbers of tokens.
     let mut compared = 0;
-    let mut compare = |name: &str, found: &[f64], within: f64| {
-        close(name, found, &golden.of("verl", name), within);
+    let mut compare_of = |what: &str, name: &str, found: &[f64], within: f64| {
+        close(name, found, &golden.of(what, name), within);
         compared += 1;
     };
+    // TRL's groups are four in a row.
+    let by_four = Groups::of_size(golden.input("rewards"), 4).unwrap();
+    let kinds = [golden.input("rewards"), golden.input("other")];
+    let weighted = kinds[0].iter().zip(&kinds[1]).map(|(a, b)| a + 0.5 * b);
+    let weighted = by_four.clone().with_rewards(weighted.collect()).unwrap();
+    let scales = [
+        ("scale group", Scale::Group),
+        ("scale batch", Scale::Batch),
+        ("scale none", Scale::None),
+    ];
+    for (name, scale) in scales {
+        let found = Grpo::default()
+            .with_scale(scale)
+            .advantages(&weighted)
+            .unwrap();
+        compare_of("trl", name, found.values(), 1e-8);
+    }
+    let found = Rloo.advantages(&weighted).unwrap();
+    compare_of("trl", "rloo", found.values(), 1e-8);
+    let found = Gdpo::new(vec![1.0, 0.5]).unwrap();
+    let found = found.advantages(&by_four, &kinds).unwrap();
+    compare_of("trl", "normalize_then_sum", found.values(), 1e-8);
+    let mut compare =
+        |name: &str, found: &[f64], within: f64| compare_of("verl", name, found, within);
     let verl = Grpo::default().with_epsilon(1e-6).unwrap();
     let greedy = golden.input("greedy");
     let by_group = (0..groups.len())
         .map(|group| greedy[groups.members(group)[0]])
         .collect();
     let groups = groups.with_greedy(by_group).unwrap();
-    let methods: [(&str, &dyn Advantage); 8] = [
+    let methods: [(&str, &dyn Advantage); 9] = [
         ("grpo", &verl),
         ("dr_grpo", &Grpo::dr()),
         ("rloo", &Rloo),
+        ("rloo_vectorized", &Rloo),
         ("opo", &Opo),
         ("gpg", &Gpg),
         ("passk", &PassAtK::new().with_scale(1e-6).unwrap()),
@@ -106,6 +131,9 @@ fn advantages() {
     for (name, method) in methods {
         compare(name, method.advantages(&groups).unwrap().values(), 1e-8);
     }
+    // verl's deviations are float32 here.
+    let found = verl.advantages(&groups).unwrap();
+    compare("grpo_vectorized", found.values(), 1e-6);
     let centred = Reinforce::new(Baseline::GroupMean)
         .unwrap()
         .advantages(&groups)
@@ -162,7 +190,18 @@ fn advantages() {
             &mask(),
         )
         .unwrap();
-    compare("optimal_token_baseline", found.advantages.values(), 1e-8);
+    // verl's form for several turns counts places without the gaps between them: the same where there are none.
+    for name in ["optimal_token_baseline", "tir_optimal_token_baseline"] {
+        compare(name, found.advantages.values(), 1e-8);
+    }
+    let penalties: Vec<f64> = golden
+        .input("old")
+        .iter()
+        .zip(golden.input("reference"))
+        .map(|(old, reference)| 0.1 * (old - reference))
+        .collect();
+    let found = token_rewards(&golden.input("rewards"), Some(&penalties), &mask()).unwrap();
+    compare("rewards with kl", &found, 1e-8);
     let mut beta = AdaptiveKl::new(0.1, 6.0, 10_000).unwrap();
     for kl in [9.0, 6.3, 2.0] {
         compare(
@@ -195,6 +234,10 @@ impl Objectives {
     }
 
     fn compare(&mut self, name: &str, of: impl FnOnce(Tensor<2>) -> Tensor<1>) {
+        self.compare_within(name, 1e-7, of);
+    }
+
+    fn compare_within(&mut self, name: &str, within: f64, of: impl FnOnce(Tensor<2>) -> Tensor<1>) {
         let log_probs = matrix(&self.golden.input("log_probs")).require_grad();
         let loss = of(log_probs.clone());
         let gradient = log_probs
@@ -206,9 +249,9 @@ impl Objectives {
             name,
             &[loss.into_scalar::<f64>()],
             &self.golden.of(name, "value"),
-            1e-7,
+            within,
         );
-        close(name, &gradient, &self.golden.of(name, "gradient"), 1e-7);
+        close(name, &gradient, &self.golden.of(name, "gradient"), within);
         self.compared += 2;
     }
 
@@ -221,6 +264,112 @@ impl Objectives {
         self.compare(name, |lp| {
             objective.loss(lp, &batch, &advantages).unwrap().0
         });
+    }
+}
+
+/// Levels and what is done outside of the bounds, by the names of verl and TRL.
+const CORRECTIONS: [(&str, &str, MismatchLevel, Outside, [Option<f64>; 2]); 8] = [
+    (
+        "verl",
+        "token",
+        MismatchLevel::Token,
+        Outside::Truncate,
+        [None, Some(1.3)],
+    ),
+    (
+        "verl",
+        "sequence",
+        MismatchLevel::Sequence,
+        Outside::Truncate,
+        [None, Some(1.3)],
+    ),
+    (
+        "verl",
+        "token masked",
+        MismatchLevel::Token,
+        Outside::Mask,
+        [Some(0.8), Some(1.3)],
+    ),
+    (
+        "verl",
+        "sequence masked",
+        MismatchLevel::Sequence,
+        Outside::Mask,
+        [Some(0.2), Some(3.0)],
+    ),
+    (
+        "trl",
+        "token_truncate",
+        MismatchLevel::Token,
+        Outside::Truncate,
+        [Some(0.8), Some(1.3)],
+    ),
+    (
+        "trl",
+        "token_mask",
+        MismatchLevel::Token,
+        Outside::Mask,
+        [Some(0.8), Some(1.3)],
+    ),
+    (
+        "trl",
+        "sequence_truncate",
+        MismatchLevel::Sequence,
+        Outside::Truncate,
+        [Some(0.2), Some(3.0)],
+    ),
+    (
+        "trl",
+        "sequence_mask",
+        MismatchLevel::Sequence,
+        Outside::Mask,
+        [Some(0.2), Some(3.0)],
+    ),
+];
+
+impl Objectives {
+    /// Weights and rejections where the sampler is not the old policy.
+    fn corrections(&mut self) {
+        let batch = self.batch();
+        let [old, sampler] = ["log_probs", "old"].map(|name| matrix(&self.golden.input(name)));
+        let padding = batch.mask().bool_not();
+        for (what, name, level, outside, [low, high]) in CORRECTIONS {
+            let mismatch = Mismatch::new(level, outside)
+                .with_bounds(low, high)
+                .unwrap();
+            let found = mismatch
+                .correct(old.clone(), sampler.clone(), &batch)
+                .unwrap();
+            let found = found.weights.mask_fill(padding.clone(), 0.0);
+            let expected = self.golden.of(what, &format!("correction {name}"));
+            close(
+                name,
+                &found.try_into_vec_as::<f64>().unwrap(),
+                &expected,
+                1e-7,
+            );
+            self.compared += 1;
+        }
+        let levels = [
+            ("token_k1", MismatchLevel::Token, 0.9, 1.1),
+            ("seq_sum_k1", MismatchLevel::Sequence, 0.4, 2.5),
+            ("seq_mean_k1", MismatchLevel::SequenceMean, 0.9, 1.1),
+        ];
+        for (name, level, low, high) in levels {
+            // verl's bounds are of the inverse ratio.
+            let reject = Mismatch::new(level, Outside::Reject)
+                .with_bounds(Some(1.0 / high), Some(1.0 / low))
+                .unwrap();
+            let kept = reject
+                .correct(old.clone(), sampler.clone(), &batch)
+                .unwrap()
+                .kept;
+            let kept: Tensor<2, Bool> = kept.bool_and(batch.mask());
+            let kept = kept.float().try_into_vec_as::<f64>().unwrap();
+            let expected = self.golden.of("verl", &format!("rejection {name}"));
+            close(name, &kept, &expected, 0.0);
+            self.compared += 1;
+        }
     }
 }
 
@@ -270,6 +419,29 @@ fn objectives() {
         all.compare(&format!("verl value {mode}"), |v| {
             value.loss(v, old, returns, &batch).unwrap()
         });
+    }
+    let sums = Objective::reinforce()
+        .with_aggregation(Aggregation::SequenceMeanTokenSum)
+        .unwrap();
+    all.loss("verl reinforce seq-mean-token-sum", sums);
+    let weighted = all
+        .batch()
+        .with_weights(matrix(&all.golden.input("weights")))
+        .unwrap();
+    all.loss_of("verl reinforce weighted seq-mean-token-sum", sums, weighted);
+    let divergences = [
+        ("dppo_tv", Divergence::TotalVariation),
+        ("dppo_kl", Divergence::Kl),
+    ];
+    for (name, divergence) in divergences {
+        let policy = PolicyLoss::Dppo {
+            divergence,
+            low: 0.01,
+            high: 0.02,
+            cap: 1.2,
+        };
+        let objective = Objective::gpg().with_policy(policy).unwrap();
+        all.loss(&format!("verl {name} token-mean"), objective);
     }
     all.loss("verl sapo seq-mean-token-mean", Objective::sapo());
     all.loss("verl gpg token-mean", Objective::gpg());
@@ -342,8 +514,18 @@ fn objectives() {
         Objective::gspo().with_clip(Clip::new(0.2, 0.1).unwrap()),
     );
     all.loss("trl luspo", higher(Objective::luspo()));
+    all.loss("trl vespo", Objective::vespo());
     all.loss("trl delta", Objective::dapo().with_most(1.5).unwrap());
     all.loss("trl rloo", Objective::rloo());
+    let entropies = all
+        .batch()
+        .with_entropy(matrix(&all.golden.input("squares")))
+        .unwrap();
+    all.loss_of(
+        "trl entropy",
+        Objective::dapo().with_entropy(0.1).unwrap(),
+        entropies,
+    );
     let kl = KlTerm::new(0.1).unwrap();
     let grpo = higher(Objective::grpo());
     all.loss("trl kl", grpo.with_kl(kl));
@@ -354,51 +536,7 @@ fn objectives() {
             .with_level(Level::Sequence),
     );
 
-    let (old, sampler) = (
-        matrix(&all.golden.input("log_probs")),
-        matrix(&all.golden.input("old")),
-    );
-    let ones = mask()
-        .values()
-        .iter()
-        .map(|valid| f64::from(u8::from(*valid)))
-        .collect::<Vec<_>>();
-    for (name, level) in [
-        ("token", MismatchLevel::Token),
-        ("sequence", MismatchLevel::Sequence),
-    ] {
-        let mismatch = Mismatch::new(level, Outside::Truncate)
-            .with_bounds(None, Some(1.3))
-            .unwrap();
-        let found = mismatch
-            .correct(old.clone(), sampler.clone(), &all.batch())
-            .unwrap()
-            .weights;
-        let found = (found * matrix(&ones).inner())
-            .try_into_vec_as::<f64>()
-            .unwrap();
-        close(
-            name,
-            &found,
-            &all.golden.of("verl", &format!("correction {name}")),
-            1e-7,
-        );
-        all.compared += 1;
-    }
-    // verl's bounds of 0.9 and 1.1 are of the inverse ratio.
-    let reject = Mismatch::new(MismatchLevel::SequenceMean, Outside::Reject)
-        .with_bounds(Some(1.0 / 1.1), Some(1.0 / 0.9))
-        .unwrap();
-    let kept = reject.correct(old, sampler, &all.batch()).unwrap().kept;
-    let kept: Tensor<2, Bool> = kept.bool_and(all.batch().mask());
-    let kept = kept.float().try_into_vec_as::<f64>().unwrap();
-    close(
-        "rejection",
-        &kept,
-        &all.golden.of("verl", "rejection seq_mean_k1"),
-        0.0,
-    );
-    all.compared += 1;
+    all.corrections();
     assert_eq!(all.compared, all.golden.count());
 }
 
@@ -455,27 +593,19 @@ fn preferences() {
             preference.loss(&pairs(lp)).unwrap()
         });
     }
-    // TRL's odds are taken in float32.
-    let log_probs = matrix(&all.golden.input("log_probs"));
-    let ratios = Orpo::ratios(&pairs(log_probs)).mean().into_scalar::<f64>() * 0.1;
-    close(
-        "trl orpo",
-        &[ratios],
-        &all.golden.of("trl orpo", "value"),
-        1e-6,
-    );
-    all.compared += 2;
+    // TRL's odds are taken in float32, and without the likelihood.
+    all.compare_within("trl orpo", 1e-6, |lp| Orpo::ratios(&pairs(lp)).mean() * 0.1);
     let good = Tensor::<1, Bool>::from_data([[true; 4], [false; 4]].concat().as_slice(), &device());
+    let kto = Kto::new(0.5).unwrap().with_weights(1.0, 1.5).unwrap();
+    let of = |values: &Tensor<2>| part(values, 0..2 * half);
     all.compare("trl kto", |lp| {
-        let of = |values: &Tensor<2>| part(values, 0..2 * half);
         let point = Kto::reference_point(&of(&lp), &of(&reference)).unwrap();
-        let marked = Marked::new(of(&lp), of(&reference), good).unwrap();
-        Kto::new(0.5)
-            .unwrap()
-            .with_weights(1.0, 1.5)
-            .unwrap()
-            .loss(&marked, point)
-            .unwrap()
+        let marked = Marked::new(of(&lp), of(&reference), good.clone()).unwrap();
+        kto.loss(&marked, point).unwrap()
+    });
+    all.compare("trl apo_zero_unpaired", |lp| {
+        let marked = Marked::new(of(&lp), of(&reference), good.clone()).unwrap();
+        kto.loss(&marked, Tensor::zeros([1], &device())).unwrap()
     });
     assert_eq!(all.compared, all.golden.count());
 }
