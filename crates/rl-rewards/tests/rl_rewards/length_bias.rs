@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use regimen_rl_rewards::{Dpo, Pairs, Preference, Scored};
 
 use crate::objective::device;
+use crate::simulators::Adam;
 
 /// The reference: the chance of a good token, and that of an end after each token.
 const GOOD: f64 = 0.5;
@@ -75,8 +76,8 @@ fn learned(loss: &Dpo, sides: &[Vec<Response>; 2]) -> (f64, f64) {
     };
     let reference = row(start.to_vec());
     let [chosen_of, rejected_of] = [0, 1].map(|side| scored(&reference, &sides[side]));
-    let (mut at, mut m, mut v) = (start, [0.0; 2], [0.0; 2]);
-    for update in 1..=400 {
+    let (mut at, mut adam) = (start, Adam::new(0.02, 2));
+    for _ in 0..400 {
         let policy = row(at.to_vec()).require_grad();
         let [chosen, rejected] = [0, 1].map(|side| scored(&policy, &sides[side]));
         let pairs = Pairs::new(chosen, rejected).unwrap();
@@ -85,14 +86,7 @@ fn learned(loss: &Dpo, sides: &[Vec<Response>; 2]) -> (f64, f64) {
             .unwrap();
         let grads = loss.loss(&pairs).unwrap().backward();
         let gradient: Vec<f64> = policy.grad(&grads).unwrap().try_into_vec_as().unwrap();
-        for place in 0..2 {
-            let g = gradient[place];
-            m[place] = 0.9 * m[place] + 0.1 * g;
-            v[place] = 0.999 * v[place] + 0.001 * g * g;
-            let mean = m[place] / (1.0 - 0.9_f64.powi(update));
-            let square: f64 = v[place] / (1.0 - 0.999_f64.powi(update));
-            at[place] -= 0.02 * mean / (square.sqrt() + 1e-8);
-        }
+        adam.step(&mut at, &gradient);
     }
     let share = |x: f64| 1.0 / (1.0 + (-x).exp());
     (share(at[0]), 1.0 / share(at[1]))
