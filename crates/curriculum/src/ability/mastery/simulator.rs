@@ -1,4 +1,4 @@
-//! The spec's simulator: hidden groups of very unequal size, each with its own way from mastery to strategy.
+//! A simulator: hidden groups of very unequal size, each with its own way from mastery to strategy.
 #![allow(clippy::unwrap_used)]
 
 use rand::seq::SliceRandom;
@@ -189,7 +189,7 @@ fn equal_draws_of_clusters_serve_the_rare_groups() {
     let seeds = [0, 1, 2, 3, 4, 5, 6, 7].map(arms);
     let mean = |arm: usize, what: usize| seeds.iter().map(|of| of[arm][what]).sum::<f64>() / 8.0;
     let [all, groups, worst] = [0, 1, 2].map(|what| mean(0, what) - mean(1, what));
-    // .934 and .935, .903 and .873, .723 and .592 in the spec's prototype.
+    // .934 and .935, .903 and .873, .723 and .592 in a prototype in another language.
     let found = format!("{all:.3} {groups:.3} {worst:.3} of {seeds:.3?}");
     assert!(mean(1, 0) > 0.85, "{found}");
     assert!(all > -0.03 && groups > 0.01 && worst > 0.04, "{found}");

@@ -223,7 +223,7 @@ impl Likeness {
 mod tests {
     use super::*;
 
-    /// The spec's cosines, times .9 so that unit vectors with these exist: the targets are three axes, and a fourth fills up.
+    /// Cosines, times .9 so that unit vectors with these exist: the targets are three axes, and a fourth fills up.
     const COSINES: [[f32; 5]; 3] = [
         [0.9, 0.1, 0.5, 0.3, 0.2],
         [0.2, 0.8, 0.4, 0.6, 0.1],

@@ -1,4 +1,4 @@
-//! The spec's simulator, scaled down: topics over words, targets of three topics with a style of their own.
+//! A simulator: topics over words, targets of three topics with a style of their own.
 #![allow(clippy::unwrap_used)]
 
 use rand::{RngExt, SeedableRng};
