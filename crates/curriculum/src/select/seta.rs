@@ -412,6 +412,26 @@ mod tests {
         assert!((saved(200, 0.1, 10, 0.5) - 0.4915).abs() < 1e-3);
     }
 
+    /// Over one cycle after the first epoch, group `g` is trained `min(g + 1, k - g, w, m + 1)` times.
+    #[test]
+    fn visits_of_groups_over_a_cycle() {
+        for groups in 1..=12 {
+            for scale in [0.2, 0.5, 0.6, 0.9, 1.0] {
+                let width = window_width(groups, scale);
+                if width == 0 {
+                    continue;
+                }
+                let cycle = groups - width + 1;
+                for group in 0..groups {
+                    let windows = (cycle..2 * cycle).map(|t| window(t, groups, scale));
+                    let visits = windows.filter(|window| window.contains(&group)).count();
+                    let expected = (group + 1).min(groups - group).min(width).min(cycle);
+                    assert_eq!(visits, expected, "{groups} {scale} {group}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn pruning_epochs_delta_0875() {
         for (epochs, last) in [(200, 175), (30, 26), (16, 14)] {

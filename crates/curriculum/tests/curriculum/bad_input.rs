@@ -12,8 +12,9 @@ use regimen_curriculum::ability::irt::{
 };
 use regimen_curriculum::ability::mastery::{
     ClusterDrawsConfig, DpMeansConfig, DpRule, FirstCentre, KMeansConfig, Node2Vec,
-    PairSampleConfig, Points, RefinementConfig, Step, alignment, attention_similarity, blend,
-    equal_draws, farthest_first, in_order, jaccard, label_agreement, positions,
+    PairSampleConfig, Points, RefinementConfig, Step, WordVectorsConfig, alignment,
+    attention_similarity, blend, equal_draws, farthest_first, in_order, jaccard, label_agreement,
+    positions,
 };
 use regimen_curriculum::select::kmeans::{cluster, cuts};
 use regimen_curriculum::select::seta::window;
@@ -482,6 +483,10 @@ fn clusters() {
                 farthest_first(&points, 3, 0)?;
                 KMeansConfig::new(2).fit(&points).map(drop)
             });
+            hostile.input(format!("word vectors, rate {a}, frequent {b}"), || {
+                let config = WordVectorsConfig::new().with_width(2).with_rate(a);
+                config.with_frequent(b).fit(&[[0, 1], [1, 2]], 3).map(drop)
+            });
             for rule in [DpRule::Squared, DpRule::Unsquared] {
                 let config = DpMeansConfig::new(a).with_rule(rule);
                 hostile.input(format!("{config:?}"), || config.fit(&points).map(drop));
@@ -526,6 +531,19 @@ fn clusters() {
         hostile.input(format!("{n} sweeps"), || {
             KMeansConfig::new(2).with_sweeps(n).fit(&points).map(drop)
         });
+        let vectors = WordVectorsConfig::new().with_width(2);
+        for config in [
+            vectors.clone().with_width(n),
+            vectors.clone().with_window(n),
+            vectors.clone().with_negatives(n),
+            vectors.clone().with_epochs(n.min(3)),
+        ] {
+            hostile.input(format!("{config:?}"), || {
+                config.fit(&[[0, 1], [1, 2]], 3)?;
+                config.fit(&[[0, 1], [1, n]], 3).map(drop)
+            });
+        }
+        hostile.input(format!("{n} words"), || vectors.fit(&[[0, 1]], n).map(drop));
         let step = Step::Divide(2.0);
         let refining = RefinementConfig::new(step).with_rounds(n).with_patience(n);
         hostile.input(format!("{refining:?}"), || {

@@ -10,7 +10,7 @@ use regimen_curriculum::ability::irt::{
 };
 use regimen_curriculum::ability::mastery::{
     ClusterDraws, ClusterDrawsConfig, Clusters, DpMeansConfig, DpRule, FirstCentre, KMeansConfig,
-    PairSampleConfig, Points, Refinement, RefinementConfig, Round, Step,
+    PairSampleConfig, Points, Refinement, RefinementConfig, Round, Step, WordVectorsConfig,
 };
 use regimen_curriculum::text::{
     Aggregation, BinaryCounts, Bm25Config, Bm25Variant, CodeBleu, CodeBleuScore,
@@ -492,6 +492,16 @@ fn clusters() -> Vec<State> {
             &KMeansConfig::new(2),
             move |config: KMeansConfig| {
                 assigned(config.with_sweeps(3).fit(&points()).map_err(text_of)?)
+            },
+        ),
+        state(
+            "WordVectorsConfig",
+            &WordVectorsConfig::new().with_width(2).with_epochs(1),
+            |config: WordVectorsConfig| {
+                let config = config.with_epochs(1).with_width(2);
+                let vectors = config.fit(&[[0, 1], [1, 2]], 3).map_err(text_of)?;
+                assert_eq!(vectors.len(), 3);
+                Ok(())
             },
         ),
         state(

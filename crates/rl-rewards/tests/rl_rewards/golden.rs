@@ -267,8 +267,10 @@ impl Objectives {
     }
 }
 
-/// Levels and what is done outside of the bounds, by the names of verl and TRL.
-const CORRECTIONS: [(&str, &str, MismatchLevel, Outside, [Option<f64>; 2]); 8] = [
+/// A correction by its library and name there: the level, what is done outside of the bounds, and these.
+type Correcting = (&'static str, &'static str, MismatchLevel, Outside, [Option<f64>; 2]);
+
+const CORRECTIONS: [Correcting; 8] = [
     (
         "verl",
         "token",

@@ -10,6 +10,7 @@ mod pairs;
 mod points;
 mod refine;
 mod sequences;
+mod word_vectors;
 
 pub use agreement::{label_agreement, mean_over_clusters};
 pub use centres::{KMeansConfig, farthest_first};
@@ -21,6 +22,7 @@ pub use pairs::{PairSampleConfig, PairedSample};
 pub use points::Points;
 pub use refine::{Refinement, RefinementConfig, Round, Step};
 pub use sequences::{alignment, attention_similarity, in_order, jaccard, positions};
+pub use word_vectors::WordVectorsConfig;
 
 #[cfg(test)]
 mod simulator;
