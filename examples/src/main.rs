@@ -60,13 +60,10 @@ enum Verb {
     },
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
-        /// The system: `unified-post-training`, `adaptive-difficulty`, `itool`, `betr`, `mastery-clusters`, `pudf-irt` or
+        /// The system: `unified-post-training`, `adaptive-difficulty`, `betr`, `mastery-clusters`, `pudf-irt` or
         /// `shot-selection`.
         #[arg(default_value = "unified-post-training")]
         system: String,
-        /// Settings of `itool` in place of those that were chosen, `name=value`.
-        #[arg(long)]
-        set: Vec<String>,
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
@@ -199,7 +196,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         }
         Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
         Verb::Strengths { arms, values } => strengths(&arms, &values)?,
-        Verb::Rates { system, set, seed } => {
+        Verb::Rates { system, seed } => {
             let line = |line| println!("{line}");
             match system.as_str() {
                 "unified-post-training" => {
@@ -207,7 +204,6 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 }
                 "betr" => curriculum::betr::tune::tune(seed, line)?,
                 "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
-                "itool" => rl_rewards::itool::tune::tune(seed, &set, line)?,
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
                 "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
                 "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,

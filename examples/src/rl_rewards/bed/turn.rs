@@ -1,6 +1,6 @@
 //! A warm-up on a fixed set, stopped where the loss on further demonstrations turns.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::Device;
@@ -8,7 +8,6 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, Rollouts, ScorePolicy, Sequences};
 
-use super::kept::Kept;
 use super::symbols::BLANK;
 use super::warm_up::{imitation, pairs};
 
@@ -20,8 +19,6 @@ pub struct UntilTurn {
     pub batch: usize,
     /// The rate, which rises over the first 30 updates.
     pub rate: f64,
-    /// The weight decay: with more of it a policy learns less of the set by heart.
-    pub decay: f32,
     /// Updates between two looks at the loss.
     pub every: usize,
     /// Looks without a lower loss, after which it has turned.
@@ -35,7 +32,6 @@ impl Default for UntilTurn {
         Self {
             batch: 32,
             rate: 2e-3,
-            decay: 1e-4,
             every: 25,
             patience: 6,
             most: 2500,
@@ -60,38 +56,6 @@ pub struct Turned<M> {
 pub type Shown = (Vec<u32>, Completion);
 
 impl UntilTurn {
-    /// The policy of [`run`](Self::run), which must turn, once for all runs of this program: generator and policy are then those of the first run.
-    ///
-    /// `named` tells sets apart that are drawn by the same generator. Another program, warm-up, policy at the start, generator or name is another run.
-    ///
-    /// # Errors
-    /// If a demonstration has no token, the loss has not turned, or the device can't return the policy.
-    pub fn kept<M: ScorePolicy + Module + Clone>(
-        &self,
-        policy: M,
-        named: &str,
-        (set, further): (&[Shown], &[Shown]),
-        rng: &mut ChaCha8Rng,
-        device: &Device,
-    ) -> Result<M> {
-        let kept = Kept::of(self, &policy, named, rng)?;
-        if let Some(kept) = &kept
-            && let Some(found) = kept.read(&policy, rng)?
-        {
-            return Ok(found);
-        }
-        let found = self.run(policy, set, further, rng, device)?;
-        ensure!(
-            found.turned,
-            "the loss of the warm-up has not turned after {} updates",
-            found.updates
-        );
-        if let Some(kept) = kept {
-            kept.write(&found.policy, rng)?;
-        }
-        Ok(found.policy)
-    }
-
     /// Trains a policy on a set.
     ///
     /// # Errors
@@ -104,11 +68,7 @@ impl UntilTurn {
         rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Result<Turned<M>> {
-        let adam = || {
-            let config = AdamWConfig::new().with_epsilon(1e-8);
-            config.with_weight_decay(self.decay).init()
-        };
-        let mut optim = adam();
+        let mut optim = AdamWConfig::new().with_epsilon(1e-8).init();
         let further = pairs(further.to_vec())?;
         let mut order: Vec<usize> = Vec::new();
         let (mut losses, mut best) = (Vec::new(), (f64::INFINITY, policy.clone()));
@@ -143,7 +103,7 @@ impl UntilTurn {
             if since >= self.patience {
                 (since, turns) = (0, turns + 1);
                 policy = best.1.clone();
-                optim = adam();
+                optim = AdamWConfig::new().with_epsilon(1e-8).init();
             }
         }
         Ok(Turned {
