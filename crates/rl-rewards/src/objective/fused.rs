@@ -17,7 +17,10 @@ const TASK: usize = 1 << 14;
 
 /// Exponents `[rows, columns]`, and each row's largest number and sum, `[rows, 1]`; or the logits again where they are not of `flex` in
 /// float32.
-#[expect(clippy::result_large_err, reason = "the logits themselves, which nobody copies")]
+#[expect(
+    clippy::result_large_err,
+    reason = "the logits themselves, which nobody copies"
+)]
 pub(super) fn exponents(logits: Tensor<2>) -> Result<[Tensor<2>; 3], Tensor<2>> {
     let device = logits.device();
     if logits.dtype() != DType::F32 || device != Device::flex() || logits.is_autodiff() {

@@ -268,7 +268,13 @@ impl Objectives {
 }
 
 /// A correction by its library and name there: the level, what is done outside of the bounds, and these.
-type Correcting = (&'static str, &'static str, MismatchLevel, Outside, [Option<f64>; 2]);
+type Correcting = (
+    &'static str,
+    &'static str,
+    MismatchLevel,
+    Outside,
+    [Option<f64>; 2],
+);
 
 const CORRECTIONS: [Correcting; 8] = [
     (
