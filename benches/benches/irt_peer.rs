@@ -12,25 +12,28 @@ use regimen_tensor::stats::pearson;
 
 use crate::peer::{Peer, is_wanted, median, quantile};
 
-const SUBJECTS: usize = 200;
-const ITEMS: usize = 500;
-/// Of each subject with each item.
-const OBSERVED: f64 = 0.3;
+/// Subjects, items, and the share of all pairs that is observed.
+type Size = (usize, usize, f64);
+
+/// What py-irt can finish.
+const BESIDE: Size = (200, 500, 0.3);
+/// Ours alone.
+const LARGE: Size = (1_000, 10_000, 0.1);
 const ROUNDS: usize = 3;
 /// Epochs of py-irt, of which 2,000 is its default: it takes minutes.
 const EPOCHS: [usize; 2] = [100, 300];
 
 /// Subjects, items and right answers by the one-parameter model, with the items' difficulties.
-fn answers() -> (Vec<(usize, usize, bool)>, Vec<f64>) {
+fn answers((subjects, items, observed): Size) -> (Vec<(usize, usize, bool)>, Vec<f64>) {
     let mut rng = ChaCha8Rng::seed_from_u64(6);
     // Nearly normal: a sum of twelve uniform numbers.
     let mut normal = || (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
-    let abilities: Vec<f64> = (0..SUBJECTS).map(|_| normal()).collect();
-    let difficulties: Vec<f64> = (0..ITEMS).map(|_| normal()).collect();
+    let abilities: Vec<f64> = (0..subjects).map(|_| normal()).collect();
+    let difficulties: Vec<f64> = (0..items).map(|_| normal()).collect();
     let mut all = Vec::new();
     for (subject, ability) in abilities.iter().enumerate() {
         for (item, difficulty) in difficulties.iter().enumerate() {
-            if rng.random_bool(OBSERVED) {
+            if rng.random_bool(observed) {
                 let right = 1.0 / (1.0 + (difficulty - ability).exp());
                 all.push((subject, item, rng.random_bool(right)));
             }
@@ -48,9 +51,11 @@ pub(crate) fn peer(criterion: &mut Criterion) {
     }
     let folder = std::env::temp_dir().join(format!("irt-peer-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let (answers, truth) = answers();
+    large();
+    let (subjects, items, _) = BESIDE;
+    let (answers, truth) = answers(BESIDE);
     println!(
-        "{SUBJECTS} subjects, {ITEMS} items, {} answers",
+        "{subjects} subjects, {items} items, {} answers",
         answers.len()
     );
     let mut text = String::new();
@@ -58,13 +63,36 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         writeln!(text, "{subject} {item} {}", u8::from(*right)).unwrap();
     }
     std::fs::write(folder.join("answers"), text).unwrap();
-    let responses = Responses::new(SUBJECTS, ITEMS, answers).unwrap();
-    let fits = [Estimator::Marginal, Estimator::Joint].map(|estimator| {
-        let config = IrtConfig::new().with_estimator(estimator);
-        (estimator, config, Vec::new())
-    });
+    let responses = Responses::new(subjects, items, answers).unwrap();
+    let fits = fits().map(|(estimator, config)| (estimator, config, Vec::new()));
     turns(fits, &responses, &truth, &folder);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn fits() -> [(Estimator, IrtConfig); 2] {
+    [Estimator::Marginal, Estimator::Joint]
+        .map(|estimator| (estimator, IrtConfig::new().with_estimator(estimator)))
+}
+
+/// Both estimators at a size that is too large for the peer.
+fn large() {
+    let (subjects, items, observed) = LARGE;
+    let (answers, truth) = answers(LARGE);
+    println!("{subjects} subjects, {items} items, {observed} observed:");
+    let responses = Responses::new(subjects, items, answers).unwrap();
+    for (estimator, config) in fits() {
+        let times = (0..ROUNDS).map(|_| {
+            let start = Instant::now();
+            let fit = config.fit(&responses).unwrap();
+            (start.elapsed().as_secs_f64(), fit)
+        });
+        let (times, fits): (Vec<_>, Vec<_>) = times.unzip();
+        let agreement = pearson(&fits[0].difficulties(), &truth).unwrap_or(f64::NAN);
+        println!(
+            "ours, {estimator:?}: {:.2} s, correlation {agreement:.4}",
+            median(times)
+        );
+    }
 }
 
 fn turns(
