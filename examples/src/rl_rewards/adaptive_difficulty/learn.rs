@@ -81,6 +81,8 @@ pub(super) struct Tally {
     pub(super) tokens: usize,
     pub(super) trained: usize,
     pub(super) updates: usize,
+    /// Answers that were learned at a prompt with guidance.
+    pub(super) at_guidance: usize,
     groups: usize,
     dead: usize,
     /// Sums of `-log p` over the tokens of guided and of the expert's answers, without guidance, and their numbers.
@@ -203,6 +205,8 @@ impl<'a, S: Side> Learner<'a, S> {
         } else {
             mixed.rollouts().clone()
         };
+        let is_guided = |prompt: &[u32]| exercises.iter().any(|one| one.guided == prompt);
+        self.tally.at_guidance += rollouts.iter().filter(|one| is_guided(one.0)).count();
         if rescue == Rescue::Guided && self.tally.updates < 10 {
             self.measure(exercises, &mixed)?;
         }
