@@ -18,13 +18,15 @@ import textwrap
 from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, patch
 
 import numpy as np
 import torch
 from trl import DPOTrainer, GRPOTrainer, KTOTrainer, RLOOTrainer
 from trl.experimental.cpo import CPOTrainer
 from trl.experimental.orpo import ORPOTrainer
+from trl.experimental.tpo import TPOTrainer
+from trl.experimental.tpo import tpo_trainer
 from trl.trainer.utils import nanstd
 from verl.trainer.ppo import core_algos as verl
 from verl.trainer.ppo import rollout_corr_helper as corrections
@@ -158,12 +160,24 @@ def advantages(given):
     tir = verl.compute_multi_turn_optimal_token_baseline_advantage(given["dense"], m, INDEX, given["log_probs"], given["squares"])
     rows.note("verl", "tir_optimal_token_baseline", tir[0])
     rows.note("verl", "rewards with kl", verl.compute_rewards(ends, given["old"], given["reference"], 0.1) * m)
+    batch = {"token_level_scores": given["rewards"][:, None]}
+    for method in ("pow", "max_min", "max_random"):
+        # What it would draw by.
+        draw = lambda weights, count, **_: rows.note("verl", f"pf_ppo {method}", weights) or torch.arange(count)
+        with patch("torch.multinomial", draw):
+            verl.compute_pf_ppo_reweight_data(SimpleNamespace(batch=Batch(batch), non_tensor_batch={}, meta_info={}), method)
     controller = verl.AdaptiveKLController(0.1, 6.0, 10_000)
     for kl in (9.0, 6.3, 2.0):
         controller.update(kl, 256)
         rows.note("verl", f"adaptive_kl {kl}", controller.value)
     trl_advantages(rows, given)
     rows.write("advantages.csv")
+
+
+class Batch(dict):
+    """A batch that knows its size."""
+
+    batch_size = ROWS
 
 
 def actor(**settings):
@@ -176,7 +190,7 @@ def actor(**settings):
 def answer(log_probs):
     """A model's output: log-probabilities, and zeros for what is logged."""
     zeros = torch.zeros_like(log_probs).detach()
-    return MagicMock(log_probs=log_probs, entropy=zeros, mean_logits=zeros, is_top1=zeros.bool())
+    return MagicMock(log_probs=log_probs, log_sum_sq_probs=-torch.ones_like(log_probs).detach(), entropy=zeros, mean_logits=zeros, is_top1=zeros.bool())
 
 
 def verl_losses(rows, given):
@@ -226,7 +240,13 @@ def verl_losses(rows, given):
         for name, threshold in (("", 1.3), (" masked", bounds)):
             found, _ = corrections.compute_rollout_correction_weights(ratio, m, level, threshold)
             rows.note("verl", f"correction {level}{name}", found * m)
-    for kind, bounds in (("token_k1", "0.9_1.1"), ("seq_sum_k1", "0.4_2.5"), ("seq_mean_k1", "0.9_1.1")):
+    for level in ("token", "sequence"):
+        found, _ = corrections.compute_rollout_correction_weights(ratio, m, level, 1.3, True)
+        rows.note("verl", f"correction {level} normalised", found * m)
+    bounds = [("token_k1", "0.9_1.1"), ("seq_sum_k1", "0.4_2.5"), ("seq_mean_k1", "0.9_1.1")]
+    for kind in ("k2", "k3"):
+        bounds += [(f"token_{kind}", "0.05"), (f"seq_sum_{kind}", "0.3"), (f"seq_mean_{kind}", "0.1"), (f"seq_max_{kind}", "0.2")]
+    for kind, bounds in bounds:
         rejected, _ = corrections.compute_rollout_rejection_mask(ratio, m, kind, bounds)
         rows.note("verl", f"rejection {kind}", rejected)
 
@@ -318,18 +338,20 @@ def preferences(given):
     sums = lambda values: (values * m).sum(1)
 
     def dpo(name, loss, **settings):
-        options = {"beta": 0.5, "label_smoothing": 0.0}
+        options = {"beta": 0.5, "label_smoothing": 0.0, "ld_alpha": None, "use_weighting": False, "f_divergence_type": "reverse_kl"}
         options.update(settings)
-        reference = SimpleNamespace(log_probs=given["reference"] * m)
+        # This divergence knows no float64.
+        as_known = (lambda x: x.float()) if options["f_divergence_type"] == "alpha_divergence" else (lambda x: x)
+        reference = SimpleNamespace(log_probs=as_known(given["reference"] * m))
         me = trainer(
-            aux_loss_enabled=False, ld_alpha=None, precompute_ref_logps=False, ref_model=lambda **_: reference, use_weighting=False,
-            f_divergence_type="reverse_kl", loss_types=[loss], loss_weights=[1.0], args=SimpleNamespace(discopop_tau=0.05, gradient_checkpointing_kwargs=None),
+            aux_loss_enabled=False, precompute_ref_logps=False, ref_model=lambda **_: reference, f_alpha_divergence_coef=0.5,
+            loss_types=[loss], loss_weights=[1.0], args=SimpleNamespace(discopop_tau=0.05, gradient_checkpointing_kwargs=None),
             **options,
         )
 
         def compute(lp):
             data = {"completion_mask": shifted, "input_ids": torch.zeros(ROWS, TOKENS + 1).long()}
-            return DPOTrainer._compute_loss(me, lambda **_: answer(lp * m), data, False)
+            return DPOTrainer._compute_loss(me, lambda **_: answer(as_known(lp * m)), data, False)
 
         both(rows, f"trl {name}", given["log_probs"], compute)
 
@@ -338,17 +360,38 @@ def preferences(given):
     for loss in ["exo_pair", "robust", "aot", "aot_unpaired"]:
         dpo(f"{loss} smoothed", loss, label_smoothing=0.1)
 
-    for name, loss in [("cpo", "sigmoid"), ("cpo hinge", "hinge"), ("simpo", "simpo")]:
+    for divergence in ("forward_kl", "js_divergence", "alpha_divergence"):
+        for loss in ("sigmoid", "ipo", "exo_pair", "discopop", "sigmoid_norm", "hinge"):
+            dpo(f"{loss} {divergence}", loss, f_divergence_type=divergence, label_smoothing=0.1 if loss == "exo_pair" else 0.0)
+    for loss in ("sigmoid", "apo_zero"):
+        dpo(f"{loss} desensitised", loss, ld_alpha=0.3)
+        dpo(f"{loss} weighted", loss, use_weighting=True)
+
+    for name, loss, alpha in [
+        ("cpo", "sigmoid", 0.0), ("cpo hinge", "hinge", 0.0), ("cpo ipo", "ipo", 0.0), ("simpo", "simpo", 0.0), ("alphapo", "simpo", 0.25),
+        ("alphapo below 0", "simpo", -0.25),
+    ]:
         me = trainer(
-            loss_type=loss, beta=0.5, label_smoothing=0.1 if loss == "sigmoid" else 0.0, simpo_gamma=0.3, alpha=0.0,
+            loss_type=loss, beta=0.5, label_smoothing=0.1 if loss == "sigmoid" else 0.0, simpo_gamma=0.3, alpha=alpha,
             accelerator=SimpleNamespace(device=torch.device("cpu")),
         )
 
         def compute(lp):
-            found = sums(lp) / m.sum(1) if loss == "simpo" else sums(lp)
+            found = sums(lp) / m.sum(1) if loss in ("simpo", "ipo") else sums(lp)
             return CPOTrainer.cpo_loss(me, found[:half], found[half:])[0].mean()
 
         both(rows, f"trl {name}", given["log_probs"], compute)
+    for loss in ("sigmoid", "hinge", "ipo", "tpo-l"):
+        me = trainer(loss_type=loss, beta=0.5, label_smoothing=0.0, tpo_l_gamma=0.3, tpo_alpha=0.0, aux_loss_enabled=False)
+
+        def compute(lp):
+            data = {"completion_mask": shifted, "input_ids": torch.zeros(ROWS, TOKENS + 1).long()}
+            model = lambda **_: SimpleNamespace(logits=torch.zeros(ROWS, TOKENS + 1, 2))
+            scored = lp * m
+            with patch.object(tpo_trainer, "selective_log_softmax_and_entropy", lambda *_, **__: (scored, torch.zeros_like(scored))):
+                return TPOTrainer._compute_loss(me, model, data, False)
+
+        both(rows, f"trl tpo {loss}", given["log_probs"], compute)
     me = trainer(beta=0.1, accelerator=SimpleNamespace(device=torch.device("cpu")))
 
     def orpo(lp):

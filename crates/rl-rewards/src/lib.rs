@@ -17,8 +17,8 @@ pub mod verify;
 
 pub use advantage::{
     AdaptiveKl, Advantage, Advantages, Baseline, Deviation, Gae, Gdpo, Gpg, Groups, Grpo, NoSignal,
-    Opo, OptimalTokenBaseline, PassAtK, Reinforce, ReinforcePlusPlus, Remax, Returns, Rloo,
-    RunningMean, Scale, TokenMask, TrustGrpo, Trusted, token_rewards, whiten,
+    Opo, OptimalTokenBaseline, PassAtK, PolicyFilter, Reinforce, ReinforcePlusPlus, Remax, Returns,
+    Rloo, RunningMean, Scale, TokenMask, TrustGrpo, Trusted, token_rewards, whiten,
 };
 pub use decoding::{Annealing, DecodingTemperature, Temperature};
 #[cfg(feature = "burn")]
@@ -27,8 +27,9 @@ pub use error::{Result, RlRewardsError};
 #[cfg(feature = "burn")]
 pub use objective::{
     Aggregation, Chunked, Clip, ClipCov, Correction, Denominator, Density, Divergence, KlCov,
-    KlEstimator, KlGradient, KlTerm, Level, Measured, Metrics, Mismatch, MismatchLevel, Objective,
-    Outside, PolicyLoss, Stabilisation, TokenBatch, Totals, Unified, ValueLoss,
+    KlEstimator, KlGradient, KlTerm, Level, Measured, Metrics, Mismatch, MismatchBound,
+    MismatchLevel, MismatchMeasure, MismatchOver, Objective, Outside, PolicyLoss, Stabilisation,
+    TokenBatch, Totals, Unified, ValueLoss,
 };
 pub use objective::{Branch, DynamicSampling, Filled, HybridGate, LogWeights};
 pub use policy::{Completion, End, Rollout, Rollouts, pass_at_k};
@@ -38,8 +39,8 @@ pub use policy::{
 };
 #[cfg(feature = "burn")]
 pub use preference::{
-    Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Ipo, Kto, Marked, Nca,
-    Orpo, Pairs, Preference, Scored, SimPo, Sppo,
+    Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, FDivergence, Ipo, Kto,
+    Marked, Nca, Orpo, Pairs, Preference, Scored, SimPo, Sppo, alignment_weights,
 };
 #[cfg(feature = "burn")]
 pub use recipes::{

@@ -15,7 +15,7 @@ use super::tensors::{check_shape, wide};
 use crate::error::{Result, RlRewardsError, check};
 
 /// Beyond this, the logarithm of a ratio is cut before its exponent is taken.
-const LIMIT: f64 = 20.0;
+pub(super) const LIMIT: f64 = 20.0;
 
 /// What a ratio is of: `d_t = lp_old_t - lp_sampler_t`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +75,8 @@ pub struct Mismatch {
     low: Option<f64>,
     #[serde(default)]
     high: Option<f64>,
+    #[serde(default)]
+    normalised: bool,
 }
 checked_serde!(Mismatch);
 
@@ -97,6 +99,7 @@ impl Mismatch {
             outside,
             low: None,
             high: Some(2.0),
+            normalised: false,
         }
     }
 
@@ -106,6 +109,15 @@ impl Mismatch {
     /// If one is not finite or below 0, or `low` is above `high`.
     pub fn with_bounds(self, low: Option<f64>, high: Option<f64>) -> Result<Self> {
         Self { low, high, ..self }.checked()
+    }
+
+    /// Divides the weights by their mean over the batch, at `Token` that over all tokens, else that over the responses. Correct a whole step at once,
+    /// since the mean of a micro-batch is another.
+    #[must_use]
+    #[doc(alias = "rollout_is_batch_normalize")]
+    pub fn with_normalisation(self) -> Self {
+        let normalised = true;
+        Self { normalised, ..self }
     }
 
     /// From log-probabilities `[rows, tokens]` of the old policy and of the sampler, both at the sampling temperature.
@@ -157,11 +169,38 @@ impl Mismatch {
             Outside::Mask => ratio.mask_fill(out.clone(), 0.0),
             Outside::Reject => ratio.ones_like().mask_fill(out.clone(), 0.0),
         };
+        let weights = if self.normalised {
+            let mean = self.mean(weights.clone(), batch);
+            // All weights 0 stay so.
+            let is_zero = mean.clone().lower_elem(1e-8);
+            weights / mean.mask_fill(is_zero, 1.0).expand([rows, tokens])
+        } else {
+            weights
+        };
         let padding = batch.mask().bool_not();
         Ok(Correction {
             weights: weights.mask_fill(padding, 1.0),
             kept: out.bool_not(),
         })
+    }
+}
+
+impl Mismatch {
+    /// The mean weight of the tokens or of the responses, `[1, 1]`.
+    fn mean(&self, weights: Tensor<2>, batch: &TokenBatch) -> Tensor<2> {
+        let dtype = weights.dtype();
+        let counted = batch.ones(dtype);
+        let lengths = counted.clone().sum_dim(1);
+        let sums = batch.clean(weights, dtype).sum_dim(1);
+        let (sum, count) = match self.level {
+            MismatchLevel::Token => (sums.sum_dim(0), lengths.sum_dim(0)),
+            MismatchLevel::Sequence | MismatchLevel::SequenceMean => {
+                let of_each = sums / lengths.clone().clamp_min(1.0);
+                let is_there = lengths.clamp_max(1.0);
+                (of_each.sum_dim(0), is_there.sum_dim(0))
+            }
+        };
+        sum / count.clamp_min(1.0)
     }
 }
 

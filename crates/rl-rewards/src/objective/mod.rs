@@ -29,6 +29,8 @@ mod metrics;
 #[cfg(feature = "burn")]
 mod mismatch;
 #[cfg(feature = "burn")]
+mod mismatch_bound;
+#[cfg(feature = "burn")]
 mod named;
 #[cfg(feature = "burn")]
 #[expect(
@@ -70,6 +72,8 @@ pub use log_weights::LogWeights;
 pub use metrics::{Measured, Metrics};
 #[cfg(feature = "burn")]
 pub use mismatch::{Correction, Mismatch, MismatchLevel, Outside};
+#[cfg(feature = "burn")]
+pub use mismatch_bound::{MismatchBound, MismatchMeasure, MismatchOver};
 #[cfg(feature = "burn")]
 pub use objective::Objective;
 #[cfg(feature = "burn")]

@@ -20,7 +20,7 @@ use crate::error::{Result, RlRewardsError, check};
 /// | `beta` | required; 0.1 | above 0 |
 /// | `alpha` | 1 | 0 or more |
 /// | smoothing | 0 | 0 to below 0.5 |
-/// | hinge | off | `max(0, 1 - z)` in place of the logarithms |
+/// | hinge, identity | off | `max(0, 1 - z)`, or the square of [`with_identity`](Cpo::with_identity), in place of the logarithms |
 ///
 /// TRL takes the likelihood as a mean over all tokens of the batch, here it is each response's own average.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,9 +30,19 @@ pub struct Cpo {
     alpha: f64,
     smoothing: f64,
     #[serde(default)]
-    hinge: bool,
+    margin: CpoMargin,
 }
 checked_serde!(Cpo);
+
+/// What becomes of the margin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CpoMargin {
+    #[default]
+    Logistic,
+    Hinge,
+    Identity,
+}
 
 impl Cpo {
     /// With a likelihood term of weight 1.
@@ -44,7 +54,7 @@ impl Cpo {
             beta,
             alpha: 1.0,
             smoothing: 0.0,
-            hinge: false,
+            margin: CpoMargin::Logistic,
         }
         .checked()
     }
@@ -68,8 +78,15 @@ impl Cpo {
     /// A hinge in place of the logarithms.
     #[must_use]
     pub fn with_hinge(self) -> Self {
-        let hinge = true;
-        Self { hinge, ..self }
+        let margin = CpoMargin::Hinge;
+        Self { margin, ..self }
+    }
+
+    /// `(Delta - 1 / (2 beta))^2` of the averages' difference `Delta` in place of the logarithms: IPO without a reference.
+    #[must_use]
+    pub fn with_identity(self) -> Self {
+        let margin = CpoMargin::Identity;
+        Self { margin, ..self }
     }
 }
 
@@ -86,11 +103,14 @@ impl Checked for Cpo {
 impl Preference for Cpo {
     fn losses(&self, pairs: &Pairs) -> Result<Tensor<1>> {
         let (chosen, rejected) = pairs.policy();
-        let z = (chosen.sums() - rejected.sums()) * self.beta;
-        let losses = if self.hinge {
-            hinge(z)
-        } else {
-            smoothed(z, self.smoothing)
+        let z = || (chosen.sums() - rejected.sums()) * self.beta;
+        let losses = match self.margin {
+            CpoMargin::Logistic => smoothed(z(), self.smoothing),
+            CpoMargin::Hinge => hinge(z()),
+            CpoMargin::Identity => {
+                let margin = chosen.means() - rejected.means();
+                (margin - 0.5 / self.beta).square()
+            }
         };
         Ok(losses - chosen.means() * self.alpha)
     }

@@ -59,7 +59,7 @@ impl Checked for DiscoPop {
 
 impl Preference for DiscoPop {
     fn losses(&self, pairs: &Pairs) -> Result<Tensor<1>> {
-        let (c, w) = pairs.ratios()?;
+        let (c, w) = pairs.scores()?;
         let z = (c.sums() - w.sums()) * self.beta;
         let logistic = -log_sigmoid(z.clone());
         let by = z.clone() * (1.0 / self.tau);

@@ -108,7 +108,7 @@ impl Checked for Dpo {
 
 impl Preference for Dpo {
     fn losses(&self, pairs: &Pairs) -> Result<Tensor<1>> {
-        let (c, w) = pairs.ratios()?;
+        let (c, w) = pairs.scores()?;
         let margin = if self.length_normalised {
             c.means() - w.means()
         } else {

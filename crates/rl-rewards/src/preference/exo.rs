@@ -47,7 +47,7 @@ impl Checked for Exo {
 
 impl Preference for Exo {
     fn losses(&self, pairs: &Pairs) -> Result<Tensor<1>> {
-        let (c, w) = pairs.ratios()?;
+        let (c, w) = pairs.scores()?;
         let z = (c.sums() - w.sums()) * self.beta;
         let term = |log_q: Tensor<1>, p: f64| log_q.clone().exp() * (log_q - p.ln());
         let right = term(log_sigmoid(z.clone()), 1.0 - self.smoothing);

@@ -55,7 +55,7 @@ impl Checked for Ipo {
 
 impl Preference for Ipo {
     fn losses(&self, pairs: &Pairs) -> Result<Tensor<1>> {
-        let (c, w) = pairs.ratios()?;
+        let (c, w) = pairs.scores()?;
         let margin = if self.averages {
             c.means() - w.means()
         } else {

@@ -1,8 +1,10 @@
 //! Log-probabilities of responses, and pairs of them.
 
 use burn::tensor::{Bool, Tensor};
+use regimen_tensor::checked::Checked;
 
-use crate::error::{Result, RlRewardsError};
+use super::f_divergence::FDivergence;
+use crate::error::{Result, RlRewardsError, check};
 use crate::objective::tensors::{check_shape, constant, number, wide};
 
 /// Log-probabilities of some responses: the sum of each over its tokens, and their number.
@@ -41,6 +43,44 @@ impl Scored {
         let lengths = number(mask, log_probs.dtype()).sum_dim(1).reshape([rows]);
         let sums = log_probs.sum_dim(1).reshape([rows]);
         Ok(Self { sums, lengths })
+    }
+
+    /// A pair in which what a response has beyond the other's length counts by a share of `tail` only, 0 to 1: sums then tell less of lengths.
+    /// At 1 it is [`of`](Self::of). Score the reference in the same way.
+    ///
+    /// Source: "Length Desensitization in Direct Preference Optimization" (LD-DPO), arXiv 2409.06411.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of), or if `tail` is not within 0 to 1, or there are more of one than of the other.
+    #[doc(alias("LD-DPO", "ld_alpha"))]
+    pub fn of_pair(
+        chosen: (Tensor<2>, Tensor<2, Bool>),
+        rejected: (Tensor<2>, Tensor<2, Bool>),
+        tail: f64,
+    ) -> Result<(Self, Self)> {
+        check("tail", tail, (0.0..=1.0).contains(&tail), "0 to 1")?;
+        let whole = |(log_probs, mask): &(Tensor<2>, Tensor<2, Bool>)| {
+            Self::of(log_probs.clone(), mask.clone())
+        };
+        let wholes = (whole(&chosen)?, whole(&rejected)?);
+        let [own, theirs] = [&wholes.0, &wholes.1].map(|one| one.lengths.clone());
+        check_shape("rejected", theirs.dims(), own.dims())?;
+        let shorter = own.clone().min_pair(theirs);
+        let desensitised = |whole: Self, (log_probs, mask): (Tensor<2>, Tensor<2, Bool>)| {
+            let log_probs = wide(log_probs);
+            let counted = number(mask.clone(), log_probs.dtype()).cumsum(1);
+            let limit = shorter.clone().unsqueeze_dim::<2>(1);
+            let is_shared = counted.lower_equal(limit.expand(log_probs.dims()));
+            let is_shared = is_shared.bool_and(mask.inner());
+            let shared = log_probs.mask_fill(is_shared.bool_not(), 0.0).sum_dim(1);
+            let shared = shared.reshape(whole.lengths.dims());
+            let sums = shared.clone() * (1.0 - tail) + whole.sums * tail;
+            Self { sums, ..whole }
+        };
+        Ok((
+            desensitised(wholes.0, chosen),
+            desensitised(wholes.1, rejected),
+        ))
     }
 
     /// From sums and numbers of tokens, `[responses]`.
@@ -104,6 +144,7 @@ pub struct Pairs {
     chosen: Scored,
     rejected: Scored,
     reference: Option<(Scored, Scored)>,
+    divergence: FDivergence,
 }
 
 impl Pairs {
@@ -117,6 +158,7 @@ impl Pairs {
             chosen,
             rejected,
             reference: None,
+            divergence: FDivergence::ReverseKl,
         })
     }
 
@@ -132,17 +174,51 @@ impl Pairs {
         Ok(Self { reference, ..self })
     }
 
+    /// Another divergence from the reference, for the losses of the difference between chosen and rejected: [`Dpo`](super::Dpo),
+    /// [`Ipo`](super::Ipo), [`Exo`](super::Exo) and [`DiscoPop`](super::DiscoPop).
+    ///
+    /// # Errors
+    /// If its parameter is out of its range.
+    pub fn with_divergence(self, divergence: FDivergence) -> Result<Self> {
+        let divergence = divergence.checked()?;
+        Ok(Self { divergence, ..self })
+    }
+
     /// The chosen and the rejected under the policy.
     #[must_use]
     pub fn policy(&self) -> (&Scored, &Scored) {
         (&self.chosen, &self.rejected)
     }
 
-    /// Their log-ratios to the reference: `c` and `w`.
+    /// Their scores by the divergence: `c` and `w` of a loss that sees their difference only. Log-ratios, if no other was set.
     ///
     /// # Errors
     /// If the pairs have no reference.
+    pub fn scores(&self) -> Result<(Scored, Scored)> {
+        let (chosen, rejected) = self.log_ratios()?;
+        let score = |scored: Scored| Scored {
+            sums: self.divergence.scores(scored.sums),
+            lengths: scored.lengths,
+        };
+        Ok((score(chosen), score(rejected)))
+    }
+
+    /// Their log-ratios to the reference: `c` and `w`.
+    ///
+    /// # Errors
+    /// If the pairs have no reference, or another divergence than the reverse Kullback-Leibler one.
     pub fn ratios(&self) -> Result<(Scored, Scored)> {
+        if self.divergence == FDivergence::ReverseKl {
+            return self.log_ratios();
+        }
+        Err(RlRewardsError::OutOfRange {
+            field: "divergence",
+            value: format!("{:?}", self.divergence),
+            allowed: "`ReverseKl` for a loss that sees chosen and rejected apart",
+        })
+    }
+
+    fn log_ratios(&self) -> Result<(Scored, Scored)> {
         let (chosen, rejected) = match &self.reference {
             Some((chosen, rejected)) => (Some(chosen), Some(rejected)),
             None => (None, None),

@@ -5,11 +5,12 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regimen_rl_rewards::{
     AdaptiveKl, Advantage, Advantages, Aggregation, Aot, ApoDown, ApoZero, Baseline, Bco, Clip,
-    ClipCov, Cpo, DiscoPop, Divergence, Dpo, DpoLoss, Exo, Gae, Gdpo, Gpg, Groups, Grpo, Ipo,
-    KlCov, KlEstimator, KlGradient, KlTerm, Kto, Level, Marked, Mismatch, MismatchLevel, Nca,
-    Objective, Opo, OptimalTokenBaseline, Orpo, Outside, Pairs, PassAtK, PolicyLoss, Preference,
-    Reinforce, ReinforcePlusPlus, Remax, Rloo, Scale, Scored, SimPo, Sppo, TokenBatch, TokenMask,
-    ValueLoss, token_rewards,
+    ClipCov, Cpo, DiscoPop, Divergence, Dpo, DpoLoss, Exo, FDivergence, Gae, Gdpo, Gpg, Groups,
+    Grpo, Ipo, KlCov, KlEstimator, KlGradient, KlTerm, Kto, Level, Marked, Mismatch, MismatchBound,
+    MismatchLevel, MismatchMeasure, MismatchOver, Nca, Objective, Opo, OptimalTokenBaseline, Orpo,
+    Outside, Pairs, PassAtK, PolicyFilter, PolicyLoss, Preference, Reinforce, ReinforcePlusPlus,
+    Remax, Rloo, Scale, Scored, SimPo, Sppo, TokenBatch, TokenMask, ValueLoss, alignment_weights,
+    token_rewards,
 };
 
 const LENGTHS: [usize; 8] = [5, 3, 4, 1, 2, 5, 4, 3];
@@ -202,6 +203,14 @@ fn advantages() {
         .collect();
     let found = token_rewards(&golden.input("rewards"), Some(&penalties), &mask()).unwrap();
     compare("rewards with kl", &found, 1e-8);
+    for (name, filter) in [
+        ("pow", PolicyFilter::Power(2.0)),
+        ("max_min", PolicyFilter::Extremes),
+        ("max_random", PolicyFilter::Best),
+    ] {
+        let found = filter.weights(&golden.input("rewards")).unwrap();
+        compare(&format!("pf_ppo {name}"), &found, 1e-12);
+    }
     let mut beta = AdaptiveKl::new(0.1, 6.0, 10_000).unwrap();
     for kl in [9.0, 6.3, 2.0] {
         compare(
@@ -358,6 +367,37 @@ impl Objectives {
             );
             self.compared += 1;
         }
+        for (name, level) in [
+            ("token", MismatchLevel::Token),
+            ("sequence", MismatchLevel::Sequence),
+        ] {
+            let mismatch = Mismatch::new(level, Outside::Truncate)
+                .with_bounds(None, Some(1.3))
+                .unwrap()
+                .with_normalisation();
+            let found = mismatch
+                .correct(old.clone(), sampler.clone(), &batch)
+                .unwrap();
+            let found = found.weights.mask_fill(padding.clone(), 0.0);
+            let expected = self
+                .golden
+                .of("verl", &format!("correction {name} normalised"));
+            let found = found.try_into_vec_as::<f64>().unwrap();
+            close(name, &found, &expected, 1e-7);
+            self.compared += 1;
+        }
+        for (letter, measure) in [("k2", MismatchMeasure::K2), ("k3", MismatchMeasure::K3)] {
+            for (name, over, bound) in [
+                ("token", MismatchOver::Token, 0.05),
+                ("seq_sum", MismatchOver::Sum, 0.3),
+                ("seq_mean", MismatchOver::Mean, 0.1),
+                ("seq_max", MismatchOver::Max, 0.2),
+            ] {
+                let bound = MismatchBound::new(measure, over, bound).unwrap();
+                let kept = bound.kept(old.clone(), sampler.clone(), &batch).unwrap();
+                self.rejection(&format!("{name}_{letter}"), kept);
+            }
+        }
         let levels = [
             ("token_k1", MismatchLevel::Token, 0.9, 1.1),
             ("seq_sum_k1", MismatchLevel::Sequence, 0.4, 2.5),
@@ -372,12 +412,20 @@ impl Objectives {
                 .correct(old.clone(), sampler.clone(), &batch)
                 .unwrap()
                 .kept;
-            let kept: Tensor<2, Bool> = kept.bool_and(batch.mask());
-            let kept = kept.float().try_into_vec_as::<f64>().unwrap();
-            let expected = self.golden.of("verl", &format!("rejection {name}"));
-            close(name, &kept, &expected, 0.0);
-            self.compared += 1;
+            self.rejection(name, kept);
         }
+    }
+
+    fn rejection(&mut self, name: &str, kept: Tensor<2, Bool>) {
+        let kept = kept.bool_and(self.batch().mask()).float();
+        let expected = self.golden.of("verl", &format!("rejection {name}"));
+        close(
+            name,
+            &kept.try_into_vec_as::<f64>().unwrap(),
+            &expected,
+            0.0,
+        );
+        self.compared += 1;
     }
 }
 
@@ -548,6 +596,33 @@ fn objectives() {
     assert_eq!(all.compared, all.golden.count());
 }
 
+/// The losses of a difference, by each divergence.
+fn divergences(all: &mut Objectives, pairs: &dyn Fn(Tensor<2>) -> Pairs) {
+    let divergences = [
+        ("forward_kl", FDivergence::ForwardKl, 1e-8),
+        ("js_divergence", FDivergence::JensenShannon, 1e-8),
+        // TRL knows it in float32 only.
+        ("alpha_divergence", FDivergence::Alpha(0.5), 2e-6),
+    ];
+    let dpo = Dpo::new(0.5).unwrap();
+    let losses: [(&str, &dyn Preference); 6] = [
+        ("sigmoid", &dpo),
+        ("ipo", &Ipo::of_averages(0.5).unwrap()),
+        ("exo_pair", &Exo::new(0.5, 0.1).unwrap()),
+        ("discopop", &DiscoPop::new(0.5).unwrap()),
+        ("sigmoid_norm", &dpo.with_length_normalisation()),
+        ("hinge", &dpo.with_loss(DpoLoss::Hinge).unwrap()),
+    ];
+    for (of, divergence, within) in divergences {
+        for (name, preference) in losses {
+            all.compare_within(&format!("trl {name} {of}"), within, |lp| {
+                let pairs = pairs(lp).with_divergence(divergence).unwrap();
+                preference.loss(&pairs).unwrap()
+            });
+        }
+    }
+}
+
 #[test]
 fn preferences() {
     let golden = Golden::read(include_str!("../../golden/preferences.csv"));
@@ -572,7 +647,8 @@ fn preferences() {
     let smooth = |loss| dpo.with_loss(loss).unwrap();
     let cpo = Cpo::new(0.5).unwrap().with_alpha(0.0).unwrap();
     let (paired, unpaired) = (Aot::paired(0.5).unwrap(), Aot::unpaired(0.5).unwrap());
-    let losses: [(&str, &dyn Preference); 19] = [
+    let simpo = SimPo::new(0.5, 0.3).unwrap();
+    let losses: [(&str, &dyn Preference); 26] = [
         ("sigmoid", &dpo),
         ("hinge", &smooth(DpoLoss::Hinge)),
         ("robust smoothed", &smooth(DpoLoss::Robust(0.1))),
@@ -594,11 +670,51 @@ fn preferences() {
         ("exo_pair smoothed", &Exo::new(0.5, 0.1).unwrap()),
         ("cpo", &cpo.with_smoothing(0.1).unwrap()),
         ("cpo hinge", &cpo.with_hinge()),
-        ("simpo", &SimPo::new(0.5, 0.3).unwrap()),
+        ("cpo ipo", &cpo.with_identity()),
+        ("simpo", &simpo),
+        ("alphapo", &simpo.with_alpha(0.25).unwrap()),
+        ("alphapo below 0", &simpo.with_alpha(-0.25).unwrap()),
+        // With the likelihood of a gold response besides.
+        ("tpo sigmoid", &cpo),
+        ("tpo hinge", &cpo.with_hinge()),
+        ("tpo ipo", &cpo.with_identity()),
+        ("tpo tpo-l", &simpo),
     ];
     for (name, preference) in losses {
         all.compare(&format!("trl {name}"), |lp| {
             preference.loss(&pairs(lp)).unwrap()
+        });
+    }
+    divergences(&mut all, &pairs);
+    let mask = TokenBatch::of_mask(&mask(), &device()).mask();
+    let (ranges, columns) = ([0..half, half..2 * half], 0..TOKENS);
+    let desensitised = |values: &Tensor<2>| {
+        let [chosen, rejected] = ranges.clone().map(|rows| {
+            let cut = [rows, columns.clone()];
+            (values.clone().slice(cut.clone()), mask.clone().slice(cut))
+        });
+        Scored::of_pair(chosen, rejected, 0.3).unwrap()
+    };
+    // The model's answer in the script has -1 for the logarithm of summed squares.
+    let weights = |lp: &Tensor<2>| {
+        let lp = lp.clone().inner();
+        let squares = lp.zeros_like() - 1.0;
+        let all = alignment_weights(lp, squares, mask.clone()).unwrap();
+        all.clone().narrow(0, 0, half) * all.narrow(0, half, half)
+    };
+    let sides: [(&str, &dyn Preference); 2] =
+        [("sigmoid", &dpo), ("apo_zero", &ApoZero::new(0.5).unwrap())];
+    for (name, preference) in sides {
+        all.compare(&format!("trl {name} desensitised"), |lp| {
+            let (chosen, rejected) = desensitised(&lp);
+            let (of_chosen, of_rejected) = desensitised(&reference);
+            let pairs = Pairs::new(chosen, rejected).unwrap();
+            let pairs = pairs.with_reference(of_chosen, of_rejected).unwrap();
+            preference.loss(&pairs).unwrap()
+        });
+        all.compare(&format!("trl {name} weighted"), |lp| {
+            let weights = Tensor::from_inner(weights(&lp));
+            (preference.losses(&pairs(lp)).unwrap() * weights).mean()
         });
     }
     // TRL's odds are taken in float32, and without the likelihood.

@@ -1,9 +1,9 @@
 //! Losses of preferences: the check values of the catalogue, and gradients.
 
-use burn::tensor::{Bool, Tensor};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 use regimen_rl_rewards::{
-    Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Ipo, Kto, Marked, Nca,
-    Orpo, Pairs, Preference, Scored, SimPo, Sppo,
+    Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, FDivergence, Ipo, Kto,
+    Marked, Nca, Orpo, Pairs, Preference, Scored, SimPo, Sppo,
 };
 use regimen_tensor::Part;
 
@@ -86,6 +86,59 @@ fn values_of_the_catalogue() {
     );
 }
 
+/// By hand: c = 1 and w = -.5 of the catalogue's pair.
+#[test]
+fn divergences_score_the_log_ratios() {
+    let score = |divergence| {
+        let pairs = pair(row(&[-10.0]), row(&[-12.0]));
+        let pairs = pairs.with_divergence(divergence).unwrap();
+        let (c, w) = pairs.scores().unwrap();
+        [c, w].map(|one| one.sums().into_scalar::<f64>())
+    };
+    all_near(&score(FDivergence::ReverseKl), &[1.0, -0.5]);
+    all_near(
+        &score(FDivergence::ForwardKl),
+        &[1.0 - (-1.0_f64).exp(), 1.0 - 0.5_f64.exp()],
+    );
+    let js = |u: f64| (2.0 * u.exp() / (u.exp() + 1.0)).ln();
+    all_near(&score(FDivergence::JensenShannon), &[js(1.0), js(-0.5)]);
+    let alpha = |a: f64, u: f64| (((a - 1.0) * u).exp() - 1.0) / (a - 1.0);
+    for a in [-1.0, 0.5, 2.0, 1.0 + 1e-5] {
+        let expected = [alpha(a, 1.0), alpha(a, -0.5)];
+        let found = score(FDivergence::Alpha(a));
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+        }
+    }
+    // The two ends of alpha.
+    all_near(&score(FDivergence::Alpha(1.0)), &[1.0, -0.5]);
+    let ends = [FDivergence::Alpha(0.0), FDivergence::ForwardKl].map(score);
+    all_near(&ends[0], &ends[1]);
+    let pairs = pair(row(&[-10.0]), row(&[-12.0]));
+    let pairs = pairs.with_divergence(FDivergence::ForwardKl).unwrap();
+    assert!(Nca::new(0.1).unwrap().loss(&pairs).is_err());
+}
+
+#[test]
+fn a_tail_counts_by_its_share() {
+    let of = |values: &[f64], length: usize| {
+        let mask: Vec<bool> = (0..values.len()).map(|at| at < length).collect();
+        let shape = [1, values.len()];
+        let mask = TensorData::new(mask, shape);
+        let mask = Tensor::<2, Bool>::from_data(mask, &Device::flex());
+        (matrix(values, values.len()).reshape(shape), mask)
+    };
+    let pair = |tail| {
+        let long = of(&[-1.0, -2.0, -4.0, -8.0], 4);
+        Scored::of_pair(long, of(&[-3.0, -5.0, -7.0, -7.0], 2), tail).unwrap()
+    };
+    for (tail, expected) in [(0.0, -3.0), (0.25, -6.0), (1.0, -15.0)] {
+        let (chosen, rejected) = pair(tail);
+        near(chosen.sums().into_scalar::<f64>(), expected);
+        near(rejected.sums().into_scalar::<f64>(), -8.0);
+    }
+}
+
 #[test]
 fn without_a_reference() {
     let of = |means: [f64; 2]| {
@@ -105,6 +158,19 @@ fn without_a_reference() {
     );
     value(&Orpo::default());
     value(&SimPo::new(2.0, 1.0).unwrap());
+    // Rewards by the shape: averages -2 and -3.
+    let shaped = SimPo::new(2.0, 1.0).unwrap().with_alpha(0.5).unwrap();
+    value(&shaped);
+    let reward = |average: f64| (1.0 - (-0.5 * average).exp()) / 0.5;
+    let margin = 2.0 * (reward(-2.0) - reward(-3.0)) - 1.0;
+    let loss = shaped.loss(&of([-2.0, -3.0])).unwrap().into_scalar::<f64>();
+    near(loss, (-margin).exp().ln_1p());
+    let identity = Cpo::new(0.5)
+        .unwrap()
+        .with_alpha(0.0)
+        .unwrap()
+        .with_identity();
+    near(identity.loss(&pairs).unwrap().into_scalar::<f64>(), 0.0);
     // A policy that is certain: finite odds.
     let certain = Orpo::default()
         .loss(&of([0.0, -50.0]))

@@ -2,8 +2,8 @@
 
 use regimen_rl_rewards::{
     AdaptiveKl, Advantage, Advantages, Baseline, Deviation, Gae, Gdpo, Gpg, Groups, Grpo, Opo,
-    OptimalTokenBaseline, PassAtK, Reinforce, ReinforcePlusPlus, Remax, Result, Rloo, RunningMean,
-    Scale, TokenMask, TrustGrpo, token_rewards, whiten,
+    OptimalTokenBaseline, PassAtK, PolicyFilter, Reinforce, ReinforcePlusPlus, Remax, Result, Rloo,
+    RunningMean, Scale, TokenMask, TrustGrpo, token_rewards, whiten,
 };
 use regimen_schedules::Exponential;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
@@ -105,6 +105,11 @@ fn groups() {
         });
         h.input(format_args!("Reinforce::new {a}"), || {
             Reinforce::new(Baseline::Constant(a))?.advantages(&Groups::of_size(vec![b], 1)?)
+        });
+        h.input(format_args!("PolicyFilter {a}"), || {
+            let filter = PolicyFilter::Power(a);
+            filter.weights(&[a, 0.0])?;
+            PolicyFilter::Extremes.weights(&[a, 0.0])
         });
         h.input(format_args!("Grpo and PassAtK epsilon {a}"), || {
             let grpo = Grpo::default().with_epsilon(a)?;

@@ -5,9 +5,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regimen_rl_rewards::{
     Advantages, Aggregation, Chunked, Clip, ClipCov, Density, Divergence, DynamicSampling, Filled,
-    Groups, HybridGate, KlCov, KlEstimator, KlTerm, Level, LogWeights, Mismatch, MismatchLevel,
-    Objective, Outside, PolicyLoss, Result, Stabilisation, TokenBatch, TokenMask, Totals, Unified,
-    ValueLoss,
+    Groups, HybridGate, KlCov, KlEstimator, KlTerm, Level, LogWeights, Mismatch, MismatchBound,
+    MismatchLevel, MismatchMeasure, MismatchOver, Objective, Outside, PolicyLoss, Result,
+    Stabilisation, TokenBatch, TokenMask, Totals, Unified, ValueLoss,
 };
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
@@ -92,7 +92,16 @@ fn settings() {
         h.input(format_args!("Mismatch {a} {b}"), || {
             let mismatch = Mismatch::new(MismatchLevel::Sequence, Outside::Mask)
                 .with_bounds(Some(a), Some(b))?;
-            mismatch.correct(full(a), full(b), &batch())
+            mismatch
+                .with_normalisation()
+                .correct(full(a), full(b), &batch())
+        });
+        h.input(format_args!("MismatchBound {a} {b}"), || {
+            MismatchBound::new(MismatchMeasure::K3, MismatchOver::Sum, a)?.kept(
+                full(a),
+                full(b),
+                &batch(),
+            )
         });
         h.input(format_args!("ClipCov::new, KlCov::new {a} {b}"), || {
             let advantages = Advantages::of_responses(vec![a, b])?;

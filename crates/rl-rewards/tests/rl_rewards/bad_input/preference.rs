@@ -2,8 +2,8 @@
 
 use burn::tensor::{Bool, Device, Tensor};
 use regimen_rl_rewards::{
-    Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, Ipo, Kto, Marked, Nca,
-    Orpo, Pairs, Preference, Result, Scored, SimPo, Sppo,
+    Aot, ApoDown, ApoZero, Bco, BcoShift, Cpo, DiscoPop, Dpo, DpoLoss, Exo, FDivergence, Ipo, Kto,
+    Marked, Nca, Orpo, Pairs, Preference, Result, Scored, SimPo, Sppo, alignment_weights,
 };
 use regimen_tensor::testing::{Hostile, NUMBERS};
 
@@ -27,7 +27,7 @@ fn preferences() {
         .iter()
         .flat_map(|a| NUMBERS.iter().map(move |b| (*a, *b)))
     {
-        let all: [(&str, Result<Box<dyn Preference>>); 18] = [
+        let all: [(&str, Result<Box<dyn Preference>>); 20] = [
             ("Dpo::new", Dpo::new(a).map(|p| Box::new(p) as _)),
             (
                 "robust",
@@ -47,6 +47,16 @@ fn preferences() {
                 Ipo::of_averages(a).map(|p| Box::new(p) as _),
             ),
             ("SimPo::new", SimPo::new(a, b).map(|p| Box::new(p) as _)),
+            (
+                "SimPo shaped",
+                SimPo::new(1.0, 0.5)
+                    .and_then(|p| p.with_alpha(b))
+                    .map(|p| Box::new(p) as _),
+            ),
+            (
+                "Cpo identity",
+                Cpo::new(a).map(|p| Box::new(p.with_identity()) as _),
+            ),
             ("Orpo::new", Orpo::new(a).map(|p| Box::new(p) as _)),
             (
                 "Cpo::new",
@@ -92,6 +102,27 @@ fn preferences() {
                 preference.losses(&pairs(a, b)?)
             });
         }
+        h.input(format_args!("FDivergence {a} {b}"), || {
+            for divergence in [FDivergence::ForwardKl, FDivergence::JensenShannon] {
+                Dpo::new(0.1)?.loss(&pairs(a, b)?.with_divergence(divergence)?)?;
+            }
+            let pairs = pairs(-1.0, b)?.with_divergence(FDivergence::Alpha(a))?;
+            assert!(ApoZero::new(0.1)?.loss(&pairs).is_err());
+            Dpo::new(0.1)?.loss(&pairs)
+        });
+        h.input(
+            format_args!("Scored::of_pair, alignment_weights {a} {b}"),
+            || {
+                let device = Device::flex();
+                let of = |value: f64| {
+                    let log_probs = Tensor::<2>::full([2, 3], value, &device);
+                    (log_probs, Tensor::<2>::ones([2, 3], &device).bool())
+                };
+                let (log_probs, mask) = of(a);
+                let _ = alignment_weights(log_probs, of(b).0, mask)?;
+                Scored::of_pair(of(a), of(b), b)
+            },
+        );
         h.input(format_args!("Kto::new {a} {b}"), || {
             let kto = Kto::new(a)?.with_weights(a, b)?;
             let good = Tensor::<1, Bool>::from_data([true, false], &Device::flex());
@@ -111,6 +142,13 @@ fn preferences() {
             Scored::of(zeros(log_probs), zeros(mask).bool())
         });
     }
+    h.input("Scored::of_pair", || {
+        let of = |rows: usize| (zeros([rows, 2]), zeros([rows, 2]).bool());
+        Scored::of_pair(of(1), of(2), 0.5)
+    });
+    h.input("alignment_weights", || {
+        alignment_weights(zeros([1, 2]), zeros([2, 2]), zeros([1, 2]).bool())
+    });
     h.input("Scored::new", || {
         let none = || Tensor::<1>::zeros([0], &device);
         Scored::new(none(), none())

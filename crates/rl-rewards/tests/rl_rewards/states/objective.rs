@@ -4,11 +4,12 @@ use burn::tensor::{Device, Tensor};
 use regimen_rl_rewards::{
     AdaptiveKl, Advantage, Advantages, Aggregation, Aot, ApoDown, ApoZero, Baseline, Bco, BcoShift,
     Branch, Chunked, Clip, ClipCov, Cpo, Denominator, Density, Deviation, DiscoPop, Divergence,
-    Dpo, DpoLoss, DynamicSampling, Exo, Gae, Gdpo, Gpg, Groups, Grpo, HybridGate, Ipo, KlCov,
-    KlEstimator, KlGradient, KlTerm, Kto, Level, Mismatch, MismatchLevel, Nca, Objective, Opo,
-    OptimalTokenBaseline, Orpo, Outside, Pairs, PassAtK, PolicyLoss, Preference, Reinforce,
-    ReinforcePlusPlus, Remax, Rloo, RunningMean, Scale, Scored, SimPo, Sppo, Stabilisation,
-    TokenBatch, TokenMask, Totals, TrustGrpo, Unified, ValueLoss,
+    Dpo, DpoLoss, DynamicSampling, Exo, FDivergence, Gae, Gdpo, Gpg, Groups, Grpo, HybridGate, Ipo,
+    KlCov, KlEstimator, KlGradient, KlTerm, Kto, Level, Mismatch, MismatchBound, MismatchLevel,
+    MismatchMeasure, MismatchOver, Nca, Objective, Opo, OptimalTokenBaseline, Orpo, Outside, Pairs,
+    PassAtK, PolicyFilter, PolicyLoss, Preference, Reinforce, ReinforcePlusPlus, Remax, Rloo,
+    RunningMean, Scale, Scored, SimPo, Sppo, Stabilisation, TokenBatch, TokenMask, Totals,
+    TrustGrpo, Unified, ValueLoss,
 };
 use regimen_schedules::Constant;
 use serde::de::DeserializeOwned;
@@ -234,6 +235,28 @@ pub(super) fn all() -> Vec<State> {
         ),
         state("Outside", &Outside::Reject, plain::<Outside>),
         state(
+            "MismatchBound",
+            &MismatchBound::new(MismatchMeasure::K3, MismatchOver::Mean, 0.1).unwrap(),
+            |text| {
+                let found =
+                    read::<MismatchBound>(text)?.kept(self::full(-1.0), self::full(-2.0), &batch());
+                found.map(drop).map_err(|error| error.to_string())
+            },
+        ),
+        state(
+            "MismatchMeasure",
+            &MismatchMeasure::K2,
+            plain::<MismatchMeasure>,
+        ),
+        state("MismatchOver", &MismatchOver::Max, plain::<MismatchOver>),
+        state("PolicyFilter", &PolicyFilter::Power(2.0), |text| {
+            let weights = read::<PolicyFilter>(text)?
+                .weights(&[1.0, -2.0])
+                .map_err(|error| error.to_string())?;
+            assert!(weights.iter().all(|weight| weight.is_finite()));
+            Ok(())
+        }),
+        state(
             "DynamicSampling",
             &DynamicSampling::new(512).unwrap(),
             |text| {
@@ -271,6 +294,17 @@ pub(super) fn all() -> Vec<State> {
         }),
         state("Dpo", &dpo, preference::<Dpo>),
         state("DpoLoss", &DpoLoss::Smoothed(0.1), plain::<DpoLoss>),
+        state("FDivergence", &FDivergence::Alpha(0.5), |text| {
+            let row = |value: f32| Tensor::<1>::from_data([value], &Device::flex());
+            let scored = |value| Scored::new(row(value), row(3.0)).unwrap();
+            let pairs = Pairs::new(scored(-3.0), scored(-4.0)).unwrap();
+            let pairs = pairs
+                .with_reference(scored(-3.5), scored(-3.0))
+                .unwrap()
+                .with_divergence(read(text)?)
+                .and_then(|pairs| Dpo::new(0.1)?.loss(&pairs));
+            pairs.map(drop).map_err(|error| error.to_string())
+        }),
         state("Ipo", &Ipo::of_sums(0.1).unwrap(), preference::<Ipo>),
         state("Kto", &Kto::new(0.1).unwrap(), plain::<Kto>),
         state("SimPo", &SimPo::new(2.0, 1.0).unwrap(), preference::<SimPo>),
