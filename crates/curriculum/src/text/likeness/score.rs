@@ -113,17 +113,17 @@ impl LikenessConfig {
         let at_once = (self.cosines_at_once / documents).clamp(1, targets.count());
         let mut sums = Sums::new(pool, self.aggregation);
         let mut cosines = vec![0.0; at_once * documents];
-        let (mut done, mut size) = (0, sums.first_targets());
+        let mut done = 0;
         while done < targets.count() {
-            let end = (done + size.min(at_once)).min(targets.count());
+            let end = (done + at_once).min(targets.count());
             let cosines = &mut cosines[..(end - done) * documents];
             sums.add(cosines, pool, targets.part(done, end))?;
-            (done, size) = (end, size.saturating_mul(2));
+            done = end;
             if !watch.goes_on("likeness", done, targets.count()) {
                 break;
             }
         }
-        Ok(Likeness::new(sums, done))
+        Ok(Likeness::new(sums))
     }
 }
 
@@ -155,16 +155,9 @@ impl Checked for Likeness {
 }
 
 impl Likeness {
-    fn new(sums: Sums, targets: usize) -> Self {
-        let mean = |sum: &f64| sum / targets as f64;
-        let scores = if sums.sums.is_empty() {
-            let ranks = sums.best_ranks.iter();
-            ranks.map(|rank| -f64::from(*rank).log2()).collect()
-        } else {
-            sums.sums.iter().map(mean).collect()
-        };
+    fn new(sums: Sums) -> Self {
         Self {
-            scores,
+            scores: sums.scores(),
             best_ranks: sums.best_ranks,
             best_cosines: sums.best_cosines,
         }

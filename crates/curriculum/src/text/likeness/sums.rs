@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::prelude::*;
 use regimen_tensor::linalg::inner_products;
 
-use super::aggregation::{Aggregation, RankValues};
+use super::aggregation::Aggregation;
 use super::radix::Radix;
 use super::ranks::Ranker;
 use super::vectors::{Vectors, scaled, scales, unit};
@@ -56,6 +56,18 @@ fn raise(best: &mut [f32], cosines: &[f32]) {
     }
 }
 
+/// What a piece has of some targets.
+fn rows(piece: &[f32], from: usize, to: usize, documents: usize) -> std::slice::Chunks<'_, f32> {
+    piece[from * documents..to * documents].chunks(documents)
+}
+
+/// The lower rank of each pair.
+fn lower(best: &mut [u32], ranks: &[f32]) {
+    for (best, rank) in best.iter_mut().zip(ranks) {
+        *best = rank.to_bits().min(*best);
+    }
+}
+
 /// What threads need for ranks, kept from one target to the next.
 #[derive(Default)]
 struct Memory(Mutex<Vec<Radix>>);
@@ -74,51 +86,65 @@ impl Memory {
     }
 }
 
+/// Targets whose ranks are multiplied before the logarithm is taken: the product of so many numbers below 2^32 is far from the greatest `f64`.
+const RANKS_MULTIPLIED: usize = 30;
+
+/// The first targets whose better ranks are looked for together.
+const FIRST_TARGETS: usize = 16;
+
 /// What is known of each document after some of the targets.
 pub(super) struct Sums {
-    /// Where ranks are summed up.
-    values: Option<RankValues>,
+    aggregation: Aggregation,
     pub(super) best_ranks: Vec<u32>,
     pub(super) best_cosines: Vec<f32>,
     /// Empty where the best rank decides.
-    pub(super) sums: Vec<f64>,
+    sums: Vec<f64>,
+    /// Of the ranks whose logarithm is not in the sums yet.
+    products: Vec<f64>,
     /// What brings each document's vector to the length 1.
     scales: Vec<f64>,
+    /// Targets that were added.
+    targets: usize,
     memory: Memory,
 }
 
 impl Sums {
     pub(super) fn new(pool: &Vectors<'_>, aggregation: Aggregation) -> Self {
         let (documents, dimensions) = (pool.count(), pool.dimensions());
-        let sums = match aggregation {
-            Aggregation::Max => 0,
-            _ => documents,
-        };
-        let values = match aggregation {
-            Aggregation::Max | Aggregation::MeanCosine => None,
-            _ => Some(RankValues::new(aggregation, documents)),
+        let (sums, products) = match aggregation {
+            Aggregation::Max => (0, 0),
+            Aggregation::MeanLog => (documents, documents),
+            Aggregation::MeanReciprocal | Aggregation::MeanCosine => (documents, 0),
         };
         let pieces = pool
             .part(0, documents)
             .par_chunks(DOCUMENTS_AT_ONCE * dimensions);
         let scales = pieces.flat_map_iter(|piece| scales(piece, dimensions));
         Self {
-            values,
+            aggregation,
             best_ranks: vec![u32::MAX; documents],
             best_cosines: vec![f32::NEG_INFINITY; documents],
             sums: vec![0.0; sums],
+            products: vec![1.0; products],
             scales: scales.collect(),
+            targets: 0,
             memory: Memory::default(),
         }
     }
 
-    /// Targets of the first block. Small blocks teach about the best ranks and save work for those after them; all ranks cost the same at any
-    /// time.
-    pub(super) fn first_targets(&self) -> usize {
-        if self.values.is_some() {
-            usize::MAX
-        } else {
-            16
+    /// The score of each document.
+    pub(super) fn scores(&self) -> Vec<f64> {
+        let targets = self.targets as f64;
+        let ranks = self.best_ranks.iter().copied().map(f64::from);
+        let sums = self.sums.iter();
+        match self.aggregation {
+            Aggregation::Max => ranks.map(|rank| -rank.log2()).collect(),
+            Aggregation::MeanLog => {
+                let sums = sums.zip(&self.products);
+                let mean = |(sum, product): (&f64, &f64)| (sum - product.log2()) / targets;
+                sums.map(mean).collect()
+            }
+            _ => sums.map(|sum| sum / targets).collect(),
         }
     }
 
@@ -136,13 +162,15 @@ impl Sums {
             targets: targets_at_once,
         };
         self.multiply(&mut block, pool, targets)?;
-        if let Some(values) = self.values.take() {
-            self.sum_ranks(&mut block, &values);
-            self.values = Some(values);
-        } else {
-            self.find_better(&block);
-            self.sum_cosines(&block);
+        match self.aggregation {
+            Aggregation::MeanLog | Aggregation::MeanReciprocal => self.sum_ranks(&mut block),
+            Aggregation::Max => self.find_better(&block),
+            Aggregation::MeanCosine => {
+                self.find_better(&block);
+                self.sum_cosines(&block);
+            }
         }
+        self.targets += targets_at_once;
         Ok(())
     }
 
@@ -179,20 +207,25 @@ impl Sums {
         pieces.enumerate().try_for_each_init(Vec::new, work)
     }
 
-    /// The best ranks alone.
+    /// The best ranks alone. A few targets teach about them, and save work for those after them.
     fn find_better(&mut self, block: &Block<'_>) {
-        let better = (0..block.targets).into_par_iter();
-        let better = better.map_init(Ranker::default, |ranker, target| {
-            ranker.better(block.of_target(target), &self.best_ranks)
-        });
-        for (document, rank) in better.collect::<Vec<_>>().into_iter().flatten() {
-            let best = &mut self.best_ranks[document as usize];
-            *best = rank.min(*best);
+        let (mut from, mut at_once) = (0, self.targets.max(FIRST_TARGETS));
+        while from < block.targets {
+            let to = block.targets.min(from + at_once);
+            let better = (from..to).into_par_iter();
+            let better = better.map_init(Ranker::default, |ranker, target| {
+                ranker.better(block.of_target(target), &self.best_ranks)
+            });
+            for (document, rank) in better.collect::<Vec<_>>().into_iter().flatten() {
+                let best = &mut self.best_ranks[document as usize];
+                *best = rank.min(*best);
+            }
+            (from, at_once) = (to, at_once * 2);
         }
     }
 
     /// Puts ranks in the place of the cosines, and sums them up: a few targets at a time, while they are at hand.
-    fn sum_ranks(&mut self, block: &mut Block<'_>, values: &RankValues) {
+    fn sum_ranks(&mut self, block: &mut Block<'_>) {
         let at_once = 16 * rayon::current_num_threads();
         for from in (0..block.targets).step_by(at_once) {
             let to = (from + at_once).min(block.targets);
@@ -202,23 +235,46 @@ impl Sums {
                 radix.rank(&mut row);
                 self.memory.give(radix);
             });
-            let pieces = self.sums.par_chunks_mut(DOCUMENTS_AT_ONCE);
-            let pieces = pieces.zip(self.best_ranks.par_chunks_mut(DOCUMENTS_AT_ONCE));
-            let all = block.cosines.par_chunks(block.targets * DOCUMENTS_AT_ONCE);
-            pieces.zip(all).for_each(|((sums, best), ranks)| {
-                let documents = sums.len();
-                for ranks in ranks[from * documents..to * documents].chunks(documents) {
-                    for ((sum, best), rank) in sums.iter_mut().zip(best.iter_mut()).zip(ranks) {
-                        let rank = rank.to_bits();
-                        *best = rank.min(*best);
-                        *sum += values.of(rank);
-                    }
-                }
-            });
+            self.add_ranks(block, from, to);
         }
     }
 
-    /// Where the best rank decides there is no sum.
+    /// Adds the ranks under some targets of a block to what is known.
+    fn add_ranks(&mut self, block: &Block<'_>, from: usize, to: usize) {
+        let all = block.cosines.par_chunks(block.targets * DOCUMENTS_AT_ONCE);
+        let best = self.best_ranks.par_chunks_mut(DOCUMENTS_AT_ONCE);
+        let sums = self.sums.par_chunks_mut(DOCUMENTS_AT_ONCE);
+        let pieces = all.zip(best).zip(sums);
+        if self.products.is_empty() {
+            pieces.for_each(|((piece, best), sums)| {
+                for ranks in rows(piece, from, to, best.len()) {
+                    lower(best, ranks);
+                    for (sum, rank) in sums.iter_mut().zip(ranks) {
+                        *sum += f64::from(rank.to_bits()).recip();
+                    }
+                }
+            });
+            return;
+        }
+        let done = self.targets;
+        let products = self.products.par_chunks_mut(DOCUMENTS_AT_ONCE);
+        pieces
+            .zip(products)
+            .for_each(|(((piece, best), sums), products)| {
+                for (target, ranks) in (done + from + 1..).zip(rows(piece, from, to, best.len())) {
+                    lower(best, ranks);
+                    for (product, rank) in products.iter_mut().zip(ranks) {
+                        *product *= f64::from(rank.to_bits());
+                    }
+                    if target.is_multiple_of(RANKS_MULTIPLIED) {
+                        for (sum, product) in sums.iter_mut().zip(products.iter_mut()) {
+                            *sum -= std::mem::replace(product, 1.0).log2();
+                        }
+                    }
+                }
+            });
+    }
+
     fn sum_cosines(&mut self, block: &Block<'_>) {
         let pieces = self.sums.par_chunks_mut(DOCUMENTS_AT_ONCE);
         let all = block.cosines.par_chunks(block.targets * DOCUMENTS_AT_ONCE);

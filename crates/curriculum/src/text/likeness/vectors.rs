@@ -1,11 +1,15 @@
 //! Vectors that lie side by side.
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::error::{CurriculumError, Result, count};
 
 /// The most numbers of a vector.
 const MOST_DIMENSIONS: usize = 1 << 20;
+
+/// Numbers that are looked at together for one that is not finite.
+const CHECKED_AT_ONCE: usize = 1 << 14;
 
 /// Vectors of one length, one after the other in memory: embeddings, as any encoder of the caller gives them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,7 +29,13 @@ impl<'a> Vectors<'a> {
         let good = !values.is_empty() && values.len().is_multiple_of(dimensions);
         let allowed = "a whole number of vectors, one or more";
         count("values", values.len(), good, allowed)?;
-        let bad = values.par_iter().find_first(|value| !value.is_finite());
+        // Piece by piece, without a branch for each number.
+        let is_bad = |piece: &&[f32]| {
+            let finite = piece.iter().map(|value| u32::from(value.is_finite()));
+            finite.sum::<u32>() < piece.len() as u32
+        };
+        let bad = values.par_chunks(CHECKED_AT_ONCE).find_first(is_bad);
+        let bad = bad.and_then(|piece| piece.iter().find(|value| !value.is_finite()));
         match bad {
             None => Ok(Self { values, dimensions }),
             Some(value) => Err(CurriculumError::OutOfRange {
@@ -77,6 +87,28 @@ pub(super) fn scales(vectors: &[f32], dimensions: usize) -> impl Iterator<Item =
     })
 }
 
+/// Vectors of some dimensions, what each is multiplied by, and the places for the products.
+struct Products<'a, I>(&'a [f32], usize, I, &'a mut [f32]);
+
+impl<I: IntoIterator<Item = f64>> WithSimd for Products<'_, I> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self(vectors, dimensions, scales, out) = self;
+        let (vectors, places) = (
+            vectors.chunks_exact(dimensions),
+            out.chunks_exact_mut(dimensions),
+        );
+        for ((vector, scale), out) in vectors.zip(scales).zip(places) {
+            for (out, value) in out.iter_mut().zip(vector) {
+                // Rounded once: equal directions stay equal whatever their lengths.
+                *out = (f64::from(*value) * scale) as f32;
+            }
+        }
+    }
+}
+
 /// Vectors times their [`scales`].
 pub(super) fn scaled(
     vectors: &[f32],
@@ -84,11 +116,8 @@ pub(super) fn scaled(
     scales: impl IntoIterator<Item = f64>,
     out: &mut Vec<f32>,
 ) {
-    out.clear();
-    for (vector, scale) in vectors.chunks_exact(dimensions).zip(scales) {
-        let values = vector.iter();
-        out.extend(values.map(|value| (f64::from(*value) * scale) as f32));
-    }
+    out.resize(vectors.len(), 0.0);
+    Arch::new().dispatch(Products(vectors, dimensions, scales, out));
 }
 
 /// Vectors of one length each; one of zeros stays.
