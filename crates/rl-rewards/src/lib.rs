@@ -32,7 +32,7 @@ pub use objective::{
     TokenBatch, Totals, Unified, ValueLoss,
 };
 pub use objective::{Branch, DynamicSampling, Filled, HybridGate, LogWeights};
-pub use policy::{Completion, End, Rollout, Rollouts, pass_at_k};
+pub use policy::{Completion, End, Rollout, Rollouts, pass_at_k, worst_at_k};
 #[cfg(feature = "burn")]
 pub use policy::{
     Decoding, NextToken, Observer, SamplePolicy, ScorePolicy, Sequences, generate, generate_with,

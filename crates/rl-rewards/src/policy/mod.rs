@@ -27,7 +27,7 @@ mod traits;
 pub use completion::{Completion, End};
 #[cfg(feature = "burn")]
 pub use generate::{Decoding, Observer, generate, generate_with};
-pub use pass_at_k::pass_at_k;
+pub use pass_at_k::{pass_at_k, worst_at_k};
 pub use rollouts::{Rollout, Rollouts};
 #[cfg(feature = "burn")]
 pub use sequences::Sequences;

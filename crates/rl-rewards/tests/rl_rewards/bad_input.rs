@@ -18,7 +18,7 @@ use regimen_rl_rewards::policy::{
 };
 use regimen_rl_rewards::{
     Annealing, DecodingTemperature, Result, TokenSampler, pass_at_k, temper, token_log_probs,
-    truncated_ratio,
+    truncated_ratio, worst_at_k,
 };
 use regimen_rl_rewards::{Groups, TokenBatch};
 use regimen_schedules::{Constant, Schedule};
@@ -77,7 +77,9 @@ fn chances_of_a_right_one() {
         // Sizes at which a loop over the smaller of two counts stays short.
         for (samples, right, k) in [(n, 1, 1), (8, n, 2), (8, 3, n), (n, 2, n / 2), (n, n, n)] {
             h.input(format_args!("{samples} {right} {k}"), || {
-                pass_at_k(samples, right, k).map(|chance| assert!((0.0..=1.0).contains(&chance)))
+                let [any, all] = [pass_at_k(samples, right, k), worst_at_k(samples, right, k)];
+                all.map(|chance| assert!((0.0..=1.0).contains(&chance)))?;
+                any.map(|chance| assert!((0.0..=1.0).contains(&chance)))
             });
         }
     }
@@ -194,6 +196,9 @@ fn completions() {
             Groups::of_rollouts(&few, vec![n as f64]).map(drop)?;
             assert!(Groups::of_rollouts(&few, vec![1.0; n.min(1000) + 2]).is_err());
             let sequences = Sequences::new(&few, 0, &device)?;
+            let other = Tensor::<3>::zeros([1, n.min(1000), 5], &device);
+            let scored = sequences.log_probs_of(other, &sampler());
+            assert!(scored.is_err() || sequences.tokens().dims() == [1, n]);
             TokenBatch::of_sequences(&sequences).map(drop)
         });
     }

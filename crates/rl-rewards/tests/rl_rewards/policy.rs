@@ -5,7 +5,7 @@ use regimen_rl_rewards::policy::{
     Completion, Decoding, End, NextToken, Rollout, Rollouts, ScorePolicy, Sequences, generate,
     generate_with,
 };
-use regimen_rl_rewards::{Result, RlRewardsError, TokenSampler};
+use regimen_rl_rewards::{DecodingTemperature, Result, RlRewardsError, TokenSampler};
 use regimen_schedules::Constant;
 
 const WORDS: usize = 5;
@@ -44,11 +44,16 @@ impl NextToken for Sums {
 
 impl ScorePolicy for Sums {
     fn log_probs(&self, sequences: &Sequences) -> Result<Tensor<2>> {
-        let tokens = sequences.tokens();
-        let [rows, length] = tokens.dims();
-        let sums = tokens.cumsum(1).reshape([rows * length]);
-        sequences.log_probs(logits_of(sums).reshape([rows, length, WORDS]))
+        sequences.log_probs(whole(sequences))
     }
+}
+
+/// Logits of every place.
+fn whole(sequences: &Sequences) -> Tensor<3> {
+    let tokens = sequences.tokens();
+    let [rows, length] = tokens.dims();
+    let sums = tokens.cumsum(1).reshape([rows * length]);
+    logits_of(sums).reshape([rows, length, WORDS])
 }
 
 pub(crate) fn decoding(max_tokens: usize) -> Decoding {
@@ -149,6 +154,36 @@ fn observed_tokens_are_context() {
     let scored = Sums.log_probs(&sequences).unwrap();
     let difference = (scored - sequences.sampler_log_probs()).abs().max();
     assert!(difference.into_scalar::<f32>() < 1e-5);
+}
+
+/// A temperature for each sampled token, rows that end at different places, and a tool that writes between: the policy's log-probabilities as
+/// the sampler draws are those of the draws; at temperature 1, or with tokens counted otherwise, they are not.
+#[test]
+fn log_probabilities_of_a_sampler_are_those_of_its_draws() {
+    let tool = |_: &[u32], completion: &[u32]| match completion.last() {
+        Some(3) => vec![1, 4],
+        _ => Vec::new(),
+    };
+    let device = Device::flex();
+    let tau = |decay| {
+        let tau = DecodingTemperature::exploratory(1.2, 0.3).unwrap();
+        TokenSampler::new(tau.with_protected(0).with_decay(decay).unwrap())
+    };
+    let sampler = tau(8.0).with_top_k(4).unwrap();
+    let cooled = decoding(12).with_sampler(sampler.clone());
+    let drawn = generate_with(&Sums, &prompts(), 20, &cooled, &tool, 1, &device).unwrap();
+    let sequences = Sequences::new(&drawn, 0, &device).unwrap();
+    let logits = || whole(&sequences);
+    let far = |scored: Tensor<2>| {
+        let far = (scored - sequences.sampler_log_probs()).abs().max();
+        far.into_scalar::<f32>()
+    };
+    assert!(far(sequences.log_probs_of(logits(), &sampler).unwrap()) < 1e-5);
+    assert!(far(sequences.log_probs(logits()).unwrap()) > 0.1);
+    let fast = tau(8.0 / 20.0).with_top_k(4).unwrap();
+    assert!(far(sequences.log_probs_of(logits(), &fast).unwrap()) > 0.1);
+    let few = logits().narrow(0, 0, 3);
+    assert!(sequences.log_probs_of(few, &sampler).is_err());
 }
 
 #[test]
