@@ -66,8 +66,8 @@ enum Verb {
     },
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
-        /// The system: `unified-post-training`, `adaptive-difficulty`, `betr`, `mastery-clusters`, `pudf-irt` or
-        /// `shot-selection`.
+        /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `betr`,
+        /// `mastery-clusters`, `pudf-irt` or `shot-selection`.
         #[arg(default_value = "unified-post-training")]
         system: String,
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005.
@@ -211,6 +211,9 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 }
                 "betr" => curriculum::betr::tune::tune(seed, line)?,
                 "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
+                "exploratory-annealed-decoding" => {
+                    rl_rewards::exploratory_annealed_decoding::tune::tune(seed, line)?
+                }
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
                 "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
                 "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,
