@@ -6,13 +6,14 @@
 
 mod arms;
 mod bench;
+mod settings;
 pub mod tune;
 
 use anyhow::Result;
 
-use self::arms::{Arm, Training, Update};
+use self::arms::{Arm, Training};
 use self::bench::{Bench, at_base, fixed};
-use self::tune::{BACK, BASELINE, BEST_ARM, MEAN, METHOD, ONE, PLAIN, REVERSED};
+use self::settings::{BACK, BASELINE, BEST_ARM, MEAN, METHOD, ONE, PLAIN, REVERSED, Update};
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
@@ -84,7 +85,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
             bench.cooling(tau_min, 1.0)
         }
     };
-    bench.inference(context, &mut trial, &own(tune::INFERENCE)?)?;
+    bench.inference(context, &mut trial, &own(settings::INFERENCE)?)?;
     let times = if context.is_broken_by("correction-in-other-units") {
         20.0
     } else {
@@ -94,16 +95,20 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         context,
         bench: &bench,
         seed,
-        formula: &bench.cooling(tune::TRAINING, times)?,
+        formula: &bench.cooling(settings::TRAINING, times)?,
     };
-    let (tau, update) = tune::BASELINE_AT;
+    let (tau, update) = settings::BASELINE_AT;
     let mut arms = vec![
-        (METHOD, own(tune::TRAINING)?, Update::Truncated),
+        (METHOD, own(settings::TRAINING)?, Update::Truncated),
         (BASELINE, fixed(tau)?, update),
-        (PLAIN, own(tune::TRAINING)?, Update::Plain),
-        (REVERSED, bench.reversed(tune::TRAINING)?, Update::Truncated),
+        (PLAIN, own(settings::TRAINING)?, Update::Plain),
+        (
+            REVERSED,
+            bench.reversed(settings::TRAINING)?,
+            Update::Truncated,
+        ),
         (ONE, fixed(1.0)?, Update::Plain),
-        (MEAN, bench.mean(tune::TRAINING)?, Update::Truncated),
+        (MEAN, bench.mean(settings::TRAINING)?, Update::Truncated),
     ];
     // The last is reported at the large size alone.
     arms.truncate(if context.full { 6 } else { 5 });
@@ -112,7 +117,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
             temperature,
             update,
         };
-        let done = training.run(&arm, tune::rate(name))?;
+        let done = training.run(&arm, settings::rate(name))?;
         bench.test(context, &mut trial, name, &done.policy)?;
         done.record(&mut trial, name);
     }

@@ -14,6 +14,7 @@ use regimen_rl_rewards::{
 };
 
 use super::bench::Bench;
+use super::settings::Update;
 use crate::experiment::{Context, Trial};
 use crate::optim::adam;
 use crate::rl_rewards::bed::budget::Budget;
@@ -25,17 +26,6 @@ use crate::rl_rewards::bed::unit::Unit;
 
 /// Where the truncated ratio stops a weight.
 const CAP: f64 = 2.0;
-
-/// At which temperature the update takes log-probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Update {
-    /// At 1, without a correction.
-    Plain,
-    /// At 1, each token weighted by the truncated ratio to the sampler.
-    Truncated,
-    /// At the sampler's own.
-    Own,
-}
 
 /// How samples are drawn and learned from.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use regimen_rl_rewards::policy::{Decoding, generate_with};
 use regimen_rl_rewards::{DecodingTemperature, Temperature, TokenSampler, pass_at_k, worst_at_k};
 use regimen_schedules::{Constant, ScheduleExt, Table};
 
-use super::tune;
+use super::settings;
 use crate::experiment::{Context, Trial};
 use crate::rl_rewards::bed::countdown::{Countdown, Instance};
 use crate::rl_rewards::bed::evaluate::{Draws, accuracy, pass, sampling};
@@ -186,18 +186,18 @@ impl Bench {
         own: &Temperature,
     ) -> Result<()> {
         let mut arms = Vec::new();
-        for tau in tune::FIXED {
-            arms.push((at_base(&tune::fixed_arm(tau)), fixed(tau)?));
+        for tau in settings::FIXED {
+            arms.push((at_base(&settings::fixed_arm(tau)), fixed(tau)?));
         }
-        arms.push((at_base(tune::PLAIN), own.clone()));
-        arms.push((at_base(tune::BACK), self.reversed(tune::INFERENCE)?));
+        arms.push((at_base(settings::PLAIN), own.clone()));
+        arms.push((at_base(settings::BACK), self.reversed(settings::INFERENCE)?));
         for (arm, temperature) in &arms {
             self.sample(context, trial, arm, (&self.base, temperature), SAMPLES)?;
         }
-        for (k, tau) in KS.into_iter().zip(tune::BEST) {
+        for (k, tau) in KS.into_iter().zip(settings::BEST) {
             let metric = format!("pass@{k}");
-            let best = trial.value(&at_base(&tune::fixed_arm(tau)), &metric);
-            trial.record(&at_base(tune::BEST_ARM), &metric, best);
+            let best = trial.value(&at_base(&settings::fixed_arm(tau)), &metric);
+            trial.record(&at_base(settings::BEST_ARM), &metric, best);
         }
         Ok(())
     }
