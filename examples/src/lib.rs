@@ -62,6 +62,7 @@ pub const SYSTEMS: &[System] = &[
     rl_rewards::unified_post_training::SYSTEM,
     schedules::learning_curve_prediction::SYSTEM,
     curriculum::shot_selection::SYSTEM,
+    continual::scole::SYSTEM,
     schedules::continual_pretraining::SYSTEM,
     rl_rewards::rise::SYSTEM,
     curriculum::adaptive_batch::SYSTEM,

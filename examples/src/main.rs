@@ -14,7 +14,9 @@ use clap::{Args, Parser, Subcommand};
 use regimen_examples::continual::continual_survey::tune;
 use regimen_examples::rl_rewards::tulu3_rlvr::tune::Tried;
 use regimen_examples::runner::{self, Drill, Plan};
-use regimen_examples::{SYSTEMS, System, curriculum, pruning, report, rl_rewards, system};
+use regimen_examples::{
+    SYSTEMS, System, continual, curriculum, pruning, report, rl_rewards, system,
+};
 
 /// Experiments that prove Regimen's systems on real data.
 #[derive(Parser)]
@@ -67,7 +69,7 @@ enum Verb {
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
         /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `betr`,
-        /// `mastery-clusters`, `pudf-irt` or `shot-selection`.
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection` or `scole`.
         #[arg(default_value = "unified-post-training")]
         system: String,
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005.
@@ -217,6 +219,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
                 "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
                 "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,
+                "scole" => continual::scole::tune::tune(seed, line)?,
                 _ => bail!("{system}: no rates to try"),
             }
         }

@@ -130,7 +130,6 @@ pub(crate) fn strength(field: &'static str, value: f64) -> Result<()> {
 }
 
 /// Refuses what is not a share.
-#[cfg(feature = "burn")]
 pub(crate) fn share(field: &'static str, value: f64) -> Result<()> {
     check(field, value, (0.0..=1.0).contains(&value), "0 to 1")
 }

@@ -46,13 +46,14 @@ pub use methods::{
     AGem, AGemConfig, AdapterPool, AdapterPoolConfig, Anneal, Annealed, BiasCorrection, Chosen,
     Column, CosineClassifier, CosineLinear, CosineLinearConfig, Der, DerConfig, DerPlusPlus,
     DerPlusPlusConfig, DualPrompt, DualPromptConfig, Er, ErAce, ErAceConfig, ErConfig, Ewc,
-    EwcConfig, Fill, GDumb, GDumbConfig, Gated, Gem, GemConfig, Gpm, GpmConfig, Gss, GssConfig,
-    Hat, HatConfig, HatGate, HatGateConfig, Icarl, IcarlConfig, Lateral, Lucir, LucirConfig, Lwf,
-    LwfConfig, Mas, MasConfig, Mir, MirConfig, NearestMean, NearestMeanConfig, Ogd, OgdConfig,
-    OnlineEwc, OnlineEwcConfig, PackNet, PackNetConfig, Progressive, ProgressiveConfig, PromptPool,
-    PromptPoolConfig, RWalk, RWalkConfig, Si, SiConfig, Slda, SldaConfig, align_weights,
+    EwcConfig, Fill, GDumb, GDumbConfig, Gated, Gem, GemConfig, Gpm, GpmConfig, GroupMask, Gss,
+    GssConfig, Hat, HatConfig, HatGate, HatGateConfig, Icarl, IcarlConfig, Lateral, Lucir,
+    LucirConfig, Lwf, LwfConfig, Mas, MasConfig, Mir, MirConfig, NearestMean, NearestMeanConfig,
+    Ogd, OgdConfig, OnlineEwc, OnlineEwcConfig, PackNet, PackNetConfig, Progressive,
+    ProgressiveConfig, PromptPool, PromptPoolConfig, RWalk, RWalkConfig, Si, SiConfig, Slda,
+    SldaConfig, WeightNormLinear, WeightNormLinearConfig, align_weights, group_masked,
 };
-pub use metrics::{AccuracyMatrix, Compute};
+pub use metrics::{Accumulation, AccuracyMatrix, Compute};
 #[cfg(feature = "burn")]
 pub use refresh::{Direction, Form, Refresh, RefreshConfig};
 pub use scenario::Task;

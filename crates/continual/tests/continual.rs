@@ -15,6 +15,8 @@ mod exemplars;
 mod gem;
 #[path = "continual/gpm.rs"]
 mod gpm;
+#[path = "continual/group_mask.rs"]
+mod group_mask;
 #[path = "continual/hat.rs"]
 mod hat;
 #[path = "continual/loader.rs"]
@@ -37,6 +39,8 @@ mod pack_net;
 mod penalties;
 #[path = "continual/prompts.rs"]
 mod prompts;
+#[path = "continual/recurring_classes.rs"]
+mod recurring_classes;
 #[path = "continual/refresh.rs"]
 mod refresh;
 #[path = "continual/regularisers.rs"]

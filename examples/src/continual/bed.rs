@@ -39,6 +39,14 @@ impl Net {
         }
     }
 
+    /// With a head that is drawn anew from the device's generator.
+    #[must_use]
+    pub fn with_new_head(mut self, device: &Device) -> Self {
+        let [width, classes] = self.head.weight.dims();
+        self.head = LinearConfig::new(width, classes).init(device);
+        self
+    }
+
     /// What enters each layer, the head last.
     fn entering(&self, images: Tensor<2>) -> Vec<Tensor<2>> {
         let mut entering = vec![images];

@@ -6,6 +6,7 @@ mod capacity;
 mod cell;
 mod check;
 mod class_balanced;
+mod frequency_replay;
 mod herded;
 mod kept;
 mod loss_aware;
@@ -31,6 +32,7 @@ mod store;
 
 pub use bytes::Bytes;
 pub use capacity::Capacity;
+pub use frequency_replay::{FrequencyReplay, FrequencyReplayConfig, WhichClasses};
 pub use herded::herding;
 pub use kept::Kept;
 pub use memory_config::MemoryConfig;

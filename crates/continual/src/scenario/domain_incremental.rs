@@ -80,7 +80,7 @@ impl Checked for DomainIncremental {
                 Transform::Rotated(degrees) => {
                     crate::error::check("degrees", *degrees, true, "finite")
                 }
-                Transform::None | Transform::Permuted(_) => Ok(()),
+                Transform::None | Transform::Permuted(_) | Transform::Corrupted(_) => Ok(()),
             })
     }
 }

@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::corruption::{Corruption, square};
 use crate::{ContinualError, Result};
 
 /// Pixels at most.
@@ -19,6 +20,8 @@ pub enum Transform {
     Permuted(Permutation),
     /// Turned by so many degrees, counter-clockwise: see [`rotated`].
     Rotated(f64),
+    /// Damaged.
+    Corrupted(Corruption),
 }
 
 impl Transform {
@@ -32,6 +35,7 @@ impl Transform {
             Self::None => Ok(pixels.to_vec()),
             Self::Permuted(permutation) => permutation.apply(pixels),
             Self::Rotated(degrees) => rotated(pixels, *degrees),
+            Self::Corrupted(corruption) => corruption.apply(pixels),
         }
     }
 }
@@ -87,11 +91,7 @@ impl Permutation {
 /// # Errors
 /// If the number of pixels is not a square, or the angle is not finite.
 pub fn rotated(pixels: &[f32], degrees: f64) -> Result<Vec<f32>> {
-    let side = pixels.len().isqrt();
-    if side * side != pixels.len() {
-        let allowed = "the square of a whole number";
-        return Err(ContinualError::range("pixels", pixels.len(), allowed));
-    }
+    let side = square(pixels)?;
     crate::error::check("degrees", degrees, true, "finite")?;
     let (sine, cosine) = sine_cosine(degrees.rem_euclid(360.0));
     let middle = (side as f64 - 1.0) / 2.0;

@@ -79,7 +79,7 @@ macro_rules! made {
 /// A strategy by its name.
 struct Way(&'static str);
 
-const WAYS: [&str; 20] = [
+const WAYS: [&str; 21] = [
     "Ewc",
     "OnlineEwc",
     "Si",
@@ -97,6 +97,7 @@ const WAYS: [&str; 20] = [
     "PackNet",
     "Mir",
     "Gss",
+    "GroupMask",
     "Icarl",
     "Refresh",
     "Refresh of the paper",
@@ -133,6 +134,7 @@ impl Way {
             "PackNet" => made!(PackNetConfig::new(), model),
             "Mir" => made!(MirConfig::new(memory(), 0.1), model),
             "Gss" => made!(GssConfig::new(6), model),
+            "GroupMask" => Ok(Box::new(GroupMask::default())),
             "Icarl" => made!(IcarlConfig::new(6), model),
             name => panic!("no strategy `{name}`"),
         }

@@ -3,7 +3,7 @@
 use burn::tensor::FloatDType;
 use regimen_continual::memory::{Kept, MemoryConfig};
 use regimen_continual::metrics::vector_bytes;
-use regimen_continual::{AccuracyMatrix, Compute};
+use regimen_continual::{Accumulation, AccuracyMatrix, Compute};
 use regimen_tensor::ParamVector;
 
 use super::two::Two;
@@ -71,4 +71,45 @@ fn a_partly_measured_matrix_is_drawn() {
     matrix.set(1, 1, f64::MAX).unwrap();
     matrix.set(1, 0, f64::MIN).unwrap();
     assert!(picture(&matrix, 400, 300).is_ok());
+}
+
+#[test]
+fn what_accumulates_is_seen_by_segments() {
+    let labels = [0, 1, 2, 2];
+    let mut curve = Accumulation::new(3).unwrap();
+    for found in [[0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 2, 0], [0, 1, 2, 2]] {
+        curve.record(&labels, &found).unwrap();
+    }
+    assert_eq!(curve.curve(), [0.25, 0.5, 0.75, 1.0]);
+    assert_eq!(
+        (curve.segment(2, 3), curve.last(2)),
+        (Some(0.625), Some(0.875))
+    );
+    assert_eq!((curve.segment(0, 3), curve.segment(3, 5)), (None, None));
+    assert_eq!((curve.segment(3, 2), curve.last(0)), (None, None));
+    assert_eq!((curve.last(5), curve.of_classes(5)), (None, None));
+    assert_eq!((curve.of_classes(0), curve.last(usize::MAX)), (None, None));
+    assert_eq!(curve.of_classes(2), Some(vec![1.0, 1.0, 0.75]));
+    // Class 1 and 0 share their rank: (2.5, 2.5, 1) against (1, 2, 3).
+    let by = curve.by_frequency(&[0.1, 0.2, 0.3], 2).unwrap();
+    assert!((by + 0.75_f64.sqrt()).abs() < 1e-12, "{by}");
+    assert!(curve.by_frequency(&[0.1, 0.2], 2).is_err());
+    assert!(curve.by_frequency(&[0.1, 0.2, f64::NAN], 2).is_err());
+    assert!(curve.by_frequency(&[0.1, 0.2, 0.3], 5).is_err());
+    // Accuracy is on all classes: no test set of some of them.
+    assert!(curve.record(&[0, 1], &[0, 1]).is_err());
+    assert!(curve.record(&labels, &[0]).is_err() && curve.record(&[3; 4], &[3; 4]).is_err());
+    assert_eq!(curve.curve().len(), 4);
+    let text = serde_json::to_string(&curve).unwrap();
+    assert_eq!(serde_json::from_str::<Accumulation>(&text).unwrap(), curve);
+    for (from, to) in [
+        ("0.75", "1.5"),
+        ("0.75,1.0]", "0.75]"),
+        ("\"classes\":3", "\"classes\":4"),
+    ] {
+        assert!(text.contains(from), "{text}");
+        let damaged = text.replacen(from, to, 1);
+        assert!(serde_json::from_str::<Accumulation>(&damaged).is_err());
+    }
+    assert!(Accumulation::new(0).is_err() && Accumulation::new(usize::MAX).is_err());
 }

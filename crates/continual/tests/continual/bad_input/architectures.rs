@@ -245,6 +245,16 @@ pub(crate) fn headed(config: &CosineLinearConfig) -> Result<()> {
     Ok(())
 }
 
+pub(crate) fn directed(config: &WeightNormLinearConfig) -> Result<()> {
+    let device = Device::flex().autodiff();
+    let head = config.init(&device)?;
+    for value in [0.0, 1.0, f32::NAN, f32::MAX] {
+        let features = Tensor::<2>::full([2, config.d_input], value, &device);
+        head.forward(features).sum().backward();
+    }
+    Ok(())
+}
+
 #[test]
 fn heads() {
     let mut h = Hostile::new("continual heads");
@@ -252,6 +262,9 @@ fn heads() {
         for m in COUNTS {
             h.input(format_args!("CosineLinearConfig::init {n} {m}"), || {
                 headed(&CosineLinearConfig::new(n, m))
+            });
+            h.input(format_args!("WeightNormLinearConfig {n} {m}"), || {
+                directed(&WeightNormLinearConfig::new(n, m))
             });
         }
     }

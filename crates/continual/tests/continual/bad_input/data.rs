@@ -5,10 +5,13 @@ use std::sync::Arc;
 use burn::data::dataloader::{DataLoader, DataLoaderBuilder};
 use burn::data::dataset::{Dataset, InMemDataset};
 use burn::tensor::{Device, Tensor};
-use regimen_continual::memory::{Bytes, Groups, SharedMemory, herding};
+use regimen_continual::memory::{
+    Bytes, FrequencyReplay, FrequencyReplayConfig, Groups, SharedMemory, WhichClasses, herding,
+};
 use regimen_continual::scenario::{
-    Blurry, ClassIncremental, ClassOrder, DomainIncremental, OnePass, Online, Permutation, Planned,
-    Recurring, Scenario, TaskData, TaskFree, TaskIncremental, Transform, View, labels, rotated,
+    Blurry, ClassFrequencies, ClassIncremental, ClassOrder, Corruption, Damage, DomainIncremental,
+    OnePass, Online, Permutation, Planned, Recurrence, Recurring, RecurringClasses, Scenario,
+    TaskData, TaskFree, TaskIncremental, TaskStream, Transform, View, labels, rotated,
 };
 use regimen_continual::*;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
@@ -217,6 +220,140 @@ fn scenarios() {
         let data = InMemDataset::new(vec![1_u32, 2]);
         let loader = OnePass::new(DataLoaderBuilder::new(Plain).batch_size(2).build(data));
         assert_eq!((loader.iter().count(), loader.iter().count()), (1, 1));
+    }
+    h.finish();
+}
+
+/// A few tasks, the numbers of the classes, and both plans.
+fn drawn(scenario: &RecurringClasses) -> Result<()> {
+    let mut draws = scenario.draws();
+    let few = draws.by_ref().take(3).count() as u64;
+    assert!(few == 3.min(scenario.tasks()) && draws.drawn() == few);
+    let labels: Vec<usize> = (0..scenario.classes()).collect();
+    for planned in TaskStream::new(draws, &labels)?.take(3) {
+        let _ = planned.transform.apply(&[0.5; 4])?;
+    }
+    if scenario.classes() < 10 && scenario.tasks() < 10 {
+        scenario.train(&labels)?;
+    }
+    scenario.test(&labels).map(drop)
+}
+
+#[test]
+fn recurring_classes() {
+    let mut h = Hostile::new("continual recurring classes");
+    let of = |classes, per_task, tasks: usize| {
+        RecurringClasses::new(ClassFrequencies::uniform(classes)?, per_task, tasks as u64)
+    };
+    for n in COUNTS {
+        for m in COUNTS {
+            h.input(format_args!("RecurringClasses {n} {m}"), || {
+                drawn(&of(n, m, n)?.with_seed(m as u64).perturbed())
+            });
+            h.input(format_args!("RecurringClasses tasks {n} {m}"), || {
+                drawn(&of(9, m, n)?)
+            });
+            h.input(format_args!("ClassFrequencies::inclusion {n} {m}"), || {
+                ClassFrequencies::uniform(n)?.inclusion(m)
+            });
+        }
+        h.input(format_args!("a large RecurringClasses {n}"), || {
+            drawn(&of(1 << 16, n, 9)?.with_recurrence(Recurrence::Cyclic(0.5))?)
+        });
+        h.input(format_args!("TaskStream::new {n}"), || {
+            Ok::<_, ContinualError>(TaskStream::new(of(2, 1, 9)?.draws(), &[0, 1, n])?.count())
+        });
+        h.input(format_args!("Corruption {n}"), || {
+            Corruption::new(Damage::Blur, n.min(255) as u8, n as u64)?.apply(&[0.5; 5])
+        });
+        h.input(format_args!("Accumulation {n}"), || {
+            let mut curve = Accumulation::new(n)?;
+            let _ = (curve.segment(n, n), curve.segment(0, n), curve.last(n));
+            let _ = (curve.of_classes(n), curve.by_frequency(&[0.5], n));
+            curve.record(&[0, n], &[n, 0])
+        });
+    }
+    for x in NUMBERS {
+        h.input(format_args!("ClassFrequencies {x}"), || {
+            let one = ClassFrequencies::imbalanced(100, x)?.shuffled(3);
+            assert!(one.entropy().is_finite());
+            one.inclusion(10)
+        });
+        h.input(format_args!("ClassFrequencies::of {x}"), || {
+            let one = ClassFrequencies::of(vec![x, 1.0, x])?;
+            let found = one.inclusion(2)?;
+            assert!(found.iter().all(|pi| pi.is_finite()), "{found:?}");
+            drawn(&RecurringClasses::new(one, 2, 9)?)
+        });
+        for recurrence in [
+            Recurrence::Sampled,
+            Recurrence::Reduced(x),
+            Recurrence::Iid,
+            Recurrence::Incremental,
+            Recurrence::Forgetting,
+            Recurrence::Partition,
+            Recurrence::Cyclic(x),
+            Recurrence::Sets(x),
+        ] {
+            h.input(format_args!("{recurrence:?}"), || {
+                drawn(&of(8, 2, 4)?.with_recurrence(recurrence)?)
+            });
+        }
+        for damage in Damage::ALL {
+            h.input(format_args!("{damage:?} of {x}"), || {
+                Corruption::new(damage, 4, 1)?.apply(&[x as f32; 16])
+            });
+        }
+        h.input(format_args!("by_frequency {x}"), || {
+            let mut curve = Accumulation::new(2)?;
+            curve.record(&[0, 1], &[0, 0])?;
+            curve.by_frequency(&[x, 0.5], 1)
+        });
+    }
+    h.finish();
+}
+
+/// A few tasks of two classes.
+pub(in super::super) fn replayed(mut replay: FrequencyReplay<u32>) -> Result<()> {
+    for task in 0..5 {
+        let mut trained = replay.choose(&[task % 2], task);
+        replay.keep(task % 2, vec![1, 2, 3]);
+        trained.push(task % 2);
+        replay.count(&trained);
+        assert!(replay.frequency(0).is_finite() && replay.kept(1).len() < 4);
+        let _ = replay.count_by_accuracy(&[0], &[0.5]);
+    }
+    Ok(())
+}
+
+#[test]
+fn frequency_replay() {
+    let mut h = Hostile::new("continual frequency replay");
+    for x in NUMBERS {
+        for y in NUMBERS {
+            h.input(format_args!("FrequencyReplayConfig::band {x} {y}"), || {
+                replayed(FrequencyReplayConfig::band(x, y).init()?)
+            });
+        }
+        h.input(format_args!("FrequencyReplayConfig::random {x}"), || {
+            replayed(FrequencyReplayConfig::random(x).init()?)
+        });
+        h.input(format_args!("count_by_accuracy {x}"), || {
+            let mut replay = FrequencyReplayConfig::default().init::<u32>()?;
+            replay.count_by_accuracy(&[0, 0], &[x, 1.0])
+        });
+    }
+    for n in COUNTS {
+        h.input(format_args!("FrequencyReplayConfig {n}"), || {
+            let mut config = FrequencyReplayConfig::default().with_per_class(n);
+            let (low, high, times) = (0.0, 1.0, n as u64);
+            config.which = WhichClasses::Band { low, high, times };
+            let mut replay = config.with_seed(n as u64).init::<u32>()?;
+            let _ = replay.choose(&[n], n);
+            replay.keep(n, vec![1]);
+            replay.count(&[n, n]);
+            replayed(replay)
+        });
     }
     h.finish();
 }

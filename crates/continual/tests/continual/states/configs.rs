@@ -157,6 +157,9 @@ fn settings_of_architectures() {
     state(h, "CosineLinearConfig", &config, |c: CosineLinearConfig| {
         built::headed(&c).map_err(text_of)
     });
+    let config = WeightNormLinearConfig::new(2, 3);
+    let directed = |c: WeightNormLinearConfig| built::directed(&c).map_err(text_of);
+    state(h, "WeightNormLinearConfig", &config, directed);
     h.finish();
 }
 

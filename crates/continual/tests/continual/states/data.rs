@@ -5,10 +5,13 @@ use std::sync::Arc;
 use burn::data::dataloader::DataLoader;
 use burn::data::dataset::InMemDataset;
 use burn::tensor::Device;
-use regimen_continual::memory::{Groups, SharedMemory};
+use regimen_continual::memory::{
+    FrequencyReplay, FrequencyReplayConfig, Groups, SharedMemory, WhichClasses,
+};
 use regimen_continual::scenario::{
-    Blurry, ClassIncremental, ClassOrder, DomainIncremental, Online, Permutation, Planned,
-    Recurring, Scenario, TaskFree, TaskIncremental, Transform,
+    Blurry, ClassDraws, ClassFrequencies, ClassIncremental, ClassOrder, Corruption, Damage,
+    DomainIncremental, Online, Permutation, Planned, Recurrence, Recurring, RecurringClasses,
+    Scenario, TaskFree, TaskIncremental, Transform,
 };
 use regimen_continual::*;
 use regimen_tensor::Part;
@@ -196,6 +199,102 @@ fn scenarios() {
             let _ = (matrix.forgetting(1), matrix.average_incremental(2));
             let _ = matrix.record(0, &[0.5]);
             Ok(())
+        },
+    );
+    h.finish();
+}
+
+#[test]
+fn recurrence() {
+    let mut h = Hostile::new("continual recurrence states");
+    let frequencies = ClassFrequencies::imbalanced(4, 2.0).unwrap().shuffled(1);
+    state(
+        &mut h,
+        "ClassFrequencies",
+        &frequencies,
+        |one: ClassFrequencies| {
+            let _ = (one.entropy(), one.inclusion(2));
+            Ok(())
+        },
+    );
+    let scenario = RecurringClasses::new(frequencies, 2, 20).unwrap();
+    for recurrence in [
+        Recurrence::Reduced(2.0),
+        Recurrence::Cyclic(0.5),
+        Recurrence::Sets(0.5),
+    ] {
+        let scenario = scenario.clone().with_recurrence(recurrence).unwrap();
+        let few = |draws: ClassDraws| {
+            let classes = draws.scenario().classes();
+            let good = |task: Vec<usize>| task.iter().all(|class| *class < classes);
+            assert!(draws.take(50).all(good));
+            Ok(())
+        };
+        let mut draws = scenario.draws();
+        draws.by_ref().take(7).for_each(drop);
+        state(&mut h, "ClassDraws", &draws, few);
+        state(
+            &mut h,
+            "RecurringClasses",
+            &scenario,
+            |one: RecurringClasses| few(one.draws()),
+        );
+        state(&mut h, "Recurrence", &recurrence, |one: Recurrence| {
+            let scenario = scenario.clone().with_recurrence(one);
+            few(scenario.map_err(text_of)?.draws())
+        });
+    }
+    let corruption = Corruption::new(Damage::Impulse, 3, 5).unwrap();
+    state(&mut h, "Corruption", &corruption, |one: Corruption| {
+        one.apply(&[0.5; 4]).map(drop).map_err(text_of)
+    });
+    state(&mut h, "Damage", &Damage::Blur, |one: Damage| {
+        Corruption::new(one, 0, 0).map(drop).map_err(text_of)
+    });
+    let mut curve = Accumulation::new(2).unwrap();
+    curve.record(&[0, 1, 1], &[0, 0, 1]).unwrap();
+    state(&mut h, "Accumulation", &curve, |mut one: Accumulation| {
+        let _ = (
+            one.last(1),
+            one.of_classes(1),
+            one.by_frequency(&[0.1, 0.2], 1),
+        );
+        one.record(&[0, 1], &[0, 1]).map(drop).map_err(text_of)
+    });
+    let config = FrequencyReplayConfig::band(0.01, 0.5).with_per_class(3);
+    let used = |replay: FrequencyReplay<u32>| {
+        let mut replay = replay;
+        for task in 0..5 {
+            let mut trained = replay.choose(&[task % 2], task);
+            replay.keep(task % 2, vec![1, 2, 3]);
+            trained.push(task % 2);
+            replay.count(&trained);
+            let _ = (replay.frequency(0), replay.kept(1).len());
+        }
+        Ok(())
+    };
+    let mut replay = config.init().unwrap();
+    for task in 0..7_u32 {
+        replay.keep(task as usize % 3, vec![task, task + 1]);
+        replay.count(&[task as usize % 3]);
+    }
+    state(&mut h, "FrequencyReplay", &replay, used);
+    state(
+        &mut h,
+        "FrequencyReplayConfig",
+        &config,
+        |one: FrequencyReplayConfig| used(one.init().map_err(text_of)?),
+    );
+    state(
+        &mut h,
+        "WhichClasses",
+        &config.which,
+        |which: WhichClasses| {
+            used(
+                FrequencyReplayConfig { which, ..config }
+                    .init()
+                    .map_err(text_of)?,
+            )
         },
     );
     h.finish();

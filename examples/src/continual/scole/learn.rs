@@ -1,0 +1,287 @@
+//! One arm on one set of images: task after task, tested on all classes after each.
+
+use anyhow::{Context as _, Result, bail};
+use burn::grad_clipping::GradientClippingConfig;
+use burn::module::Module;
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use regimen_continual::scenario::Planned;
+use regimen_continual::{Accumulation, Examples, GroupMask, Strategy};
+use regimen_tensor::ParamVector;
+
+use super::arms::{Arm, BLOCKED, DEFAULT, RARE, Setting};
+use super::beside::Beside;
+use super::net::{ConvNet, Headed};
+use super::sequence::{returns, tasks};
+use crate::continual::bed::{Batch, Naive, Net, whole};
+use crate::data::Images;
+use crate::experiment::Context;
+
+/// Units of the hidden layers.
+const HIDDEN: [usize; 2] = [100, 100];
+/// Images of a set at the small size.
+const SMALL: usize = 300;
+
+/// A set of images, three quarters to train and one to test.
+pub(super) struct Bed<'a> {
+    context: &'a Context,
+    train: Images,
+    test: Images,
+    seed: u64,
+}
+
+/// What an arm gave.
+pub(super) struct Found {
+    accumulated: Accumulation,
+    /// How often each class was trained, over the tasks.
+    frequencies: Vec<f64>,
+    /// The smallest share of the test images that an accuracy is of.
+    pub(super) tested: f64,
+    /// Times that the weights were not those with which the last task ended.
+    pub(super) moved: usize,
+    /// How often a class comes back.
+    pub(super) returns: f64,
+    /// Images trained, and updates.
+    images: usize,
+    updates: usize,
+}
+
+impl<'a> Bed<'a> {
+    /// Three quarters to train, standardised by them.
+    ///
+    /// # Errors
+    /// If there are too few images.
+    pub(super) fn new(context: &'a Context, images: Images, seed: u64) -> Result<Self> {
+        let images = if context.small {
+            images.at_most(SMALL)
+        } else {
+            images
+        };
+        let mut parts = images.split_standardised(&[0.75, 0.25]);
+        Images::check_parts(&parts)?;
+        let (test, train) = (parts.remove(1), parts.remove(0));
+        Ok(Self {
+            context,
+            train,
+            test,
+            seed,
+        })
+    }
+
+    /// One arm with a rate and momentum.
+    ///
+    /// # Errors
+    /// Those of the sequence and of the strategy.
+    pub(super) fn run(&self, arm: &Arm, setting: Setting) -> Result<Found> {
+        let device = &self.context.device;
+        device.seed(self.seed);
+        let classes = self.train.classes;
+        if self.context.full {
+            let net = ConvNet::new(self.train.width, classes, device);
+            return self.by_mask(arm, setting, net);
+        }
+        let net = Net::new(self.train.pixels_per_image(), &HIDDEN, classes, device);
+        self.by_mask(arm, setting, net)
+    }
+
+    fn by_mask<M: Headed>(&self, arm: &Arm, setting: Setting, net: M) -> Result<Found> {
+        match arm.masked {
+            true => self.learn(arm, setting, &GroupMask::default(), net),
+            false => self.learn(arm, setting, &Naive::default(), net),
+        }
+    }
+
+    fn learn<M: Headed, S: Strategy<M>>(
+        &self,
+        arm: &Arm,
+        setting: Setting,
+        strategy: &S,
+        mut model: M,
+    ) -> Result<Found> {
+        let Self { context, seed, .. } = *self;
+        let (labels, count) = (&self.train.labels, arm.tasks(context));
+        let unbroken = arm.name != DEFAULT.name || !context.is_broken_by("no-recurrence");
+        let order = if unbroken { arm } else { &BLOCKED };
+        let sequence = tasks(order, labels, count, seed)?;
+        let mut beside = Beside::new(arm.replay, seed)?;
+        let train = whole(&self.train, &context.device);
+        let test = whole(&self.test, &context.device.clone().inner());
+        let mut found = Found::new(&sequence, self.train.classes)?;
+        // Its state stays from task to task.
+        let mut optim = optimizer(setting.momentum);
+        let (epochs, size) = arm.epochs();
+        let mut ended = None;
+        for (number, task) in sequence.iter().enumerate() {
+            if number > 0 && context.is_broken_by("new-head") {
+                model = model.with_new_head(&context.device);
+            }
+            found.moved += usize::from(ended.is_some_and(|ended| ended != digest(&model)));
+            let mut places = task.examples.clone();
+            if let Some(beside) = &mut beside {
+                places.extend(beside.task(&task.task.classes, &task.examples, labels));
+            }
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(number as u64);
+            for _ in 0..epochs {
+                places.shuffle(&mut rng);
+                for places in places.chunks(size) {
+                    let batch = train.rows(places);
+                    let loss = strategy.loss(&model, &batch)?;
+                    let grads = GradientsParams::from_grads(loss.backward(), &model);
+                    model = strategy.optimize(model, &mut optim, setting.rate, grads);
+                    found.images += places.len();
+                    found.updates += 1;
+                }
+            }
+            if let Err(error) = strategy.status() {
+                bail!("{}, task {number}: a step failed: {error}", arm.name);
+            }
+            ended = Some(digest(&model));
+            self.test(&mut found, &model, strategy, &test, task)?;
+        }
+        Ok(found)
+    }
+
+    fn test<M: Headed, S: Strategy<M>>(
+        &self,
+        found: &mut Found,
+        model: &M,
+        strategy: &S,
+        test: &Batch,
+        task: &Planned,
+    ) -> Result<()> {
+        let labels = &self.test.labels;
+        let scores = strategy.logits(&model.valid(), test)?;
+        let best = scores.argmax(1).reshape([-1]);
+        let mut best: Vec<usize> = {
+            let best: Vec<i64> = best.try_into_vec_as()?;
+            best.into_iter().map(|class| class as usize).collect()
+        };
+        let mut tested = labels.len();
+        if self.context.is_broken_by("current-classes-only") {
+            let is_current = |image: &usize| task.task.classes.contains(&labels[*image]);
+            let current: Vec<usize> = (0..labels.len()).filter(is_current).collect();
+            tested = current.len();
+            // All others are taken to be right where those are.
+            let right: Vec<bool> = current
+                .iter()
+                .map(|image| best[*image] == labels[*image])
+                .collect();
+            for (image, best) in best.iter_mut().enumerate() {
+                if !is_current(&image) {
+                    *best = if right[image % tested] {
+                        labels[image]
+                    } else {
+                        usize::MAX
+                    };
+                }
+            }
+        }
+        found.accumulated.record(labels, &best)?;
+        found.tested = found.tested.min(tested as f64 / labels.len() as f64);
+        Ok(())
+    }
+}
+
+impl Found {
+    fn new(sequence: &[Planned], classes: usize) -> Result<Self> {
+        let times = |class: usize| {
+            let with = sequence
+                .iter()
+                .filter(|task| task.task.classes.contains(&class));
+            with.count() as f64 / sequence.len() as f64
+        };
+        Ok(Self {
+            accumulated: Accumulation::new(classes)?,
+            frequencies: (0..classes).map(times).collect(),
+            tested: 1.0,
+            moved: 0,
+            returns: returns(sequence, classes),
+            images: 0,
+            updates: 0,
+        })
+    }
+
+    /// What an arm is compared by, in percent: the last tenth of the tasks, of few long tasks all but the first fifth.
+    pub(super) fn compared(&self, arm: &Arm) -> Result<f64> {
+        let tasks = self.accumulated.curve().len();
+        match arm.long {
+            true => self.segment(tasks / 5 + 1, tasks),
+            false => self.segment(tasks - tasks / 10 + 1, tasks),
+        }
+    }
+
+    fn segment(&self, first: usize, last: usize) -> Result<f64> {
+        let mean = self.accumulated.segment(first, last);
+        Ok(100.0 * mean.context("too few tasks for a segment")?)
+    }
+
+    /// All figures, by metric.
+    ///
+    /// # Errors
+    /// If there are too few tasks.
+    pub(super) fn metrics(&self, arm: &Arm) -> Result<Vec<(&'static str, f64)>> {
+        let tasks = self.accumulated.curve().len();
+        let mut metrics = vec![
+            ("main", self.compared(arm)?),
+            ("images", self.images as f64 / 1e3),
+            ("updates", self.updates as f64),
+        ];
+        if arm.long {
+            metrics.push(("end", self.segment(tasks, tasks)?));
+            return Ok(metrics);
+        }
+        // Of 500 tasks: 1 to 5, 6 to 25, 26 to 100.
+        let ends = [0, tasks / 100, tasks / 20, tasks / 5];
+        let names = ["first", "early", "middle"];
+        for (name, ends) in names.into_iter().zip(ends.windows(2)) {
+            metrics.push((name, self.segment(ends[0] + 1, ends[1].max(ends[0] + 1))?));
+        }
+        if arm.lambda == RARE.lambda {
+            let by = self
+                .accumulated
+                .by_frequency(&self.frequencies, tasks / 10)?;
+            metrics.push(("correlation", by));
+        }
+        Ok(metrics)
+    }
+
+    /// The accuracy on all classes in percent, the mean over each fiftieth of the tasks; the last tenth is the last point.
+    pub(super) fn curve(&self) -> Vec<(f64, f64)> {
+        let curve = self.accumulated.curve();
+        let width = (curve.len() / 50).max(1);
+        let last = curve.len() - curve.len() / 10;
+        let mean = |tasks: &[f64]| 100.0 * tasks.iter().sum::<f64>() / tasks.len().max(1) as f64;
+        let points = curve[..last].chunks(width).enumerate();
+        let mut points: Vec<(f64, f64)> = points
+            .map(|(place, tasks)| ((place * width + tasks.len()) as f64, mean(tasks)))
+            .collect();
+        points.push((curve.len() as f64, mean(&curve[last..])));
+        points
+    }
+}
+
+/// Plain SGD; gradients of a larger norm than 10 are clipped, each parameter's by itself, as Burn does.
+fn optimizer(momentum: f64) -> ModuleOptimizer {
+    let momentum = (momentum > 0.0).then(|| {
+        MomentumConfig::new()
+            .with_momentum(momentum)
+            .with_dampening(0.0)
+    });
+    SgdConfig::new()
+        .with_momentum(momentum)
+        .with_gradient_clipping(Some(GradientClippingConfig::Norm(10.0)))
+        .init()
+}
+
+/// A number that tells the weights of one model from those of another (FNV-1a); none where the device fails.
+fn digest<M: Module>(model: &M) -> Option<u64> {
+    let weights = ParamVector::of(model).to_host().ok()?;
+    let mix = |hash: u64, value: &f32| {
+        (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0000_0100_0000_01b3)
+    };
+    Some(weights.iter().flatten().fold(0xcbf2_9ce4_8422_2325, mix))
+}
