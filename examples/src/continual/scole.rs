@@ -14,7 +14,7 @@ pub mod tune;
 
 use anyhow::Result;
 
-use self::arms::{ALL, Arm};
+use self::arms::ALL;
 use self::learn::Bed;
 use self::rule::judge;
 use crate::experiment::{Better, Context, DataKind, Fault, Revision, System, Trial};

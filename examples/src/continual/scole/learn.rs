@@ -5,6 +5,7 @@ use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::tensor::{Int, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -155,7 +156,7 @@ impl<'a> Bed<'a> {
     ) -> Result<()> {
         let labels = &self.test.labels;
         let scores = strategy.logits(&model.valid(), test)?;
-        let best = scores.argmax(1).reshape([-1]);
+        let best: Tensor<1, Int> = scores.argmax(1).reshape([-1]);
         let mut best: Vec<usize> = {
             let best: Vec<i64> = best.try_into_vec_as()?;
             best.into_iter().map(|class| class as usize).collect()
