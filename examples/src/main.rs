@@ -72,7 +72,7 @@ enum Verb {
         /// `mastery-clusters`, `pudf-irt`, `shot-selection` or `scole`.
         #[arg(default_value = "unified-post-training")]
         system: String,
-        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005.
+        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },

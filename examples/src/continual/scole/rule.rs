@@ -42,7 +42,7 @@ pub(super) fn judge(trials: &[Trial]) -> Vec<Check> {
             "",
             values(trials, &arm(RARE.name), "correlation"),
         );
-        // The stronger one on the tuning seeds.
+        // The stronger one on the tuning seed.
         let unmasked = LONG_UNMASKED[usize::from(*set != "digits")];
         checks.extend([
             gap(
@@ -85,5 +85,5 @@ pub(super) fn judge(trials: &[Trial]) -> Vec<Check> {
     checks
 }
 
-/// The stronger arm without a mask in few long tasks on the tuning seeds, on the digits and on all other images.
+/// The stronger arm without a mask in few long tasks on the tuning seed, on the digits and on all other images.
 const LONG_UNMASKED: [&str; 2] = [LONG_0.name, LONG_0.name];
