@@ -116,7 +116,7 @@ mod tests {
         let logits = Tensor::<2>::from_data([LOGITS, LOGITS], &device).require_grad();
         let labels = Tensor::<1, Int>::from_data(labels, &device);
         let masked = group_masked(logits.clone(), labels.clone());
-        let loss = cross_entropy(masked, labels).slice([0..1]);
+        let loss = cross_entropy(masked, labels).narrow(0, 0, 1);
         let grads = loss.backward();
         let gradient = logits.grad(&grads).map(|g| g.slice([0..1, 0..4]));
         let gradient = gradient.and_then(|g| g.try_into_vec_as().ok());
@@ -146,7 +146,7 @@ mod tests {
             masked.clone().try_into_vec_as::<f32>().ok(),
             logits.try_into_vec_as::<f32>().ok()
         );
-        let loss = cross_entropy(masked, labels).slice([0..1]);
+        let loss = cross_entropy(masked, labels).narrow(0, 0, 1);
         assert_relative_eq!(loss.into_scalar::<f32>(), 2.460_773_5, epsilon = 1e-6);
     }
 }

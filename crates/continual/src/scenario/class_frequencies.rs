@@ -228,7 +228,7 @@ mod tests {
             assert_relative_eq!(*found, expected, epsilon = 1e-8);
         }
         for (lambda, entropy) in [
-            (0.0, 2.302_585_09),
+            (0.0, 10.0_f64.ln()),
             (1.0, 2.285_235_77),
             (2.0, 2.237_092_68),
             (4.0, 2.079_302_90),
