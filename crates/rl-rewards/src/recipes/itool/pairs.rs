@@ -17,6 +17,10 @@ use crate::search::Tree;
 /// | `gap` | .1 | the values differ by at least this |
 /// | `overlap` | .95 | the fragments' [`overlap`] is at most this |
 /// | `least` | -.3 | the chosen one's value is at least this |
+/// | `visits` | 0 | only children that were visited as often as this are compared |
+///
+/// The initial value of a child that was never visited is on another scale than the grades of those that were: with `visits` of 0, as in the
+/// released code, most pairs are decided by it.
 ///
 /// Values within rounding (1e-9) of a limit are kept. The gap is of values that compare: of means, not of sums.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +29,8 @@ pub struct PairFilter {
     gap: f64,
     overlap: f64,
     least: f64,
+    #[serde(default)]
+    visits: u64,
 }
 checked_serde!(PairFilter);
 
@@ -37,6 +43,7 @@ impl Default for PairFilter {
             gap: 0.1,
             overlap: 0.95,
             least: -0.3,
+            visits: 0,
         }
     }
 }
@@ -51,8 +58,15 @@ impl PairFilter {
             gap,
             overlap,
             least,
+            visits: 0,
         }
         .checked()
+    }
+
+    /// Compares only children that were visited as often as this.
+    #[must_use]
+    pub fn with_visits(self, visits: u64) -> Self {
+        Self { visits, ..self }
     }
 
     /// Whether a pair with these values and this overlap is kept; one with a value that is NaN is not.
@@ -95,15 +109,15 @@ pub struct FragmentPair {
     pub visits: (u64, u64),
 }
 
-/// Of every node with two children or more the child with the largest value against the one with the smallest, where the filter keeps them;
-/// nodes in their order.
+/// Of every node with two children or more that were visited enough, the child with the largest value against the one with the smallest, the first
+/// of several, where the filter keeps them; nodes in their order.
 ///
 /// # Errors
 /// None: all places are the tree's own.
 pub fn fragment_pairs(tree: &Tree<Fragment>, filter: &PairFilter) -> Result<Vec<FragmentPair>> {
     let mut pairs = Vec::new();
     for place in 0..tree.nodes().len() {
-        let (Some(best), Some(worst)) = (tree.best(place)?, tree.worst(place)?) else {
+        let Some((best, worst)) = extremes(tree, place, filter.visits)? else {
             continue;
         };
         let (chosen, rejected) = (tree.node(best)?, tree.node(worst)?);
@@ -125,6 +139,25 @@ pub fn fragment_pairs(tree: &Tree<Fragment>, filter: &PairFilter) -> Result<Vec<
         });
     }
     Ok(pairs)
+}
+
+/// Of a node's children that were visited as often as this, those of the largest and the smallest value, the first of several.
+fn extremes(tree: &Tree<Fragment>, place: usize, visits: u64) -> Result<Option<(usize, usize)>> {
+    let mut found: Option<[(usize, f64); 2]> = None;
+    for child in tree.node(place)?.children() {
+        if tree.node(*child)?.visits() < visits {
+            continue;
+        }
+        let one = (*child, tree.value(*child)?);
+        found = Some(match found {
+            None => [one, one],
+            Some([best, worst]) => [
+                if one.1 > best.1 { one } else { best },
+                if one.1 < worst.1 { one } else { worst },
+            ],
+        });
+    }
+    Ok(found.map(|[best, worst]| (best.0, worst.0)))
 }
 
 /// Where the text that a pair shares goes.
@@ -244,6 +277,24 @@ mod tests {
             (&vec![3, 0], &vec![4, 0])
         );
         assert_eq!((pair.values, pair.visits), ((0.1, -0.2), (0, 1)));
+    }
+
+    #[test]
+    fn children_that_were_not_visited_are_left_out() {
+        let visited = PairFilter::default().with_visits(1);
+        let mut tree = tree();
+        assert!(fragment_pairs(&tree, &visited).unwrap().is_empty());
+        let [right, wrong] = [2, 3];
+        let other = tree.add(1, fragment(&[5, 0], true), 0.5, 0.6).unwrap();
+        tree.back_up(right, 0.2).unwrap();
+        let pairs = fragment_pairs(&tree, &visited).unwrap();
+        let [pair] = &pairs[..] else {
+            panic!("{pairs:?}");
+        };
+        assert_eq!(pair.chosen.tokens, [3, 0]);
+        assert_eq!(pair.values.1, tree.value(wrong).unwrap());
+        let all = fragment_pairs(&tree, &PairFilter::default()).unwrap();
+        assert_eq!(all[0].values.0, tree.value(other).unwrap());
     }
 
     #[test]

@@ -37,6 +37,7 @@ fn search(settings: ToolSearch, length: usize, grade: f64) -> Result<()> {
     let prompts = [prompt.clone(), prompt];
     let found = settings.run(&Policy(length), &prompts, &[0], &ends, &grader, 1)?;
     for tree in &found.trees {
+        fragment_pairs(tree, &PairFilter::default().with_visits(u64::MAX))?;
         for pair in fragment_pairs(tree, &PairFilter::default())? {
             PairForm::Fragment.rollouts(&[(&vec![7], &pair)])?;
             PairForm::WholeTurn { end: 0 }.rollouts(&[(&vec![7], &pair)])?;
