@@ -45,6 +45,7 @@ pub const SYSTEMS: &[System] = &[
     rl_rewards::exploratory_annealed_decoding::SYSTEM,
     schedules::infinite_schedule::SYSTEM,
     curriculum::mastery_clusters::SYSTEM,
+    rl_rewards::itool::SYSTEM,
     moe::moe_pathways::SYSTEM,
     rl_rewards::adaptive_difficulty::SYSTEM,
     curriculum::pudf_irt::SYSTEM,

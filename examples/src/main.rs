@@ -68,10 +68,13 @@ enum Verb {
     },
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
-        /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `betr`,
+        /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
         /// `mastery-clusters`, `pudf-irt`, `shot-selection` or `scole`.
         #[arg(default_value = "unified-post-training")]
         system: String,
+        /// Settings of `itool` in place of those that were chosen, `name=value`.
+        #[arg(long)]
+        set: Vec<String>,
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
@@ -205,7 +208,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
         Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
         Verb::Bed { seeds } => println!("{}", rl_rewards::bed::record::table(seeds)?),
         Verb::Strengths { arms, values } => strengths(&arms, &values)?,
-        Verb::Rates { system, seed } => {
+        Verb::Rates { system, set, seed } => {
             let line = |line| println!("{line}");
             match system.as_str() {
                 "unified-post-training" => {
@@ -216,6 +219,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "exploratory-annealed-decoding" => {
                     rl_rewards::exploratory_annealed_decoding::tune::tune(seed, line)?
                 }
+                "itool" => rl_rewards::itool::tune::tune(seed, &set, line)?,
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
                 "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
                 "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,

@@ -4,6 +4,7 @@
 
 pub mod adaptive_difficulty;
 pub mod exploratory_annealed_decoding;
+pub mod itool;
 pub mod rise;
 pub mod temporally_aware_objectives;
 pub mod trust_grpo;

@@ -1,6 +1,6 @@
-//! A warm-up on a fixed set, stopped where the loss on further demonstrations turns.
+//! A warm-up on a fixed set, stopped where the loss on further demonstrations turns, or where a policy is good enough.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::Device;
@@ -8,23 +8,29 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, Rollouts, ScorePolicy, Sequences};
 
+use super::kept::Kept;
 use super::symbols::BLANK;
 use super::warm_up::{imitation, pairs};
 
 /// How it runs: AdamW, epoch after epoch over the set in an order drawn anew. When the loss on further demonstrations has not fallen for `patience`
-/// looks the policy of the lowest goes on at .3 of the rate, and when it turns again is taken.
+/// looks the policy of the lowest goes on at .3 of the rate, and when it turns again is taken. A policy whose score at a look is `enough` is taken
+/// before.
 #[derive(Clone, Copy, Debug)]
 pub struct UntilTurn {
     /// Demonstrations an update.
     pub batch: usize,
     /// The rate, which rises over the first 30 updates.
     pub rate: f64,
+    /// The weight decay: with more of it a policy learns less of the set by heart.
+    pub decay: f32,
     /// Updates between two looks at the loss.
     pub every: usize,
     /// Looks without a lower loss, after which it has turned.
     pub patience: usize,
     /// Updates at most.
     pub most: usize,
+    /// The score that ends it.
+    pub enough: f64,
 }
 
 impl Default for UntilTurn {
@@ -32,9 +38,11 @@ impl Default for UntilTurn {
         Self {
             batch: 32,
             rate: 2e-3,
+            decay: 1e-4,
             every: 25,
             patience: 6,
             most: 2500,
+            enough: f64::INFINITY,
         }
     }
 }
@@ -42,20 +50,56 @@ impl Default for UntilTurn {
 /// What it gave.
 #[derive(Clone, Debug)]
 pub struct Turned<M> {
-    /// The policy of the lowest loss.
+    /// The policy of the lowest loss, or the one that was good enough.
     pub policy: M,
     /// Updates that were made, up to the end.
     pub updates: usize,
     /// The loss on the further demonstrations at each look.
     pub losses: Vec<f64>,
-    /// Whether it turned twice, before the updates were over.
-    pub turned: bool,
+    /// Whether it turned twice or a policy was good enough, before the updates were over.
+    pub done: bool,
 }
 
 /// A prompt with its demonstration.
 pub type Shown = (Vec<u32>, Completion);
 
+/// What a policy has learned, on what it was not shown.
+pub type Score<'a, M> = dyn Fn(&M) -> Result<f64> + 'a;
+
 impl UntilTurn {
+    /// The policy of [`run`](Self::run), which must be done, once for all runs of this program: generator and policy are then those of the first run.
+    ///
+    /// `named` tells sets and scores apart that come with the same generator. Another program, warm-up, policy at the start, generator or name is another run.
+    ///
+    /// # Errors
+    /// If a demonstration has no token, the warm-up is not done when its updates are over, or the device can't return the policy.
+    pub fn kept<M: ScorePolicy + Module + Clone>(
+        &self,
+        policy: M,
+        named: &str,
+        (set, further): (&[Shown], &[Shown]),
+        score: &Score<'_, M>,
+        rng: &mut ChaCha8Rng,
+        device: &Device,
+    ) -> Result<M> {
+        let kept = Kept::of(self, &policy, named, rng)?;
+        if let Some(kept) = &kept
+            && let Some(found) = kept.read(&policy, rng)?
+        {
+            return Ok(found);
+        }
+        let found = self.run(policy, (set, further), score, rng, device)?;
+        ensure!(
+            found.done,
+            "the warm-up is not done after {} updates",
+            found.updates
+        );
+        if let Some(kept) = kept {
+            kept.write(&found.policy, rng)?;
+        }
+        Ok(found.policy)
+    }
+
     /// Trains a policy on a set.
     ///
     /// # Errors
@@ -63,12 +107,16 @@ impl UntilTurn {
     pub fn run<M: ScorePolicy + Module + Clone>(
         &self,
         mut policy: M,
-        set: &[Shown],
-        further: &[Shown],
+        (set, further): (&[Shown], &[Shown]),
+        score: &Score<'_, M>,
         rng: &mut ChaCha8Rng,
         device: &Device,
     ) -> Result<Turned<M>> {
-        let mut optim = AdamWConfig::new().with_epsilon(1e-8).init();
+        let adam = || {
+            let config = AdamWConfig::new().with_epsilon(1e-8);
+            config.with_weight_decay(self.decay).init()
+        };
+        let mut optim = adam();
         let further = pairs(further.to_vec())?;
         let mut order: Vec<usize> = Vec::new();
         let (mut losses, mut best) = (Vec::new(), (f64::INFINITY, policy.clone()));
@@ -95,6 +143,15 @@ impl UntilTurn {
             }
             let loss = loss(&policy, &further, device)?;
             losses.push(loss);
+            let found = score(&policy)?;
+            if found >= self.enough {
+                return Ok(Turned {
+                    policy,
+                    updates,
+                    losses,
+                    done: true,
+                });
+            }
             since += 1;
             if loss < best.0 {
                 best = (loss, policy.clone());
@@ -103,14 +160,14 @@ impl UntilTurn {
             if since >= self.patience {
                 (since, turns) = (0, turns + 1);
                 policy = best.1.clone();
-                optim = AdamWConfig::new().with_epsilon(1e-8).init();
+                optim = adam();
             }
         }
         Ok(Turned {
             policy: best.1,
             updates,
             losses,
-            turned: turns == 2,
+            done: turns == 2,
         })
     }
 }
@@ -155,9 +212,15 @@ mod tests {
             ..UntilTurn::default()
         };
         let config = PolicyConfig::new().with_width(16).with_hidden(32);
-        let found = warm_up.run(config.init(&device), &set, &further, &mut rng, &device);
+        let found = warm_up.run(
+            config.init(&device),
+            (&set, &further),
+            &|_| Ok(0.0),
+            &mut rng,
+            &device,
+        );
         let found = found.unwrap();
-        assert!(found.turned && found.updates < 1000, "{:?}", found.losses);
+        assert!(found.done && found.updates < 1000, "{:?}", found.losses);
         let lowest = found.losses.iter().copied().fold(f64::INFINITY, f64::min);
         let of = loss(&found.policy, &pairs(further).unwrap(), &device).unwrap();
         assert!((of - lowest).abs() < 1e-4, "{of} {lowest}");
