@@ -137,10 +137,16 @@ impl<'a, T: Task> Start<'a, T> {
             rate,
             ..Unit::default()
         };
-        let right = |problem: &T::Problem, one: &_| {
-            f64::from(u8::from(self.task.is_right(problem, one)))
-        };
-        unit.run(self.base.clone(), self.task, right, learning, self.seed, &self.device)
+        let right =
+            |problem: &T::Problem, one: &_| f64::from(u8::from(self.task.is_right(problem, one)));
+        unit.run(
+            self.base.clone(),
+            self.task,
+            right,
+            learning,
+            self.seed,
+            &self.device,
+        )
     }
 
     /// The warm-up goes on until as many tokens have had a gradient as in a unit of GRPO at the middle rate.
@@ -241,7 +247,11 @@ fn lines<T: Task>(
             let values: Vec<f64> = found.iter().map(|one| of(&one.budget) as f64).collect();
             format!("{:.0}", mean(&values))
         };
-        let rate = if place > 1 { format!("{rate:.1e}") } else { String::new() };
+        let rate = if place > 1 {
+            format!("{rate:.1e}")
+        } else {
+            String::new()
+        };
         writeln!(
             out,
             "| `{name}` | {arm} | {rate} | {} | {} | {} | {} | {} |",
