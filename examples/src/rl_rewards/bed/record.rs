@@ -23,7 +23,7 @@ use super::unit::{Learning, Trained, Unit};
 use super::warm_up::WarmUp;
 
 /// Rates that are tried for each arm that trains, on seeds that do not count.
-const RATES: [f64; 5] = [1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3];
+const RATES: [f64; 3] = [2.5e-4, 5e-4, 1e-3];
 
 /// Seeds that choose rates.
 const TUNING: [u64; 2] = [1000, 1001];
@@ -151,7 +151,7 @@ impl<'a, T: Task> Start<'a, T> {
 
     /// The warm-up goes on until as many tokens have had a gradient as in a unit of GRPO at the middle rate.
     fn longer(&self, rate: f64) -> Result<(Policy, Budget)> {
-        let tokens = self.unit(&Grpo::dr(), RATES[2])?.budget.trained;
+        let tokens = self.unit(&Grpo::dr(), RATES[1])?.budget.trained;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed ^ 0x10_96E5);
         let mut budget = Budget::default();
         let mut policy = self.base.clone();
@@ -225,7 +225,7 @@ fn lines<T: Task>(
         .collect::<Result<Vec<_>>>()?;
     let (counting, tuning) = starts.split_at(starts.len() - TUNING.len());
     for (place, arm) in ARMS.into_iter().enumerate() {
-        let mut rate = RATES[2];
+        let mut rate = RATES[1];
         if place > 1 {
             let mut best = f64::NEG_INFINITY;
             for tried in RATES {
