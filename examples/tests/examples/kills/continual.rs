@@ -8,11 +8,12 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use regimen_continual::memory::SharedMemory;
 use regimen_continual::{
-    AGemConfig, Capacity, Classifier, DerConfig, DerPlusPlusConfig, ErAceConfig, ErConfig,
-    EwcConfig, Form, GDumbConfig, GemConfig, GpmConfig, GssConfig, IcarlConfig, Kept, LucirConfig,
-    LwfConfig, MasConfig, Memory, MemoryConfig, MirConfig, NearestMean, NearestMeanConfig,
-    OgdConfig, OnlineEwcConfig, PackNet, PackNetConfig, Policy, RWalkConfig, Refresh,
-    RefreshConfig, ReplayLoader, ReplayLoaderConfig, SiConfig, Slda, SldaConfig, Strategy, Task,
+    AGemConfig, Capacity, Classifier, ContinualError, DerConfig, DerPlusPlusConfig, ErAceConfig,
+    ErConfig, EwcConfig, Form, GDumbConfig, GemConfig, GpmConfig, GroupMask, GssConfig,
+    IcarlConfig, Kept, LucirConfig, LwfConfig, MasConfig, Memory, MemoryConfig, MirConfig,
+    NearestMean, NearestMeanConfig, OgdConfig, OnlineEwcConfig, PackNet, PackNetConfig, Policy,
+    RWalkConfig, Refresh, RefreshConfig, ReplayLoader, ReplayLoaderConfig, SiConfig, Slda,
+    SldaConfig, Strategy, Task,
 };
 use regimen_tensor::checkpoint::Checkpoint;
 use regimen_tensor::{Part, Prepared};
@@ -283,6 +284,11 @@ fn learners(first_id: u64, device: &Device) -> Result<Vec<Box<dyn Learner>>> {
     add!("gss", |net| GssConfig::new(6).with_gradients(3).init(net));
     add!("gdumb", |net| GDumbConfig::new(6).init(net));
     add!("icarl", |net| IcarlConfig::new(4).init(net));
+
+    // A mask, which keeps the number of its steps.
+    add!("group-mask", |_| Ok::<_, ContinualError>(
+        GroupMask::default()
+    ));
 
     // Projections and parts of networks.
     add!("gem", |_| GemConfig::new().with_memory(3).init());
