@@ -48,6 +48,7 @@ pub enum Outside {
 /// | `level` | required | [`MismatchLevel`] |
 /// | `outside` | required | [`Outside`] |
 /// | `low`, `high` | none, 2 | 0 or more, `low` up to `high` |
+/// | normalised | off | weights over their mean: [`with_normalisation`](Mismatch::with_normalisation) |
 ///
 /// Weights are taken in the logarithm's domain, cut at 20 either way. A token whose sampler log-probability is NaN (an engine gave none)
 /// has a ratio of 1. `Sequence` with `Mask` and a bound of 3 is TRL's default. [`truncated_ratio`](crate::truncated_ratio) is `Token` with

@@ -17,7 +17,7 @@ use crate::rl_rewards::bed::symbols::{BLANK, END};
 use crate::rl_rewards::bed::tools::{CLOSE, Request, Tools, ends_piece};
 use crate::rl_rewards::bed::warm_up::pairs;
 
-/// The temperature at which the search, and the arms without one, sample: that of the tuning seeds, where the paper has 1.5.
+/// The temperature at which the search, and the arms without one, sample: that of the tuning seeds, where the released code has 1.5.
 const TEMPERATURE: f64 = 0.7;
 /// The share of each class that counts as hard.
 const HARDEST: f64 = 0.3;
