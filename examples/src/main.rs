@@ -52,6 +52,12 @@ enum Verb {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
         seeds: u64,
     },
+    /// Prints the record of the test bed of rewards and objectives: its bases, and the plainest ways to go on from them.
+    Bed {
+        /// How many seeds of each.
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+        seeds: u64,
+    },
     /// Tries the strengths of the continual survey's arms on seeds that do not count.
     Strengths {
         /// The arms; all of them if none is named.
@@ -200,6 +206,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
             return faults(&systems, &out);
         }
         Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
+        Verb::Bed { seeds } => println!("{}", rl_rewards::bed::record::table(seeds)?),
         Verb::Strengths { arms, values } => strengths(&arms, &values)?,
         Verb::Rates { system, set, seed } => {
             let line = |line| println!("{line}");
