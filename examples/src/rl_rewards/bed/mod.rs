@@ -8,6 +8,7 @@ pub mod grid;
 pub mod hints;
 mod kept;
 pub mod policy;
+pub mod ppo;
 pub mod record;
 pub mod sampler;
 pub mod skills;

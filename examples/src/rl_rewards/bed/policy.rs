@@ -193,6 +193,18 @@ impl Policy {
     /// Tokens `[rows, length]` to logits `[rows, length, words]`, each place seeing itself and those before it.
     #[must_use]
     pub fn forward(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
+        self.head.forward(self.hidden(tokens))
+    }
+
+    /// Features of a token.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.words.weight.dims()[1]
+    }
+
+    /// What the logits are made of, `[rows, length, width]`.
+    #[must_use]
+    pub fn hidden(&self, tokens: Tensor<2, Int>) -> Tensor<3> {
         let [_, length] = tokens.dims();
         let (column, line) = places(&tokens);
         let mask = causal(length, &tokens.device());
@@ -200,7 +212,7 @@ impl Policy {
         for block in &self.blocks {
             x = block.forward(x, Some(mask.clone()), None);
         }
-        self.head.forward(self.norm.forward(x))
+        self.norm.forward(x)
     }
 
     fn embed(

@@ -1,5 +1,6 @@
 //! The record of the test bed itself: what the base of a task can do, and what the plainest ways to go on from it give.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use anyhow::Result;
@@ -8,6 +9,7 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::Decoding;
+use regimen_rl_rewards::recipes::Rlvr;
 use regimen_rl_rewards::{Advantage, Baseline, Grpo, Objective, Reinforce, TokenSampler};
 use regimen_schedules::Constant;
 use regimen_tensor::stats::{mean, standard_error};
@@ -22,7 +24,8 @@ use super::task::{Part, Task};
 use super::unit::{Learning, Trained, Unit};
 use super::warm_up::WarmUp;
 
-/// Rates that are tried for each arm that trains, on seeds that do not count.
+/// Rates that are tried for each arm that trains, on seeds that do not count; a best one at an end has its neighbour tried too. PPO takes four
+/// steps by each batch, and starts from a quarter of these.
 const RATES: [f64; 3] = [2.5e-4, 5e-4, 1e-3];
 
 /// Seeds that choose rates.
@@ -38,12 +41,14 @@ const TESTED: [usize; 2] = [1000, 500];
 const FOR_TEMPERATURE: usize = 300;
 
 /// The arms, in the order of the table.
-const ARMS: [&str; 5] = [
+const ARMS: [&str; 7] = [
     "base",
     "base at its best temperature",
     "warm-up continued",
     "rejection fine-tuning, online",
     "GRPO",
+    "PPO, `alpha` 10",
+    "PPO, `alpha` 1",
 ];
 
 /// What an arm gave: percent right, greedy, sampled and of eight samples one, and what it cost.
@@ -149,6 +154,22 @@ impl<'a, T: Task> Start<'a, T> {
         )
     }
 
+    /// As many samples as in a unit, each of a prompt of its own, by PPO with a value function.
+    fn ppo(&self, alpha: f64, rate: f64) -> Result<Trained> {
+        let Unit {
+            prompts, samples, ..
+        } = Unit::default();
+        let unit = Unit {
+            prompts: prompts * samples,
+            samples: 1,
+            rate,
+            ..Unit::default()
+        };
+        let accepts = |problem: &T::Problem, one: &_| self.task.is_right(problem, one);
+        let rlvr = Rlvr::ppo().with_alpha(alpha)?;
+        unit.run_ppo(&self.base, self.task, accepts, rlvr, self.seed, &self.device)
+    }
+
     /// The warm-up goes on until as many tokens have had a gradient as in a unit of GRPO at the middle rate.
     fn longer(&self, rate: f64) -> Result<(Policy, Budget)> {
         let tokens = self.unit(&Grpo::dr(), RATES[1])?.budget.trained;
@@ -192,6 +213,11 @@ impl<'a, T: Task> Start<'a, T> {
                 let (policy, budget) = self.longer(rate)?;
                 (policy, budget, decoding)
             }
+            "PPO, `alpha` 10" | "PPO, `alpha` 1" => {
+                let alpha = if arm.ends_with("10") { 10.0 } else { 1.0 };
+                let Trained { policy, budget, .. } = self.ppo(alpha, rate)?;
+                (policy, budget, decoding)
+            }
             _ => {
                 let rejection = Reinforce::new(Baseline::Constant(0.0))?;
                 let centred = Grpo::dr();
@@ -204,6 +230,31 @@ impl<'a, T: Task> Start<'a, T> {
             right: self.test(&policy, &decoding)?,
             budget,
         })
+    }
+}
+
+/// The rate at which an arm's greedy accuracy is the highest in the mean of some seeds.
+fn best_rate<T: Task>(arm: &str, tuning: &[Start<'_, T>]) -> Result<f64> {
+    let of = |rate: f64| -> Result<(f64, f64)> {
+        let found = tuning.iter().map(|start| start.arm(arm, rate));
+        let found = found.collect::<Result<Vec<_>>>()?;
+        let greedy: Vec<f64> = found.iter().map(|one| one.right[0]).collect();
+        Ok((rate, mean(&greedy)))
+    };
+    let scale = if arm.starts_with("PPO") { 0.25 } else { 1.0 };
+    let mut tried: VecDeque<(f64, f64)> = RATES
+        .into_iter()
+        .map(|rate| of(scale * rate))
+        .collect::<Result<_>>()?;
+    loop {
+        let best = (0..tried.len()).max_by(|a, b| tried[*a].1.total_cmp(&tried[*b].1));
+        match best.unwrap_or(0) {
+            0 if tried.len() < 6 => tried.push_front(of(tried[0].0 / 2.0)?),
+            last if last + 1 == tried.len() && tried.len() < 6 => {
+                tried.push_back(of(tried[last].0 * 2.0)?);
+            }
+            place => return Ok(tried[place].0),
+        }
     }
 }
 
@@ -225,18 +276,11 @@ fn lines<T: Task>(
         .collect::<Result<Vec<_>>>()?;
     let (counting, tuning) = starts.split_at(starts.len() - TUNING.len());
     for (place, arm) in ARMS.into_iter().enumerate() {
-        let mut rate = RATES[1];
-        if place > 1 {
-            let mut best = f64::NEG_INFINITY;
-            for tried in RATES {
-                let greedy = tuning.iter().map(|start| start.arm(arm, tried));
-                let greedy = greedy.collect::<Result<Vec<_>>>()?;
-                let sum = greedy.iter().map(|one| one.right[0]).sum::<f64>();
-                if sum > best {
-                    (best, rate) = (sum, tried);
-                }
-            }
-        }
+        let rate = if place > 1 {
+            best_rate(arm, tuning)?
+        } else {
+            RATES[1]
+        };
         let found = counting.iter().map(|start| start.arm(arm, rate));
         let found = found.collect::<Result<Vec<_>>>()?;
         let shown = |of: &dyn Fn(&Measured) -> f64| {

@@ -7,11 +7,13 @@ use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, Rollouts, ScorePolicy, Sequences, generate_with};
+use regimen_rl_rewards::recipes::Rlvr;
 use regimen_rl_rewards::{Advantage, Advantages, Groups, Objective, TokenBatch, Totals};
 
 use super::budget::Budget;
 use super::evaluate::sampling;
 use super::policy::Policy;
+use super::ppo::Ppo;
 use super::symbols::BLANK;
 use super::task::{Part, Task};
 use crate::optim::adam;
@@ -79,34 +81,17 @@ impl Unit {
             objective,
         } = learning;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let decoding = sampling(task)?;
-        let observer = |prompt: &[u32], so_far: &[u32]| task.observe(prompt, so_far);
         let mut optim = adam(0.999);
         let (mut budget, mut no_signal) = (Budget::default(), 0.0);
         for update in 0..self.updates {
-            let problems: Vec<T::Problem> = (0..self.prompts)
-                .map(|_| task.draw(Part::Training, &mut rng))
-                .collect();
-            let prompts: Vec<Vec<u32>> = problems.iter().map(|one| task.prompt(one)).collect();
             let seed = seed.wrapping_mul(1 << 20).wrapping_add(update as u64);
-            let plain = device.clone().inner();
-            let rollouts = generate_with(
-                &policy.valid(),
-                &prompts,
-                self.samples,
-                &decoding,
-                &observer,
-                seed,
-                &plain,
-            )?;
+            let (problems, rollouts) =
+                self.drawn(&policy, task, (&mut rng, seed), &mut budget, device)?;
             let rewards = rollouts.rollouts().iter();
             let rewards = rewards.map(|one| reward(&problems[one.prompt], &one.completion));
             let groups = Groups::of_rollouts(&rollouts, rewards.collect())?;
             let advantages = advantage.advantages(&groups)?;
             no_signal += advantages.no_signal().share() / self.updates as f64;
-            budget.sampled += rollouts.count_sampled();
-            budget.read += prompts.iter().map(Vec::len).sum::<usize>();
-            budget.verified += rollouts.len();
             let (next, trained) = step(
                 policy,
                 &rollouts,
@@ -124,6 +109,74 @@ impl Unit {
             budget,
             no_signal,
         })
+    }
+
+    /// As [`run`](Self::run), by PPO with a value function of its own; `accepts` says whether a response is right.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_ppo<T: Task>(
+        &self,
+        start: &Policy,
+        task: &T,
+        accepts: impl Fn(&T::Problem, &Completion) -> bool,
+        rlvr: Rlvr,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Trained> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut ppo = Ppo::new(rlvr, start, self.rate, device);
+        let (mut policy, mut budget) = (start.clone(), Budget::default());
+        let plain = device.clone().inner();
+        for update in 0..self.updates {
+            let seed = seed.wrapping_mul(1 << 20).wrapping_add(update as u64);
+            let (problems, rollouts) =
+                self.drawn(&policy, task, (&mut rng, seed), &mut budget, device)?;
+            let rewards = rlvr.rewards(&rollouts, |prompt, one| {
+                f64::from(u8::from(accepts(&problems[prompt], one)))
+            })?;
+            let sequences = Sequences::new(&rollouts, BLANK, &plain)?;
+            let reference = start.valid().log_probs(&sequences)?;
+            budget.scored += rollouts.count_sampled();
+            let (next, trained) = ppo.update(policy, &rollouts, &rewards, reference, device)?;
+            policy = next;
+            budget.trained += trained;
+            budget.updates += 1;
+        }
+        Ok(Trained {
+            policy,
+            budget,
+            no_signal: 0.0,
+        })
+    }
+
+    /// Problems of an update and samples of the policy.
+    fn drawn<T: Task>(
+        &self,
+        policy: &Policy,
+        task: &T,
+        (rng, seed): (&mut ChaCha8Rng, u64),
+        budget: &mut Budget,
+        device: &Device,
+    ) -> Result<(Vec<T::Problem>, Rollouts)> {
+        let problems: Vec<T::Problem> = (0..self.prompts)
+            .map(|_| task.draw(Part::Training, rng))
+            .collect();
+        let prompts: Vec<Vec<u32>> = problems.iter().map(|one| task.prompt(one)).collect();
+        let observer = |prompt: &[u32], so_far: &[u32]| task.observe(prompt, so_far);
+        let rollouts = generate_with(
+            &policy.valid(),
+            &prompts,
+            self.samples,
+            &sampling(task)?,
+            &observer,
+            seed,
+            &device.clone().inner(),
+        )?;
+        budget.sampled += rollouts.count_sampled();
+        budget.read += prompts.iter().map(Vec::len).sum::<usize>();
+        budget.verified += rollouts.len();
+        Ok((problems, rollouts))
     }
 }
 
@@ -235,6 +288,36 @@ mod tests {
                 .into_scalar::<f32>();
             assert!(far < 1e-6 * (1.0 + all.l2().into_scalar::<f32>()), "{far}");
         }
+    }
+
+    /// PPO's updates by a verifier help, and every response is a batch of its own.
+    #[test]
+    fn a_value_function_teaches() {
+        let device = Device::default().autodiff();
+        let chain = Chain::new(0);
+        let policy = base(&chain, 560, &device);
+        let problems = held_out(&chain, 500, 9);
+        let greedy = |policy: &Policy| {
+            let found = accuracy(&policy.valid(), &chain, &problems, &device.clone().inner());
+            found.unwrap().all
+        };
+        let unit = Unit {
+            updates: 25,
+            prompts: 256,
+            samples: 1,
+            rate: 2.5e-4,
+        };
+        let accepts = |problem: &Problem, one: &Completion| chain.is_right(problem, one);
+        let trained = unit.run_ppo(&policy, &chain, accepts, Rlvr::ppo(), 0, &device);
+        let Trained {
+            policy: after,
+            budget,
+            ..
+        } = trained.unwrap();
+        assert_eq!((budget.updates, budget.verified), (25, 25 * 256));
+        assert_eq!(budget.trained, 4 * budget.sampled);
+        let (before, after) = (greedy(&policy), greedy(&after));
+        assert!(after > before + 2.0, "{before} {after}");
     }
 
     /// A unit with the right reward helps; one whose verifier takes any digit for an answer does not.
