@@ -10,7 +10,7 @@ pub mod tune;
 
 use anyhow::Result;
 
-use self::bench::{AVERAGED, BASE, BEST, Bench, ONCE, ONLINE, RLVR, SFT, SIMPO, SUM};
+use self::bench::{AVERAGED, BASE, BEST, Bench, ONCE, ONLINE, PPO, PPO_LOW, RLVR, SFT, SIMPO, SUM};
 use self::pairs::Preferred;
 use self::stage::{Arm, Stage, updates};
 use crate::experiment::{
@@ -96,6 +96,8 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         (SFT, Arm::Shown(shown)),
         (ONLINE, Arm::Online(sampled)),
         (ONCE, Arm::Once(sampled, count)),
+        (PPO, Arm::Ppo(count, 10.0)),
+        (PPO_LOW, Arm::Ppo(count, 1.0)),
     ] {
         // What no check and no baseline has is reported at the full size alone.
         let is_needed = name == SFT || !context.small && name == tune::BASELINE;

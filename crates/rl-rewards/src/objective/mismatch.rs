@@ -132,13 +132,8 @@ impl Mismatch {
         batch: &TokenBatch,
     ) -> Result<Correction> {
         let [rows, tokens] = batch.dims();
-        check_shape("old", old.dims(), [rows, tokens])?;
-        check_shape("sampler", sampler.dims(), [rows, tokens])?;
-        let old = wide(old.inner());
-        let dtype = old.dtype();
-        let sampler = sampler.inner().cast(dtype);
-        let unknown = sampler.clone().is_nan();
-        let differences = batch.clean((old - sampler).mask_fill(unknown, 0.0), dtype);
+        let differences = differences(old, sampler, batch)?;
+        let dtype = differences.dtype();
         let sum = || differences.clone().sum_dim(1);
         let logs = match self.level {
             MismatchLevel::Token => differences,
@@ -203,6 +198,21 @@ impl Mismatch {
         };
         sum / count.clamp_min(1.0)
     }
+}
+
+/// `lp_old - lp_sampler` without a gradient, in f32 at least: 0 at padding, and where the sampler's is NaN.
+pub(super) fn differences(
+    old: Tensor<2>,
+    sampler: Tensor<2>,
+    batch: &TokenBatch,
+) -> Result<Tensor<2>> {
+    check_shape("old", old.dims(), batch.dims())?;
+    check_shape("sampler", sampler.dims(), batch.dims())?;
+    let old = wide(old.inner());
+    let dtype = old.dtype();
+    let sampler = sampler.inner().cast(dtype);
+    let unknown = sampler.clone().is_nan();
+    Ok(batch.clean((old - sampler).mask_fill(unknown, 0.0), dtype))
 }
 
 impl Checked for Mismatch {

@@ -10,8 +10,7 @@ use regimen_tensor::checked_serde;
 use serde::{Deserialize, Serialize};
 
 use super::batch::TokenBatch;
-use super::mismatch::LIMIT;
-use super::tensors::{check_shape, wide};
+use super::mismatch::{LIMIT, differences};
 use crate::error::{Result, RlRewardsError, check};
 
 /// How far the old policy is from the sampler at a token, by `d = lp_old - lp_sampler`. Both are 0 where they agree.
@@ -103,14 +102,8 @@ impl MismatchBound {
         batch: &TokenBatch,
     ) -> Result<Tensor<2, Bool>> {
         let [rows, tokens] = batch.dims();
-        check_shape("old", old.dims(), [rows, tokens])?;
-        check_shape("sampler", sampler.dims(), [rows, tokens])?;
-        let old = wide(old.inner());
-        let dtype = old.dtype();
-        let sampler = sampler.inner().cast(dtype);
-        let unknown = sampler.clone().is_nan();
-        let d = (old - sampler).mask_fill(unknown, 0.0);
-        let d = batch.clean(d, dtype).clamp(-LIMIT, LIMIT);
+        let d = differences(old, sampler, batch)?.clamp(-LIMIT, LIMIT);
+        let dtype = d.dtype();
         let far = match self.measure {
             MismatchMeasure::K2 => d.square() * 0.5,
             MismatchMeasure::K3 => d.clone().exp() - 1.0 - d,

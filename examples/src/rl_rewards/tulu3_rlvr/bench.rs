@@ -26,6 +26,8 @@ pub(super) const SFT: &str = "sft on";
 pub(super) const ONLINE: &str = "online rejection";
 pub(super) const ONCE: &str = "one-round rejection";
 pub(super) const RLVR: &str = "rlvr";
+pub(super) const PPO: &str = "rlvr by ppo";
+pub(super) const PPO_LOW: &str = "rlvr by ppo, alpha 1";
 
 /// Streams of a seed's generator: nothing is drawn twice from one. The facts of the chain are of the first.
 #[derive(Clone, Copy, Debug)]

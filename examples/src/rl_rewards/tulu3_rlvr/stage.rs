@@ -14,6 +14,7 @@ use crate::experiment::Context;
 use crate::optim::adam;
 use crate::rl_rewards::bed::budget::Budget;
 use crate::rl_rewards::bed::policy::Policy;
+use crate::rl_rewards::bed::ppo::Ppo;
 use crate::rl_rewards::bed::skills::Skill;
 use crate::rl_rewards::bed::symbols::BLANK;
 use crate::rl_rewards::bed::task::{Part, Task};
@@ -29,6 +30,8 @@ const SAMPLES: usize = 8;
 pub(super) enum Arm {
     /// Verifiable rewards, for so many updates.
     Rlvr(usize),
+    /// The same by PPO with a value function and a score of so much for a right response.
+    Ppo(usize, f64),
     /// Its right samples, until it has drawn so many tokens.
     Online(usize),
     /// Right samples of the start, as many tokens drawn, in so many updates.
@@ -80,6 +83,10 @@ impl Stage<'_> {
         let optim = (&mut optim, rate);
         match arm {
             Arm::Rlvr(updates) => self.verified(&mut done, updates, &mut rng, optim)?,
+            Arm::Ppo(updates, alpha) => {
+                let rlvr = Rlvr::ppo().with_alpha(alpha)?;
+                self.valued(&mut done, (rlvr, updates), &mut rng, rate)?;
+            }
             Arm::Online(tokens) => self.online(&mut done, tokens, &mut rng, optim)?,
             Arm::Once(tokens, updates) => {
                 self.once(&mut done, (tokens, updates), &mut rng, optim)?;
@@ -96,13 +103,24 @@ impl Stage<'_> {
         from: &Policy,
         rng: &mut ChaCha8Rng,
     ) -> Result<(Vec<Skill>, Rollouts, Vec<bool>)> {
+        self.drawn_of(done, from, (PROMPTS, SAMPLES), rng)
+    }
+
+    /// As [`drawn`](Self::drawn), so many prompts and samples of each.
+    fn drawn_of(
+        &self,
+        done: &mut Done,
+        from: &Policy,
+        (prompts, samples): (usize, usize),
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(Vec<Skill>, Rollouts, Vec<bool>)> {
         let task = &self.bench.task;
-        let skills: Vec<Skill> = (0..PROMPTS)
+        let skills: Vec<Skill> = (0..prompts)
             .map(|_| task.sum(Part::Training, rng))
             .collect();
         let round = done.right.len() as u64;
         let seed = self.seed.wrapping_mul(1 << 20).wrapping_add(round);
-        let rollouts = sampled(self.context, task, from, (&skills, SAMPLES), 1.0, seed)?;
+        let rollouts = sampled(self.context, task, from, (&skills, samples), 1.0, seed)?;
         done.budget.sampled += rollouts.count_sampled();
         done.budget.read += skills
             .iter()
@@ -119,7 +137,7 @@ impl Stage<'_> {
             let count = group.iter().filter(|place| right[**place]).count();
             count == 0 || count == group.len()
         });
-        let uniform = uniform.count() as f64 / PROMPTS as f64;
+        let uniform = uniform.count() as f64 / prompts as f64;
         done.no_signal.push(uniform);
         Ok((skills, rollouts, right))
     }
@@ -156,6 +174,32 @@ impl Stage<'_> {
             let sequences = Sequences::new(&rollouts, BLANK, device)?;
             let (loss, _) = rlvr.loss(&policy, &sequences, (None, Some(reference)), &advantages)?;
             step(done, &loss, rollouts.count_sampled(), (optim, rate));
+        }
+        Ok(())
+    }
+
+    /// PPO, each response of a prompt of its own.
+    fn valued(
+        &self,
+        done: &mut Done,
+        (rlvr, updates): (Rlvr, usize),
+        rng: &mut ChaCha8Rng,
+        rate: f64,
+    ) -> Result<()> {
+        let device = &self.context.device;
+        let mut ppo = Ppo::new(rlvr, self.start, rate, device);
+        for _ in 0..updates {
+            let policy = done.policy.clone();
+            let of_update = (PROMPTS * SAMPLES, 1);
+            let (_, rollouts, right) = self.drawn_of(done, &policy, of_update, rng)?;
+            let accepts = |prompt: usize, _: &Completion| f64::from(u8::from(right[prompt]));
+            let rewards = rlvr.rewards(&rollouts, accepts)?;
+            let reference = scored(self.context, self.start, &rollouts)?;
+            done.budget.scored += rollouts.count_sampled();
+            let (policy, trained) = ppo.update(policy, &rollouts, &rewards, reference, device)?;
+            done.policy = policy;
+            done.budget.trained += trained;
+            done.budget.updates += 1;
         }
         Ok(())
     }

@@ -36,7 +36,7 @@
 
 use anyhow::Result;
 
-use super::bench::{AVERAGED, Bench, ONCE, ONLINE, RLVR, SFT, SIMPO, SUM};
+use super::bench::{AVERAGED, Bench, ONCE, ONLINE, PPO, PPO_LOW, RLVR, SFT, SIMPO, SUM};
 use super::pairs::{Form, Preferred};
 use super::stage::{Arm, Stage, updates};
 use crate::experiment::{Context, Trial};
@@ -161,14 +161,18 @@ pub fn tune(seed: u64, stage: &str, tried: &Tried, mut line: impl FnMut(String))
     let count = updates(&context);
     let (mut sampled, mut trained) = (0, 0);
     for rate in or(&tried.rates, &TRIED) {
-        for name in [RLVR, SFT, ONLINE, ONCE] {
-            if name != RLVR && !tried.has(name) {
+        for name in [RLVR, SFT, ONLINE, ONCE, PPO, PPO_LOW] {
+            // The others spend as many tokens as it.
+            let is_first = name == RLVR && (sampled == 0 || tried.has(RLVR));
+            if !is_first && !tried.has(name) {
                 continue;
             }
             let arm = match name {
                 RLVR => Arm::Rlvr(count),
                 SFT => Arm::Shown(trained),
                 ONLINE => Arm::Online(sampled),
+                PPO => Arm::Ppo(count, 10.0),
+                PPO_LOW => Arm::Ppo(count, 1.0),
                 _ => Arm::Once(sampled, count),
             };
             let done = stage.run(arm, rate)?;
