@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 mod error;
+mod keyed;
 
 pub mod advantage;
 pub mod decoding;
@@ -32,10 +33,13 @@ pub use objective::{
     TokenBatch, Totals, Unified, ValueLoss,
 };
 pub use objective::{Branch, DynamicSampling, Filled, HybridGate, LogWeights};
-pub use policy::{Completion, End, Rollout, Rollouts, pass_at_k, worst_at_k};
+pub use policy::{
+    Beginning, Completion, End, Rollout, Rollouts, SamplePolicy, Step, StepPolicy, pass_at_k,
+    worst_at_k,
+};
 #[cfg(feature = "burn")]
 pub use policy::{
-    Decoding, NextToken, Observer, SamplePolicy, ScorePolicy, Sequences, generate, generate_with,
+    Decoding, NextToken, Observer, ScorePolicy, Sequences, Steps, generate, generate_with,
 };
 #[cfg(feature = "burn")]
 pub use preference::{

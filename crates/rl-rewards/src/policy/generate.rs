@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::completion::{End, check_token};
 use super::rollouts::{Rollout, Rollouts};
-use super::rows::{Row, key};
+use super::rows::Row;
 use super::traits::NextToken;
 use crate::decoding::{Sampled, TokenSampler};
 use crate::error::{Result, RlRewardsError};
+use crate::keyed::key;
 
 /// Tokens of a completion at most.
 const MOST: usize = 1 << 24;
@@ -85,6 +86,12 @@ impl Decoding {
     #[must_use]
     pub fn max_tokens(&self) -> usize {
         self.max_tokens
+    }
+
+    /// Rows that are sampled at once.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.batch
     }
 }
 
@@ -161,6 +168,7 @@ pub fn generate_with<M: NextToken>(
         keys: &keys,
         decoding,
         observer,
+        stops: None,
         seed,
         device,
     };
@@ -169,7 +177,11 @@ pub fn generate_with<M: NextToken>(
     if samples > 0 {
         for places in lengths.values() {
             for places in places.chunks(at_once) {
-                rows.extend(batch.complete(places, samples)?);
+                let text = |place: &usize| prompts[*place].clone();
+                let texts: Vec<Vec<u32>> = places.iter().map(text).collect();
+                let of_place = |place: &usize| (0..samples).map(|i| Row::new(*place, i)).collect();
+                let groups: Vec<Vec<Row>> = places.iter().map(of_place).collect();
+                rows.extend(batch.complete(&texts, groups)?);
             }
         }
     }
@@ -181,44 +193,46 @@ pub fn generate_with<M: NextToken>(
     Rollouts::new(empty.prompts().to_vec(), rollouts.collect())
 }
 
-/// Prompts of one length that are completed together.
-struct Batch<'a, M> {
-    model: &'a M,
-    prompts: &'a [Vec<u32>],
-    keys: &'a [u64],
-    decoding: &'a Decoding,
-    observer: &'a dyn Observer,
-    seed: u64,
-    device: &'a Device,
+/// Whether a row stops after a text.
+type Stops<'a> = dyn Fn(&[u32]) -> bool + 'a;
+
+/// Rows that are sampled together.
+pub(super) struct Batch<'a, M> {
+    pub(super) model: &'a M,
+    pub(super) prompts: &'a [Vec<u32>],
+    /// What the draws of a prompt's rows follow from, beside the seed.
+    pub(super) keys: &'a [u64],
+    pub(super) decoding: &'a Decoding,
+    pub(super) observer: &'a dyn Observer,
+    /// Whether a row stops after a text, though it has not ended.
+    pub(super) stops: Option<&'a Stops<'a>>,
+    pub(super) seed: u64,
+    pub(super) device: &'a Device,
 }
 
 impl<M: NextToken> Batch<'_, M> {
-    fn complete(&self, places: &[usize], samples: usize) -> Result<Vec<Row>> {
-        let tokens: Vec<i64> = places
+    /// Reads texts of one length, each once, and goes on with the rows of each.
+    pub(super) fn complete(&self, texts: &[Vec<u32>], groups: Vec<Vec<Row>>) -> Result<Vec<Row>> {
+        let length = texts.first().map_or(0, Vec::len);
+        let tokens: Vec<i64> = texts
             .iter()
-            .flat_map(|place| self.prompts[*place].iter().map(|token| i64::from(*token)))
+            .flatten()
+            .map(|token| i64::from(*token))
             .collect();
-        let length = tokens.len() / places.len();
-        let tokens = TensorData::new(tokens, [places.len(), length]);
+        let tokens = TensorData::new(tokens, [texts.len(), length]);
         let tokens = Tensor::<2, Int>::from_data(tokens, self.device);
         let (logits, cache) = self.model.read(tokens, self.decoding.max_tokens)?;
-        let repeated: Vec<usize> = (0..places.len() * samples)
-            .map(|row| row / samples)
-            .collect();
-        let repeated = self.indices(&repeated);
+        let repeated = groups.iter().enumerate();
+        let repeated = repeated.flat_map(|(text, rows)| std::iter::repeat_n(text, rows.len()));
+        let repeated = self.indices(&repeated.collect::<Vec<_>>());
         let mut logits = logits.select(0, repeated.clone());
         let mut cache = self.model.keep(cache, repeated);
-        let pairs = places
-            .iter()
-            .flat_map(|place| (0..samples).map(|i| (*place, i)));
-        let mut rows: Vec<Row> = pairs
-            .map(|(place, sample)| Row::new(place, sample))
-            .collect();
+        let mut rows: Vec<Row> = groups.into_iter().flatten().collect();
         let mut ended = Vec::new();
-        for step in 1..=self.decoding.max_tokens {
+        loop {
             let next = self.step(&mut rows, logits)?;
             let open: Vec<usize> = (0..rows.len()).filter(|row| !rows[*row].done).collect();
-            if open.is_empty() || step == self.decoding.max_tokens {
+            if open.is_empty() {
                 break;
             }
             let mut next = self.tokens(&next);
@@ -262,6 +276,7 @@ impl<M: NextToken> Batch<'_, M> {
                 check_token("observed", token)?;
                 row.completion.observed(token);
                 next.push(token);
+                row.done = self.stops(row);
                 continue;
             }
             let (token, log_prob) = (tokens[place] as u32, log_probs[place]);
@@ -278,9 +293,17 @@ impl<M: NextToken> Batch<'_, M> {
             } else {
                 let (prompt, so_far) = (&self.prompts[row.prompt], row.completion.tokens());
                 row.forced = self.observer.observe(prompt, so_far).into();
+                row.done = self.stops(row);
             }
         }
         Ok(next)
+    }
+
+    /// Whether a row that did not end has all its tokens, or is where it stops.
+    fn stops(&self, row: &Row) -> bool {
+        let is_full = row.completion.len() >= self.decoding.max_tokens;
+        let stops = |stops: &Stops<'_>| stops(row.completion.tokens());
+        is_full || row.forced.is_empty() && self.stops.is_some_and(stops)
     }
 
     fn tokens(&self, tokens: &[u32]) -> Tensor<1, Int> {

@@ -1,4 +1,4 @@
-//! What sampling, rewards and objectives agree on: completions of prompts, and the two traits of a policy.
+//! What sampling, rewards and objectives agree on: completions of prompts, and the traits of a policy.
 //!
 //! | type | what it is |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | [`Rollouts`] | the completions of many prompts, in groups |
 //! | [`Sequences`] | rollouts as tensors: tokens, targets and the mask of what was sampled |
 //! | [`SamplePolicy`] | samples rollouts |
+//! | [`StepPolicy`] | goes on with answers a step at a time: [`Steps`] makes one of a language model |
 //! | [`ScorePolicy`] | log-probabilities of rollouts, differentiable |
 //! | [`NextToken`] | a language model one token at a time: [`generate`] samples from it in batches |
 //!
@@ -19,8 +20,11 @@ mod pass_at_k;
 mod rollouts;
 #[cfg(feature = "burn")]
 mod rows;
+mod sampling;
 #[cfg(feature = "burn")]
 mod sequences;
+#[cfg(feature = "burn")]
+mod steps;
 #[cfg(feature = "burn")]
 mod traits;
 
@@ -29,7 +33,10 @@ pub use completion::{Completion, End};
 pub use generate::{Decoding, Observer, generate, generate_with};
 pub use pass_at_k::{pass_at_k, worst_at_k};
 pub use rollouts::{Rollout, Rollouts};
+pub use sampling::{Beginning, SamplePolicy, Step, StepPolicy};
 #[cfg(feature = "burn")]
 pub use sequences::Sequences;
 #[cfg(feature = "burn")]
-pub use traits::{NextToken, SamplePolicy, ScorePolicy};
+pub use steps::Steps;
+#[cfg(feature = "burn")]
+pub use traits::{NextToken, ScorePolicy};

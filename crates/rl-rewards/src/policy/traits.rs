@@ -1,23 +1,9 @@
-//! What a policy can do.
+//! What a model can do.
 
 use burn::tensor::{Int, Tensor};
 
-use super::rollouts::Rollouts;
 use super::sequences::Sequences;
 use crate::error::Result;
-
-/// A policy from which completions are sampled.
-///
-/// A model that is a [`NextToken`] implements it by [`generate`](super::generate); one behind an engine of its own turns the engine's
-/// tokens and log-probabilities into [`Rollouts`].
-pub trait SamplePolicy {
-    /// `samples` completions of each prompt, by the same seed the same ones: those of a prompt next to each other, in the prompts'
-    /// order.
-    ///
-    /// # Errors
-    /// As the implementation says.
-    fn sample(&self, prompts: &[Vec<u32>], samples: usize, seed: u64) -> Result<Rollouts>;
-}
 
 /// A policy that says how probable given completions are.
 ///

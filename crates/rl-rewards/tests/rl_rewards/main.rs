@@ -17,6 +17,7 @@ mod policy;
 mod preference;
 mod recipes;
 mod reformulation;
+mod search;
 mod simulators;
 mod states;
 mod trust;

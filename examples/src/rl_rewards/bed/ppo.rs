@@ -112,6 +112,8 @@ impl Ppo {
             of_tokens.map(|tensor| tensor.clone().try_into_vec_as::<f64>());
         let mask = Rlvr::token_mask(rollouts)?;
         let (old, reference, values) = (old?, reference?, values?);
-        Ok(self.rlvr.returns(rewards, &old, &reference, &values, &mask)?)
+        Ok(self
+            .rlvr
+            .returns(rewards, &old, &reference, &values, &mask)?)
     }
 }

@@ -167,7 +167,14 @@ impl<'a, T: Task> Start<'a, T> {
         };
         let accepts = |problem: &T::Problem, one: &_| self.task.is_right(problem, one);
         let rlvr = Rlvr::ppo().with_alpha(alpha)?;
-        unit.run_ppo(&self.base, self.task, accepts, rlvr, self.seed, &self.device)
+        unit.run_ppo(
+            &self.base,
+            self.task,
+            accepts,
+            rlvr,
+            self.seed,
+            &self.device,
+        )
     }
 
     /// The warm-up goes on until as many tokens have had a gradient as in a unit of GRPO at the middle rate.

@@ -1,13 +1,23 @@
 //! Absurd trees, scores and settings of searches.
 
+use std::sync::Arc;
+
 use regimen_rl_rewards::Result;
-use regimen_rl_rewards::policy::{Completion, End, Rollout, Rollouts, SamplePolicy};
+use regimen_rl_rewards::policy::{
+    Beginning, Completion, End, Rollout, Rollouts, SamplePolicy, Step, StepPolicy,
+};
 use regimen_rl_rewards::recipes::itool::{
     Fragment, Grade, Grades, PairFilter, PairForm, ToolPrompt, ToolSearch, fragment_pairs,
     fragments, hardest, initial_value, overlap, perplexity, text_fragments,
 };
-use regimen_rl_rewards::search::{Backup, Candidate, Selection, Tree};
+use regimen_rl_rewards::search::{
+    Backup, BeamSearch, BestOfN, Budget, Candidate, EntropicAnnealing, EntropicRule, Found,
+    ParticleFilter, ResampleWhen, Resampling, Selection, SelfConsistency, Sequential, StepScores,
+    Tree, TreeSearch, Votes, effective_sample_size, log_odds, normalised_entropy, shares,
+};
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
+
+use crate::search::{Digits, mean_digit};
 
 /// Answers `1 2 0`, or nothing.
 struct Policy(usize);
@@ -128,5 +138,146 @@ fn searches() {
         fragment_pairs(&tree, &PairFilter::default())?;
         ToolSearch::default().with_rules(Selection::puct(1.0)?, Backup::Discounted { gamma: 2.0 })
     });
+    h.finish();
+}
+
+/// A search of two prompts within 20 calls.
+fn bounded(run: impl FnOnce(&[Vec<u32>], Budget) -> Result<Vec<Found>>) -> Result<()> {
+    let found = run(&[vec![1], vec![2]], Budget::calls(20)?)?;
+    assert!(found.len() == 2 && found.iter().all(|one| one.spent.calls <= 20));
+    Ok(())
+}
+
+/// A policy that gives other than one step a beginning, none at all, or one that does not go on.
+struct Wrong(usize);
+
+impl StepPolicy for Wrong {
+    fn steps(&self, beginnings: &[Beginning<'_>]) -> Result<Vec<Step>> {
+        let step = |one: &Beginning<'_>| Step {
+            completion: one.so_far.clone(),
+            over: false,
+        };
+        let count = [0, 1, beginnings.len() + 1, beginnings.len()][self.0];
+        let all = beginnings.iter().cycle().take(count);
+        Ok(all.map(step).collect())
+    }
+}
+
+#[test]
+fn searches_over_policies() {
+    let mut h = Hostile::new("rl-rewards searches over policies");
+    for a in NUMBERS {
+        h.input(format_args!("weights {a}"), || {
+            let of = shares(&[a, 0.5, 1e300]);
+            assert!(of.iter().all(|share| (0.0..=1.0).contains(share)));
+            assert!(!effective_sample_size(&[a, 0.5]).is_nan() || a.is_nan());
+            let _ = normalised_entropy(&[a, 0.5]);
+            let annealing = EntropicAnnealing::default()
+                .with_threshold(a.abs().min(1.0))?
+                .with_rule(EntropicRule::Constant(a))?
+                .with_until(a)?;
+            assert!(annealing.temperature(&[a, 0.1], a) >= 1.0);
+            log_odds(a).map(drop)
+        });
+        h.input(format_args!("temperature {a}"), || {
+            for rule in [
+                EntropicRule::EffectiveSize,
+                EntropicRule::Entropy,
+                EntropicRule::Progress,
+            ] {
+                let annealing = EntropicAnnealing::default().with_rule(rule)?;
+                let found = annealing.temperature(&[a, 0.1, 0.0, 0.0, 0.0], a);
+                assert!(found >= 1.0 && found.is_finite());
+            }
+            StepScores::Mean.of(&[a, 0.5])
+        });
+        h.input(format_args!("draws {a}"), || {
+            let mut rng = rand::rng();
+            for resampling in [
+                Resampling::Multinomial,
+                Resampling::Stratified,
+                Resampling::Systematic,
+            ] {
+                let drawn = resampling.draw(&[a, 0.5, a], 9, &mut rng)?;
+                assert!(drawn.iter().all(|place| *place < 3));
+            }
+            Ok::<(), regimen_rl_rewards::RlRewardsError>(())
+        });
+        h.input(format_args!("scores {a}"), || {
+            let reward = |_: &[u32], _: &Completion| a;
+            let filter = ParticleFilter::new(4, 3)?;
+            bounded(|p, b| filter.run(&Digits(3), &reward, p, b, 0))?;
+            bounded(|p, b| BeamSearch::new(2, 2, 3)?.run(&Digits(3), &reward, p, b, 0))?;
+            bounded(|p, b| TreeSearch::new(3, 2, 3)?.run(&Digits(3), &reward, p, b, 0))?;
+            bounded(|p, b| {
+                BestOfN::new(3)?
+                    .with_enough(a)?
+                    .run(&Digits(3), &reward, p, b, 0)
+            })
+        });
+        h.input(format_args!("votes {a}"), || {
+            let mut votes = Votes::default();
+            votes.add(1, a)?;
+            votes.add(2, 0.5)?;
+            assert!((0.0..=1.0).contains(&votes.confidence()));
+            SelfConsistency::new(4)?.with_confidence(a)
+        });
+        h.input(format_args!("when {a}"), || {
+            let filter = ParticleFilter::new(4, 3)?;
+            filter.with_resample_when(ResampleWhen::From(a))?;
+            let filter = filter.with_resample_when(ResampleWhen::BelowEffectiveSize(a))?;
+            bounded(|p, b| filter.run(&Digits(3), &mean_digit, p, b, 0))
+        });
+        h.input(format_args!("enough {a}"), || {
+            Sequential::new(2)?.with_enough(a)
+        });
+    }
+    for n in COUNTS {
+        h.input(format_args!("budgets {n}"), || {
+            let budget = Budget::tokens(n as u64)?.with_calls(n as u64)?;
+            let budget = budget.with_scorings(n as u64)?;
+            let found = BestOfN::new(3)?.run(&Digits(2), &mean_digit, &[vec![1]], budget, 0)?;
+            assert!(found[0].spent.calls <= 3);
+            Budget::time(std::time::Duration::from_nanos(n as u64))
+        });
+        h.input(format_args!("particles {n}"), || {
+            let filter = ParticleFilter::new(n, n)?.with_sweeps(2, n / 2)?;
+            bounded(|p, b| filter.run(&Digits(3), &mean_digit, p, b, 0))
+        });
+        h.input(format_args!("beams {n}"), || {
+            bounded(|p, b| BeamSearch::new(n, n, n)?.run(&Digits(3), &mean_digit, p, b, 0))
+        });
+        h.input(format_args!("iterations {n}"), || {
+            bounded(|p, b| TreeSearch::new(n, n, n)?.run(&Digits(3), &mean_digit, p, b, 0))
+        });
+        h.input(format_args!("samples {n}"), || {
+            bounded(|p, b| {
+                BestOfN::new(n)?
+                    .with_at_once(n)?
+                    .run(&Digits(3), &mean_digit, p, b, 0)
+            })?;
+            let joined = |prompt: &[u32], _: &[Arc<Completion>]| prompt.to_vec();
+            bounded(|p, b| Sequential::new(n)?.run(&Digits(3), &mean_digit, &joined, p, b, 0))?;
+            let first = |_: &[u32], one: &Completion| one.tokens().first().copied();
+            bounded(|p, b| SelfConsistency::new(n)?.run(&Digits(3), &first, p, b, 0))
+        });
+    }
+    for wrong in 0..4 {
+        h.input(format_args!("steps {wrong}"), || {
+            bounded(|p, b| ParticleFilter::new(4, 3)?.run(&Wrong(wrong), &mean_digit, p, b, 0))?;
+            bounded(|p, b| TreeSearch::new(4, 2, 3)?.run(&Wrong(wrong), &mean_digit, p, b, 0))?;
+            bounded(|p, b| BeamSearch::new(2, 2, 3)?.run(&Wrong(wrong), &mean_digit, p, b, 0))
+        });
+    }
+    h.input(
+        "a policy of other than the samples that were asked for",
+        || {
+            bounded(|p, b| {
+                BestOfN::new(40)?
+                    .with_at_once(20)?
+                    .run(&Policy(2), &mean_digit, p, b, 0)
+            })
+        },
+    );
     h.finish();
 }

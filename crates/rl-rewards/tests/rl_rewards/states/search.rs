@@ -1,11 +1,21 @@
 //! Trees and settings of searches.
 
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use regimen_rl_rewards::Completion;
 use regimen_rl_rewards::recipes::itool::{
     Fragment, FragmentPair, Grade, PairFilter, PairForm, ToolPrompt, ToolSearch, fragment_pairs,
 };
-use regimen_rl_rewards::search::{Backup, Candidate, Node, Selection, Tree};
+use regimen_rl_rewards::search::{
+    Backup, BeamSearch, BestOfN, Budget, Candidate, EntropicAnnealing, EntropicRule, Node,
+    ParticleFilter, ResampleWhen, Resampling, Selection, SelfConsistency, Sequential, Spent,
+    StepScores, Tree, TreeSearch,
+};
 
 use super::state::{State, read, state};
+use crate::search::{Digits, mean_digit};
 
 fn tree() -> Tree<Fragment> {
     let fragment = |tokens: &[u32], ends| Fragment {
@@ -37,7 +47,128 @@ fn used(text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// One prompt of a search of digits, cut off after 64 calls.
+fn budget() -> Budget {
+    Budget::calls(64).unwrap()
+}
+
+/// Settings of searches; what was read searches, unless it is too large to.
+fn settings() -> Vec<State> {
+    vec![
+        state("Budget", &budget().with_tokens(9).unwrap(), |text| {
+            let budget = read::<Budget>(text)?;
+            let found =
+                BestOfN::new(3)
+                    .unwrap()
+                    .run(&Digits(2), &mean_digit, &[vec![1]], budget, 0);
+            assert!(found.unwrap()[0].spent.calls <= 3);
+            Ok(())
+        }),
+        state(
+            "Spent",
+            &Spent {
+                tokens: 3,
+                calls: 2,
+                scorings: 1,
+            },
+            |text| {
+                let mut spent = read::<Spent>(text)?;
+                spent += spent;
+                Ok(())
+            },
+        ),
+        state("Resampling", &Resampling::Stratified, |text| {
+            let mut rng = ChaCha8Rng::seed_from_u64(0);
+            let drawn = read::<Resampling>(text)?.draw(&[0.2, 0.8], 5, &mut rng);
+            assert_eq!(drawn.unwrap().len(), 5);
+            Ok(())
+        }),
+        state("ResampleWhen", &ResampleWhen::From(0.5), |text| {
+            let filter = ParticleFilter::new(3, 3).unwrap();
+            let filter = filter.with_resample_when(read::<ResampleWhen>(text)?);
+            filter.map(drop).map_err(|error| error.to_string())
+        }),
+        state("StepScores", &StepScores::Min, |text| {
+            assert!(read::<StepScores>(text)?.of(&[0.5, 0.5]).unwrap() > 0.2);
+            Ok(())
+        }),
+        state("EntropicRule", &EntropicRule::Constant(2.0), |text| {
+            let annealing = EntropicAnnealing::default().with_rule(read::<EntropicRule>(text)?);
+            annealing.map(drop).map_err(|error| error.to_string())
+        }),
+        state("EntropicAnnealing", &EntropicAnnealing::default(), |text| {
+            let found = read::<EntropicAnnealing>(text)?.temperature(&[0.9, 0.1, 0.0], 0.1);
+            assert!(found >= 1.0 && found.is_finite());
+            Ok(())
+        }),
+        state(
+            "ParticleFilter",
+            &ParticleFilter::new(8, 4).unwrap().with_entropic_annealing(),
+            |text| {
+                let filter = read::<ParticleFilter>(text)?;
+                let found = filter.run(&Digits(4), &mean_digit, &[vec![1, 2]], budget(), 0);
+                assert!(found.unwrap()[0].spent.calls <= 64);
+                Ok(())
+            },
+        ),
+        state("BeamSearch", &BeamSearch::new(2, 2, 4).unwrap(), |text| {
+            let search = read::<BeamSearch>(text)?;
+            let found = search.run(&Digits(4), &mean_digit, &[vec![1, 2]], budget(), 0);
+            assert!(found.unwrap()[0].spent.calls <= 64);
+            Ok(())
+        }),
+        state("TreeSearch", &TreeSearch::new(8, 2, 4).unwrap(), |text| {
+            let search = read::<TreeSearch>(text)?;
+            let found = search.run(&Digits(4), &mean_digit, &[vec![1, 2]], budget(), 0);
+            assert!(found.unwrap()[0].spent.calls <= 64);
+            Ok(())
+        }),
+        state(
+            "BestOfN",
+            &BestOfN::new(8).unwrap().with_enough(0.9).unwrap(),
+            |text| {
+                let search = read::<BestOfN>(text)?;
+                let found = search.run(&Digits(4), &mean_digit, &[vec![1, 2]], budget(), 0);
+                assert!(found.unwrap()[0].spent.calls <= 64);
+                Ok(())
+            },
+        ),
+        state(
+            "SelfConsistency",
+            &SelfConsistency::new(8)
+                .unwrap()
+                .with_confidence(0.9)
+                .unwrap(),
+            |text| {
+                let search = read::<SelfConsistency>(text)?;
+                let first = |_: &[u32], one: &Completion| one.tokens().first().copied();
+                let found = search.run(&Digits(4), &first, &[vec![1, 2]], budget(), 0);
+                assert!(found.unwrap()[0].spent.calls <= 64);
+                Ok(())
+            },
+        ),
+        state(
+            "Sequential",
+            &Sequential::new(8).unwrap().with_enough(0.9).unwrap(),
+            |text| {
+                let search = read::<Sequential>(text)?;
+                let joined = |prompt: &[u32], _: &[Arc<Completion>]| prompt.to_vec();
+                let found =
+                    search.run(&Digits(4), &mean_digit, &joined, &[vec![1, 2]], budget(), 0);
+                assert!(found.unwrap()[0].spent.calls <= 64);
+                Ok(())
+            },
+        ),
+    ]
+}
+
 pub(super) fn all() -> Vec<State> {
+    let mut all = settings();
+    all.extend(trees());
+    all
+}
+
+fn trees() -> Vec<State> {
     vec![
         state("Tree", &tree(), used),
         state("Node", &tree().nodes()[1], |text| {

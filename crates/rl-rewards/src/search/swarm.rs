@@ -1,0 +1,401 @@
+//! The particles of all prompts of a filter.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::budget::{Budget, Spent};
+use super::found::{Found, Progress};
+use super::log_weights::{effective_sample_size, log_odds, shares};
+use super::particles::{ParticleFilter, ResampleWhen};
+use super::process_reward::ProcessReward;
+use super::resampling::Resampling;
+use super::rounds::{Text, Wanted, go_on, seed_of};
+use crate::error::Result;
+use crate::keyed::{key, keyed};
+use crate::policy::StepPolicy;
+
+/// A text, and the one a step before it.
+#[derive(Debug)]
+struct Node {
+    text: Text,
+    log_odds: f64,
+    before: Option<Arc<Node>>,
+}
+
+impl Drop for Node {
+    /// One node after another: a way of many steps would take as many frames of the stack.
+    fn drop(&mut self) {
+        let mut before = self.before.take();
+        while let Some(mut node) = before.and_then(Arc::into_inner) {
+            before = node.before.take();
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Particle {
+    node: Arc<Node>,
+    log_weight: f64,
+    /// The logarithm of the weight on trial by which it was drawn.
+    owed: f64,
+}
+
+impl Particle {
+    fn at(node: &Arc<Node>) -> Self {
+        Self {
+            node: Arc::clone(node),
+            log_weight: 0.0,
+            owed: 0.0,
+        }
+    }
+}
+
+/// The particles of a prompt.
+#[derive(Debug)]
+struct Cloud {
+    key: u64,
+    particles: Vec<Particle>,
+    /// The ways that the first particles go again, from their first step.
+    references: Vec<Vec<Arc<Node>>>,
+    done: bool,
+}
+
+/// What draws are for: no two of a step are from the same numbers.
+#[derive(Clone, Copy)]
+enum Draw {
+    Steps,
+    Trials,
+    Particles,
+    References,
+    Choice,
+}
+
+pub(super) struct Swarm<'a> {
+    filter: &'a ParticleFilter,
+    prompts: &'a [Vec<u32>],
+    seed: u64,
+    budget: Budget,
+    since: Instant,
+    clouds: Vec<Cloud>,
+    pub(super) found: Vec<Found>,
+}
+
+impl<'a> Swarm<'a> {
+    pub(super) fn new(
+        filter: &'a ParticleFilter,
+        prompts: &'a [Vec<u32>],
+        seed: u64,
+        budget: Budget,
+        since: Instant,
+    ) -> Self {
+        let cloud = |prompt: &Vec<u32>| Cloud {
+            key: key(prompt),
+            particles: Vec::new(),
+            references: Vec::new(),
+            done: false,
+        };
+        Self {
+            filter,
+            prompts,
+            seed,
+            budget,
+            since,
+            clouds: prompts.iter().map(cloud).collect(),
+            found: prompts.iter().map(|_| Found::nothing()).collect(),
+        }
+    }
+
+    /// All particles at the beginning of a sweep.
+    pub(super) fn start(&mut self, sweep: usize) -> Result<()> {
+        for (cloud, found) in self.clouds.iter_mut().zip(&self.found) {
+            if sweep > 0 {
+                let odds: Vec<f64> = cloud
+                    .particles
+                    .iter()
+                    .map(|one| one.node.log_odds)
+                    .collect();
+                let mut rng = keyed([
+                    self.seed,
+                    cloud.key,
+                    round(sweep, 0),
+                    place(Draw::References, 0),
+                ]);
+                let count = self.filter.references;
+                let drawn = Resampling::Multinomial.draw(&shares(&odds), count, &mut rng)?;
+                let ways = drawn.into_iter().map(|one| way(&cloud.particles[one].node));
+                cloud.references = ways.filter(|way| !way.is_empty()).collect();
+            }
+            let start = Arc::new(Node {
+                text: Text::empty(),
+                log_odds: 0.0,
+                before: None,
+            });
+            cloud.particles = vec![Particle::at(&start); self.filter.particles];
+            cloud.done = found.cut_off;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.clouds.iter().all(|cloud| cloud.done)
+    }
+
+    pub(super) fn progress(&self, round: usize) -> Progress<'_> {
+        Progress {
+            round,
+            open: self.clouds.iter().filter(|cloud| !cloud.done).count(),
+            found: &self.found,
+        }
+    }
+
+    /// Ends the search of all prompts that are open.
+    pub(super) fn cut_off(&mut self) {
+        for (cloud, found) in self.clouds.iter_mut().zip(&mut self.found) {
+            found.cut_off |= !cloud.done;
+            cloud.done = true;
+        }
+    }
+
+    /// Goes on with every particle that is not over, and weighs all.
+    pub(super) fn extend<P, R>(
+        &mut self,
+        policy: &P,
+        reward: &R,
+        (sweep, step): (usize, usize),
+    ) -> Result<()>
+    where
+        P: StepPolicy + ?Sized,
+        R: ProcessReward + ?Sized,
+    {
+        let often = if self.has_trials(step) { 2 } else { 1 };
+        for (cloud, found) in self.clouds.iter_mut().zip(&mut self.found) {
+            if cloud.done {
+                continue;
+            }
+            for (particle, way) in cloud.particles.iter_mut().zip(&cloud.references) {
+                if let Some(node) = way.get(step - 1).or(way.last()) {
+                    particle.node = Arc::clone(node);
+                }
+            }
+            let open = cloud.open().count() as u64;
+            if open == 0 {
+                cloud.done = true;
+            } else if !self
+                .budget
+                .allows(&found.spent, [often * open; 2], self.since)
+            {
+                (cloud.done, found.cut_off) = (true, true);
+            }
+        }
+        let new = self.step_on(policy, reward, Draw::Steps, (sweep, step))?;
+        for (cloud, place, node) in new {
+            self.clouds[cloud].particles[place].node = node;
+        }
+        let accumulates = matches!(self.filter.when, ResampleWhen::BelowEffectiveSize(_));
+        for (cloud, found) in self.clouds.iter_mut().zip(&mut self.found) {
+            if cloud.done {
+                continue;
+            }
+            for particle in &mut cloud.particles {
+                let before = if accumulates {
+                    particle.log_weight
+                } else {
+                    0.0
+                };
+                particle.log_weight = before + particle.node.log_odds - particle.owed;
+                particle.owed = 0.0;
+            }
+            if found.best.as_ref().is_none_or(|best| !best.whole) {
+                found.best = None;
+                for particle in &cloud.particles {
+                    found.offer(particle.node.text.answer());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws particles again where it is time to.
+    pub(super) fn resample<P, R>(
+        &mut self,
+        policy: &P,
+        reward: &R,
+        (sweep, step): (usize, usize),
+    ) -> Result<()>
+    where
+        P: StepPolicy + ?Sized,
+        R: ProcessReward + ?Sized,
+    {
+        if step == self.filter.steps {
+            return Ok(());
+        }
+        let trials = if self.has_trials(step) {
+            self.step_on(policy, reward, Draw::Trials, (sweep, step))?
+        } else {
+            Vec::new()
+        };
+        let mut ahead: Vec<Vec<f64>> = self.clouds.iter().map(Cloud::ahead).collect();
+        for (cloud, place, node) in trials {
+            ahead[cloud][place] = node.log_odds;
+        }
+        let filter = self.filter;
+        let progress = step as f64 / filter.steps as f64;
+        for (cloud, ahead) in self.clouds.iter_mut().zip(ahead) {
+            if cloud.done {
+                continue;
+            }
+            let ahead = if filter.look_ahead {
+                ahead
+            } else {
+                vec![0.0; ahead.len()]
+            };
+            let logs = cloud.particles.iter().zip(&ahead);
+            let logs: Vec<f64> = logs.map(|(one, ahead)| one.log_weight + ahead).collect();
+            let own = shares(&logs);
+            let count = own.len();
+            let is_time = match filter.when {
+                ResampleWhen::EveryStep => true,
+                ResampleWhen::From(share) => progress >= share,
+                ResampleWhen::BelowEffectiveSize(share) => {
+                    effective_sample_size(&own) < share * count as f64
+                }
+            };
+            if !is_time {
+                continue;
+            }
+            let temperature = filter
+                .annealing
+                .map_or(1.0, |one| one.temperature(&own, progress));
+            let logs: Vec<f64> = logs.iter().map(|log| log / temperature).collect();
+            let kept = cloud.references.len();
+            let mut rng = keyed([
+                self.seed,
+                cloud.key,
+                round(sweep, step),
+                place(Draw::Particles, 0),
+            ]);
+            let drawn = filter
+                .resampling
+                .draw(&shares(&logs), count - kept, &mut rng)?;
+            let again = (0..kept).chain(drawn).map(|of| Particle {
+                owed: ahead[of],
+                ..Particle::at(&cloud.particles[of].node)
+            });
+            cloud.particles = again.collect();
+        }
+        Ok(())
+    }
+
+    /// The result by a draw, where the filter wants one.
+    pub(super) fn choose(&mut self) -> Result<()> {
+        if !self.filter.drawn_choice {
+            return Ok(());
+        }
+        for (cloud, found) in self.clouds.iter().zip(&mut self.found) {
+            if found.best.is_none() {
+                continue;
+            }
+            let odds: Vec<f64> = cloud
+                .particles
+                .iter()
+                .map(|one| one.node.log_odds)
+                .collect();
+            let mut rng = keyed([self.seed, cloud.key, 0, place(Draw::Choice, 0)]);
+            let drawn = Resampling::Multinomial.draw(&shares(&odds), 1, &mut rng)?;
+            for one in drawn {
+                found.best = Some(cloud.particles[one].node.text.answer());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a step is followed by one on trial.
+    fn has_trials(&self, step: usize) -> bool {
+        self.filter.look_ahead && step < self.filter.steps
+    }
+
+    /// One step more of every particle that goes on: the prompt, the particle, and where it comes to.
+    fn step_on<P, R>(
+        &mut self,
+        policy: &P,
+        reward: &R,
+        of: Draw,
+        (sweep, step): (usize, usize),
+    ) -> Result<Vec<(usize, usize, Arc<Node>)>>
+    where
+        P: StepPolicy + ?Sized,
+        R: ProcessReward + ?Sized,
+    {
+        let open = self
+            .clouds
+            .iter()
+            .enumerate()
+            .filter(|(_, cloud)| !cloud.done);
+        let open = open.flat_map(|(at, cloud)| cloud.open().map(move |one| (at, one)));
+        let open: Vec<(usize, usize)> = open.collect();
+        let wanted = open.iter().map(|(at, one)| {
+            let cloud = &self.clouds[*at];
+            Wanted {
+                prompt: &self.prompts[*at],
+                so_far: &cloud.particles[*one].node.text.completion,
+                seed: seed_of(self.seed, cloud.key, round(sweep, step), place(of, *one)),
+            }
+        });
+        let texts = go_on(policy, reward, &wanted.collect::<Vec<_>>())?;
+        let mut new = Vec::with_capacity(open.len());
+        for ((at, one), (text, tokens)) in open.into_iter().zip(texts) {
+            self.found[at].spent += Spent {
+                tokens,
+                calls: 1,
+                scorings: 1,
+            };
+            if text.over {
+                self.found[at].offer(text.answer());
+            }
+            let node = Node {
+                log_odds: log_odds(text.score)?,
+                text,
+                before: Some(Arc::clone(&self.clouds[at].particles[one].node)),
+            };
+            new.push((at, one, Arc::new(node)));
+        }
+        Ok(new)
+    }
+}
+
+impl Cloud {
+    /// The particles that are gone on with: those that are not over, and go no way of an earlier sweep.
+    fn open(&self) -> impl Iterator<Item = usize> + '_ {
+        let from = self.references.len();
+        (from..self.particles.len()).filter(|one| !self.particles[*one].node.text.over)
+    }
+
+    /// The weight on trial of each particle before there is one: that of a particle that is over, or goes a way of an earlier sweep, is its own.
+    fn ahead(&self) -> Vec<f64> {
+        self.particles.iter().map(|one| one.node.log_odds).collect()
+    }
+}
+
+/// The nodes that lead to one, without the start.
+fn way(last: &Arc<Node>) -> Vec<Arc<Node>> {
+    let mut nodes = Vec::new();
+    let mut node = Some(last);
+    while let Some(one) = node {
+        if one.before.is_some() {
+            nodes.push(Arc::clone(one));
+        }
+        node = one.before.as_ref();
+    }
+    nodes.reverse();
+    nodes
+}
+
+/// A number for a step of a sweep.
+fn round(sweep: usize, step: usize) -> u64 {
+    (sweep as u64) << 32 | step as u64
+}
+
+/// A number for a particle and what is drawn for it.
+fn place(of: Draw, one: usize) -> u64 {
+    (of as u64) << 32 | one as u64
+}
