@@ -3,6 +3,9 @@
 //! Shared by the fuzz targets and the tests.
 
 use regimen_rl_rewards::reward::{Overlong, Response, Reward};
+use regimen_rl_rewards::tasks::{
+    ListPuzzle, OperatorPuzzle, SelfReferencePuzzle, Solves, ZebraPuzzle,
+};
 use regimen_rl_rewards::verify::{
     AnyVerifier, Choice, Constraint, Countdown, CountdownForm, Extract, Gsm8k, Instructions, Json,
     MathAnswer, MathFlex, NumberRule, Sudoku, Tags, TextForm, TextMatch, TokenF1, Verifier,
@@ -14,7 +17,7 @@ use regimen_rl_rewards::verify::{
 pub(crate) type Target = (&'static str, fn(&str, &str));
 
 /// All targets.
-pub(crate) const TARGETS: [Target; 14] = [
+pub(crate) const TARGETS: [Target; 15] = [
     ("math_equal", equality),
     ("normalize", normalize),
     ("extract", extract),
@@ -43,6 +46,7 @@ pub(crate) const TARGETS: [Target; 14] = [
     }),
     ("json", |a, b| judged(Json::default().into(), a, b)),
     ("instructions", instructions),
+    ("puzzles", puzzles),
     ("countdown", |a, b| {
         for form in [CountdownForm::Expression, CountdownForm::Steps] {
             judged(Countdown::new(form).into(), a, b);
@@ -155,5 +159,40 @@ fn reward(a: &str, b: &str) {
     if let Ok(reward) = made() {
         let scored = reward.score(&[Response::new(a, a.len())], &[b]);
         assert!(scored.is_ok_and(|scored| scored[0].score.is_finite()));
+    }
+}
+
+/// An answer to a puzzle of a fixed kind, and one to whatever the reference is.
+fn puzzles(response: &str, reference: &str) {
+    let score = |verifier: &dyn Verifier, reference: &str| {
+        let score = verifier.verify(response, reference).score;
+        assert!(score == 0.0 || score == 1.0);
+    };
+    let (lists, operators) = (
+        Solves::<ListPuzzle>::default(),
+        Solves::<OperatorPuzzle>::default(),
+    );
+    let (houses, statements) = (
+        Solves::<ZebraPuzzle>::default(),
+        Solves::<SelfReferencePuzzle>::default(),
+    );
+    let verifiers: [(&dyn Verifier, &str); 4] = [
+        (
+            &lists,
+            r#"{"examples":[{"from":[3,1,2],"to":[1,2]}],"length":3}"#,
+        ),
+        (&operators, r#"{"numbers":[3,5,2],"target":13}"#),
+        (
+            &houses,
+            r#"{"houses":2,"kinds":1,"clues":[{"at":[{"kind":0,"which":0},1]}]}"#,
+        ),
+        (
+            &statements,
+            r#"{"statements":[{"is_false":2},{"exactly":1}]}"#,
+        ),
+    ];
+    for (verifier, fixed) in verifiers {
+        score(verifier, fixed);
+        score(verifier, reference);
     }
 }

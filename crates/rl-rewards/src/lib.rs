@@ -14,6 +14,7 @@ pub mod preference;
 pub mod recipes;
 pub mod reward;
 pub mod search;
+pub mod tasks;
 pub mod verify;
 
 pub use advantage::{

@@ -7,6 +7,7 @@ mod preference;
 mod recipes;
 pub(crate) mod reformulation;
 mod search;
+mod tasks;
 mod verify;
 
 use burn::tensor::{Device, Int, Tensor};

@@ -6,6 +6,7 @@ mod recipes;
 mod reformulation;
 mod search;
 mod state;
+mod tasks;
 mod verify;
 
 use burn::tensor::{Device, Tensor};
@@ -106,7 +107,7 @@ fn damaged_states_are_refused_or_serve() {
     let mut hostile = Hostile::new("rl-rewards states");
     let others = objective::all().into_iter().chain(reformulation::all());
     let others = others.chain(learned::all()).chain(recipes::all());
-    let others = others.chain(search::all());
+    let others = others.chain(search::all()).chain(tasks::all());
     for State { name, sample, read } in all().into_iter().chain(others) {
         hostile.state(name, &sample, read);
     }
