@@ -30,7 +30,7 @@ fn score(random: &mut impl RngExt) -> f64 {
 }
 
 /// 1,000 particles for 50 steps: ours, and texts that are copied with draws that each go through all weights.
-pub fn particles(c: &mut Criterion) {
+pub(crate) fn particles(c: &mut Criterion) {
     let mut group = c.benchmark_group("search/1000 particles, 50 steps");
     let mut text = Completion::new(End::Truncated);
     text.observed(1);

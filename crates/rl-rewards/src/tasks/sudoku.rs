@@ -195,7 +195,7 @@ fn allowed(cells: &[u8], cell: usize) -> u16 {
         seen |= 1 << cells[at * side + column];
         seen |= 1 << cells[(top + at / wide) * side + first + at % wide];
     }
-    !seen & (2 << side) - 2
+    !seen & ((2 << side) - 2)
 }
 
 /// The empty cell with the fewest digits, and these; none where no cell is empty.

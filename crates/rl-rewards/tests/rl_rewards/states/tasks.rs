@@ -3,9 +3,9 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::tasks::{
-    Clue, Combined, CountdownPuzzle, Event, Housed, ListExample, ListPuzzle, ListStep, Nearness,
-    Operation, Operator, OperatorPuzzle, Placed, Puzzle, SelfReferencePuzzle, Statement,
-    SudokuPuzzle, Trace, Value, ZebraPuzzle,
+    Clue, CountdownPuzzle, Event, Housed, ListExample, ListPuzzle, ListStep, Nearness, Operation,
+    Operator, OperatorPuzzle, Placed, Puzzle, SelfReferencePuzzle, Statement, SudokuPuzzle, Trace,
+    Value, ZebraPuzzle,
 };
 use serde::de::DeserializeOwned;
 
