@@ -40,6 +40,6 @@ pub use loader::{CurriculumLoader, Feedback, LoaderState, NotedLosses, Rejected,
 pub use sampler::{EpochPlan, Sampler};
 pub use select::{
     Chosen, DynamicRandom, EasyFirst, Forgetting, InfoBatch, InfoBatchConfig, Mixture,
-    MixtureConfig, Pacing, Prioritised, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform,
-    Weighted, mixture_weights,
+    MixtureConfig, Pacing, Prioritised, ReplayDraw, ReplayMix, ReplayMixConfig, SelfPaced, Seta,
+    SetaConfig, StaticSubset, Uniform, Weighted, mixture_weights,
 };

@@ -19,6 +19,8 @@ use crate::error::{CurriculumError, Result, check};
 /// alone, so a resumed run goes on as the straight one. A fraction of 0.05 in batches of 64 is 3, 3,
 /// 4, 3, 3, ... and never falls to 0.
 ///
+/// It counts; [`ReplayMix`](crate::ReplayMix) is the order of examples and the loader that follow from it.
+///
 /// Numbers are exact up to 2^53 samples; beyond, the counts of single batches are rounded, and never above the batch.
 ///
 /// The authors advise 0.05 after a weak shift of the data and 0.25 after a strong one.
@@ -53,6 +55,12 @@ impl Replay {
     #[must_use]
     pub fn fraction(&self) -> f64 {
         self.fraction
+    }
+
+    /// The samples of a batch.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.batch
     }
 
     /// The old samples of the batch of a step, counted from 0.

@@ -38,6 +38,7 @@
 //! ```
 
 pub mod chosen;
+mod deck;
 pub(crate) mod draw;
 #[cfg(feature = "burn")]
 pub mod early_scores;
@@ -49,6 +50,10 @@ pub mod pacing;
 pub(crate) mod part;
 pub mod prioritised;
 pub mod random;
+pub mod replay_mix;
+mod replay_mix_config;
+#[cfg(feature = "burn")]
+mod replay_mix_loader;
 pub(crate) mod scores;
 pub mod seta;
 pub mod weighted;
@@ -62,5 +67,7 @@ pub use mixture::{Mixture, MixtureConfig, mixture_weights};
 pub use pacing::{EasyFirst, Pacing, SelfPaced};
 pub use prioritised::Prioritised;
 pub use random::{DynamicRandom, StaticSubset, Uniform};
+pub use replay_mix::ReplayMix;
+pub use replay_mix_config::{ReplayDraw, ReplayMixConfig};
 pub use seta::{Seta, SetaConfig};
 pub use weighted::Weighted;

@@ -14,6 +14,8 @@ mod ngrams;
 pub mod rarity;
 pub mod scores;
 pub mod shots;
+#[cfg(feature = "burn")]
+pub mod token_windows;
 mod tokens;
 mod vocabulary;
 
@@ -30,4 +32,6 @@ pub use near_duplicates::{DuplicateGroups, NearDuplicates, NearDuplicatesConfig,
 pub use rarity::rarity;
 pub use scores::{BinaryCounts, Rouge, bleu4, code_tokens, exact_match, rouge_l, rouge_n};
 pub use shots::{Bm25Shots, FixedShots, RandomShots, ShotOrder, Shots};
+#[cfg(feature = "burn")]
+pub use token_windows::TokenWindows;
 pub use tokens::TextTokens;

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use burn::data::dataset::Dataset;
 use burn::nn::LinearConfig;
 use burn::tensor::{DType, Device, Tensor};
 use rand::SeedableRng;
@@ -22,8 +23,8 @@ use regimen_curriculum::select::{el2n, grand};
 use regimen_curriculum::text::{
     Aggregation, Bm25Config, Bm25Shots, Bm25Variant, CodeBleu, DecontaminationConfig, Evaluation,
     FixedShots, KeepRate, LikenessConfig, NearDuplicatesConfig, RandomShots, Scored, Shots,
-    TargetVectors, TextClassifierConfig, TextTokens, Threshold, Vectors, Verify, balanced, bleu4,
-    centroid, centroids, code_tokens, exact_match, rouge_l, rouge_n,
+    TargetVectors, TextClassifierConfig, TextTokens, Threshold, TokenWindows, Vectors, Verify,
+    balanced, bleu4, centroid, centroids, code_tokens, exact_match, rouge_l, rouge_n,
 };
 use regimen_curriculum::{
     AbilityPacedConfig, AdaptiveBatchConfig, BatchNormGroups, BatchNormStatistics, BatchSizes,
@@ -34,7 +35,8 @@ use regimen_curriculum::{
 };
 use regimen_curriculum::{AdaptiveDifficultyConfig, difficulty, normalised_inversions};
 use regimen_curriculum::{
-    EasyFirst, Forgetting, MixtureConfig, Pacing, Prioritised, SelfPaced, Weighted, mixture_weights,
+    EasyFirst, Forgetting, MixtureConfig, Pacing, Prioritised, ReplayDraw, ReplayMixConfig,
+    SelfPaced, Weighted, mixture_weights,
 };
 use regimen_schedules::{Lambda, Linear};
 use regimen_tensor::ParamVector;
@@ -71,6 +73,27 @@ fn samplers() {
             }
         }
         for m in COUNTS {
+            let name = format!("replay of {n} for {m}");
+            hostile.input(&name, || {
+                planned(ReplayMixConfig::new(0.25, 4).init(&[n, n], m))
+            });
+            let config = ReplayMixConfig::new(0.25, n).with_batches(m);
+            hostile.input(&name, || planned(config.init(&[40], 90)));
+            let config = ReplayMixConfig::new(0.25, 4).with_devices(m);
+            hostile.input(&name, || {
+                let (data, stack) = (items(20), Arc::new(Stack(DType::F32)));
+                let old: Vec<Arc<dyn Dataset<usize>>> = vec![data.clone(); m.min(3)];
+                config.loader(old, data, stack, &Device::flex()).map(drop)
+            });
+            hostile.input(&name, || {
+                let windows = TokenWindows::new(vec![0_u8; 50], n)?.with_stride(m)?;
+                assert_eq!(
+                    windows.get(windows.len() - 1).map(|one| one.len()).ok(),
+                    Some(n + 1)
+                );
+                assert!(windows.get(usize::MAX).is_err());
+                Ok::<_, regimen_curriculum::CurriculumError>(())
+            });
             hostile.input(format!("{m} chosen of {n}"), || {
                 planned(Chosen::new(n, vec![m, 0, 1], u64::MAX))
             });
@@ -103,6 +126,13 @@ fn samplers() {
                 assert!((sum - 1.0).abs() < 1e-9, "{sum}");
                 planned(Ok::<_, regimen_curriculum::CurriculumError>(mixture))
             });
+            for draw in [ReplayDraw::Even, ReplayDraw::Round, ReplayDraw::Sample] {
+                hostile.input(format!("{draw:?} replay of {a} with weight {b}"), || {
+                    let config = ReplayMixConfig::new(a, 3).with_draw(draw);
+                    let config = config.with_weights(vec![b, a, 0.0]);
+                    planned(config.with_seed(u64::MAX).init(&[7, 2, 9], 20))
+                });
+            }
             hostile.input(format!("sizes to the power {a}"), || {
                 let weights = mixture_weights(&[0, 5, usize::MAX], a)?;
                 assert!(weights.iter().all(|weight| (0.0..=1.0).contains(weight)));

@@ -12,8 +12,8 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData, s};
 use regimen_curriculum::{
     AdaptiveBatch, AdaptiveBatchConfig, BatchSizes, BatchTest, CurriculumError, CurriculumLoader,
     GradientMoments, InfoBatch, InfoBatchConfig, LoaderState, Mixture, MixtureConfig,
-    MultigridConfig, Pacing, Prioritised, Replay, Sample, Sampler, SelfPaced, Seta, SetaConfig,
-    SubBatchNorm, SubBatchNormConfig, Weighted, split,
+    MultigridConfig, Pacing, Prioritised, Replay, ReplayMix, ReplayMixConfig, Sample, Sampler,
+    SelfPaced, Seta, SetaConfig, SubBatchNorm, SubBatchNormConfig, Weighted, split,
 };
 use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
 use regimen_tensor::per_example::cross_entropy;
@@ -124,6 +124,13 @@ impl Curriculum for Mixture {
             .with_until(vec![1.0, 1.0], EPOCHS)
             .with_length(examples * 2 / 3)
             .init(&domains)
+    }
+}
+
+impl Curriculum for ReplayMix {
+    fn new(examples: usize) -> Result<Self, CurriculumError> {
+        let old = examples / 3;
+        ReplayMixConfig::new(0.25, 8).init(&[old], examples - old)
     }
 }
 
@@ -513,6 +520,11 @@ fn every_method_serves_every_model() {
         ))
         .add(&Loader::<Mixture>(
             "Mixture",
+            8.into(),
+            std::marker::PhantomData,
+        ))
+        .add(&Loader::<ReplayMix>(
+            "ReplayMix",
             8.into(),
             std::marker::PhantomData,
         ))

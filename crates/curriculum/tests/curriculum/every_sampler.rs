@@ -10,8 +10,8 @@ use burn::tensor::{Device, Tensor};
 use regimen_curriculum::{
     AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, BatchSizes,
     Chosen, ClusterDraws, ClusterDrawsConfig, CurriculumLoader, DynamicRandom, EasyFirst, Feedback,
-    InfoBatch, InfoBatchConfig, Mixture, MixtureConfig, Pacing, Prioritised, Sample, Sampler,
-    SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
+    InfoBatch, InfoBatchConfig, Mixture, MixtureConfig, Pacing, Prioritised, ReplayDraw, ReplayMix,
+    ReplayMixConfig, Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
 };
 use regimen_tensor::Part;
 use serde::Serialize;
@@ -144,6 +144,15 @@ impl Tried for Prioritised {
     }
 }
 
+impl Tried for ReplayMix {
+    fn new() -> Self {
+        // 6 batches of 4, half of each from two old data sets.
+        let config = ReplayMixConfig::new(0.5, 4).with_draw(ReplayDraw::Sample);
+        let config = config.with_weights(vec![1.0, 2.0]).with_batches(6);
+        config.init(&[11, 14], EXAMPLES - 25).unwrap()
+    }
+}
+
 impl Tried for SelfPaced {
     fn new() -> Self {
         Self::new(EXAMPLES, pacing(), 4).unwrap()
@@ -200,6 +209,7 @@ every!(
     InfoBatch,
     Mixture,
     Prioritised,
+    ReplayMix,
     SelfPaced,
     Seta,
     StaticSubset,

@@ -26,7 +26,8 @@ use regimen_curriculum::{
     SubBatchNormConfig, Uniform,
 };
 use regimen_curriculum::{
-    EasyFirst, Forgetting, Mixture, MixtureConfig, Pacing, Prioritised, SelfPaced, Weighted,
+    EasyFirst, Forgetting, Mixture, MixtureConfig, Pacing, Prioritised, ReplayDraw, ReplayMix,
+    ReplayMixConfig, SelfPaced, Weighted,
 };
 use regimen_tensor::Part;
 use regimen_tensor::testing::Hostile;
@@ -335,6 +336,9 @@ fn abilities() -> Vec<State> {
         );
         Ok::<_, String>(())
     };
+    let replayed = ReplayMixConfig::new(0.5, 2).with_weights(vec![1.0, 2.0]);
+    let mut mix = replayed.init(&[2, 2], 5).unwrap();
+    let _ = mix.plan();
     let mixture = MixtureConfig::new(vec![1.0, 0.5])
         .with_until(vec![0.5, 1.0], 3)
         .with_length(EXAMPLES / 2);
@@ -377,6 +381,14 @@ fn abilities() -> Vec<State> {
             sampled(config.init(&[0; EXAMPLES]).map_err(text_of)?)
         }),
         state("Mixture", &mixed, sampled::<Mixture>),
+        state("ReplayDraw", &ReplayDraw::Round, |draw| {
+            let config = ReplayMixConfig::new(0.5, 2).with_draw(draw);
+            sampled(config.init(&[2, 2], 5).map_err(text_of)?)
+        }),
+        state("ReplayMixConfig", &replayed, |config: ReplayMixConfig| {
+            sampled(config.init(&[2, 2], 5).map_err(text_of)?)
+        }),
+        state("ReplayMix", &mix, sampled::<ReplayMix>),
         state("Forgetting", &events, |mut events: Forgetting| {
             events.observe(&[0], &[false]).map_err(text_of)?;
             assert_eq!(events.scores().len(), events.events().len());

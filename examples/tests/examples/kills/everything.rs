@@ -20,8 +20,8 @@ use regimen_curriculum::{
     AbilityPaced, AbilityPacedConfig, AdaptiveBatch, AdaptiveBatchConfig, BatchTest, Chosen,
     ClusterDraws, ClusterDrawsConfig, CurriculumLoader, DynamicRandom, EasyFirst, Forgetting,
     GradientStatistics, InfoBatch, InfoBatchConfig, LiveBatchSize, LrBySamples, Mixture,
-    MixtureConfig, Pacing, Prioritised, Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset,
-    Uniform, Weighted,
+    MixtureConfig, Pacing, Prioritised, ReplayMix, ReplayMixConfig, Sample, Sampler, SelfPaced,
+    Seta, SetaConfig, StaticSubset, Uniform, Weighted,
 };
 use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
 use regimen_moe::balance::{BiasUpdate, BiasUpdateConfig, GlobalBalance, Load};
@@ -194,6 +194,7 @@ pub(super) struct Run {
     hard: Prioritised,
     good: Weighted,
     mixed: Mixture,
+    replayed: ReplayMix,
     forgotten: Forgetting,
     difficult: AdaptiveDifficulty,
     // Towers, each with what steps it and its rate.
@@ -313,6 +314,7 @@ impl Run {
             mixed: MixtureConfig::new(vec![1.0, 2.0])
                 .with_length(POINTS / 3)
                 .init(&(0..POINTS).map(|id| id % 2).collect::<Vec<_>>())?,
+            replayed: ReplayMixConfig::new(0.25, 4).init(&[POINTS / 2], POINTS - POINTS / 2)?,
             forgotten: Forgetting::new(POINTS)?,
             paced: AbilityPacedConfig::new()
                 .with_least(10)
@@ -400,6 +402,7 @@ impl Run {
             .with("hard", &mut self.hard)
             .with("good", &mut self.good)
             .with("mixed", &mut self.mixed)
+            .with("replayed", &mut self.replayed)
             .with("forgotten", &mut self.forgotten)
             .with("difficult", &mut self.difficult)
             .with_model_as("rigl-model", &mut self.rigl.0.model)
@@ -570,6 +573,7 @@ impl Run {
             self.hard.plan(),
             self.good.plan(),
             self.mixed.plan(),
+            self.replayed.plan(),
             self.difficult.plan(),
         ];
         for plan in plans {
