@@ -15,7 +15,7 @@ use regimen_examples::continual::continual_survey::tune;
 use regimen_examples::rl_rewards::tulu3_rlvr::tune::Tried;
 use regimen_examples::runner::{self, Drill, Plan};
 use regimen_examples::{
-    SYSTEMS, System, continual, curriculum, pruning, report, rl_rewards, system,
+    SYSTEMS, System, continual, curriculum, pruning, report, rl_rewards, schedules, system,
 };
 
 /// Experiments that prove Regimen's systems on real data.
@@ -69,13 +69,15 @@ enum Verb {
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
         /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection` or `scole`.
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole`,
+        /// `continual-pretraining` or `infinite-schedule`.
         #[arg(default_value = "unified-post-training")]
         system: String,
         /// Settings of `itool` in place of those that were chosen, `name=value`.
         #[arg(long)]
         set: Vec<String>,
-        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000.
+        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for
+        /// `continual-pretraining` and `infinite-schedule` 1000 to 1002.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },
@@ -223,6 +225,10 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
                 "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
                 "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,
+                "continual-pretraining" => {
+                    schedules::continual_pretraining::tune::tune(seed, line)?
+                }
+                "infinite-schedule" => schedules::infinite_schedule::tune::tune(seed, line)?,
                 "scole" => continual::scole::tune::tune(seed, line)?,
                 _ => bail!("{system}: no rates to try"),
             }

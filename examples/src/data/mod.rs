@@ -12,7 +12,7 @@ mod zoo;
 pub use file::ReadError;
 pub use folder::{load_domains, load_folder};
 pub use images::{ImageBatch, ImageBatcher, ImageItem, Images, resize};
-pub use text::{Text, TextBatch, TextLoader};
+pub use text::{Text, TextBatch, TextLoader, WindowBatcher};
 pub use zoo::{Animal, zoo};
 
 use anyhow::{Context, Result};

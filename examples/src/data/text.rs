@@ -1,14 +1,17 @@
 //! Text as windows of characters.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Result, ensure};
+use burn::data::dataloader::batcher::Batcher;
 use burn::data::dataloader::{DataLoader, DataLoaderIterator, Progress};
 use burn::data::dataset::DatasetError;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use regimen_curriculum::Replay;
+use regimen_curriculum::Sample;
+use regimen_curriculum::text::TokenWindows;
 
 use super::unpack;
 
@@ -122,6 +125,14 @@ impl Text {
         (part(&self.symbols[..cut]), part(&self.symbols[cut..]))
     }
 
+    /// Windows at all places, each with the symbol that follows, as a data set.
+    ///
+    /// # Errors
+    /// If the text is not longer than a window.
+    pub fn windows(&self, window: usize) -> Result<TokenWindows<u8>> {
+        Ok(TokenWindows::new(self.symbols.clone(), window)?.with_stride(1)?)
+    }
+
     /// Windows at random places, each with the symbol that follows.
     fn samples<'a>(&'a self, rng: &mut ChaCha8Rng, count: usize, window: usize) -> Vec<&'a [u8]> {
         let last = self.symbols.len() - window;
@@ -138,6 +149,38 @@ impl Text {
         let places = (0..count).map(|i| i * last / count);
         let samples = places.map(|at| &self.symbols[at..=at + window]);
         collate(samples.collect(), window, device)
+    }
+}
+
+/// Batches of [`Text::windows`]; it counts the examples below an id, which are those of old texts in a loader of `ReplayMix`.
+#[derive(Debug, Default)]
+pub struct WindowBatcher {
+    old: usize,
+    count: AtomicUsize,
+}
+
+impl WindowBatcher {
+    /// Counts the examples whose id is below `old`.
+    #[must_use]
+    pub fn new(old: usize) -> Self {
+        let count = AtomicUsize::new(0);
+        Self { old, count }
+    }
+
+    /// The examples below that id in all batches so far.
+    #[must_use]
+    pub fn counted(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+impl Batcher<Sample<Vec<u8>>, TextBatch> for WindowBatcher {
+    fn batch(&self, items: Vec<Sample<Vec<u8>>>, device: &Device) -> TextBatch {
+        let old = items.iter().filter(|sample| sample.id < self.old).count();
+        self.count.fetch_add(old, Ordering::Relaxed);
+        let samples: Vec<&[u8]> = items.iter().map(|sample| sample.item.as_slice()).collect();
+        let window = samples.first().map_or(0, |sample| sample.len() - 1);
+        collate(samples, window, device)
     }
 }
 
@@ -166,7 +209,6 @@ fn symbol(character: char) -> u8 {
 #[derive(Clone)]
 pub struct TextLoader {
     text: Arc<Text>,
-    replay: Option<(Arc<Text>, Replay)>,
     batches: usize,
     batch: usize,
     window: usize,
@@ -187,35 +229,12 @@ impl TextLoader {
     ) -> Self {
         Self {
             text,
-            replay: None,
             batches,
             batch,
             window,
             seed,
             device: device.clone(),
         }
-    }
-
-    /// Draws a fraction of each batch from an old text; the batches keep their size.
-    ///
-    /// # Errors
-    /// If the fraction is not in `0..=1`.
-    pub fn with_replay(self, old: Arc<Text>, fraction: f64) -> Result<Self> {
-        let replay = Replay::new(fraction, self.batch)?;
-        Ok(Self {
-            replay: Some((old, replay)),
-            ..self
-        })
-    }
-
-    /// The samples of a step's batch: old ones first.
-    fn samples(&self, rng: &mut ChaCha8Rng, step: usize) -> Vec<&[u8]> {
-        let Some((old, replay)) = &self.replay else {
-            return self.text.samples(rng, self.batch, self.window);
-        };
-        let mut samples = old.samples(rng, replay.old(step), self.window);
-        samples.extend(self.text.samples(rng, replay.fresh(step), self.window));
-        samples
     }
 }
 
@@ -262,7 +281,9 @@ impl Iterator for TextIterator<'_> {
         if self.done == loader.batches {
             return None;
         }
-        let samples = loader.samples(&mut self.rng, self.done);
+        let samples = loader
+            .text
+            .samples(&mut self.rng, loader.batch, loader.window);
         self.done += 1;
         Some(Ok(collate(samples, loader.window, &loader.device)))
     }
@@ -282,50 +303,32 @@ impl DataLoaderIterator<TextBatch> for TextIterator<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use burn::data::dataset::Dataset;
+
     use super::*;
 
-    const STEPS: usize = 50;
-
-    fn windows(loader: &TextLoader) -> Vec<Vec<i64>> {
-        let batches = loader
-            .iter()
-            .map(|batch| batch.unwrap().windows.into_data());
-        batches
-            .map(|data| data.convert::<i64>().try_to_vec().unwrap())
-            .collect()
-    }
-
-    fn loader(text: &Arc<Text>) -> TextLoader {
-        TextLoader::new(text.clone(), STEPS, 64, 8, 3, &Device::default())
-    }
-
     #[test]
-    fn replayed_samples_are_those_of_the_budget() {
-        let text = |letter: &str| Arc::new(Text::new(letter, &letter.repeat(1000)).unwrap());
-        let (old, new) = (text("a"), text("b"));
-        let replay = Replay::new(0.05, 64).unwrap();
-        let mixed = windows(&loader(&new).with_replay(old.clone(), 0.05).unwrap());
-        let of_old = |batch: &Vec<i64>| {
-            batch
-                .iter()
-                .filter(|s| **s == i64::from(symbol('a')))
-                .count()
+    fn windows_of_a_text_are_those_of_its_places() {
+        let text = Text::prose().unwrap();
+        let windows = text.windows(8).unwrap();
+        assert_eq!(windows.len(), text.symbols.len() - 8);
+        assert_eq!(windows.get(5).unwrap(), text.symbols[5..14]);
+        let batcher = WindowBatcher::new(6);
+        let sample = |id| Sample {
+            id,
+            batch: 0,
+            weight: 1.0,
+            item: windows.get(id).unwrap(),
         };
-        for (step, batch) in mixed.iter().enumerate() {
-            assert_eq!((batch.len(), of_old(batch)), (512, 8 * replay.old(step)));
-        }
-        assert_eq!(
-            mixed.iter().map(of_old).sum::<usize>(),
-            8 * replay.old_in(STEPS)
-        );
-        assert!(loader(&new).with_replay(old, 1.1).is_err());
-    }
-
-    #[test]
-    fn no_replay_and_nothing_else_are_the_plain_loaders() {
-        let [old, new] = [Text::prose(), Text::code()].map(|text| Arc::new(text.unwrap()));
-        let mixed = |fraction| windows(&loader(&new).with_replay(old.clone(), fraction).unwrap());
-        assert_eq!(mixed(0.0), windows(&loader(&new)));
-        assert_eq!(mixed(1.0), windows(&loader(&old)));
+        let batch = batcher.batch(vec![sample(5), sample(6)], &Device::default());
+        assert_eq!(batcher.counted(), 1);
+        let next: Vec<i64> = batch
+            .next
+            .into_data()
+            .convert::<i64>()
+            .try_to_vec()
+            .unwrap();
+        assert_eq!(next, [13, 14].map(|at| i64::from(text.symbols[at])));
+        assert_eq!(batch.windows.dims(), [2, 8]);
     }
 }

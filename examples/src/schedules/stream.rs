@@ -3,46 +3,86 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use burn::data::dataloader::DataLoader;
+use burn::data::dataset::Dataset;
 use burn::lr_scheduler::LrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
+use burn::train::TrainStep;
+use regimen_curriculum::text::TokenWindows;
+use regimen_curriculum::{CurriculumLoader, ReplayMix, ReplayMixConfig};
+use regimen_tensor::ParamVector;
 
-use crate::data::{Text, TextLoader};
+use crate::data::{Text, TextBatch, WindowBatcher};
 use crate::experiment::{Context, Domain};
 use crate::models::{CharWindow, CharWindowConfig};
 use crate::optim::adam;
-use crate::train::{fit, text_loss};
+use crate::train::{batch_loss, text_loss};
 
 const WINDOW: usize = 8;
 
-/// The domains of a run, each in a part to train on and a part to judge by.
+/// Windows that a choice is made by.
+const CHOICE: usize = 2048;
+
+/// The domains of a run.
 pub(crate) struct Stream {
     device: Device,
     seed: u64,
-    domains: Vec<(Arc<Text>, Text)>,
+    domains: Vec<Split>,
+}
+
+/// The parts of a domain: to train on, to choose by, and to judge by.
+struct Split {
+    train: Arc<TokenWindows<u8>>,
+    choose: Option<Text>,
+    judge: Text,
 }
 
 /// A model and its optimizer. A clone is a checkpoint: training goes on from either.
 #[derive(Clone)]
 pub(crate) struct State {
-    model: CharWindow,
+    pub(crate) model: CharWindow,
     optim: ModuleOptimizer,
+}
+
+/// Batches of a domain, with a fraction of another in each.
+pub(crate) struct Mixed {
+    loader: CurriculumLoader<ReplayMix, Vec<u8>, TextBatch>,
+    batcher: Arc<WindowBatcher>,
+}
+
+impl Mixed {
+    /// The windows of the other domain in all batches so far.
+    pub(crate) fn replayed(&self) -> usize {
+        self.batcher.counted()
+    }
 }
 
 impl Stream {
     /// Samples of a batch.
     pub(crate) const BATCH: usize = 64;
 
-    /// The domains of the context.
-    pub(crate) fn new(context: &Context, seed: u64, embedded: &[Domain]) -> Result<Self> {
+    /// The domains of the context: the last tenth of each is judged by, and a share of the text before it is kept to choose by.
+    pub(crate) fn new(
+        context: &Context,
+        seed: u64,
+        embedded: &[Domain],
+        choose: f64,
+    ) -> Result<Self> {
         let split = |text: Text| {
-            let (train, valid) = text.split(0.9);
-            (Arc::new(train), valid)
+            let (rest, judge) = text.split(0.9);
+            let (train, kept) = rest.split(1.0 - choose);
+            Ok(Split {
+                train: Arc::new(train.windows(WINDOW)?),
+                choose: (choose > 0.0).then_some(kept),
+                judge,
+            })
         };
+        let texts = context.domains(embedded)?.into_iter();
         Ok(Self {
             device: context.device.clone(),
             seed,
-            domains: context.domains(embedded)?.into_iter().map(split).collect(),
+            domains: texts.map(split).collect::<Result<_>>()?,
         })
     }
 
@@ -61,9 +101,8 @@ impl Stream {
     }
 
     /// Batches of a domain; each `part` of a run has its own.
-    pub(crate) fn batches(&self, domain: usize, updates: usize, part: u64) -> TextLoader {
-        let (train, seed) = (self.domains[domain].0.clone(), 1000 * self.seed + part);
-        TextLoader::new(train, updates, Self::BATCH, WINDOW, seed, &self.device)
+    pub(crate) fn batches(&self, domain: usize, part: u64) -> Result<Mixed> {
+        self.of(None, domain, 0.0, part)
     }
 
     /// Batches of a domain with a fraction of an older one in each.
@@ -71,18 +110,34 @@ impl Stream {
         &self,
         (domain, old): (usize, usize),
         fraction: f64,
-        updates: usize,
         part: u64,
-    ) -> Result<TextLoader> {
-        let old = self.domains[old].0.clone();
-        self.batches(domain, updates, part)
-            .with_replay(old, fraction)
+    ) -> Result<Mixed> {
+        self.of(Some(old), domain, fraction, part)
+    }
+
+    fn of(&self, old: Option<usize>, domain: usize, fraction: f64, part: u64) -> Result<Mixed> {
+        let windows = |at: usize| -> Arc<dyn Dataset<Vec<u8>>> { self.domains[at].train.clone() };
+        let old: Vec<_> = old.into_iter().map(windows).collect();
+        let olds = old.iter().map(|windows| windows.len()).sum();
+        let batcher = Arc::new(WindowBatcher::new(olds));
+        let config = ReplayMixConfig::new(fraction, Self::BATCH);
+        let config = config.with_seed(1000 * self.seed + part);
+        let loader = config.loader(old, windows(domain), batcher.clone(), &self.device)?;
+        Ok(Mixed { loader, batcher })
     }
 
     /// The validation loss on a domain.
-    pub(crate) fn loss(&self, state: &State, domain: usize) -> f64 {
-        let valid = &self.domains[domain].1;
-        text_loss(&state.model, valid, WINDOW, &self.device)
+    pub(crate) fn loss(&self, model: &CharWindow, domain: usize) -> f64 {
+        text_loss(model, &self.domains[domain].judge, WINDOW, &self.device)
+    }
+
+    /// The loss on the text of a domain that is kept to choose by; NaN without one.
+    pub(crate) fn choice_loss(&self, model: &CharWindow, domain: usize) -> f64 {
+        let kept = self.domains[domain].choose.as_ref();
+        kept.map_or(f64::NAN, |text| {
+            let batch = text.even(CHOICE, WINDOW, &self.device.clone().inner());
+            batch_loss(model, batch)
+        })
     }
 }
 
@@ -95,10 +150,33 @@ impl State {
         }
     }
 
-    /// Trains on all batches of a loader.
-    pub(crate) fn trained(self, loader: &TextLoader, rate: &mut dyn LrScheduler) -> Result<Self> {
-        let Self { model, mut optim } = self;
-        let model = fit(model, loader, &mut optim, rate, 1)?;
+    /// A step from this model's weights to another's: 0 is this, 1 the other.
+    pub(crate) fn towards(&self, other: &Self, step: f64) -> Result<CharWindow> {
+        let own = ParamVector::of(&self.model).scale(1.0 - step);
+        let between = own.axpy(step, &ParamVector::of(&other.model))?;
+        Ok(between.write_to(self.model.clone())?)
+    }
+
+    /// Trains for so many updates, over as many epochs of the batches as these take.
+    pub(crate) fn trained(
+        self,
+        batches: &Mixed,
+        updates: usize,
+        rate: &mut dyn LrScheduler,
+    ) -> Result<Self> {
+        let Self {
+            mut model,
+            mut optim,
+        } = self;
+        let mut left = updates;
+        while left > 0 {
+            for batch in batches.loader.iter().take(left) {
+                let lr = rate.step();
+                let output = model.step(batch?);
+                model = model.optimize(&mut optim, lr.into(), output.grads);
+                left -= 1;
+            }
+        }
         Ok(Self { model, optim })
     }
 }

@@ -6,6 +6,7 @@ mod conformance;
 mod every_sampler;
 mod failures;
 mod paced;
+mod replay_mix;
 mod resume;
 mod states;
 mod sub_batch_norm;
