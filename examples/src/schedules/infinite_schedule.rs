@@ -102,6 +102,10 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     };
     let mut trial = Trial::new(seed);
     for arm in [COSINE, MIDDLE, LOWER, HIGH, LOW, LEAST] {
+        // The faults turn none of these.
+        if context.small && [HIGH, MIDDLE].contains(&arm) {
+            continue;
+        }
         let train = |order: &[usize]| match arm {
             HIGH => job.infinite(0.55, order),
             LOW => job.infinite(0.25, order),
@@ -111,7 +115,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
             _ => job.cosine(1.0, order),
         };
         job.record(&mut trial, arm, &train(&order)?);
-        if [HIGH, MIDDLE, LOW].contains(&arm) {
+        if context.small || [HIGH, MIDDLE, LOW].contains(&arm) {
             continue;
         }
         let same = train(&vec![0; order.len()])?;
@@ -127,7 +131,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
 fn updates(context: &Context) -> usize {
     match context {
         Context { full: true, .. } => 20_000,
-        Context { small: true, .. } => 400,
+        Context { small: true, .. } => 600,
         _ => 900,
     }
 }
