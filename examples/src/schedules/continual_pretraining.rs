@@ -109,16 +109,16 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     trial.record(BASE, SHIFTS, job.shifts().len() as f64);
     trial.record(BASE, THIRDS, f64::from(u8::from(job.has_third())));
     for new in job.shifts() {
-        shift(&job, &mut trial, &base, new, &shares(new))?;
+        shift(&job, &mut trial, &base, new, &shares(new == STRONG))?;
         if seed < SYSTEM.seeds.start + SCRATCHED {
             let batches = job.stream.batches(new, 1)?;
-            let state = job.from_scratch(&batches, 1, 1.0)?;
+            let state = job.scratch(&batches, 1, 1.0)?;
             job.record(&mut trial, SCRATCH, &state.model, new);
         }
     }
     if context.full {
         for new in job.shifts() {
-            variants(&job, &mut trial, &base, new, &shares(new))?;
+            variants(&job, &mut trial, &base, new, &shares(new == STRONG))?;
         }
     }
     for arm in [COLD, NONE, FEW, QUARTER, OTHER, AVERAGED, ONCE, UNION] {

@@ -160,11 +160,11 @@ impl<'a> Job<'a> {
     /// Half old, half new, from scratch over so many stages' updates.
     pub(super) fn union(&self, new: usize, stages: usize, share: f64) -> Result<State> {
         let batches = self.stream.mixed((new, OLD), 0.5, 1)?;
-        self.from_scratch(&batches, stages, share)
+        self.scratch(&batches, stages, share)
     }
 
     /// From scratch over so many stages' updates.
-    pub(super) fn from_scratch(&self, batches: &Mixed, stages: usize, share: f64) -> Result<State> {
+    pub(super) fn scratch(&self, batches: &Mixed, stages: usize, share: f64) -> Result<State> {
         let updates = stages * self.updates;
         let start = self.stream.start();
         start.trained(batches, updates, &mut self.rate(share, updates)?)

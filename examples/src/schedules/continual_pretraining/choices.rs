@@ -1,7 +1,5 @@
 //! The settings that tuning chose.
 
-use super::arms::STRONG;
-
 /// The highest rate of the first stage, and a tenth of it, the least one of all stages.
 pub(super) const PEAK: f64 = 1.2e-2;
 pub(super) const END: f64 = 1.2e-3;
@@ -21,10 +19,10 @@ pub(super) struct Shares {
     pub(super) union: [f64; 2],
 }
 
-/// What was chosen for the shift to a domain, by the mean loss of the seeds 1000 to 1002. The best first peak for the old domain alone is `PEAK`
+/// What was chosen for a weak or a strong shift, by the mean loss of the seeds 1000 to 1002. The best first peak for the old domain alone is `PEAK`
 /// among 2, 1, 1/2 and 1/4 of it.
-pub(super) fn shares(new: usize) -> Shares {
-    if new == STRONG {
+pub(super) fn shares(is_strong: bool) -> Shares {
+    if is_strong {
         Shares {
             none: 0.5,
             few: 0.5,

@@ -16,7 +16,7 @@ pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
     // The first stage's peak.
     let old = job.stream.batches(OLD, 0)?;
     for share in [2.0, 1.0, 0.5, 0.25] {
-        let state = job.from_scratch(&old, 1, share)?;
+        let state = job.scratch(&old, 1, share)?;
         line(format!(
             "old only; {share}; {:.4}",
             job.losses(&state.model, OLD)[0]
