@@ -16,6 +16,7 @@ use super::budget::Budget;
 use super::entropic::EntropicAnnealing;
 use super::found::{Found, Unwatched, Watch};
 use super::process_reward::ProcessReward;
+use super::resample_when::{ResampleWhen, Rules, TemperatureRule};
 use super::resampling::Resampling;
 use super::swarm::Swarm;
 use crate::error::{Result, check};
@@ -23,19 +24,6 @@ use crate::policy::StepPolicy;
 
 /// Particles and steps of a filter at most.
 const MOST: usize = 1 << 20;
-
-/// When particles are resampled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ResampleWhen {
-    /// After every step.
-    #[default]
-    EveryStep,
-    /// From this share of the steps on, 0 to 1.
-    From(f64),
-    /// Where the effective sample size is below this share of the particles, 0 to 1. Until then the weights of the steps are multiplied.
-    BelowEffectiveSize(f64),
-}
 
 /// A particle filter: partial answers that are gone on with a step at a time, scored, and drawn again by their scores.
 ///
@@ -72,16 +60,16 @@ pub enum ResampleWhen {
 #[serde(remote = "Self", deny_unknown_fields)]
 #[doc(alias("ePF", "SMC", "particle Gibbs"))]
 pub struct ParticleFilter {
-    pub(super) particles: usize,
-    pub(super) steps: usize,
-    pub(super) resampling: Resampling,
-    pub(super) when: ResampleWhen,
+    particles: usize,
+    steps: usize,
+    resampling: Resampling,
+    when: ResampleWhen,
     #[serde(default)]
-    pub(super) annealing: Option<EntropicAnnealing>,
-    pub(super) look_ahead: bool,
+    annealing: Option<EntropicAnnealing>,
+    look_ahead: bool,
     sweeps: usize,
-    pub(super) references: usize,
-    pub(super) drawn_choice: bool,
+    references: usize,
+    drawn_choice: bool,
 }
 checked_serde!(ParticleFilter);
 
@@ -199,7 +187,42 @@ impl ParticleFilter {
         P: StepPolicy + ?Sized,
         R: ProcessReward + ?Sized,
     {
-        let mut swarm = Swarm::new(self, prompts, seed, budget, Instant::now());
+        let annealing = self.annealing;
+        let temperature = |shares: &[f64], progress| {
+            annealing.map_or(1.0, |one| one.temperature(shares, progress))
+        };
+        let by = (policy, reward);
+        self.run_tempered(by, prompts, (budget, seed), &temperature, watch)
+    }
+
+    /// As [`run_watched`](Self::run_watched), with a rule of your own for the temperature of resampling in the place of the annealing: by the shares of the
+    /// particles and the share of the steps that is done, above 0.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run), and if a temperature is not finite and above 0.
+    pub fn run_tempered<P, R>(
+        &self,
+        (policy, reward): (&P, &R),
+        prompts: &[Vec<u32>],
+        (budget, seed): (Budget, u64),
+        temperature: &TemperatureRule<'_>,
+        watch: &mut dyn Watch,
+    ) -> Result<Vec<Found>>
+    where
+        P: StepPolicy + ?Sized,
+        R: ProcessReward + ?Sized,
+    {
+        let rules = Rules {
+            particles: self.particles,
+            steps: self.steps,
+            resampling: self.resampling,
+            when: self.when,
+            temperature,
+            look_ahead: self.look_ahead,
+            references: self.references,
+        };
+        let limits = (budget, Instant::now());
+        let mut swarm = Swarm::new(rules, prompts, seed, limits);
         let mut round = 0;
         for sweep in 0..self.sweeps {
             swarm.start(sweep)?;
@@ -216,7 +239,9 @@ impl ParticleFilter {
                 swarm.resample(policy, reward, (sweep, step))?;
             }
         }
-        swarm.choose()?;
+        if self.drawn_choice {
+            swarm.choose()?;
+        }
         Ok(swarm.found)
     }
 }
@@ -248,11 +273,6 @@ impl Checked for ParticleFilter {
             )?;
         }
         check_references(self)?;
-        match self.when {
-            ResampleWhen::EveryStep => Ok(()),
-            ResampleWhen::From(share) | ResampleWhen::BelowEffectiveSize(share) => {
-                check("when", share, (0.0..=1.0).contains(&share), "0 to 1")
-            }
-        }
+        self.when.check()
     }
 }

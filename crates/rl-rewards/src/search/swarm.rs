@@ -4,61 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::budget::{Budget, Spent};
+use super::cloud::{Cloud, Node, Particle, way};
 use super::found::{Found, Progress};
-use super::log_weights::{effective_sample_size, log_odds, shares};
-use super::particles::{ParticleFilter, ResampleWhen};
+use super::log_weights::{log_odds, shares};
 use super::process_reward::ProcessReward;
+use super::resample_when::{ResampleWhen, Rules};
 use super::resampling::Resampling;
-use super::rounds::{Text, Wanted, go_on, seed_of};
-use crate::error::Result;
+use super::rounds::{Wanted, go_on, seed_of};
+use crate::error::{Result, check};
 use crate::keyed::{key, keyed};
 use crate::policy::StepPolicy;
-
-/// A text, and the one a step before it.
-#[derive(Debug)]
-struct Node {
-    text: Text,
-    log_odds: f64,
-    before: Option<Arc<Node>>,
-}
-
-impl Drop for Node {
-    /// One node after another: a way of many steps would take as many frames of the stack.
-    fn drop(&mut self) {
-        let mut before = self.before.take();
-        while let Some(mut node) = before.and_then(Arc::into_inner) {
-            before = node.before.take();
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Particle {
-    node: Arc<Node>,
-    log_weight: f64,
-    /// The logarithm of the weight on trial by which it was drawn.
-    owed: f64,
-}
-
-impl Particle {
-    fn at(node: &Arc<Node>) -> Self {
-        Self {
-            node: Arc::clone(node),
-            log_weight: 0.0,
-            owed: 0.0,
-        }
-    }
-}
-
-/// The particles of a prompt.
-#[derive(Debug)]
-struct Cloud {
-    key: u64,
-    particles: Vec<Particle>,
-    /// The ways that the first particles go again, from their first step.
-    references: Vec<Vec<Arc<Node>>>,
-    done: bool,
-}
 
 /// What draws are for: no two of a step are from the same numbers.
 #[derive(Clone, Copy)]
@@ -71,7 +26,7 @@ enum Draw {
 }
 
 pub(super) struct Swarm<'a> {
-    filter: &'a ParticleFilter,
+    rules: Rules<'a>,
     prompts: &'a [Vec<u32>],
     seed: u64,
     budget: Budget,
@@ -82,11 +37,10 @@ pub(super) struct Swarm<'a> {
 
 impl<'a> Swarm<'a> {
     pub(super) fn new(
-        filter: &'a ParticleFilter,
+        rules: Rules<'a>,
         prompts: &'a [Vec<u32>],
         seed: u64,
-        budget: Budget,
-        since: Instant,
+        (budget, since): (Budget, Instant),
     ) -> Self {
         let cloud = |prompt: &Vec<u32>| Cloud {
             key: key(prompt),
@@ -95,7 +49,7 @@ impl<'a> Swarm<'a> {
             done: false,
         };
         Self {
-            filter,
+            rules,
             prompts,
             seed,
             budget,
@@ -109,28 +63,19 @@ impl<'a> Swarm<'a> {
     pub(super) fn start(&mut self, sweep: usize) -> Result<()> {
         for (cloud, found) in self.clouds.iter_mut().zip(&self.found) {
             if sweep > 0 {
-                let odds: Vec<f64> = cloud
-                    .particles
-                    .iter()
-                    .map(|one| one.node.log_odds)
-                    .collect();
                 let mut rng = keyed([
                     self.seed,
                     cloud.key,
                     round(sweep, 0),
                     place(Draw::References, 0),
                 ]);
-                let count = self.filter.references;
-                let drawn = Resampling::Multinomial.draw(&shares(&odds), count, &mut rng)?;
+                let count = self.rules.references;
+                let drawn =
+                    Resampling::Multinomial.draw(&shares(&cloud.odds()), count, &mut rng)?;
                 let ways = drawn.into_iter().map(|one| way(&cloud.particles[one].node));
                 cloud.references = ways.filter(|way| !way.is_empty()).collect();
             }
-            let start = Arc::new(Node {
-                text: Text::empty(),
-                log_odds: 0.0,
-                before: None,
-            });
-            cloud.particles = vec![Particle::at(&start); self.filter.particles];
+            cloud.start(self.rules.particles);
             cloud.done = found.cut_off;
         }
         Ok(())
@@ -172,11 +117,7 @@ impl<'a> Swarm<'a> {
             if cloud.done {
                 continue;
             }
-            for (particle, way) in cloud.particles.iter_mut().zip(&cloud.references) {
-                if let Some(node) = way.get(step - 1).or(way.last()) {
-                    particle.node = Arc::clone(node);
-                }
-            }
+            cloud.follow(step);
             let open = cloud.open().count() as u64;
             if open == 0 {
                 cloud.done = true;
@@ -191,26 +132,13 @@ impl<'a> Swarm<'a> {
         for (cloud, place, node) in new {
             self.clouds[cloud].particles[place].node = node;
         }
-        let accumulates = matches!(self.filter.when, ResampleWhen::BelowEffectiveSize(_));
+        let accumulates = matches!(self.rules.when, ResampleWhen::BelowEffectiveSize(_));
         for (cloud, found) in self.clouds.iter_mut().zip(&mut self.found) {
             if cloud.done {
                 continue;
             }
-            for particle in &mut cloud.particles {
-                let before = if accumulates {
-                    particle.log_weight
-                } else {
-                    0.0
-                };
-                particle.log_weight = before + particle.node.log_odds - particle.owed;
-                particle.owed = 0.0;
-            }
-            if found.best.as_ref().is_none_or(|best| !best.whole) {
-                found.best = None;
-                for particle in &cloud.particles {
-                    found.offer(particle.node.text.answer());
-                }
-            }
+            cloud.weigh(accumulates);
+            cloud.offer(found);
         }
         Ok(())
     }
@@ -226,7 +154,7 @@ impl<'a> Swarm<'a> {
         P: StepPolicy + ?Sized,
         R: ProcessReward + ?Sized,
     {
-        if step == self.filter.steps {
+        if step == self.rules.steps {
             return Ok(());
         }
         let trials = if self.has_trials(step) {
@@ -234,17 +162,18 @@ impl<'a> Swarm<'a> {
         } else {
             Vec::new()
         };
-        let mut ahead: Vec<Vec<f64>> = self.clouds.iter().map(Cloud::ahead).collect();
+        // A particle that is over, or goes a way of an earlier sweep, has no step on trial: its weight on trial is its own.
+        let mut ahead: Vec<Vec<f64>> = self.clouds.iter().map(Cloud::odds).collect();
         for (cloud, place, node) in trials {
             ahead[cloud][place] = node.log_odds;
         }
-        let filter = self.filter;
-        let progress = step as f64 / filter.steps as f64;
+        let rules = self.rules;
+        let progress = step as f64 / rules.steps as f64;
         for (cloud, ahead) in self.clouds.iter_mut().zip(ahead) {
             if cloud.done {
                 continue;
             }
-            let ahead = if filter.look_ahead {
+            let ahead = if rules.look_ahead {
                 ahead
             } else {
                 vec![0.0; ahead.len()]
@@ -252,20 +181,11 @@ impl<'a> Swarm<'a> {
             let logs = cloud.particles.iter().zip(&ahead);
             let logs: Vec<f64> = logs.map(|(one, ahead)| one.log_weight + ahead).collect();
             let own = shares(&logs);
-            let count = own.len();
-            let is_time = match filter.when {
-                ResampleWhen::EveryStep => true,
-                ResampleWhen::From(share) => progress >= share,
-                ResampleWhen::BelowEffectiveSize(share) => {
-                    effective_sample_size(&own) < share * count as f64
-                }
-            };
-            if !is_time {
+            if !rules.when.is_time(&own, progress) {
                 continue;
             }
-            let temperature = filter
-                .annealing
-                .map_or(1.0, |one| one.temperature(&own, progress));
+            let temperature = (rules.temperature)(&own, progress);
+            check("temperature", temperature, temperature > 0.0, "above 0")?;
             let logs: Vec<f64> = logs.iter().map(|log| log / temperature).collect();
             let kept = cloud.references.len();
             let mut rng = keyed([
@@ -274,9 +194,8 @@ impl<'a> Swarm<'a> {
                 round(sweep, step),
                 place(Draw::Particles, 0),
             ]);
-            let drawn = filter
-                .resampling
-                .draw(&shares(&logs), count - kept, &mut rng)?;
+            let count = own.len() - kept;
+            let drawn = rules.resampling.draw(&shares(&logs), count, &mut rng)?;
             let again = (0..kept).chain(drawn).map(|of| Particle {
                 owed: ahead[of],
                 ..Particle::at(&cloud.particles[of].node)
@@ -286,22 +205,14 @@ impl<'a> Swarm<'a> {
         Ok(())
     }
 
-    /// The result by a draw, where the filter wants one.
+    /// The result by a draw from the last particles.
     pub(super) fn choose(&mut self) -> Result<()> {
-        if !self.filter.drawn_choice {
-            return Ok(());
-        }
         for (cloud, found) in self.clouds.iter().zip(&mut self.found) {
             if found.best.is_none() {
                 continue;
             }
-            let odds: Vec<f64> = cloud
-                .particles
-                .iter()
-                .map(|one| one.node.log_odds)
-                .collect();
             let mut rng = keyed([self.seed, cloud.key, 0, place(Draw::Choice, 0)]);
-            let drawn = Resampling::Multinomial.draw(&shares(&odds), 1, &mut rng)?;
+            let drawn = Resampling::Multinomial.draw(&shares(&cloud.odds()), 1, &mut rng)?;
             for one in drawn {
                 found.best = Some(cloud.particles[one].node.text.answer());
             }
@@ -311,7 +222,7 @@ impl<'a> Swarm<'a> {
 
     /// Whether a step is followed by one on trial.
     fn has_trials(&self, step: usize) -> bool {
-        self.filter.look_ahead && step < self.filter.steps
+        self.rules.look_ahead && step < self.rules.steps
     }
 
     /// One step more of every particle that goes on: the prompt, the particle, and where it comes to.
@@ -361,33 +272,6 @@ impl<'a> Swarm<'a> {
         }
         Ok(new)
     }
-}
-
-impl Cloud {
-    /// The particles that are gone on with: those that are not over, and go no way of an earlier sweep.
-    fn open(&self) -> impl Iterator<Item = usize> + '_ {
-        let from = self.references.len();
-        (from..self.particles.len()).filter(|one| !self.particles[*one].node.text.over)
-    }
-
-    /// The weight on trial of each particle before there is one: that of a particle that is over, or goes a way of an earlier sweep, is its own.
-    fn ahead(&self) -> Vec<f64> {
-        self.particles.iter().map(|one| one.node.log_odds).collect()
-    }
-}
-
-/// The nodes that lead to one, without the start.
-fn way(last: &Arc<Node>) -> Vec<Arc<Node>> {
-    let mut nodes = Vec::new();
-    let mut node = Some(last);
-    while let Some(one) = node {
-        if one.before.is_some() {
-            nodes.push(Arc::clone(one));
-        }
-        node = one.before.as_ref();
-    }
-    nodes.reverse();
-    nodes
 }
 
 /// A number for a step of a sweep.

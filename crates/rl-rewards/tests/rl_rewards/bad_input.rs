@@ -15,7 +15,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use regimen_rl_rewards::policy::generate_with;
 use regimen_rl_rewards::policy::{
-    Completion, Decoding, End, Rollout, Rollouts, Sequences, generate,
+    Beginning, Completion, Decoding, End, Rollout, Rollouts, Sequences, StepPolicy, Steps, generate,
 };
 use regimen_rl_rewards::{
     Annealing, DecodingTemperature, Result, TokenSampler, pass_at_k, temper, token_log_probs,
@@ -176,7 +176,22 @@ fn completions() {
         h.input(format_args!("batch {n}"), || {
             let decoding = Decoding::new(sampler(), 0, 3)?.with_batch(n)?;
             let device = Device::flex();
-            generate(&crate::policy::Sums, &[vec![1]], 2, &decoding, 0, &device).map(drop)
+            let model = &crate::policy::Sums;
+            let stops = |_: &[u32]| false;
+            let steps = Steps::new(model, decoding.clone(), &stops, &device);
+            for end in [End::EndToken, End::Truncated] {
+                let so_far = &Completion::new(end);
+                let seed = n as u64;
+                let beginning = |prompt| Beginning {
+                    prompt,
+                    so_far,
+                    seed,
+                };
+                let found = steps.steps(&[beginning(&[1]), beginning(&[1, 2])])?;
+                assert!(found.iter().all(|step| step.over));
+                assert!(steps.steps(&[])?.is_empty());
+            }
+            generate(model, &[vec![1]], 2, &decoding, 0, &device).map(drop)
         });
         h.input(format_args!("Rollouts {n}"), || {
             let completion = Completion::new(End::EndToken);

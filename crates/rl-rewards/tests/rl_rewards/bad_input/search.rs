@@ -13,7 +13,8 @@ use regimen_rl_rewards::recipes::itool::{
 use regimen_rl_rewards::search::{
     Backup, BeamSearch, BestOfN, Budget, Candidate, EntropicAnnealing, EntropicRule, Found,
     ParticleFilter, ResampleWhen, Resampling, Selection, SelfConsistency, Sequential, StepScores,
-    Tree, TreeSearch, Votes, effective_sample_size, log_odds, normalised_entropy, shares,
+    Tree, TreeSearch, Unwatched, Votes, effective_sample_size, log_odds, normalised_entropy,
+    shares,
 };
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
@@ -227,6 +228,13 @@ fn searches_over_policies() {
             filter.with_resample_when(ResampleWhen::From(a))?;
             let filter = filter.with_resample_when(ResampleWhen::BelowEffectiveSize(a))?;
             bounded(|p, b| filter.run(&Digits(3), &mean_digit, p, b, 0))
+        });
+        h.input(format_args!("a rule of temperature {a}"), || {
+            let filter = ParticleFilter::new(4, 3)?;
+            bounded(|p, b| {
+                let by = (&Digits(3), &mean_digit);
+                filter.run_tempered(by, p, (b, 0), &|_, _| a, &mut Unwatched)
+            })
         });
         h.input(format_args!("enough {a}"), || {
             Sequential::new(2)?.with_enough(a)
