@@ -66,6 +66,7 @@ pub const SYSTEMS: &[System] = &[
     continual::scole::SYSTEM,
     schedules::continual_pretraining::SYSTEM,
     rl_rewards::rise::SYSTEM,
+    continual::fscil_tricks::SYSTEM,
     curriculum::adaptive_batch::SYSTEM,
     // systems:end
 ];

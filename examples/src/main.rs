@@ -71,13 +71,15 @@ enum Verb {
         /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
         /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole`,
         /// `continual-pretraining` or `infinite-schedule`.
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole` or `fscil-tricks`.
         #[arg(default_value = "unified-post-training")]
         system: String,
-        /// Settings of `itool` in place of those that were chosen, `name=value`.
+        /// Settings of `itool` in place of those that were chosen, `name=value`, or the stage of `fscil-tricks`, `stage=2`.
         #[arg(long)]
         set: Vec<String>,
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for
         /// `continual-pretraining` and `infinite-schedule` 1000 to 1002.
+        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for `fscil-tricks` 1000 and 1001.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },
@@ -230,6 +232,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 }
                 "infinite-schedule" => schedules::infinite_schedule::tune::tune(seed, line)?,
                 "scole" => continual::scole::tune::tune(seed, line)?,
+                "fscil-tricks" => continual::fscil_tricks::tune::tune(seed, &set, line)?,
                 _ => bail!("{system}: no rates to try"),
             }
         }

@@ -33,11 +33,19 @@ pub mod methods;
 #[cfg(feature = "burn")]
 pub mod refresh;
 
+pub mod few_shot;
+
 #[cfg(feature = "burn")]
 pub use classifier::{Classifier, Encoder};
 pub use error::{ContinualError, Result};
 #[cfg(feature = "burn")]
 pub use examples::{Examples, FloatRow, IntRow};
+#[cfg(feature = "burn")]
+pub use few_shot::{
+    Augment, Backbone, FewShot, FewShotConfig, FewShotNet, Prototypes, PrototypesConfig, SubNet,
+    SubNetConfig,
+};
+pub use few_shot::{Sessions, harmonic_mean};
 pub use memory::{Capacity, Kept, Memory, MemoryConfig, Policy};
 #[cfg(feature = "burn")]
 pub use memory::{ReplayLoader, ReplayLoaderConfig};

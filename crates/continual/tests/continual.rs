@@ -11,6 +11,8 @@ mod conformance;
 mod divergence;
 #[path = "continual/exemplars.rs"]
 mod exemplars;
+#[path = "continual/few_shot.rs"]
+mod few_shot;
 #[path = "continual/gem.rs"]
 mod gem;
 #[path = "continual/gpm.rs"]

@@ -3,6 +3,7 @@
 // systems:begin
 
 pub mod continual_survey;
+pub mod fscil_tricks;
 pub mod scole;
 pub mod unified_continual_refresh;
 

@@ -12,7 +12,7 @@ use burn::tensor::{FloatDType, Tensor};
 use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::per_example::cross_entropy;
 
-pub(super) use self::head::unit;
+pub(crate) use self::head::unit;
 pub use self::head::{CosineClassifier, CosineLinear, CosineLinearConfig};
 use super::exemplars::{Exemplars, Known, exemplars};
 use super::replay::herd;

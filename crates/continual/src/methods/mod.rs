@@ -55,6 +55,7 @@ pub use gss::{Gss, GssConfig};
 pub use hat::{Hat, HatConfig};
 pub use hat_gate::{Anneal, Annealed, Gated, HatGate, HatGateConfig};
 pub use icarl::{Icarl, IcarlConfig};
+pub(crate) use lucir::unit;
 pub use lucir::{CosineClassifier, CosineLinear, CosineLinearConfig, Lucir, LucirConfig};
 pub use lwf::{Lwf, LwfConfig};
 pub use mas::{Mas, MasConfig};

@@ -149,7 +149,7 @@ impl NearestMean {
     }
 
     /// The scores, where classes without examples have the least one.
-    pub(super) fn known_only(&self, scores: Tensor<2>) -> Result<Tensor<2>> {
+    pub(crate) fn known_only(&self, scores: Tensor<2>) -> Result<Tensor<2>> {
         if self.counts.iter().all(|count| *count == 0) {
             return Err(ContinualError::Empty("the examples of all classes"));
         }
@@ -159,7 +159,7 @@ impl NearestMean {
     }
 
     /// Features of the right width.
-    pub(super) fn fitting(&self, features: Tensor<2>) -> Result<Tensor<2>> {
+    pub(crate) fn fitting(&self, features: Tensor<2>) -> Result<Tensor<2>> {
         let ([_, found], [_, expected]) = (features.dims(), self.means.dims());
         if found != expected {
             let what = "width of the features";
@@ -243,13 +243,13 @@ impl NearestMean {
         Tensor::from_data(TensorData::new(values, dims), to)
     }
 
-    pub(super) fn saved(&self) -> Result<Saved> {
+    pub(crate) fn saved(&self) -> Result<Saved> {
         let counts = self.counts.clone();
         Saved::new(&Plain { counts })?.with_tensor("means", self.means.clone())
     }
 
     /// What was saved, if it is of as many classes and of this width.
-    pub(super) fn restored(&self, saved: &Saved) -> Result<Self> {
+    pub(crate) fn restored(&self, saved: &Saved) -> Result<Self> {
         let Plain { counts } = saved.state()?;
         let means = saved.tensor::<2>("means", &self.means.device())?;
         let (expected, classes) = (self.means.dims(), self.counts.len());

@@ -14,6 +14,8 @@ pub(super) mod architectures;
 mod classifiers;
 #[path = "bad_input/data.rs"]
 mod data;
+#[path = "bad_input/few_shot.rs"]
+pub(super) mod few_shot;
 #[path = "bad_input/outputs.rs"]
 pub(super) mod outputs;
 #[path = "bad_input/projections.rs"]

@@ -14,7 +14,8 @@ use regimen_tensor::testing::{
 use regimen_tensor::{ParamVector, Prepared};
 
 use super::wrapped::{
-    Adapted, Alone, Columns, Cosines, Dual, Fed, Gates, Prompted, Whole, Wrapped, bits,
+    Adapted, Alone, Columns, Cosines, Dual, Fed, Few, Gates, Prompted, Whole, Wrapped, bits, few,
+    with_all, with_targets,
 };
 
 /// A reference model as a classifier.
@@ -79,7 +80,7 @@ macro_rules! made {
 /// A strategy by its name.
 struct Way(&'static str);
 
-const WAYS: [&str; 21] = [
+const WAYS: [&str; 22] = [
     "Ewc",
     "OnlineEwc",
     "Si",
@@ -98,6 +99,7 @@ const WAYS: [&str; 21] = [
     "Mir",
     "Gss",
     "GroupMask",
+    "SubNet",
     "Icarl",
     "Refresh",
     "Refresh of the paper",
@@ -135,6 +137,7 @@ impl Way {
             "Mir" => made!(MirConfig::new(memory(), 0.1), model),
             "Gss" => made!(GssConfig::new(6), model),
             "GroupMask" => Ok(Box::new(GroupMask::default())),
+            "SubNet" => made!(SubNetConfig::new(), model),
             "Icarl" => made!(IcarlConfig::new(6), model),
             name => panic!("no strategy `{name}`"),
         }
@@ -181,6 +184,22 @@ macro_rules! kind {
             }
         }
     };
+}
+
+/// The tricks of few-shot learning under a name, all in the base session's classes.
+struct Tricks(&'static str, fn(FewShotConfig) -> FewShotConfig);
+
+impl Kind for Tricks {
+    type Model<M: Reference> = Few<M>;
+
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn made<M: Reference>(&self, inner: M, _: &Device) -> Result<Made<Few<M>>> {
+        let (model, strategy) = few(inner, (0..CLASSES).collect(), CLASSES, self.1)?;
+        Ok((model, Box::new(strategy), None))
+    }
 }
 
 /// The seed of heads, gates, columns, prompts and adapters.
@@ -444,6 +463,8 @@ fn add(suite: &mut Suite) {
     suite.add(&Of(Lucir)).add(&Of(Hat)).add(&Of(Progressive));
     suite.add(&Of(PromptPool)).add(&Of(DualPrompt));
     suite.add(&Of(AdapterPool));
+    suite.add(&Of(Tricks("FewShot", with_all)));
+    suite.add(&Of(Tricks("FewShot to a simplex", with_targets)));
 }
 
 #[test]

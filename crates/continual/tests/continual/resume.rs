@@ -21,6 +21,7 @@ use regimen_tensor::testing::{FEATURES, Reference, Residual, Transformer, VALUES
 
 use super::wrapped::{
     Adapted, Alone, Columns, Cosines, Dual, Fed, Gates, Headed, Prompted, Whole, Wrapped, bits,
+    few, with_all,
 };
 
 const CLASSES: usize = 6;
@@ -385,6 +386,7 @@ fn all() -> Vec<Row> {
         on_net("GDumb", |net| GDumbConfig::new(8).init(net)),
         on_net("Icarl", |net| IcarlConfig::new(12).init(net)),
         on_net("GroupMask", |_| Ok(GroupMask::default())),
+        on_net("SubNet", |net| SubNetConfig::new().init(net)),
         on_net("AGem", |_| {
             AGemConfig::new().with_memory(4).with_batch(3).init()
         }),
@@ -430,6 +432,18 @@ fn all() -> Vec<Row> {
                     let net = Gates::new(encoder, CLASSES, STEPS, &device(), seed)?;
                     let hat = net.hat();
                     Ok((net, Made::new(hat)))
+                };
+                outcome(make, 0.0)
+            }),
+        ),
+        (
+            "FewShot",
+            Box::new(|| {
+                let make = |seed| {
+                    let base = tasks()[0].task.classes.clone();
+                    let encoder = encoder::<Residual>(seed);
+                    let (net, handle) = few(encoder, base, CLASSES, with_all)?;
+                    Ok((net, Made::new(handle)))
                 };
                 outcome(make, 0.0)
             }),
@@ -530,6 +544,7 @@ fn no_method_is_missing() {
         "HatGate",
         "Memory",
         "NearestMean",
+        "Prototypes",
         "Slda",
         "WeightNormLinear",
     ] {

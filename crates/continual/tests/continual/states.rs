@@ -48,6 +48,9 @@ fn all() -> Vec<(&'static str, Make)> {
         ("RWalk", |model| {
             Box::new(RWalkConfig::new().with_interval(2).init(model).unwrap())
         }),
+        ("SubNet", |model| {
+            Box::new(SubNetConfig::new().init(model).unwrap())
+        }),
         ("Si", |model| {
             Box::new(SiConfig::new(1.0).init(model).unwrap())
         }),

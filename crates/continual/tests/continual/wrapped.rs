@@ -6,6 +6,7 @@ use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{DType, Device, Int, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use regimen_continual::few_shot::{Contrast, PseudoClasses, Simplex, Tuning};
 use regimen_continual::projections::Layers;
 use regimen_continual::*;
 use regimen_tensor::ParamVector;
@@ -597,5 +598,67 @@ impl<M: Reference> Wrapped for Adapted<M> {
         let (inner, fresh) = (self.inner.clone(), fresh.begin(self.task));
         let fresh = fresh.load_record(self.into_record());
         Self { inner, ..fresh }
+    }
+}
+
+/// A reference model as an encoder without a head.
+#[derive(Module, Debug)]
+pub(crate) struct Body<M: Module> {
+    inner: M,
+}
+
+impl<M: Reference> Backbone for Body<M> {
+    type Batch = Fed;
+
+    fn features(&self, (inputs, _): &Fed) -> Tensor<2> {
+        self.inner.features(inputs.clone())
+    }
+}
+
+/// An encoder with the heads of a base session.
+pub(crate) type Few<M> = FewShotNet<Body<M>>;
+
+/// With the settings that `with` adds, for a base session with these classes.
+pub(crate) fn few<M: Reference>(
+    inner: M,
+    base: Vec<usize>,
+    classes: usize,
+    with: impl Fn(FewShotConfig) -> FewShotConfig,
+) -> Result<(Few<M>, FewShot)> {
+    let (width, _) = width(&inner);
+    let config = FewShotConfig::new(base, classes, width).with_projection(Some(5));
+    with(config).init(Body { inner })
+}
+
+/// All tricks: contrast, pseudo-classes, quarters, a sub-network.
+pub(crate) fn with_all(config: FewShotConfig) -> FewShotConfig {
+    config
+        .with_contrast(Some(Contrast {
+            weight: 0.2,
+            tau: 0.5,
+        }))
+        .with_pseudo(PseudoClasses::Rotations)
+        .with_rotation(Some(0.5))
+        .with_tuning(Tuning::SubNet(SubNetConfig::new()))
+}
+
+/// Targets set before training, mixtures, and all weights trained in later sessions.
+pub(crate) fn with_targets(config: FewShotConfig) -> FewShotConfig {
+    config
+        .with_simplex(Some(Simplex::DotRegression(10.0)))
+        .with_tuning(Tuning::Full)
+}
+
+impl<M: Reference> Wrapped for Few<M> {
+    type Inner = M;
+
+    fn inner(&self) -> &M {
+        &self.encoder.inner
+    }
+
+    /// The heads train in the base session alone.
+    fn held(&self) -> Vec<u32> {
+        let projector = self.projector.iter().flat_map(bits);
+        bits(&self.head).into_iter().chain(projector).collect()
     }
 }

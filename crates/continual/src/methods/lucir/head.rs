@@ -96,7 +96,7 @@ impl CosineLinear {
 }
 
 /// Vectors along an axis at length 1; zeros stay zeros, with a derivative that is finite.
-pub(in crate::methods) fn unit(vectors: Tensor<2>, axis: usize) -> Tensor<2> {
+pub(crate) fn unit(vectors: Tensor<2>, axis: usize) -> Tensor<2> {
     let squares = vectors.clone().square().sum_dim(axis);
     vectors / squares.clamp_min(1e-24).sqrt()
 }

@@ -1,11 +1,12 @@
 //! Damaged settings: what is read is refused when it is used, or serves.
 
+use regimen_continual::few_shot::{Contrast, PseudoClasses, Simplex, Tuning};
 use regimen_continual::penalties::{OutputDivergence, Target};
 use regimen_continual::*;
 use regimen_tensor::testing::Hostile;
 
 use super::super::bad_input::architectures as built;
-use super::super::bad_input::{outputs, trained, used};
+use super::super::bad_input::{few_shot, outputs, trained, used};
 use super::super::net::{Net, examples};
 use super::super::two::{Two, batch};
 use super::data::{state, text_of};
@@ -160,6 +161,50 @@ fn settings_of_architectures() {
     let config = WeightNormLinearConfig::new(2, 3);
     let directed = |c: WeightNormLinearConfig| built::directed(&c).map_err(text_of);
     state(h, "WeightNormLinearConfig", &config, directed);
+    h.finish();
+}
+
+#[test]
+fn settings_of_few_shot_learning() {
+    let mut h = Hostile::new("continual few-shot settings");
+    let h = &mut h;
+    let plain = || FewShotConfig::new(vec![0, 1], 3, 6);
+    let tried = |config: &FewShotConfig| few_shot::tried(config, &[0, 1]).map_err(text_of);
+    let contrast = Contrast {
+        weight: 0.5,
+        tau: 0.2,
+    };
+    let simplex = Simplex::DotRegression(10.0);
+    let sub_net = SubNetConfig::new().with_block(vec!["encoder.first".into()]);
+    let config = plain()
+        .with_contrast(Some(contrast))
+        .with_simplex(Some(simplex))
+        .with_pseudo(PseudoClasses::Mixtures)
+        .with_rotation(Some(0.5))
+        .with_tuning(Tuning::SubNet(sub_net.clone()));
+    state(h, "FewShotConfig", &config, |c: FewShotConfig| tried(&c));
+    state(h, "Contrast", &contrast, |c: Contrast| {
+        tried(&plain().with_contrast(Some(c)))
+    });
+    for simplex in [simplex, Simplex::CrossEntropy] {
+        state(h, "Simplex", &simplex, |one: Simplex| {
+            tried(&plain().with_simplex(Some(one)))
+        });
+    }
+    state(h, "PseudoClasses", &PseudoClasses::Rotations, |one| {
+        tried(&plain().with_pseudo(one))
+    });
+    state(h, "SubNetConfig", &sub_net, |one: SubNetConfig| {
+        tried(&plain().with_tuning(Tuning::SubNet(one)))
+    });
+    let tuning = Tuning::SubNet(sub_net);
+    state(h, "Tuning", &tuning, |one: Tuning| {
+        tried(&plain().with_tuning(one))
+    });
+    let prototypes = PrototypesConfig::new(2, 2).with_normalised(false);
+    state(h, "PrototypesConfig", &prototypes, |c: PrototypesConfig| {
+        few_shot::averaged(&c, 1.0, 2.0, 1).map_err(text_of)
+    });
     h.finish();
 }
 

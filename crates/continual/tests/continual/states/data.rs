@@ -261,6 +261,13 @@ fn recurrence() {
         );
         one.record(&[0, 1], &[0, 1]).map(drop).map_err(text_of)
     });
+    let mut sessions = Sessions::new(&[0]).unwrap();
+    sessions.record(&[0, 0], &[0, 1]).unwrap();
+    sessions.record(&[0, 1], &[0, 0]).unwrap();
+    state(&mut h, "Sessions", &sessions, |mut one: Sessions| {
+        let _ = (one.average(), one.performance_drop(), one.harmonic());
+        one.record(&[0, 1], &[0, 1]).map(drop).map_err(text_of)
+    });
     let config = FrequencyReplayConfig::band(0.01, 0.5).with_per_class(3);
     let used = |replay: FrequencyReplay<u32>| {
         let mut replay = replay;
