@@ -133,12 +133,12 @@ pub(super) const SETTING: Setting = Setting {
     steps: 500,
     contrast: Contrast {
         weight: 0.1,
-        tau: 0.5,
+        tau: 0.07,
     },
     simplex: Simplex::CrossEntropy,
-    turns: 0.5,
-    tau: 0.5,
-    before: 200,
+    turns: 1.0,
+    tau: 0.1,
+    before: 50,
 };
 
 impl Base {

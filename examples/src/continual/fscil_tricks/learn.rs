@@ -19,8 +19,8 @@ use crate::data::Images;
 use crate::experiment::Context;
 use crate::optim::adam;
 
-/// Images a step.
-const BATCH: usize = 64;
+/// Images a step: as many in every arm. Where images are turned, each of a quarter as many comes under all four.
+const BATCH: usize = 256;
 const RATE: f64 = 2e-3;
 /// Units of the hidden layers and of the features.
 const HIDDEN: [usize; 3] = [192, 96, 32];
@@ -82,6 +82,7 @@ impl<'a> Bed<'a> {
             .with_contrast(base.contrast.then_some(setting.contrast))
             .with_simplex(base.simplex.then_some(setting.simplex))
             .with_pseudo(pseudo)
+            .with_enlarge(true)
             .with_rotation(base.turns.then_some(setting.turns))
             .with_pretrain(base.pretrain.then_some(setting.tau))
             .with_seed(self.seed)
@@ -111,19 +112,14 @@ impl<'a> Bed<'a> {
                 let (first, second) = (draws.view(&examples), draws.view(&examples));
                 few_shot.pretrain_loss(&model, &first, &second)?
             } else {
-                let batch = if base.contrast {
-                    // Two views of half as many.
-                    let examples = draws.examples(BATCH / 2);
-                    draws.view(&[&examples[..], &examples].concat())
-                } else {
-                    let examples = draws.examples(BATCH);
-                    draws.view(&examples)
-                };
+                let quarters = if base.pseudo || base.rotated { 4 } else { 1 };
+                let views = if base.contrast { 2 } else { 1 };
+                let examples = draws.examples(BATCH / quarters / views);
+                let batch = draws.view(&examples.repeat(views));
                 let folded = base.pseudo && self.context.is_broken_by("folded-labels");
-                let batch = if base.rotated || folded {
-                    turned(&batch)?
-                } else {
-                    batch
+                let batch = match base.rotated || folded {
+                    true => turned(&batch)?,
+                    false => batch,
                 };
                 few_shot.loss(&model, &batch)?
             };
@@ -265,12 +261,9 @@ impl<'a> Bed<'a> {
     }
 }
 
-/// Row i turned `i mod 4` times; labels stay.
+/// The batch under all four rotations; labels stay.
 fn turned(batch: &Batch) -> Result<Batch> {
-    let parts = (0..4).map(|quarters| {
-        let rows = (0..batch.count()).filter(|row| row % 4 == quarters);
-        batch.rows(&rows.collect::<Vec<_>>()).turned(quarters)
-    });
+    let parts = (0..4).map(|quarters| batch.turned(quarters));
     let parts = parts.collect::<Result<Vec<_>, _>>()?.into_iter();
     parts
         .reduce(Examples::join)

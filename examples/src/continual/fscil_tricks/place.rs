@@ -13,6 +13,8 @@ use crate::experiment::{Context, ImageSet};
 
 /// Deviation of the noise of an augmented image, whose intensities are 0 to 1.
 const NOISE: f32 = 0.1;
+/// Places in the table of noise at which a view may begin.
+const STRETCHES: usize = 1 << 16;
 /// Examples of a novel class.
 pub(super) const SHOTS: usize = 5;
 /// Sessions after the base session.
@@ -167,16 +169,22 @@ pub(super) struct Draws<'a> {
     order: Vec<usize>,
     next: usize,
     rng: ChaCha8Rng,
+    /// Normal numbers, of which each view has a stretch.
+    noise: Vec<f32>,
     device: Device,
 }
 
 impl<'a> Draws<'a> {
     pub(super) fn new(images: &'a Images, seed: u64, device: &Device) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let noise = (0..images.pixels_per_image() + STRETCHES)
+            .map(|_| NOISE * rng.sample::<f32, _>(StandardNormal));
         Self {
+            noise: noise.collect(),
             images,
             order: (0..images.labels.len()).collect(),
             next: usize::MAX,
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            rng,
             device: device.clone(),
         }
     }
@@ -202,17 +210,23 @@ impl<'a> Draws<'a> {
         let mut values = vec![0.0_f32; examples.len() * size];
         for (example, view) in examples.iter().zip(values.chunks_mut(size)) {
             let image = &self.images.pixels[example * size..][..size];
+            let start = self.rng.random_range(0..STRETCHES);
+            view.copy_from_slice(&self.noise[start..start + size]);
+            // One pixel further for a move of 2, one less for 0.
             let (down, right) = (self.rng.random_range(0..3), self.rng.random_range(0..3));
-            for (place, value) in view.iter_mut().enumerate() {
-                // One pixel further for a move of 2, one less for 0.
-                let from = (place / side + down, place % side + right);
-                let inside = (1..=side).contains(&from.0) && (1..=side).contains(&from.1);
-                let moved = if inside {
-                    image[(from.0 - 1) * side + from.1 - 1]
-                } else {
-                    0.0
+            for (row, values) in view.chunks_mut(side).enumerate() {
+                let Some(from) = (row + down).checked_sub(1).filter(|from| *from < side) else {
+                    continue;
                 };
-                *value = moved + NOISE * self.rng.sample::<f32, _>(StandardNormal);
+                let moved = &image[from * side..][..side];
+                let (moved, values) = match right {
+                    0 => (&moved[..side - 1], &mut values[1..]),
+                    1 => (moved, values),
+                    _ => (&moved[1..], &mut values[..side - 1]),
+                };
+                for (value, light) in values.iter_mut().zip(moved) {
+                    *value += light;
+                }
             }
         }
         let labels = examples.iter().map(|i| self.images.labels[*i] as i64);

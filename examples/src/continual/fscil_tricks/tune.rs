@@ -1,7 +1,7 @@
-//! The choice of settings on seeds that count nowhere else: `regimen-examples rates fscil-tricks --seed 1000`, and `--set stage=2`, `--set stage=3`
-//! once those of the stage before were chosen.
+//! The choice of settings on seeds 1000 and 1001, which count nowhere else: `regimen-examples rates fscil-tricks --seed 1000`, then with
+//! `--set stage=2` and `--set stage=3`.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use regimen_continual::few_shot::{Contrast, Simplex};
 
 use super::arms::{ALL, ALONE, Base, SETTING, Session, Setting, Tuned};
@@ -10,23 +10,33 @@ use super::place::sets;
 use crate::experiment::Context;
 
 /// Updates after which a base session is tested.
-const AT: [usize; 4] = [125, 250, 500, 1000];
+const AT: [usize; 4] = [100, 200, 400, 800];
 
-/// A line for each set, arm and setting: harmonic mean, average accuracy, and accuracies on base and novel classes.
+/// A line for each set, arm and setting: harmonic mean, average accuracy, final one, accuracies on base and novel classes, drop. Stages: 1, each trick
+/// alone; 2, all tricks but those of `without`, with the settings given; 3, the later sessions of the same.
 ///
 /// # Errors
-/// If a run fails.
+/// If a run fails, or an item of `set` is not known.
 pub fn tune(seed: u64, set: &[String], mut line: impl FnMut(String)) -> Result<()> {
     let context = Context::new(seed);
-    let stage = match set {
-        [] => "1",
-        [one] => one.trim_start_matches("stage="),
-        _ => bail!("{set:?}: allowed is one of `stage=1`, `stage=2` and `stage=3`"),
-    };
+    let given = Given::of(set)?;
     for set in sets(&context)? {
         let bed = Bed::new(&context, &set.images, seed)?;
-        match stage {
-            "1" => {
+        let (base, setting) = given.applied(set.name);
+        match given.stage {
+            2 => trained(&bed, &base, &setting, set.name, "together", &mut line)?,
+            3 => bed.train(&base, &setting, &[setting.steps], |_, model| {
+                for tuned in [Tuned::Nothing, Tuned::SubNet, Tuned::Everything] {
+                    for session in grid(tuned) {
+                        let found = bed.sessions(&base, &setting, model, tuned, session)?;
+                        let Session { steps, rate } = session;
+                        let words = format!("{tuned:?}, {steps} steps at {rate}");
+                        line(text(set.name, &words, &metrics(&found.sessions)?));
+                    }
+                }
+                Ok(())
+            })?,
+            _ => {
                 let pixels = metrics(&bed.pixels()?)?;
                 line(text(set.name, "pixels", &pixels));
                 let untrained = bed.untrained(&ALONE[0], &SETTING)?;
@@ -38,86 +48,126 @@ pub fn tune(seed: u64, set: &[String], mut line: impl FnMut(String)) -> Result<(
                     }
                 }
             }
-            "2" => {
-                for (words, setting) in together(set.name) {
-                    trained(&bed, &ALL, &setting, set.name, &words, &mut line)?;
-                }
-            }
-            "3" => {
-                let setting = ALL.setting(set.name);
-                bed.train(&ALL, &setting, &[setting.steps], |_, model| {
-                    for tuned in [Tuned::Nothing, Tuned::SubNet, Tuned::Everything] {
-                        for session in grid(tuned) {
-                            let found = bed.sessions(&ALL, &setting, model, tuned, session)?;
-                            let words = format!("{tuned:?}, {session:?}");
-                            line(text(set.name, &words, &metrics(&found.sessions)?));
-                        }
-                    }
-                    Ok(())
-                })?;
-            }
-            other => bail!("stage {other}: allowed are 1, 2 and 3"),
         }
     }
     Ok(())
 }
 
+/// What is tried, as given on the command line.
+struct Given {
+    stage: usize,
+    values: Vec<(String, f64)>,
+    without: Vec<String>,
+}
+
+impl Given {
+    fn of(items: &[String]) -> Result<Self> {
+        let mut given = Self {
+            stage: 1,
+            values: Vec::new(),
+            without: Vec::new(),
+        };
+        for item in items {
+            let (name, value) = item.split_once('=').context("allowed is `name=value`")?;
+            match name {
+                "stage" => given.stage = value.parse()?,
+                "without" => given.without.push(value.to_owned()),
+                _ => given.values.push((name.to_owned(), value.parse()?)),
+            }
+        }
+        given.check()?;
+        Ok(given)
+    }
+
+    fn check(&self) -> Result<()> {
+        let names = ["weight", "tau", "dot", "turns", "before", "views", "steps"];
+        for (name, _) in &self.values {
+            ensure!(
+                names.contains(&name.as_str()),
+                "{name}: allowed are {names:?}"
+            );
+        }
+        let tricks = ["pseudo", "contrast", "simplex", "turns", "pretrain"];
+        for trick in &self.without {
+            ensure!(
+                tricks.contains(&trick.as_str()),
+                "{trick}: allowed are {tricks:?}"
+            );
+        }
+        ensure!((1..=3).contains(&self.stage), "stage: allowed are 1 to 3");
+        Ok(())
+    }
+
+    /// All tricks with what was chosen, changed by what was given.
+    fn applied(&self, set: &str) -> (Base, Setting) {
+        let (mut base, mut setting) = (ALL, ALL.setting(set));
+        for (name, value) in &self.values {
+            match name.as_str() {
+                "weight" => setting.contrast.weight = *value,
+                "tau" => setting.contrast.tau = *value,
+                "dot" => setting.simplex = Simplex::DotRegression(*value),
+                "turns" => setting.turns = *value,
+                "before" => setting.before = *value as usize,
+                "views" => setting.tau = *value,
+                _ => setting.steps = *value as usize,
+            }
+        }
+        for trick in &self.without {
+            match trick.as_str() {
+                "pseudo" => base.pseudo = false,
+                "contrast" => base.contrast = false,
+                "simplex" => base.simplex = false,
+                "turns" => base.turns = false,
+                _ => base.pretrain = false,
+            }
+        }
+        (base, setting)
+    }
+}
+
 /// What is tried of a trick alone.
 fn settings(base: &Base) -> Vec<(String, Setting)> {
-    let mut all = vec![("".to_owned(), SETTING)];
-    let vary = |all: &[(String, Setting)], with: &dyn Fn(&mut Setting) -> Vec<String>| {
-        let _ = (all, with);
-    };
-    let _ = vary;
+    let mut all = Vec::new();
     if base.contrast {
-        all.clear();
-        for weight in [0.1, 0.5] {
-            for tau in [0.07, 0.5] {
-                let contrast = Contrast { weight, tau };
-                all.push((
-                    format!("{weight} {tau}"),
-                    Setting {
-                        contrast,
-                        ..SETTING
-                    },
-                ));
-            }
+        for (weight, tau) in [(0.1, 0.07), (0.1, 0.5), (0.5, 0.07), (0.5, 0.5)] {
+            let contrast = Contrast { weight, tau };
+            let words = format!("weight {weight}, tau {tau}");
+            all.push((
+                words,
+                Setting {
+                    contrast,
+                    ..SETTING
+                },
+            ));
         }
     }
     if base.simplex {
-        all.clear();
         for simplex in [Simplex::CrossEntropy, Simplex::DotRegression(10.0)] {
             all.push((format!("{simplex:?}"), Setting { simplex, ..SETTING }));
         }
     }
     if base.turns {
-        all.clear();
         for turns in [0.1, 0.3, 1.0] {
-            all.push((format!("{turns}"), Setting { turns, ..SETTING }));
+            all.push((format!("weight {turns}"), Setting { turns, ..SETTING }));
         }
     }
     if base.pretrain {
-        all.clear();
-        for before in [100, 200] {
-            for tau in [0.1, 0.5] {
-                all.push((
-                    format!("{before} {tau}"),
-                    Setting {
-                        before,
-                        tau,
-                        ..SETTING
-                    },
-                ));
-            }
+        for (before, tau) in [(50, 0.1), (50, 0.5), (100, 0.1), (100, 0.5)] {
+            let words = format!("{before} updates, tau {tau}");
+            all.push((
+                words,
+                Setting {
+                    before,
+                    tau,
+                    ..SETTING
+                },
+            ));
         }
     }
+    if all.is_empty() {
+        all.push(("plain".to_owned(), SETTING));
+    }
     all
-}
-
-/// What is tried of all tricks together.
-fn together(set: &str) -> Vec<(String, Setting)> {
-    let chosen = ALL.setting(set);
-    vec![("all".to_owned(), chosen)]
 }
 
 /// Steps and rates of a later session.

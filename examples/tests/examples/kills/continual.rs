@@ -12,13 +12,13 @@ use regimen_continual::{
     ErConfig, EwcConfig, Form, GDumbConfig, GemConfig, GpmConfig, GroupMask, GssConfig,
     IcarlConfig, Kept, LucirConfig, LwfConfig, MasConfig, Memory, MemoryConfig, MirConfig,
     NearestMean, NearestMeanConfig, OgdConfig, OnlineEwcConfig, PackNet, PackNetConfig, Policy,
-    RWalkConfig, Refresh, RefreshConfig, ReplayLoader, ReplayLoaderConfig, SiConfig, Slda,
-    SldaConfig, Strategy, Task,
+    Prototypes, PrototypesConfig, RWalkConfig, Refresh, RefreshConfig, ReplayLoader,
+    ReplayLoaderConfig, SiConfig, Slda, SldaConfig, Strategy, SubNetConfig, Task,
 };
 use regimen_tensor::checkpoint::Checkpoint;
 use regimen_tensor::{Part, Prepared};
 
-use super::nets::{Cosines, Gates, Net};
+use super::nets::{Cosines, Gates, Net, few};
 use super::towers::{Pairs, Result, STEPS};
 
 /// Steps of a task.
@@ -164,6 +164,7 @@ pub(super) struct Continual {
     shared: SharedMemory<[f32; 2]>,
     kept: Memory<[f32; 2]>,
     nearest: NearestMean,
+    prototypes: Prototypes,
     slda: Slda,
 }
 
@@ -189,6 +190,7 @@ impl Continual {
             shared,
             kept: kept.with_seed(4).init()?,
             nearest: NearestMeanConfig::new(4, 2).init(device)?,
+            prototypes: PrototypesConfig::new(4, 2).init(device)?,
             slda: SldaConfig::new(4, 2).init(device)?,
         })
     }
@@ -202,6 +204,7 @@ impl Continual {
             .with("shared-memory", &mut self.shared)
             .with("memory", &mut self.kept)
             .with("nearest-mean", &mut self.nearest)
+            .with("prototypes", &mut self.prototypes)
             .with("slda", &mut self.slda)
     }
 
@@ -219,6 +222,7 @@ impl Continual {
         }
         let (features, labels) = &batch;
         self.nearest.add(features.clone(), labels.clone())?;
+        self.prototypes.add(features.clone(), labels.clone())?;
         self.slda.add(features.clone(), labels.clone())?;
         for point in points {
             self.kept.add(Kept::new(*point, class(point), task))?;
@@ -302,6 +306,7 @@ fn learners(first_id: u64, device: &Device) -> Result<Vec<Box<dyn Learner>>> {
         .init(net));
     add!("gpm", |net| GpmConfig::new().init(net));
     add!("pack-net", |net| PackNetConfig::new().init(net), pruned);
+    add!("sub-net", |net| SubNetConfig::new().init(net));
 
     // Refresh by both rules.
     add!(
@@ -324,5 +329,8 @@ fn learners(first_id: u64, device: &Device) -> Result<Vec<Box<dyn Learner>>> {
     add!("lucir", cosines, lucir, plain);
     let (gates, hat) = Gates::new(id + 2000, device)?;
     add!("hat", gates, hat, plain);
+    // FewShot, by its config.
+    let (model, handle) = few(id + 3000, device)?;
+    add!("few-shot", model, handle, plain);
     Ok(learners)
 }

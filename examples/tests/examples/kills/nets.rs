@@ -6,8 +6,9 @@ use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use regimen_continual::projections::Layers;
 use regimen_continual::{
-    Classifier, CosineClassifier, CosineLinear, CosineLinearConfig, Encoder, Gated, Hat, HatConfig,
-    HatGate, HatGateConfig,
+    Backbone, Classifier, CosineClassifier, CosineLinear, CosineLinearConfig, Encoder, FewShot,
+    FewShotConfig, FewShotNet, Gated, Hat, HatConfig, HatGate, HatGateConfig, SubNetConfig,
+    few_shot::{Contrast, PseudoClasses, Simplex, Tuning},
 };
 
 use super::towers::{Numbered, Pairs, Result};
@@ -53,6 +54,28 @@ impl Classifier for Net {
     fn logits(&self, batch: &Pairs) -> Tensor<2> {
         self.head.forward(self.features(batch))
     }
+}
+
+impl Backbone for Net {
+    type Batch = Pairs;
+
+    fn features(&self, batch: &Pairs) -> Tensor<2> {
+        Encoder::features(self, batch)
+    }
+}
+
+/// A perceptron with the heads and the handle of few-shot learning, whose base classes are 0 and 1.
+pub(super) fn few(first_id: u64, device: &Device) -> Result<(FewShotNet<Net>, FewShot)> {
+    let config = FewShotConfig::new(vec![0, 1], CLASSES, WIDTH)
+        .with_contrast(Some(Contrast {
+            weight: 0.2,
+            tau: 0.5,
+        }))
+        .with_simplex(Some(Simplex::CrossEntropy))
+        .with_pseudo(PseudoClasses::Mixtures)
+        .with_tuning(Tuning::SubNet(SubNetConfig::new()));
+    let (model, handle) = config.init(Net::new(first_id, device))?;
+    Ok((model.map(&mut Numbered(first_id)), handle))
 }
 
 impl Encoder for Net {
