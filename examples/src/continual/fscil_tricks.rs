@@ -14,7 +14,7 @@ pub mod tune;
 use anyhow::Result;
 use regimen_continual::Sessions;
 
-use self::arms::{ALL, ALONE, Base, PLAIN, Tuned, WITHOUT, control};
+use self::arms::{ALONE, Base, CHOSEN, OTHERS, PLAIN, PSEUDO, ROTATED, Tuned, control};
 use self::learn::{Bed, Found, metrics};
 use self::place::{SESSIONS, sets};
 use self::rule::judge;
@@ -30,7 +30,7 @@ pub const SYSTEM: System = System {
     krate: "regimen-continual",
     paper: "A Bag of Tricks for Few-Shot Class-Incremental Learning (arXiv 2403.14392)",
     paper_figure: "CIFAR-100, CUB-200 and miniImageNet, 60 or 100 base classes and sessions of five to ten classes with five examples each, in words: all tricks together are ahead of earlier methods in stability and in adaptability",
-    claim: "Images at random places, six base classes and four sessions of one class with five examples: all tricks, with settings from tuning seeds, beat the strongest of plain training at its best, turned images as augmentation, and prototypes of pixels",
+    claim: "Images at random places, six base classes and four sessions of one class with five examples: the tricks that tuning seeds chose, together, beat the strongest of plain training at its best, turned images as augmentation, and prototypes of pixels",
     metric: "harmonic mean of the accuracies on base and on novel classes after the last session, mean of both sets",
     unit: "%",
     better: Better::Higher,
@@ -82,7 +82,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
             "untrained encoder",
             &bed.untrained(&PLAIN, &setting)?.sessions,
         )?;
-        for (base, arms) in bases() {
+        for (base, arms) in bases(seed) {
             let setting = base.setting(set.name);
             let steps = if context.small {
                 (setting.steps / 10).max(1)
@@ -120,9 +120,15 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     Ok(trial)
 }
 
+/// Seeds below this have the arms that no check uses, too.
+const REPORTED: u64 = 2;
+
 /// Each base session with the arms that go on from it.
-fn bases() -> Vec<(Base, Vec<(&'static str, Tuned)>)> {
-    let alone = ALONE.iter().map(|base| {
+fn bases(seed: u64) -> Vec<(Base, Vec<(&'static str, Tuned)>)> {
+    let checked = [PLAIN, ROTATED, PSEUDO];
+    let alone = ALONE.iter();
+    let alone = alone.filter(|base| seed < REPORTED || checked.contains(base));
+    let alone = alone.map(|base| {
         let mut arms = vec![(base.name, Tuned::Nothing)];
         if *base == PLAIN {
             arms.push(("sub-network alone", Tuned::SubNet));
@@ -135,9 +141,9 @@ fn bases() -> Vec<(Base, Vec<(&'static str, Tuned)>)> {
         (rule::FROZEN, Tuned::Nothing),
         (rule::FULL, Tuned::Everything),
     ];
-    let without = WITHOUT.iter();
-    let without = without.map(|base| (*base, vec![(base.name, Tuned::SubNet)]));
-    alone.chain([(ALL, all)]).chain(without).collect()
+    let others = OTHERS.iter().filter(|_| seed < REPORTED);
+    let others = others.map(|base| (*base, vec![(base.name, Tuned::SubNet)]));
+    alone.chain([(CHOSEN, all)]).chain(others).collect()
 }
 
 /// The accuracy on all classes seen after each session, in percent.

@@ -57,42 +57,42 @@ pub(super) const PRETRAINED: Base = Base {
     pretrain: true,
     ..NONE
 };
-pub(super) const ALL: Base = Base {
-    name: "all tricks",
+/// The tricks that the tuning seeds chose: all but pre-training.
+pub(super) const CHOSEN: Base = Base {
+    name: "chosen tricks",
     contrast: true,
     simplex: true,
     pseudo: true,
     turns: true,
-    pretrain: true,
-    rotated: false,
+    ..NONE
 };
 
-/// All tricks but one each, with the sub-network.
-pub(super) const WITHOUT: [Base; 5] = [
+/// The chosen tricks with one more or one less, with the sub-network.
+pub(super) const OTHERS: [Base; 5] = [
     Base {
-        name: "all but pseudo-classes",
+        name: "all tricks, with pre-training",
+        pretrain: true,
+        ..CHOSEN
+    },
+    Base {
+        name: "chosen but pseudo-classes",
         pseudo: false,
-        ..ALL
+        ..CHOSEN
     },
     Base {
-        name: "all but contrast",
+        name: "chosen but contrast",
         contrast: false,
-        ..ALL
+        ..CHOSEN
     },
     Base {
-        name: "all but simplex",
+        name: "chosen but simplex",
         simplex: false,
-        ..ALL
+        ..CHOSEN
     },
     Base {
-        name: "all but rotation head",
+        name: "chosen but rotation head",
         turns: false,
-        ..ALL
-    },
-    Base {
-        name: "all but pre-training",
-        pretrain: false,
-        ..ALL
+        ..CHOSEN
     },
 ];
 
@@ -129,8 +129,9 @@ pub(super) struct Setting {
     pub(super) before: usize,
 }
 
+/// Of the chosen tricks together, and where nothing else is said.
 pub(super) const SETTING: Setting = Setting {
-    steps: 500,
+    steps: 800,
     contrast: Contrast {
         weight: 0.1,
         tau: 0.07,
@@ -150,22 +151,52 @@ impl Base {
     }
 
     /// What was chosen, for the digits and for all other images.
-    pub(super) fn setting(&self, _set: &str) -> Setting {
-        SETTING
+    pub(super) fn setting(&self, set: &str) -> Setting {
+        let digits = set == "digits";
+        let steps = |of_digits, of_others| if digits { of_digits } else { of_others };
+        let only = |steps| Setting { steps, ..SETTING };
+        match *self {
+            PLAIN => only(400),
+            ROTATED => only(steps(400, 100)),
+            PSEUDO => only(steps(400, 800)),
+            CONTRAST => Setting {
+                contrast: Contrast {
+                    weight: 0.5,
+                    tau: 0.07,
+                },
+                ..only(200)
+            },
+            SIMPLEX => only(steps(100, 200)),
+            PRETRAINED => Setting {
+                before: 100,
+                tau: if digits { 0.1 } else { 0.5 },
+                ..only(steps(400, 800))
+            },
+            _ => SETTING,
+        }
     }
 }
 
 impl Tuned {
     /// What was chosen, for the digits and for all other images.
-    pub(super) fn session(self, _set: &str) -> Session {
-        Session {
-            steps: 10,
-            rate: 0.01,
-        }
+    pub(super) fn session(self, set: &str) -> Session {
+        let (steps, rate) = match (self, set) {
+            (Self::Nothing, _) => (0, 0.0),
+            (Self::SubNet, _) => (20, 1e-3),
+            (Self::Everything, "digits") => (5, 3e-4),
+            (Self::Everything, _) => (20, 1e-4),
+        };
+        Session { steps, rate }
     }
 }
 
-/// The strongest control on the tuning seeds, on the digits and on all other images.
-pub(super) fn control(_set: &str) -> &'static str {
-    PLAIN.name
+/// Arms without a trick, of which the strongest is the control.
+pub(super) const CONTROLS: [&str; 3] = [PLAIN.name, ROTATED.name, "pixels"];
+
+/// The strongest of them on the tuning seeds by the harmonic mean, on the digits and on all other images.
+pub(super) fn control(set: &str) -> &'static str {
+    match set {
+        "digits" => ROTATED.name,
+        _ => PLAIN.name,
+    }
 }

@@ -19,7 +19,8 @@ use crate::data::Images;
 use crate::experiment::Context;
 use crate::optim::adam;
 
-/// Images a step: as many in every arm. Where images are turned, each of a quarter as many comes under all four.
+/// Images a step: as many in every arm. Where images are turned, each of a quarter as many comes under all four; a rotation head alone has half
+/// of them upright and the same ones turned.
 const BATCH: usize = 256;
 const RATE: f64 = 2e-3;
 /// Units of the hidden layers and of the features.
@@ -114,7 +115,8 @@ impl<'a> Bed<'a> {
             } else {
                 let quarters = if base.pseudo || base.rotated { 4 } else { 1 };
                 let views = if base.contrast { 2 } else { 1 };
-                let examples = draws.examples(BATCH / quarters / views);
+                let passes = if base.turns && !base.pseudo { 2 } else { 1 };
+                let examples = draws.examples(BATCH / quarters / views / passes);
                 let batch = draws.view(&examples.repeat(views));
                 let folded = base.pseudo && self.context.is_broken_by("folded-labels");
                 let batch = match base.rotated || folded {

@@ -1,6 +1,6 @@
 //! How the experiment decides.
 
-use super::arms::{PSEUDO, ROTATED, control};
+use super::arms::{CHOSEN, CONTROLS, PSEUDO, ROTATED};
 use crate::experiment::{Check, Quantity, Trial, differences, values};
 
 /// The arm under which counts over all arms are noted.
@@ -9,10 +9,10 @@ pub(super) const COLUMNS: &str = "classes trained for each base class, with pseu
 pub(super) const AWAY: &str =
     "furthest prototype of a base class from the mean of its features by the trained encoder";
 
-/// The arms of all tricks, by what the later sessions train.
-pub(super) const METHOD: &str = "all tricks";
-pub(super) const FROZEN: &str = "all tricks, frozen";
-pub(super) const FULL: &str = "all tricks, full fine-tuning";
+/// The arms of the chosen tricks, by what the later sessions train: the sub-network, nothing, everything.
+pub(super) const METHOD: &str = CHOSEN.name;
+pub(super) const FROZEN: &str = "chosen tricks, frozen";
+pub(super) const FULL: &str = "chosen tricks, full fine-tuning";
 
 /// The sets that the trials have; both embedded ones where there is none.
 pub(super) fn names(trials: &[Trial]) -> &'static [&'static str] {
@@ -32,19 +32,36 @@ pub(super) fn names(trials: &[Trial]) -> &'static [&'static str] {
 pub(super) fn judge(trials: &[Trial]) -> Vec<Check> {
     let mut checks = Vec::new();
     for set in names(trials) {
-        let gap = |what: &str, metric: &str, better: &str, worse: &str| {
-            let arm = |name: &str| format!("{set}, {name}");
+        let arm = |name: &str| format!("{set}, {name}");
+        let quantity = |words: String, metric: &str, better: &str, worse: &str| {
             let found = differences(trials, &arm(better), &arm(worse), metric);
-            let words = format!("{set}, {what}: {better} minus {worse}");
             Quantity::new(words, "points", found).at_least(0.0)
         };
-        let harmonic = "harmonic mean";
+        let gap = |better: &str, worse: &str| {
+            let words = format!("{set}, harmonic mean: {better} minus {worse}");
+            quantity(words, "main", better, worse)
+        };
+        // The control with the highest mean over these very seeds: never to the method's favour.
+        let best = |metric: &str| {
+            let mean = |name: &str| {
+                let values = values(trials, &arm(name), metric);
+                values.iter().sum::<f64>() / values.len().max(1) as f64
+            };
+            let controls = CONTROLS.into_iter();
+            let best = controls.max_by(|a, b| mean(a).total_cmp(&mean(b)));
+            best.unwrap_or(CONTROLS[0])
+        };
+        let against = |what: &str, metric: &str| {
+            let words =
+                format!("{set}, {what}: {METHOD} minus the best of CE, augmentation and pixels");
+            quantity(words, metric, METHOD, best(metric)).headline()
+        };
         checks.extend([
-            gap(harmonic, "main", METHOD, control(set)).headline(),
-            gap("average accuracy", "average", METHOD, control(set)).headline(),
-            gap(harmonic, "main", METHOD, FROZEN).headline(),
-            gap(harmonic, "main", METHOD, FULL).headline(),
-            gap(harmonic, "main", PSEUDO.name, ROTATED.name),
+            against("harmonic mean", "main"),
+            against("average accuracy", "average"),
+            gap(METHOD, FROZEN).headline(),
+            gap(METHOD, FULL).headline(),
+            gap(PSEUDO.name, ROTATED.name),
         ]);
     }
     let counted = |what: &str| Quantity::new(what, "", values(trials, COUNTED, what));

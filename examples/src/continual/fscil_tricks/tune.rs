@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 use regimen_continual::few_shot::{Contrast, Simplex};
 
-use super::arms::{ALL, ALONE, Base, SETTING, Session, Setting, Tuned};
+use super::arms::{ALONE, Base, CHOSEN, SETTING, Session, Setting, Tuned};
 use super::learn::{Bed, metrics};
 use super::place::sets;
 use crate::experiment::Context;
@@ -100,7 +100,11 @@ impl Given {
 
     /// All tricks with what was chosen, changed by what was given.
     fn applied(&self, set: &str) -> (Base, Setting) {
-        let (mut base, mut setting) = (ALL, ALL.setting(set));
+        let mut setting = CHOSEN.setting(set);
+        let mut base = Base {
+            pretrain: true,
+            ..CHOSEN
+        };
         for (name, value) in &self.values {
             match name.as_str() {
                 "weight" => setting.contrast.weight = *value,
@@ -180,7 +184,7 @@ fn grid(tuned: Tuned) -> Vec<Session> {
     }
     let mut grid = Vec::new();
     for steps in [5, 20] {
-        for rate in [0.001, 0.003, 0.01, 0.03, 0.1] {
+        for rate in [1e-4, 3e-4, 1e-3, 3e-3, 1e-2] {
             grid.push(Session { steps, rate });
         }
     }

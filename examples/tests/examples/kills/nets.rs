@@ -52,7 +52,7 @@ impl Classifier for Net {
     type Batch = Pairs;
 
     fn logits(&self, batch: &Pairs) -> Tensor<2> {
-        self.head.forward(self.features(batch))
+        self.head.forward(Encoder::features(self, batch))
     }
 }
 
@@ -88,7 +88,7 @@ impl Layers for Net {
     fn layer_inputs(&self, batch: &Pairs) -> regimen_continual::Result<Vec<(String, Tensor<2>)>> {
         Ok(vec![
             ("hidden.weight".into(), batch.0.clone()),
-            ("head.weight".into(), self.features(batch)),
+            ("head.weight".into(), Encoder::features(self, batch)),
         ])
     }
 }
@@ -118,7 +118,7 @@ impl Classifier for Cosines {
     type Batch = Pairs;
 
     fn logits(&self, batch: &Pairs) -> Tensor<2> {
-        self.head.forward(self.features(batch))
+        self.head.forward(Encoder::features(self, batch))
     }
 }
 
