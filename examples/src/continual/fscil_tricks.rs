@@ -82,10 +82,10 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
             "untrained encoder",
             &bed.untrained(&PLAIN, &setting)?.sessions,
         )?;
-        for (base, arms) in bases(seed) {
+        for (base, arms) in bases(seed < REPORTED && !context.small) {
             let setting = base.setting(set.name);
             let steps = if context.small {
-                (setting.steps / 10).max(1)
+                (setting.steps / 80).max(2)
             } else {
                 setting.steps
             };
@@ -120,14 +120,14 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     Ok(trial)
 }
 
-/// Seeds below this have the arms that no check uses, too.
+/// Seeds below this have the arms that no check uses, too, but for the small size.
 const REPORTED: u64 = 2;
 
-/// Each base session with the arms that go on from it.
-fn bases(seed: u64) -> Vec<(Base, Vec<(&'static str, Tuned)>)> {
+/// Each base session with the arms that go on from it; `every`: of arms that no check uses, too.
+fn bases(every: bool) -> Vec<(Base, Vec<(&'static str, Tuned)>)> {
     let checked = [PLAIN, ROTATED, PSEUDO];
     let alone = ALONE.iter();
-    let alone = alone.filter(|base| seed < REPORTED || checked.contains(base));
+    let alone = alone.filter(|base| every || checked.contains(base));
     let alone = alone.map(|base| {
         let mut arms = vec![(base.name, Tuned::Nothing)];
         if *base == PLAIN {
@@ -141,7 +141,7 @@ fn bases(seed: u64) -> Vec<(Base, Vec<(&'static str, Tuned)>)> {
         (rule::FROZEN, Tuned::Nothing),
         (rule::FULL, Tuned::Everything),
     ];
-    let others = OTHERS.iter().filter(|_| seed < REPORTED);
+    let others = OTHERS.iter().filter(|_| every);
     let others = others.map(|base| (*base, vec![(base.name, Tuned::SubNet)]));
     alone.chain([(CHOSEN, all)]).chain(others).collect()
 }

@@ -151,7 +151,7 @@ mod tests {
         let device = Device::flex();
         let features = || Tensor::<2>::from_data([[1.0, 2.0], [3.0, 0.0], [2.0, 1.0]], &device);
         let labels = || Tensor::<1, Int>::from_data([0, 0, 0], &device);
-        for (normalised, expected) in [(false, [2.0, 1.0]), (true, [0.780_546_93, 0.447_213_6])] {
+        for (normalised, expected) in [(false, [2.0, 1.0]), (true, [0.780_546_9, 0.447_213_6])] {
             let config = PrototypesConfig::new(1, 2).with_normalised(normalised);
             let mut prototypes = config.init(&device).unwrap();
             assert!(prototypes.logits(features()).is_err());

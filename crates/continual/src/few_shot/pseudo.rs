@@ -108,7 +108,7 @@ pub(super) fn turned<B: Augment>(
     all: bool,
 ) -> Result<Posed<B>> {
     let count = batch.count();
-    let mut whole: Option<(B, Vec<Tensor<1, Int>>, Vec<Tensor<1, Int>>)> = None;
+    let (mut whole, mut targets, mut turns) = (None, Vec::new(), Vec::new());
     for quarters in 0..4 {
         let rows: Vec<usize> = (0..count)
             .filter(|row| all || row % 4 == quarters)
@@ -118,18 +118,13 @@ pub(super) fn turned<B: Augment>(
         }
         let part = batch.rows(&rows).turned(quarters)?;
         let own = at(&columns, &rows);
-        let turns = own.zeros_like().add_scalar(quarters as i64);
+        turns.push(own.zeros_like().add_scalar(quarters as i64));
         let outside = own.clone().lower_elem(0);
-        let targets = own
-            .add_scalar((quarters * base) as i64)
-            .mask_fill(outside, -1);
+        let class = own.add_scalar((quarters * base) as i64);
+        targets.push(class.mask_fill(outside, -1));
         whole = Some(match whole {
-            None => (part, vec![targets], vec![turns]),
-            Some((before, mut of, mut by)) => {
-                of.push(targets);
-                by.push(turns);
-                (before.join(part), of, by)
-            }
+            None => part,
+            Some(before) => B::join(before, part),
         });
     }
     Ok(match whole {
@@ -138,7 +133,7 @@ pub(super) fn turned<B: Augment>(
             turns: Some(columns.clone()),
             targets: columns,
         },
-        Some((batch, targets, turns)) => Posed {
+        Some(batch) => Posed {
             batch,
             targets: Tensor::cat(targets, 0),
             turns: Some(Tensor::cat(turns, 0)),

@@ -20,7 +20,7 @@ pub(super) const SHOTS: usize = 5;
 /// Sessions after the base session.
 pub(super) const SESSIONS: usize = 4;
 /// Images of a set at the small size.
-const SMALL: usize = 500;
+const SMALL: usize = 300;
 
 /// A set of images as a base session and incremental ones: classes are numbered in the order in which they come.
 pub(super) struct Protocol {
