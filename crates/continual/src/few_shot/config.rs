@@ -5,18 +5,12 @@
 //! Source: "A Bag of Tricks for Few-Shot Class-Incremental Learning" (arXiv 2403.14392); the tricks as in the works and codes that each names.
 
 use burn::config::Config;
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
-use super::net::{Backbone, FewShotNet};
-use super::prototypes::PrototypesConfig;
 use super::pseudo::PseudoClasses;
 use super::sub_net::SubNetConfig;
 use super::sup_con::temperature;
-use super::tricks::FewShot;
 use crate::error::{check, positive, strength};
-use crate::strategy::Shared;
-use crate::teacher::plain;
 use crate::{ContinualError, Result};
 
 /// Classes at most.
@@ -165,32 +159,7 @@ pub struct FewShotConfig {
 }
 
 impl FewShotConfig {
-    /// The encoder with the heads of the base session, and the handle that trains and classifies.
-    ///
-    /// # Errors
-    /// If a number is outside of its range, a base class comes twice or is none of the classes, or the simplex has more directions than `width + 1`.
-    pub fn init<E: Backbone>(&self, encoder: E) -> Result<(FewShotNet<E>, FewShot)> {
-        self.check()?;
-        let device = encoder.devices().into_iter().next();
-        let device: Device = device.unwrap_or_default();
-        let prototypes = PrototypesConfig::new(self.classes, self.width);
-        let prototypes = prototypes.with_normalised(self.normalised);
-        let prototypes = prototypes.init(&plain(&device))?;
-        let model = FewShotNet::new(encoder, self)?;
-        let tuning = match &self.tuning {
-            Tuning::Frozen => Some(SubNetConfig::new().with_share(0.0).init(&model)?),
-            Tuning::SubNet(config) => Some(config.init(&model)?),
-            Tuning::Full => None,
-        };
-        let handle = FewShot {
-            config: self.clone(),
-            tuning,
-            shared: Shared::new((prototypes, 0)),
-        };
-        Ok((model, handle))
-    }
-
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         positive("width", self.width)?;
         let classes = self.classes as f64;
         let fits = (1..=MOST).contains(&self.classes);

@@ -124,11 +124,7 @@ mod tests {
 
     #[test]
     fn values_by_hand() {
-        for (tau, expected) in [
-            (0.1, 0.063_779_84),
-            (0.5, 0.430_190_28),
-            (1.0, 0.673_576_8),
-        ] {
+        for (tau, expected) in [(0.1, 0.063_779_84), (0.5, 0.430_190_28), (1.0, 0.673_576_8)] {
             let found = loss(ROWS, &[0, 0, 1, 1], tau);
             assert_relative_eq!(found, expected, epsilon = 1e-6);
         }

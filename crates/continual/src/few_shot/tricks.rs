@@ -4,21 +4,21 @@ use std::fmt;
 
 use burn::data::dataloader::DataLoader;
 use burn::module::Module;
-use burn::tensor::{FloatDType, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use regimen_tensor::checkpoint::{Part, PartError};
 use regimen_tensor::per_example::cross_entropy;
 use regimen_tensor::training::Gradients;
 use serde::{Deserialize, Serialize};
 
 use super::base::{base_loss, view_loss};
-use super::config::FewShotConfig;
+use super::config::{FewShotConfig, Tuning};
 use super::net::{Backbone, FewShotNet, directions};
-use super::prototypes::Prototypes;
-use super::sub_net::SubNet;
+use super::prototypes::{Prototypes, PrototypesConfig};
+use super::sub_net::{SubNet, SubNetConfig};
 use crate::examples::Examples;
 use crate::saved::Saved;
 use crate::strategy::{Shared, Steps, Strategy, plain_loss};
-use crate::teacher::constant;
+use crate::teacher::{constant, plain};
 use crate::{ContinualError, Result};
 
 /// What the logits of classes without a prototype are: finite, so that no loss is NaN.
@@ -32,6 +32,33 @@ pub struct FewShot {
     pub(super) tuning: Option<SubNet>,
     /// The prototypes, and the sessions that ended.
     pub(super) shared: Shared<(Prototypes, usize)>,
+}
+
+impl FewShotConfig {
+    /// The encoder with the heads of the base session, and the handle that trains and classifies.
+    ///
+    /// # Errors
+    /// If a number is outside of its range, a base class comes twice or is none of the classes, or the simplex has more directions than `width + 1`.
+    pub fn init<E: Backbone>(&self, encoder: E) -> Result<(FewShotNet<E>, FewShot)> {
+        self.check()?;
+        let device = encoder.devices().into_iter().next();
+        let device: Device = device.unwrap_or_default();
+        let prototypes = PrototypesConfig::new(self.classes, self.width);
+        let prototypes = prototypes.with_normalised(self.normalised);
+        let prototypes = prototypes.init(&plain(&device))?;
+        let model = FewShotNet::new(encoder, self)?;
+        let tuning = match &self.tuning {
+            Tuning::Frozen => Some(SubNetConfig::new().with_share(0.0).init(&model)?),
+            Tuning::SubNet(config) => Some(config.init(&model)?),
+            Tuning::Full => None,
+        };
+        let handle = FewShot {
+            config: self.clone(),
+            tuning,
+            shared: Shared::new((prototypes, 0)),
+        };
+        Ok((model, handle))
+    }
 }
 
 /// What is saved beside the tensors.
