@@ -2,8 +2,7 @@
 //!
 //! The accuracy on all classes seen so far after each session, its drop, and how base and novel classes share it.
 //!
-//! Source: Tao et al., "Few-Shot Class-Incremental Learning" (arXiv 2004.10956), section 5; the harmonic mean as in Peng et al., "Few-Shot
-//! Class-Incremental Learning from an Open-Set Perspective" (arXiv 2208.00147).
+//! Source: Tao et al., "Few-Shot Class-Incremental Learning" (arXiv 2004.10956), the protocol.
 
 use regimen_tensor::checked::Checked;
 use regimen_tensor::checked_serde;

@@ -2,8 +2,8 @@
 //!
 //! Targets of classes that are as far from each other as directions can be, set before training.
 //!
-//! Source: Yang et al., "Neural Collapse Inspired Feature-Classifier Alignment for Few-Shot Class Incremental Learning" (arXiv 2302.03004),
-//! equations 1 and 5.
+//! Source: Yang et al., "Neural Collapse Inspired Feature-Classifier Alignment for Few-Shot Class Incremental Learning" (NC-FSCIL, arXiv
+//! 2302.03004), the frame and the dot regression.
 
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use rand::{RngExt, SeedableRng};
