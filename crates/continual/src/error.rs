@@ -110,6 +110,7 @@ impl regimen_tensor::training::StepError for ContinualError {
         use regimen_tensor::training::Severity;
         match self {
             Self::Gradient { .. } | Self::NotFinite(_) => Severity::Skip,
+            Self::Tensor(TensorError::StateType { .. }) => Severity::Notice,
             _ => Severity::Failure,
         }
     }
@@ -124,7 +125,6 @@ pub(crate) fn check(field: &'static str, value: f64, good: bool, allowed: &str) 
 }
 
 /// Refuses a strength or rate that is not finite or below 0.
-#[cfg(feature = "burn")]
 pub(crate) fn strength(field: &'static str, value: f64) -> Result<()> {
     check(field, value, value >= 0.0, "0 or more, finite")
 }

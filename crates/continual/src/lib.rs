@@ -34,6 +34,7 @@ pub mod methods;
 pub mod refresh;
 
 pub mod few_shot;
+pub mod plasticity;
 
 #[cfg(feature = "burn")]
 pub use classifier::{Classifier, Encoder};
@@ -62,6 +63,12 @@ pub use methods::{
     SldaConfig, WeightNormLinear, WeightNormLinearConfig, align_weights, group_masked,
 };
 pub use metrics::{Accumulation, AccuracyMatrix, Compute};
+#[cfg(feature = "burn")]
+pub use plasticity::{
+    ContinualBackprop, ContinualBackpropConfig, L2Init, L2InitConfig, Probed, ReDo, ReDoConfig,
+    Reset, ResetConfig, ShrinkPerturb, ShrinkPerturbConfig,
+};
+pub use plasticity::{ReplayRatio, ReplayRatioConfig};
 #[cfg(feature = "burn")]
 pub use refresh::{Direction, Form, Refresh, RefreshConfig};
 pub use scenario::Task;

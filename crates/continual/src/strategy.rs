@@ -74,6 +74,15 @@ pub trait Strategy<M: Classifier>: Send + Sync {
         (model, Ok(()))
     }
 
+    /// As [`after_update`](Self::after_update), with the optimizer whose step it was: for methods that draw weights anew and clear their moments.
+    ///
+    /// # Errors
+    /// As for [`after_update`](Self::after_update).
+    fn after_step(&self, model: M, optim: &mut ModuleOptimizer) -> (M, Result<()>) {
+        let _ = optim;
+        self.after_update(model)
+    }
+
     /// The step is left out: what was gathered for it since the last one is dropped.
     fn leave_out(&self) {}
 
@@ -177,7 +186,8 @@ pub trait Strategy<M: Classifier>: Send + Sync {
                 return model;
             }
         }
-        let (model, after) = self.after_update(grads.step(model, optim, lr));
+        let model = grads.step(model, optim, lr);
+        let (model, after) = self.after_step(model, optim);
         if let Err(error) = after {
             steps.note(error);
         }
@@ -190,6 +200,11 @@ pub trait Strategy<M: Classifier>: Send + Sync {
     /// The first failure, else the first step that was left out.
     fn status(&self) -> std::result::Result<(), Arc<ContinualError>> {
         self.steps().lock().failures.status()
+    }
+
+    /// The first thing that is told once and stops nothing: moments in half precision that could not be cleared.
+    fn notice(&self) -> Option<Arc<ContinualError>> {
+        self.steps().lock().failures.notice()
     }
 
     /// Steps that were left out because a value was not finite.

@@ -55,6 +55,21 @@ pub enum TensorError {
         /// All steps.
         total: usize,
     },
+    /// An optimizer's state that can't be read or written.
+    #[error("optimizer state: {0}")]
+    State(String),
+    /// An optimizer's state that Burn would load in another float type: it stays as it is.
+    #[error(
+        "the optimizer's state of `{path}` is {found}, and Burn loads a state as {loaded}: it is kept as it is; make {found} the default float type of the default device (`Device::configure`) before its first tensor"
+    )]
+    StateType {
+        /// The first parameter with such a state.
+        path: String,
+        /// The state's type.
+        found: String,
+        /// The type in which Burn loads it, that of the default device.
+        loaded: String,
+    },
     /// The device could not return a tensor's values.
     #[error("reading `{what}` from the device: {reason}")]
     Read {

@@ -54,6 +54,9 @@ pub mod reduce;
 pub mod prepared;
 
 #[cfg(feature = "burn")]
+pub mod optimizer_state;
+
+#[cfg(feature = "burn")]
 pub mod training;
 
 #[cfg(feature = "testing")]

@@ -12,4 +12,5 @@ pub use basis::Basis;
 pub use directions::Directions;
 pub use layers::{Layers, Patches, patches};
 pub use qp::quadratic_program;
+pub(crate) use subspace::eigenvalues;
 pub use subspace::{Seen, grown, leading};

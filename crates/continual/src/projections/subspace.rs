@@ -155,6 +155,12 @@ fn eigen(matrix: DMatrix<f64>) -> Result<(DVector<f64>, DMatrix<f64>)> {
     Ok((values, eigen.eigenvectors))
 }
 
+/// Eigenvalues of 0 or more of a matrix that is symmetric up to rounding.
+pub(crate) fn eigenvalues(matrix: DMatrix<f64>) -> Result<Vec<f64>> {
+    let (values, _) = eigen(matrix)?;
+    Ok(values.iter().copied().collect())
+}
+
 fn unsolved() -> ContinualError {
     ContinualError::Solve {
         what: "singular values of a layer's inputs",

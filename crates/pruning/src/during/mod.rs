@@ -11,7 +11,6 @@ mod method;
 mod movement;
 pub(crate) mod optimizer_state;
 mod pruner;
-mod record;
 mod rigl;
 mod set;
 pub(crate) mod stored;

@@ -15,6 +15,5 @@ pub use density::Layout;
 pub use exploration::Exploration;
 pub use layer_mask::Mask;
 pub use masks::Masks;
-pub(crate) use multiply::zero_off;
 pub(crate) use prunable::frozen;
 pub use prunable::{LeftDense, Why};

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use burn::module::{ModuleMapper, Param, ParamId};
 use burn::tensor::{Bool, Tensor, TensorData};
 use rayon::prelude::*;
-use regimen_tensor::memory::on_host;
+use regimen_tensor::memory::{on_host, zero_off};
 
 use super::Mask;
 
@@ -92,25 +92,4 @@ fn zeroed_in_place<const D: usize>(values: Tensor<D>, active: &[bool]) -> Tensor
         TensorData::from_bytes(bytes, shape, dtype),
         (&device, dtype),
     )
-}
-
-/// Zeroes the values, of `size` bytes each, that are not active: zero is all bits off in every float type.
-pub(crate) fn zero_off(values: &mut [u8], active: &[bool], size: usize) {
-    const CHUNK: usize = 1 << 14;
-    let chunks = values.par_chunks_mut(size.max(1) * CHUNK);
-    let chunks = chunks.zip(active.par_chunks(CHUNK));
-    chunks.for_each(|(values, active)| match size {
-        4 => {
-            let pairs = values.as_chunks_mut::<4>().0.iter_mut().zip(active);
-            pairs.for_each(|(value, active)| {
-                let kept = u32::from_ne_bytes(*value) & u32::from(*active).wrapping_neg();
-                *value = kept.to_ne_bytes();
-            });
-        }
-        _ => {
-            let pairs = values.chunks_exact_mut(size.max(1)).zip(active);
-            let off = pairs.filter(|(_, active)| !**active);
-            off.for_each(|(value, _)| value.fill(0));
-        }
-    });
 }
