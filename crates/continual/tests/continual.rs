@@ -39,6 +39,8 @@ mod ogd;
 mod pack_net;
 #[path = "continual/penalties.rs"]
 mod penalties;
+#[path = "continual/plasticity.rs"]
+mod plasticity;
 #[path = "continual/prompts.rs"]
 mod prompts;
 #[path = "continual/recurring_classes.rs"]

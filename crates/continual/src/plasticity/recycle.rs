@@ -91,7 +91,8 @@ impl Changed {
 /// Makes units anew: each layer with the numbers of its units, each below the layer's size.
 ///
 /// Incoming weights are drawn by `draw` from the seed, the bias is 0, gains and running variances of the layer's norms are 1, shifts and running
-/// means 0, and the outgoing weights are 0: what the model computes changes by what the units gave, and not at all where they were dead.
+/// means 0, and the outgoing weights are 0: what the model computes changes by what the units gave, and not at all where they were dead, unless
+/// a layer norm stands between the layer and its nonlinearity: it sees what every unit gets.
 /// Layers of which the weight, or one that reads it, is frozen are left as they are. Running statistics are changed in all clones that share them.
 ///
 /// ```

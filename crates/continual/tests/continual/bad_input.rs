@@ -18,6 +18,8 @@ mod data;
 pub(super) mod few_shot;
 #[path = "bad_input/outputs.rs"]
 pub(super) mod outputs;
+#[path = "bad_input/plasticity.rs"]
+pub(super) mod plasticity;
 #[path = "bad_input/projections.rs"]
 mod projections;
 #[path = "bad_input/replay.rs"]

@@ -6,6 +6,7 @@ use burn::optim::momentum::MomentumConfig;
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor};
 use regimen_continual::memory::MemoryConfig;
+use regimen_continual::plasticity::Activations;
 use regimen_continual::projections::Layers;
 use regimen_continual::*;
 use regimen_tensor::testing::{
@@ -16,6 +17,8 @@ use regimen_tensor::{ParamVector, Prepared};
 use super::wrapped::{
     Adapted, Alone, Columns, Cosines, Dual, Fed, Few, Gates, Prompted, Whole, Wrapped, bits, few,
     with_all, with_targets,
+    Adapted, Alone, Columns, Cosines, Dual, Fed, Gates, Prompted, Whole, Wrapped, bits, shown,
+    units,
 };
 
 /// A reference model as a classifier.
@@ -43,6 +46,12 @@ impl<M: Reference> Wrapped for Net<M> {
 
     fn inner(&self) -> &M {
         &self.inner
+    }
+}
+
+impl<M: Reference> Probed for Net<M> {
+    fn probed(&self, batch: &Fed) -> Result<(Tensor<2>, Vec<Activations>)> {
+        Ok((self.logits(batch), shown(&self.inner, &batch.0)))
     }
 }
 
@@ -81,6 +90,7 @@ macro_rules! made {
 struct Way(&'static str);
 
 const WAYS: [&str; 22] = [
+const WAYS: [&str; 26] = [
     "Ewc",
     "OnlineEwc",
     "Si",
@@ -103,6 +113,11 @@ const WAYS: [&str; 22] = [
     "Icarl",
     "Refresh",
     "Refresh of the paper",
+    "ReDo",
+    "ContinualBackprop",
+    "Reset",
+    "ShrinkPerturb",
+    "L2Init",
 ];
 
 impl Way {
@@ -139,6 +154,24 @@ impl Way {
             "GroupMask" => Ok(Box::new(GroupMask::default())),
             "SubNet" => made!(SubNetConfig::new(), model),
             "Icarl" => made!(IcarlConfig::new(6), model),
+            "ReDo" => {
+                // Some units of every layer, whatever the weights.
+                let config = ReDoConfig::new(units::<M>()).with_tau(0.9);
+                made!(config.with_every(2).with_seed(4), model)
+            }
+            "ContinualBackprop" => {
+                let config = ContinualBackpropConfig::new(units::<M>()).with_rho(0.2);
+                made!(config.with_maturity(1).with_seed(4), model)
+            }
+            "Reset" => {
+                let head = match M::KIND {
+                    regimen_tensor::testing::Kind::TiedTransformer => "inner.first.down",
+                    _ => "inner.head",
+                };
+                made!(ResetConfig::new(vec![head.into()], 3).with_seed(4), model)
+            }
+            "ShrinkPerturb" => Ok(Box::new(ShrinkPerturbConfig::new(2).with_seed(4).init()?)),
+            "L2Init" => made!(L2InitConfig::new(0.1), model),
             name => panic!("no strategy `{name}`"),
         }
     }

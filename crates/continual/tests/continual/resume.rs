@@ -22,6 +22,7 @@ use regimen_tensor::testing::{FEATURES, Reference, Residual, Transformer, VALUES
 use super::wrapped::{
     Adapted, Alone, Columns, Cosines, Dual, Fed, Gates, Headed, Prompted, Whole, Wrapped, bits,
     few, with_all,
+    units,
 };
 
 const CLASSES: usize = 6;
@@ -387,6 +388,19 @@ fn all() -> Vec<Row> {
         on_net("Icarl", |net| IcarlConfig::new(12).init(net)),
         on_net("GroupMask", |_| Ok(GroupMask::default())),
         on_net("SubNet", |net| SubNetConfig::new().init(net)),
+        on_net("ReDo", |net| {
+            let config = ReDoConfig::new(units::<Residual>()).with_tau(0.9);
+            config.with_every(7).init(net)
+        }),
+        on_net("ContinualBackprop", |net| {
+            let config = ContinualBackpropConfig::new(units::<Residual>());
+            config.with_rho(0.05).with_maturity(3).init(net)
+        }),
+        on_net("Reset", |net| {
+            ResetConfig::new(vec!["head".into()], 7).init(net)
+        }),
+        on_net("ShrinkPerturb", |_| ShrinkPerturbConfig::new(7).init()),
+        on_net("L2Init", |net| L2InitConfig::new(0.1).init(net)),
         on_net("AGem", |_| {
             AGemConfig::new().with_memory(4).with_batch(3).init()
         }),
@@ -537,7 +551,7 @@ fn no_method_is_missing() {
         .chain(strategies)
         .collect();
     // What a method's network is made of, what makes memories, what learns by sums alone, whose restored state `classifiers.rs` compares,
-    // and what chooses classes, which its own tests save and restore.
+    // and what chooses classes or counts updates, which its own tests save and restore.
     for part in [
         "CosineLinear",
         "FrequencyReplay",
@@ -545,6 +559,7 @@ fn no_method_is_missing() {
         "Memory",
         "NearestMean",
         "Prototypes",
+        "ReplayRatio",
         "Slda",
         "WeightNormLinear",
     ] {

@@ -15,6 +15,8 @@ use super::two::{Two, batch};
 mod configs;
 #[path = "states/data.rs"]
 mod data;
+#[path = "states/plasticity.rs"]
+mod plasticity;
 
 /// A strategy with its state.
 pub(crate) trait Whole<M: Classifier>: Strategy<M> + Part {}

@@ -7,6 +7,7 @@ use burn::tensor::{DType, Device, Int, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regimen_continual::few_shot::{Contrast, PseudoClasses, Simplex, Tuning};
+use regimen_continual::plasticity::{Activations, Units};
 use regimen_continual::projections::Layers;
 use regimen_continual::*;
 use regimen_tensor::ParamVector;
@@ -92,6 +93,34 @@ impl Part for Alone {
     }
 }
 
+/// The hidden layers of a reference model that is a field `inner`.
+pub(crate) fn units<M: Reference>() -> Vec<Units> {
+    let units = |hidden: regimen_tensor::testing::Hidden| {
+        let path = |path: &str| format!("inner.{path}");
+        let units = Units::new(path(hidden.layer));
+        let units = hidden
+            .norm
+            .into_iter()
+            .fold(units, |units, norm| units.with_norm(path(norm)));
+        hidden
+            .next
+            .iter()
+            .fold(units, |units, next| units.before(path(next)))
+    };
+    M::hidden_layers().into_iter().map(units).collect()
+}
+
+/// What leaves these layers.
+pub(crate) fn shown<M: Reference>(inner: &M, inputs: &Tensor<2>) -> Vec<Activations> {
+    let values = inner.hidden(inputs.clone());
+    let pairs = units::<M>().into_iter().zip(values);
+    let of = pairs.map(|(units, values)| Activations {
+        layer: units.layer,
+        values,
+    });
+    of.collect()
+}
+
 /// A module in this type with weights that a seed of the host decides; norms keep theirs.
 pub(crate) fn seeded<M: Module>(module: M, dtype: DType, seed: u64) -> M {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -158,6 +187,12 @@ impl<M: Reference> Classifier for Headed<M> {
 impl<M: Reference> Encoder for Headed<M> {
     fn features(&self, (inputs, _): &Fed) -> Tensor<2> {
         self.inner.features(inputs.clone())
+    }
+}
+
+impl<M: Reference> Probed for Headed<M> {
+    fn probed(&self, batch: &Fed) -> Result<(Tensor<2>, Vec<Activations>)> {
+        Ok((self.logits(batch), shown(&self.inner, &batch.0)))
     }
 }
 

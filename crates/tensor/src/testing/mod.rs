@@ -67,6 +67,6 @@ pub use hostile::{COUNTS, Hostile, NUMBERS, mutate};
 pub use kills::{KillTest, Kills, Said};
 pub use method::Method;
 pub use models::{Convolution, Mixture, Perceptron, Residual, TiedTransformer, Transformer};
-pub use reference::{CLASSES, FEATURES, Kind, Reference, VALUES, cast};
+pub use reference::{CLASSES, FEATURES, Hidden, Kind, Reference, VALUES, cast};
 pub use suite::{Cell, Failures, Suite};
 pub use support::check_support;

@@ -10,7 +10,7 @@ use burn::nn::{
 use burn::tensor::activation::{relu, softmax};
 use burn::tensor::{Device, Int, Tensor};
 
-use super::reference::{CLASSES, FEATURES, Kind, Reference, VALUES};
+use super::reference::{CLASSES, FEATURES, Hidden, Kind, Reference, VALUES};
 
 /// Two hidden layers with ReLU.
 #[derive(Module, Debug)]
@@ -33,6 +33,19 @@ impl Reference for Perceptron {
 
     fn features(&self, inputs: Tensor<2>) -> Tensor<2> {
         relu(self.second.forward(relu(self.first.forward(inputs))))
+    }
+
+    fn hidden_layers() -> Vec<Hidden> {
+        vec![
+            Hidden::new("first", &["second"]),
+            Hidden::new("second", &["head"]),
+        ]
+    }
+
+    fn hidden(&self, inputs: Tensor<2>) -> Vec<Tensor<3>> {
+        let first = relu(self.first.forward(inputs));
+        let second = relu(self.second.forward(first.clone()));
+        vec![first.unsqueeze_dim(2), second.unsqueeze_dim(2)]
     }
 
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
@@ -80,6 +93,22 @@ impl Reference for Residual {
         x.mean_dim(2).reshape([batch, 8])
     }
 
+    /// The units of the first convolution are read by the sum too: only those within the block are of one layer.
+    fn hidden_layers() -> Vec<Hidden> {
+        vec![Hidden {
+            norm: Some("block_norms.0"),
+            ..Hidden::new("block.0", &["block.1"])
+        }]
+    }
+
+    fn hidden(&self, inputs: Tensor<2>) -> Vec<Tensor<3>> {
+        let [batch, _] = inputs.dims();
+        let images = inputs.reshape([batch, 1, 4, 4]);
+        let start = relu(self.first_norm.forward(self.first.forward(images)));
+        let x = self.block_norms[0].forward(self.block[0].forward(start));
+        vec![relu(x).flatten(2, 3)]
+    }
+
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
         self.head.forward(self.features(inputs))
     }
@@ -123,6 +152,17 @@ impl Body {
         let device = inputs.device();
         let places = Tensor::<1, Int>::arange(0..length as i64, &device).reshape([1, length]);
         self.tokens.forward(inputs.int()) + self.places.forward(places)
+    }
+
+    /// What leaves the nonlinearity of the perceptron, `[batch, units, length]`.
+    fn hidden(&self, inputs: Tensor<2>) -> Vec<Tensor<3>> {
+        let x = self.embed(inputs);
+        let attended = self
+            .attention
+            .forward(MhaInput::self_attn(self.attention_norm.forward(x.clone())));
+        let x = x + attended.context;
+        let inner = relu(self.up.forward(self.perceptron_norm.forward(x)));
+        vec![inner.swap_dims(1, 2)]
     }
 
     /// The states of embedded tokens, `[batch, length, width]`.
@@ -176,6 +216,14 @@ impl Reference for Transformer {
         Some(self.first.encode(tokens))
     }
 
+    fn hidden_layers() -> Vec<Hidden> {
+        vec![Hidden::new("first.up", &["first.down"])]
+    }
+
+    fn hidden(&self, inputs: Tensor<2>) -> Vec<Tensor<3>> {
+        self.first.hidden(inputs)
+    }
+
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
         self.head.forward(self.features(inputs))
     }
@@ -210,6 +258,14 @@ impl Reference for TiedTransformer {
 
     fn encoded(&self, tokens: Tensor<3>) -> Option<Tensor<3>> {
         Some(self.first.encode(tokens))
+    }
+
+    fn hidden_layers() -> Vec<Hidden> {
+        vec![Hidden::new("first.up", &["first.down"])]
+    }
+
+    fn hidden(&self, inputs: Tensor<2>) -> Vec<Tensor<3>> {
+        self.first.hidden(inputs)
     }
 
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
@@ -247,6 +303,20 @@ impl Reference for Convolution {
         let x = relu(self.first.forward(inputs.reshape([batch, 1, length])));
         let x = relu(self.second.forward(x));
         x.mean_dim(2).reshape([batch, 16])
+    }
+
+    fn hidden_layers() -> Vec<Hidden> {
+        vec![
+            Hidden::new("first", &["second"]),
+            Hidden::new("second", &["head"]),
+        ]
+    }
+
+    fn hidden(&self, inputs: Tensor<2>) -> Vec<Tensor<3>> {
+        let [batch, length] = inputs.dims();
+        let first = relu(self.first.forward(inputs.reshape([batch, 1, length])));
+        let second = relu(self.second.forward(first.clone()));
+        vec![first, second]
     }
 
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {
@@ -288,6 +358,14 @@ impl Reference for Mixture {
         let outputs = relu(x.matmul(self.experts.val()));
         let weighted = outputs * gates.reshape([4, batch, 1]);
         weighted.sum_dim(0).reshape([batch, width])
+    }
+
+    fn hidden_layers() -> Vec<Hidden> {
+        vec![Hidden::new("first", &["gate", "experts"])]
+    }
+
+    fn hidden(&self, inputs: Tensor<2>) -> Vec<Tensor<3>> {
+        vec![relu(self.first.forward(inputs)).unsqueeze_dim(2)]
     }
 
     fn logits(&self, inputs: Tensor<2>) -> Tensor<2> {

@@ -49,6 +49,27 @@ impl fmt::Display for Kind {
     }
 }
 
+/// A hidden layer whose units one layer makes and others read, by their paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// The layer that makes the units.
+    pub layer: &'static str,
+    /// The norm between it and the nonlinearity.
+    pub norm: Option<&'static str>,
+    /// The layers, or parameters of their own, that read the units.
+    pub next: &'static [&'static str],
+}
+
+impl Hidden {
+    pub(super) const fn new(layer: &'static str, next: &'static [&'static str]) -> Self {
+        Self {
+            layer,
+            norm: None,
+            next,
+        }
+    }
+}
+
 /// A small network that stands for a kind of networks.
 pub trait Reference: Module + ModuleDisplay + 'static {
     /// Which kind.
@@ -65,6 +86,13 @@ pub trait Reference: Module + ModuleDisplay + 'static {
 
     /// What enters the head, `[batch, width]`, of inputs `[batch, 16]`.
     fn features(&self, inputs: Tensor<2>) -> Tensor<2>;
+
+    /// The hidden layers with units of their own, the first one first.
+    #[must_use]
+    fn hidden_layers() -> Vec<Hidden>;
+
+    /// What leaves the nonlinearity of each of them, `[batch, units, places]`, of inputs `[batch, 16]`.
+    fn hidden(&self, inputs: Tensor<2>) -> Vec<Tensor<3>>;
 
     /// The tokens of inputs `[batch, 16]` with their places, `[batch, 16, width]`: of transformers alone.
     fn embedded(&self, inputs: Tensor<2>) -> Option<Tensor<3>> {

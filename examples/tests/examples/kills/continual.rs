@@ -14,11 +14,19 @@ use regimen_continual::{
     NearestMean, NearestMeanConfig, OgdConfig, OnlineEwcConfig, PackNet, PackNetConfig, Policy,
     Prototypes, PrototypesConfig, RWalkConfig, Refresh, RefreshConfig, ReplayLoader,
     ReplayLoaderConfig, SiConfig, Slda, SldaConfig, Strategy, SubNetConfig, Task,
+    AGemConfig, Capacity, Classifier, ContinualBackpropConfig, ContinualError, DerConfig,
+    DerPlusPlusConfig, ErAceConfig, ErConfig, EwcConfig, Form, GDumbConfig, GemConfig, GpmConfig,
+    GroupMask, GssConfig, IcarlConfig, Kept, L2InitConfig, LucirConfig, LwfConfig, MasConfig,
+    Memory, MemoryConfig, MirConfig, NearestMean, NearestMeanConfig, OgdConfig, OnlineEwcConfig,
+    PackNet, PackNetConfig, Policy, RWalkConfig, ReDoConfig, Refresh, RefreshConfig, ReplayLoader,
+    ReplayLoaderConfig, ReplayRatio, ReplayRatioConfig, ResetConfig, ShrinkPerturbConfig, SiConfig,
+    Slda, SldaConfig, Strategy, Task,
 };
 use regimen_tensor::checkpoint::Checkpoint;
 use regimen_tensor::{Part, Prepared};
 
 use super::nets::{Cosines, Gates, Net, few};
+use super::nets::{Cosines, Gates, Net, units};
 use super::towers::{Pairs, Result, STEPS};
 
 /// Steps of a task.
@@ -166,6 +174,7 @@ pub(super) struct Continual {
     nearest: NearestMean,
     prototypes: Prototypes,
     slda: Slda,
+    ratio: ReplayRatio,
 }
 
 impl Continual {
@@ -192,6 +201,7 @@ impl Continual {
             nearest: NearestMeanConfig::new(4, 2).init(device)?,
             prototypes: PrototypesConfig::new(4, 2).init(device)?,
             slda: SldaConfig::new(4, 2).init(device)?,
+            ratio: ReplayRatioConfig::new(4).with_window(2).init()?,
         })
     }
 
@@ -206,6 +216,7 @@ impl Continual {
             .with("nearest-mean", &mut self.nearest)
             .with("prototypes", &mut self.prototypes)
             .with("slda", &mut self.slda)
+            .with("replay-ratio", &mut self.ratio)
     }
 
     /// A handle on the loader of replay, whose batches [`step`](Self::step) takes.
@@ -231,6 +242,10 @@ impl Continual {
         let numbers: Vec<u64> = drawn.iter().map(|kept| kept.number()).collect();
         let losses: Vec<f32> = drawn.iter().map(|kept| kept.item[0]).collect();
         self.kept.observe(&numbers, &losses)?;
+        for _ in 0..self.ratio.step() {
+            let measure = losses.iter().copied().fold(0.0, f32::max);
+            self.ratio.observe(f64::from(measure))?;
+        }
         Ok(())
     }
 }
@@ -293,6 +308,22 @@ fn learners(first_id: u64, device: &Device) -> Result<Vec<Box<dyn Learner>>> {
     add!("group-mask", |_| Ok::<_, ContinualError>(
         GroupMask::default()
     ));
+
+    // Against loss of plasticity.
+    add!("redo", |net| ReDoConfig::new(units())
+        .with_tau(0.9)
+        .with_every(3)
+        .init(net));
+    add!("continual-backprop", |net| ContinualBackpropConfig::new(
+        units()
+    )
+    .with_rho(0.1)
+    .with_maturity(2)
+    .init(net));
+    add!("reset", |net| ResetConfig::new(vec!["head".into()], 5)
+        .init(net));
+    add!("shrink-perturb", |_| ShrinkPerturbConfig::new(4).init());
+    add!("l2-init", |net| L2InitConfig::new(0.1).init(net));
 
     // Projections and parts of networks.
     add!("gem", |_| GemConfig::new().with_memory(3).init());

@@ -4,11 +4,14 @@ use burn::module::{Module, ParamId, RunningState};
 use burn::nn::{BatchNorm, BatchNormConfig, Linear as Layer, LinearConfig};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
+use regimen_continual::plasticity::{Activations, Units};
 use regimen_continual::projections::Layers;
 use regimen_continual::{
     Backbone, Classifier, CosineClassifier, CosineLinear, CosineLinearConfig, Encoder, FewShot,
     FewShotConfig, FewShotNet, Gated, Hat, HatConfig, HatGate, HatGateConfig, SubNetConfig,
     few_shot::{Contrast, PseudoClasses, Simplex, Tuning},
+    Classifier, CosineClassifier, CosineLinear, CosineLinearConfig, Encoder, Gated, Hat, HatConfig,
+    HatGate, HatGateConfig, Probed,
 };
 
 use super::towers::{Numbered, Pairs, Result};
@@ -91,6 +94,19 @@ impl Layers for Net {
             ("head.weight".into(), Encoder::features(self, batch)),
         ])
     }
+}
+
+impl Probed for Net {
+    fn probed(&self, batch: &Pairs) -> regimen_continual::Result<(Tensor<2>, Vec<Activations>)> {
+        let hidden = self.features(batch);
+        let logits = self.head.forward(hidden.clone());
+        Ok((logits, vec![Activations::flat("hidden", hidden)]))
+    }
+}
+
+/// The units of [`Net`].
+pub(super) fn units() -> Vec<Units> {
+    vec![Units::new("hidden").with_norm("norm").before("head")]
 }
 
 /// The same with a head of cosines.
