@@ -16,6 +16,7 @@ mod irt_peer;
 mod moe;
 mod objective;
 mod peer;
+mod plasticity;
 mod pruning;
 mod schedules;
 mod search;
@@ -32,6 +33,6 @@ fn configured() -> Criterion {
 criterion_group! {
     name = benches;
     config = configured();
-    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, curriculum::replay, irt_peer::peer, continual::steps, continual::memory, continual_peer::peer, moe::layer, moe::peer, objective::loss, objective::peer, pruning::update, pruning::large_update, pruning::training_step, search::particles, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening, sequences::sequences, text::overlap, text::likeness, text::near_duplicates, text::peer, verify::checks
+    targets = schedules::value, schedules::every, schedules::table, schedules::law, curriculum::plan, curriculum::replay, irt_peer::peer, continual::steps, continual::memory, continual_peer::peer, moe::layer, moe::peer, objective::loss, objective::peer, plasticity::steps, pruning::update, pruning::large_update, pruning::training_step, search::particles, sparse::linear, unlearning::fisher, unlearning::projection, unlearning::dampening, sequences::sequences, text::overlap, text::likeness, text::near_duplicates, text::peer, verify::checks
 }
 criterion_main!(benches);

@@ -54,6 +54,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::sft_recipe::SYSTEM,
     moe::load_balancing_loss::SYSTEM,
     unlearning::datamodel_matching::SYSTEM,
+    continual::plasticity::SYSTEM,
     continual::continual_survey::SYSTEM,
     pruning::granet::SYSTEM,
     curriculum::seta::SYSTEM,

@@ -80,6 +80,14 @@ enum Verb {
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for
         /// `continual-pretraining` and `infinite-schedule` 1000 to 1002.
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for `fscil-tricks` 1000 and 1001.
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole` or `plasticity`.
+        #[arg(default_value = "unified-post-training")]
+        system: String,
+        /// Settings of `itool` in place of those that were chosen, `name=value`; for `plasticity` `memorise` or `stream`.
+        #[arg(long)]
+        set: Vec<String>,
+        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for
+        /// `plasticity` 1000 to 1002.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },
@@ -233,6 +241,10 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "infinite-schedule" => schedules::infinite_schedule::tune::tune(seed, line)?,
                 "scole" => continual::scole::tune::tune(seed, line)?,
                 "fscil-tricks" => continual::fscil_tricks::tune::tune(seed, &set, line)?,
+                "plasticity" => {
+                    let part = set.first().map_or("", String::as_str);
+                    continual::plasticity::tune::tune(seed, part, line)?
+                }
                 _ => bail!("{system}: no rates to try"),
             }
         }

@@ -4,6 +4,7 @@
 
 pub mod continual_survey;
 pub mod fscil_tricks;
+pub mod plasticity;
 pub mod scole;
 pub mod unified_continual_refresh;
 

@@ -14,8 +14,8 @@ use regimen_continual::plasticity::{
     recycle, reset, shrink_perturb,
 };
 use regimen_continual::{
-    Classifier, ContinualBackpropConfig, Examples, L2InitConfig, Probed, ReDoConfig, ResetConfig, Result,
-    ShrinkPerturbConfig, Strategy,
+    Classifier, ContinualBackpropConfig, Examples, L2InitConfig, Probed, ReDoConfig, ResetConfig,
+    Result, ShrinkPerturbConfig, Strategy,
 };
 use regimen_tensor::ParamVector;
 use regimen_tensor::optimizer_state::state_tensors;

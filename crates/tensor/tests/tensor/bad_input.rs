@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use burn::module::{ParamGroup, ParamId};
 use burn::nn::{BatchNormConfig, Linear, LinearConfig};
-use burn::optim::GradientsParams;
+use burn::optim::{AdamConfig, GradientsParams};
 use burn::tensor::{Bool, DType, Device, Int, Tensor, TensorData};
 use regimen_tensor::checkpoint::{Checkpoint, EpochCheckpoint};
 use regimen_tensor::logs::{GradientNorms, Norm, ScalarLog};
+use regimen_tensor::optimizer_state::{Keep, state_tensors, zero_states};
 use regimen_tensor::reduce::Thread;
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 use regimen_tensor::threshold::{self, Scope};
@@ -52,6 +53,35 @@ fn projections() {
     }
     hostile.input("no rows", || {
         projection.apply_rows(Tensor::zeros([0, 0], &device))
+    });
+    hostile.finish();
+}
+
+#[test]
+fn states_of_optimizers() {
+    let mut hostile = Hostile::new("tensor optimizer states");
+    let mut model = layer();
+    let mut optim = AdamConfig::new().init();
+    let loss = model.forward(Tensor::ones([4, 3], &Device::flex().autodiff()));
+    let grads = GradientsParams::from_grads(loss.sum().backward(), &model);
+    model = optim.step(0.1, model, grads);
+    let off = vec![false; 6];
+    for count in 0..8 {
+        for id in [model.weight.id, ParamId::new()] {
+            hostile.input(format!("zero_states {count}"), || {
+                let keep = Keep {
+                    id,
+                    path: "",
+                    keep: &off[..count.min(6)],
+                };
+                let mut optim = optim.clone();
+                zero_states(&mut optim, &[keep, keep])?;
+                state_tensors(&optim).map(drop)
+            });
+        }
+    }
+    hostile.input("zero_states of no state", || {
+        zero_states(&mut AdamConfig::new().init(), &[])
     });
     hostile.finish();
 }

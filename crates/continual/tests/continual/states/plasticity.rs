@@ -87,12 +87,9 @@ fn settings_of_plasticity() {
             .map(drop)
             .map_err(text_of)
     };
-    state(
-        h,
-        "Units",
-        &Shown::units(),
-        |units: Units| used(units, Draw::default()),
-    );
+    state(h, "Units", &Shown::units(), |units: Units| {
+        used(units, Draw::default())
+    });
     state(h, "Draw", &Draw::Normal(1.0), |draw: Draw| {
         used(Shown::units(), draw)
     });
