@@ -7,6 +7,7 @@
 mod agent;
 mod arms;
 mod bed;
+mod faults;
 mod memorise;
 mod net;
 mod rule;
@@ -16,10 +17,11 @@ pub mod tune;
 use anyhow::Result;
 use regimen_continual::plasticity::{ReplayRatioConfig, weight_norm};
 
-use self::arms::{ADAPTIVE, EQUAL, HIGH, When, best_static, reported, rules, ways};
+use self::arms::{ADAPTIVE, BEST_STATIC, EQUAL, HIGH, When, reported, rules, ways};
 use self::bed::Bed;
+use self::faults::FAULTS;
 use self::rule::{fixed, judge};
-use crate::experiment::{Better, Context, DataKind, Fault, Revision, System, Trial};
+use crate::experiment::{Better, Context, DataKind, Revision, System, Trial};
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -47,29 +49,14 @@ pub const SYSTEM: System = System {
 /// The arm of each set's best static ratio.
 const BEST: &str = "best static ratio";
 
-const MOST_ACTIVE: &str = "recycle-the-most-active";
-const ITSELF: &str = "compared-with-itself";
-
-const FAULTS: &[Fault] = &[
-    Fault {
-        name: MOST_ACTIVE,
-        does: "ReDo makes the units with the highest scores anew, as many as are dormant",
-        turns: &[rule::HIGHEST],
-    },
-    Fault {
-        name: ITSELF,
-        does: "The share of active units is compared with itself",
-        turns: &[rule::WAITED],
-    },
-];
-
 const REVISIONS: &[Revision] = &[];
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let mut trial = Trial::new(seed);
     let (mut highest, mut waited) = (0.0_f64, f64::INFINITY);
     let mut curves: Vec<[Vec<(f64, f64)>; 2]> = Vec::new();
-    for set in context.image_sets()? {
+    let sets = if context.small { 1 } else { 2 };
+    for set in context.image_sets()?.into_iter().take(sets) {
         let bed = Bed::new(context, set.images, seed)?;
         highest = highest.max(memorised(&bed, set.name, &mut trial)?);
         let (comparisons, of_set) = streamed(&bed, set.name, &mut trial)?;
@@ -128,7 +115,6 @@ type Curves = [Vec<(f64, f64)>; 2];
 fn streamed(bed: &Bed<'_>, set: &str, trial: &mut Trial) -> Result<(f64, Curves)> {
     let size = stream::Size::of(bed.context);
     let [rule, by_loss] = rules(set);
-    let best = best_static(set);
     let mut note = |name: &str, when: When| -> Result<stream::Found> {
         let found = stream::learn(bed, when)?;
         let name = format!("{set}, {name}");
@@ -146,13 +132,15 @@ fn streamed(bed: &Bed<'_>, set: &str, trial: &mut Trial) -> Result<(f64, Curves)
         Ok(found)
     };
     let adaptive = note(ADAPTIVE, rule)?;
-    let of_best = note(&fixed(best), When::Always(best))?;
+    let of_best = note(&fixed(BEST_STATIC), When::Always(BEST_STATIC))?;
     let items = (size.unstable + size.stable) as f64;
     note(EQUAL, When::Always(adaptive.updates as f64 / items))?;
     note(HIGH, When::Always(size.high))?;
-    note("switch at the change", When::Oracle)?;
-    note("switch at a random item", When::Anywhere)?;
-    note("the rule on the loss", by_loss)?;
+    if !bed.context.small {
+        note("switch at the change", When::Oracle)?;
+        note("switch at a random item", When::Anywhere)?;
+        note("the rule on the loss", by_loss)?;
+    }
     let interval = match rule {
         When::Active(_, interval) => interval,
         _ => 1,

@@ -13,6 +13,7 @@ use regimen_continual::{
 
 use super::arms::{Keep, Way};
 use super::bed::{BATCH, Bed, optimizer, update};
+use super::faults::MOST_ACTIVE;
 use super::net::Net;
 use crate::continual::bed::{Naive, right};
 use crate::experiment::Context;
@@ -27,13 +28,13 @@ pub(super) struct Size {
 
 impl Size {
     pub(super) fn of(context: &Context) -> Self {
-        let (tasks, updates) = match (context.small, context.full) {
-            (true, _) => (4, 60),
-            (_, true) => (40, 400),
-            _ => (15, 200),
+        let (images, tasks, updates) = match (context.small, context.full) {
+            (true, _) => (100, 2, 250),
+            (_, true) => (400, 40, 400),
+            _ => (200, 20, 200),
         };
         Self {
-            images: if context.small { 100 } else { 400 },
+            images,
             tasks,
             updates,
         }
@@ -71,13 +72,10 @@ impl Found {
     }
 }
 
-/// A strategy, and a second handle on it where it makes dormant units anew.
-fn strategy(
-    way: &Way,
-    net: &Net,
-    broken: bool,
-    seed: u64,
-) -> Result<(Box<dyn Strategy<Net>>, Option<(ReDo, f64)>)> {
+/// A strategy, and a second handle on it with `tau`, where it makes dormant units anew.
+type Made = (Box<dyn Strategy<Net>>, Option<(ReDo, f64)>);
+
+fn strategy(way: &Way, net: &Net, broken: bool, seed: u64) -> Result<Made> {
     Ok(match way.keep {
         Keep::L2Init(lambda) => (Box::new(L2InitConfig::new(lambda).init(net)?), None),
         Keep::ShrinkPerturb(every, shrink, perturb) => {
@@ -114,7 +112,7 @@ pub(super) fn memorise(bed: &Bed<'_>, way: &Way) -> Result<Found> {
     let images = size.images.min(bed.train.labels.len());
     let places: Vec<usize> = (0..images).collect();
     let mut model = bed.net(way.keep.between());
-    let broken = bed.context.is_broken_by(super::MOST_ACTIVE);
+    let broken = bed.context.is_broken_by(MOST_ACTIVE);
     let (method, redo) = strategy(way, &model, broken, seed)?;
     let decay = match way.keep {
         Keep::L2(decay) => decay,

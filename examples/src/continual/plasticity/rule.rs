@@ -1,6 +1,6 @@
 //! How the experiment decides.
 
-use super::arms::{ADAPTIVE, EQUAL, HIGH, PLAIN, RANDOM_UNITS, REDO, best_static, rival};
+use super::arms::{ADAPTIVE, CRELU, EQUAL, HIGH, PLAIN, RANDOM_UNITS, REDO};
 use crate::experiment::{Check, Quantity, Trial, differences, values};
 
 /// The arm under which counts over all arms are noted.
@@ -14,12 +14,18 @@ pub(super) fn fixed(ratio: f64) -> String {
     format!("ratio {ratio}")
 }
 
-/// The sets that the trials have; both embedded ones where there is none.
+/// The sets that the trials have: the digits alone at the small size; both embedded ones where there is no trial.
 fn sets(trials: &[Trial]) -> &'static [&'static str] {
-    let own = |trial: &Trial| trial.value("own, plain", "main").is_finite();
-    match trials.iter().any(own) {
-        true => &["own"],
-        false => &["digits", "clothing"],
+    let has = |set: &str| {
+        let arm = format!("{set}, {PLAIN}");
+        trials
+            .iter()
+            .any(|trial| trial.value(&arm, "main").is_finite())
+    };
+    match (has("own"), has("digits"), has("clothing")) {
+        (true, ..) => &["own"],
+        (_, true, false) => &["digits"],
+        _ => &["digits", "clothing"],
     }
 }
 
@@ -36,7 +42,7 @@ pub(super) fn judge(trials: &[Trial]) -> Vec<Check> {
             .into_iter()
             .zip(last)
             .map(|(first, last)| first - last);
-        let (rival, best) = (rival(set), fixed(best_static(set)));
+        let best = fixed(BEST_STATIC);
         checks.extend([
             gap(
                 format!("stable part: the rule minus {best}"),
@@ -63,9 +69,14 @@ pub(super) fn judge(trials: &[Trial]) -> Vec<Check> {
             )
             .at_least(0.0),
             gap(
-                format!("memorised of the last tasks: ReDo minus {rival}"),
+                format!("memorised of the last tasks: ReDo minus {RIVAL}"),
                 REDO,
-                rival,
+                RIVAL,
+            ),
+            gap(
+                "memorised of the last tasks: ReDo minus concatenated ReLU".into(),
+                REDO,
+                CRELU,
             ),
             gap(
                 "memorised of the last tasks: ReDo minus random units".into(),

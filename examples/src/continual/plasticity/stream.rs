@@ -9,6 +9,7 @@ use regimen_continual::plasticity::{ReplayRatio, ReplayRatioConfig, active, prob
 
 use super::arms::{LOW, When};
 use super::bed::{BATCH, Bed, optimizer, watched};
+use super::faults::ITSELF;
 use super::net::Between;
 use crate::experiment::Context;
 
@@ -38,9 +39,10 @@ impl Size {
             test,
         };
         match (context.small, context.full) {
-            (true, _) => size(600, 100, 200, 4.0, 50),
-            (_, true) => size(6000, 300, 3000, 8.0, 100),
-            _ => size(2000, 200, 400, 4.0, 25),
+            // No multiple of the intervals that are tried: no comparison falls on the change.
+            (true, _) => size(630, 100, 100, 4.0, 50),
+            (_, true) => size(5930, 300, 3000, 8.0, 100),
+            _ => size(1930, 200, 400, 4.0, 25),
         }
     }
 }
@@ -107,7 +109,7 @@ impl Clock {
 pub(super) fn learn(bed: &Bed<'_>, when: When) -> Result<Found> {
     let (seed, size) = (bed.seed, Size::of(bed.context));
     let mut clock = Clock::new(when, &size, seed)?;
-    let itself = bed.context.is_broken_by(super::ITSELF);
+    let itself = bed.context.is_broken_by(ITSELF);
     let (images, classes) = (bed.train.labels.len(), bed.train.classes);
     let (mut model, mut optim) = (bed.net(Between::Relu), optimizer(0.0));
     let mut items = ChaCha8Rng::seed_from_u64(seed);
@@ -159,7 +161,7 @@ pub(super) fn learn(bed: &Bed<'_>, when: When) -> Result<Found> {
             let layers = probe(&model, &batch, 0.025)?.layers;
             found.active = layers.iter().map(|layer| 100.0 * layer.active).collect();
         }
-        if stable && (item + 1) % size.test == 0 {
+        if stable && (item + 1 - size.unstable).is_multiple_of(size.test) {
             let point = (item + 1 - size.unstable) as f64;
             found.curve.push((point, bed.tested(&model)));
         }
