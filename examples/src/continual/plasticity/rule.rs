@@ -1,6 +1,6 @@
 //! How the experiment decides.
 
-use super::arms::{ADAPTIVE, CRELU, EQUAL, HIGH, PLAIN, RANDOM_UNITS, REDO};
+use super::arms::{ADAPTIVE, BEST_STATIC, CRELU, EQUAL, HIGH, PLAIN, RANDOM_UNITS, REDO, RIVAL};
 use crate::experiment::{Check, Quantity, Trial, differences, values};
 
 /// The arm under which counts over all arms are noted.
