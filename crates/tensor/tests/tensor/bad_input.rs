@@ -62,7 +62,7 @@ fn states_of_optimizers() {
     let mut hostile = Hostile::new("tensor optimizer states");
     let mut model = layer();
     let mut optim = AdamConfig::new().init();
-    let loss = model.forward(Tensor::ones([4, 3], &Device::flex().autodiff()));
+    let loss = model.forward(Tensor::<2>::ones([4, 3], &Device::flex().autodiff()));
     let grads = GradientsParams::from_grads(loss.sum().backward(), &model);
     model = optim.step(0.1, model, grads);
     let off = vec![false; 6];
