@@ -65,7 +65,7 @@ fn states_of_optimizers() {
     let loss = model.forward(Tensor::<2>::ones([4, 3], &Device::flex().autodiff()));
     let grads = GradientsParams::from_grads(loss.sum().backward(), &model);
     model = optim.step(0.1, model, grads);
-    let off = vec![false; 6];
+    let off = [false; 6];
     for count in 0..8 {
         for id in [model.weight.id, ParamId::new()] {
             hostile.input(format!("zero_states {count}"), || {
