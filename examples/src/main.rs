@@ -69,25 +69,16 @@ enum Verb {
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
         /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole`,
-        /// `continual-pretraining` or `infinite-schedule`.
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole` or `fscil-tricks`.
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining` or
+        /// `infinite-schedule`.
         #[arg(default_value = "unified-post-training")]
         system: String,
-        /// Settings of `itool` in place of those that were chosen, `name=value`, or the stage of `fscil-tricks`, `stage=2`.
+        /// Settings of `itool` in place of those that were chosen, `name=value`; the stage of `fscil-tricks`, `stage=2`; for `plasticity`
+        /// `memorise` or `stream`.
         #[arg(long)]
         set: Vec<String>,
-        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for
-        /// `continual-pretraining` and `infinite-schedule` 1000 to 1002.
-        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for `fscil-tricks` 1000 and 1001.
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole` or `plasticity`.
-        #[arg(default_value = "unified-post-training")]
-        system: String,
-        /// Settings of `itool` in place of those that were chosen, `name=value`; for `plasticity` `memorise` or `stream`.
-        #[arg(long)]
-        set: Vec<String>,
-        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for
-        /// `plasticity` 1000 to 1002.
+        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for `plasticity`, `continual-pretraining` and
+        /// `infinite-schedule` 1000 to 1002.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,
     },

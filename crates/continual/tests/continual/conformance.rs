@@ -16,9 +16,7 @@ use regimen_tensor::{ParamVector, Prepared};
 
 use super::wrapped::{
     Adapted, Alone, Columns, Cosines, Dual, Fed, Few, Gates, Prompted, Whole, Wrapped, bits, few,
-    with_all, with_targets,
-    Adapted, Alone, Columns, Cosines, Dual, Fed, Gates, Prompted, Whole, Wrapped, bits, shown,
-    units,
+    shown, units, with_all, with_targets,
 };
 
 /// A reference model as a classifier.
@@ -89,8 +87,7 @@ macro_rules! made {
 /// A strategy by its name.
 struct Way(&'static str);
 
-const WAYS: [&str; 22] = [
-const WAYS: [&str; 26] = [
+const WAYS: [&str; 27] = [
     "Ewc",
     "OnlineEwc",
     "Si",

@@ -21,8 +21,7 @@ use regimen_tensor::testing::{FEATURES, Reference, Residual, Transformer, VALUES
 
 use super::wrapped::{
     Adapted, Alone, Columns, Cosines, Dual, Fed, Gates, Headed, Prompted, Whole, Wrapped, bits,
-    few, with_all,
-    units,
+    few, units, with_all,
 };
 
 const CLASSES: usize = 6;

@@ -8,25 +8,18 @@ use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use regimen_continual::memory::SharedMemory;
 use regimen_continual::{
-    AGemConfig, Capacity, Classifier, ContinualError, DerConfig, DerPlusPlusConfig, ErAceConfig,
-    ErConfig, EwcConfig, Form, GDumbConfig, GemConfig, GpmConfig, GroupMask, GssConfig,
-    IcarlConfig, Kept, LucirConfig, LwfConfig, MasConfig, Memory, MemoryConfig, MirConfig,
-    NearestMean, NearestMeanConfig, OgdConfig, OnlineEwcConfig, PackNet, PackNetConfig, Policy,
-    Prototypes, PrototypesConfig, RWalkConfig, Refresh, RefreshConfig, ReplayLoader,
-    ReplayLoaderConfig, SiConfig, Slda, SldaConfig, Strategy, SubNetConfig, Task,
     AGemConfig, Capacity, Classifier, ContinualBackpropConfig, ContinualError, DerConfig,
     DerPlusPlusConfig, ErAceConfig, ErConfig, EwcConfig, Form, GDumbConfig, GemConfig, GpmConfig,
     GroupMask, GssConfig, IcarlConfig, Kept, L2InitConfig, LucirConfig, LwfConfig, MasConfig,
     Memory, MemoryConfig, MirConfig, NearestMean, NearestMeanConfig, OgdConfig, OnlineEwcConfig,
-    PackNet, PackNetConfig, Policy, RWalkConfig, ReDoConfig, Refresh, RefreshConfig, ReplayLoader,
-    ReplayLoaderConfig, ReplayRatio, ReplayRatioConfig, ResetConfig, ShrinkPerturbConfig, SiConfig,
-    Slda, SldaConfig, Strategy, Task,
+    PackNet, PackNetConfig, Policy, Prototypes, PrototypesConfig, RWalkConfig, ReDoConfig, Refresh,
+    RefreshConfig, ReplayLoader, ReplayLoaderConfig, ReplayRatio, ReplayRatioConfig, ResetConfig,
+    ShrinkPerturbConfig, SiConfig, Slda, SldaConfig, Strategy, SubNetConfig, Task,
 };
 use regimen_tensor::checkpoint::Checkpoint;
 use regimen_tensor::{Part, Prepared};
 
-use super::nets::{Cosines, Gates, Net, few};
-use super::nets::{Cosines, Gates, Net, units};
+use super::nets::{Cosines, Gates, Net, few, units};
 use super::towers::{Pairs, Result, STEPS};
 
 /// Steps of a task.

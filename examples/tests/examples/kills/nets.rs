@@ -8,10 +8,8 @@ use regimen_continual::plasticity::{Activations, Units};
 use regimen_continual::projections::Layers;
 use regimen_continual::{
     Backbone, Classifier, CosineClassifier, CosineLinear, CosineLinearConfig, Encoder, FewShot,
-    FewShotConfig, FewShotNet, Gated, Hat, HatConfig, HatGate, HatGateConfig, SubNetConfig,
+    FewShotConfig, FewShotNet, Gated, Hat, HatConfig, HatGate, HatGateConfig, Probed, SubNetConfig,
     few_shot::{Contrast, PseudoClasses, Simplex, Tuning},
-    Classifier, CosineClassifier, CosineLinear, CosineLinearConfig, Encoder, Gated, Hat, HatConfig,
-    HatGate, HatGateConfig, Probed,
 };
 
 use super::towers::{Numbered, Pairs, Result};
@@ -98,7 +96,7 @@ impl Layers for Net {
 
 impl Probed for Net {
     fn probed(&self, batch: &Pairs) -> regimen_continual::Result<(Tensor<2>, Vec<Activations>)> {
-        let hidden = self.features(batch);
+        let hidden = Encoder::features(self, batch);
         let logits = self.head.forward(hidden.clone());
         Ok((logits, vec![Activations::flat("hidden", hidden)]))
     }
