@@ -60,7 +60,7 @@ pub enum Tuning {
 /// | `pseudo` | none | C | rotations or mixtures as further classes |
 /// | `enlarge` | false | C | whether every example comes plain and under each transformation, so that the batch grows |
 /// | `tuning` | frozen | D, E | what incremental sessions train: nothing, a sub-network, all |
-/// | `pretrain` | none | G | temperature of [`FewShot::pretrain_loss`] |
+/// | `pretrain` | none | G | temperature of [`FewShot::pretrain_loss`](crate::FewShot::pretrain_loss) |
 /// | `rotation` | none | H | weight of telling by how many quarters an image is turned |
 /// | `projection` | 32 | A, G | width of the two layers before contrastive losses, which later sessions drop; none: the features themselves |
 /// | `normalised` | true | | whether features have length 1 before they are averaged to prototypes |
@@ -69,7 +69,7 @@ pub enum Tuning {
 /// Trick F, a larger encoder, is the encoder that you give. The paper leaves weights, temperatures and construction of pseudo-classes open: the
 /// defaults that a trick has here are those of the codes named in its file.
 ///
-/// 1. Where `pretrain` is set, train some steps on [`FewShot::pretrain_loss`] of two augmented views.
+/// 1. Where `pretrain` is set, train some steps on [`FewShot::pretrain_loss`](crate::FewShot::pretrain_loss) of two augmented views.
 /// 2. The base session: [`loss`](crate::Strategy::loss), [`optimize`](crate::Strategy::optimize), and
 ///    [`after_task`](crate::Strategy::after_task) with the training data **without augmentation**, from which prototypes are taken.
 /// 3. Each incremental session: nothing, or a few steps of the same two, then `after_task` with the new examples.
