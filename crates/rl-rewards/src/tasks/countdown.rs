@@ -123,7 +123,7 @@ fn divisors(target: u64) -> Vec<u64> {
 /// let puzzle = CountdownPuzzle::new(vec![3, 5, 7], 22)?;
 /// let search = Trace::depth_first(&puzzle, 100)?;
 /// assert_eq!(search.steps(), 5);
-/// assert!(search.text(&puzzle).ends_with("<answer>(3*5)+7</answer>"));
+/// assert!(search.text(&puzzle).ends_with("<answer>7+(3*5)</answer>"));
 /// # Ok::<(), regimen_rl_rewards::RlRewardsError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -41,10 +41,10 @@ pub enum Event<M> {
 /// use regimen_rl_rewards::tasks::{SudokuPuzzle, Trace};
 ///
 /// let mut rng = ChaCha8Rng::seed_from_u64(0);
-/// let puzzle = SudokuPuzzle::draw(4, 8, &mut rng)?;
+/// let puzzle = SudokuPuzzle::draw(9, 40, &mut rng)?;
 /// let solution = puzzle.solution();
-/// let trace = Trace::with_backtracks(&puzzle, &solution, 1, &mut rng)?;
-/// assert_eq!((trace.backtracks(), trace.last()), (1, solution));
+/// let trace = Trace::with_backtracks(&puzzle, &solution, 3, &mut rng)?;
+/// assert_eq!((trace.backtracks(), trace.last()), (3, solution));
 /// println!("{}", trace.text(&puzzle));
 /// # Ok::<(), regimen_rl_rewards::RlRewardsError>(())
 /// ```
