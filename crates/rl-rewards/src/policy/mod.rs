@@ -22,6 +22,8 @@ mod rollouts;
 mod rows;
 mod sampling;
 #[cfg(feature = "burn")]
+mod self_evaluation;
+#[cfg(feature = "burn")]
 mod sequences;
 #[cfg(feature = "burn")]
 mod steps;
@@ -34,6 +36,8 @@ pub use generate::{Decoding, Observer, generate, generate_with};
 pub use pass_at_k::{pass_at_k, worst_at_k};
 pub use rollouts::{Rollout, Rollouts};
 pub use sampling::{Beginning, SamplePolicy, Step, StepPolicy};
+#[cfg(feature = "burn")]
+pub use self_evaluation::SelfEvaluation;
 #[cfg(feature = "burn")]
 pub use sequences::Sequences;
 #[cfg(feature = "burn")]

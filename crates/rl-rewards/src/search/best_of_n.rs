@@ -2,7 +2,8 @@
 //!
 //! The best of several answers by a reward.
 //!
-//! Source: "Training Verifiers to Solve Math Word Problems", arXiv 2110.14168.
+//! Source: "Training Verifiers to Solve Math Word Problems", arXiv 2110.14168; ended by a threshold, with temperatures by the number of the sample,
+//! "Adaptive Inference-Time Compute: LLMs Can Predict if They Can Do Better, Even Mid-Generation", arXiv 2410.02725.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::budget::Budget;
 use super::drawn::{Drawn, Take};
 use super::found::{Answer, Found, Unwatched, Watch};
 use super::process_reward::{ProcessReward, scores};
+use super::sample_temperature::{SampleTemperature, TemperedPolicy};
 use crate::error::{Result, check};
 use crate::policy::{Completion, SamplePolicy};
 
@@ -122,20 +124,66 @@ impl BestOfN {
         P: SamplePolicy + ?Sized,
         R: ProcessReward + ?Sized,
     {
-        let drawn = Drawn {
+        let drawn = self.drawn(prompts, (budget, seed));
+        drawn.run(policy, &mut self.best(reward, prompts), watch)
+    }
+
+    /// As [`run`](Self::run), where each answer has a temperature of its own: the first is nearly the most probable one, so that it is the safe one
+    /// where one is enough. `policy` samples at a temperature; 0 is the most probable completion. Answers of one round share the temperature
+    /// of its first: set [`with_at_once`](Self::with_at_once) to 1.
+    ///
+    /// ```
+    /// use regimen_rl_rewards::policy::Rollouts;
+    /// use regimen_rl_rewards::search::{BestOfN, Budget, Found, ProcessReward, SampleTemperature};
+    /// use regimen_rl_rewards::Result;
+    ///
+    /// fn adaptive(
+    ///     policy: &dyn Fn(f64, &[Vec<u32>], usize, u64) -> Result<Rollouts>,
+    ///     self_evaluation: &impl ProcessReward,
+    ///     prompts: &[Vec<u32>],
+    /// ) -> Result<Vec<Found>> {
+    ///     let search = BestOfN::new(16)?.with_at_once(1)?.with_enough(0.95)?;
+    ///     search.run_annealed((policy, SampleTemperature::default()), self_evaluation, prompts, Budget::unbounded(), 0)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn run_annealed<R>(
+        &self,
+        (policy, temperature): (&TemperedPolicy<'_>, SampleTemperature),
+        reward: &R,
+        prompts: &[Vec<u32>],
+        budget: Budget,
+        seed: u64,
+    ) -> Result<Vec<Found>>
+    where
+        R: ProcessReward + ?Sized,
+    {
+        let drawn = self.drawn(prompts, (budget, seed));
+        let sample = |before: usize, prompts: &[Vec<u32>], samples, seed| {
+            policy(temperature.at(before + 1), prompts, samples, seed)
+        };
+        drawn.run_by(&sample, &mut self.best(reward, prompts), &mut Unwatched)
+    }
+
+    fn drawn(&self, prompts: &[Vec<u32>], (budget, seed): (Budget, u64)) -> Drawn {
+        Drawn {
             prompts: prompts.len(),
             samples: self.samples,
             at_once: self.at_once,
             budget,
             seed,
             scored: true,
-        };
-        let mut best = Best {
+        }
+    }
+
+    fn best<'a, R: ?Sized>(&self, reward: &'a R, prompts: &'a [Vec<u32>]) -> Best<'a, R> {
+        Best {
             prompts,
             reward,
             enough: self.enough,
-        };
-        drawn.run(policy, &mut best, watch)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::budget::{Budget, Spent};
 use super::found::{Found, Progress, Watch};
 use super::rounds::seed_of;
 use crate::error::{Result, RlRewardsError};
-use crate::policy::{Completion, SamplePolicy};
+use crate::policy::{Completion, Rollouts, SamplePolicy};
 
 /// How answers are drawn: `samples` of each prompt, `at_once` of them in a round.
 pub(super) struct Drawn {
@@ -19,6 +19,9 @@ pub(super) struct Drawn {
     /// Whether the reward looks at each answer.
     pub(super) scored: bool,
 }
+
+/// Samples of prompts, by the answers that each has already, the number of samples and the seed.
+pub(super) type Sample<'a> = dyn Fn(usize, &[Vec<u32>], usize, u64) -> Result<Rollouts> + 'a;
 
 /// What a search reads and makes of answers.
 pub(super) trait Take {
@@ -34,6 +37,18 @@ impl Drawn {
     pub(super) fn run<P: SamplePolicy + ?Sized>(
         &self,
         policy: &P,
+        take: &mut dyn Take,
+        watch: &mut dyn Watch,
+    ) -> Result<Vec<Found>> {
+        let sample =
+            |_: usize, prompts: &[Vec<u32>], samples, seed| policy.sample(prompts, samples, seed);
+        self.run_by(&sample, take, watch)
+    }
+
+    /// As [`run`](Self::run), by what samples after so many answers.
+    pub(super) fn run_by(
+        &self,
+        sample: &Sample<'_>,
         take: &mut dyn Take,
         watch: &mut dyn Watch,
     ) -> Result<Vec<Found>> {
@@ -60,10 +75,13 @@ impl Drawn {
             }
             let seed = seed_of(self.seed, 0, round as u64, 0);
             let prompts: Vec<Vec<u32>> = open.iter().map(|at| take.text(*at)).collect();
-            let rollouts = policy.sample(&prompts, count, seed)?;
+            let rollouts = sample(drawn, &prompts, count, seed)?;
             let mut groups: Vec<Vec<Arc<Completion>>> = open.iter().map(|_| Vec::new()).collect();
             for one in rollouts.rollouts() {
-                groups[one.prompt].push(Arc::new(one.completion.clone()));
+                // Of a prompt that was not asked for, where the policy gives one.
+                if let Some(group) = groups.get_mut(one.prompt) {
+                    group.push(Arc::new(one.completion.clone()));
+                }
             }
             let mut goes_on = Vec::with_capacity(open.len());
             for (at, answers) in open.into_iter().zip(groups) {

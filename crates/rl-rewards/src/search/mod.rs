@@ -3,6 +3,7 @@
 //! | search | wants | spends |
 //! |---|---|---|
 //! | [`BestOfN`] | whole answers, a reward of whole ones | `n` answers |
+//! | [`Pruned`] | steps, a reward of beginnings | `n` beginnings, and the rest of those that are kept |
 //! | [`SelfConsistency`] | whole answers, what they come to; a reward for weights | `n` answers, fewer once the vote is sure |
 //! | [`Sequential`] | whole answers that read those before them | one attempt after another |
 //! | [`BeamSearch`] | steps, a reward of beginnings | beams x branches a step |
@@ -23,9 +24,12 @@ mod found;
 mod log_weights;
 mod particles;
 mod process_reward;
+mod pruned;
+mod question;
 mod resample_when;
 mod resampling;
 mod rounds;
+mod sample_temperature;
 mod selection;
 mod sequential;
 mod swarm;
@@ -41,8 +45,11 @@ pub use found::{Answer, Found, Progress, Unwatched, Watch};
 pub use log_weights::{effective_sample_size, log_odds, normalised_entropy, shares};
 pub use particles::ParticleFilter;
 pub use process_reward::{ProcessReward, StepScores};
+pub use pruned::Pruned;
+pub use question::{Question, win_or_tie};
 pub use resample_when::{ResampleWhen, TemperatureRule};
 pub use resampling::Resampling;
+pub use sample_temperature::{SampleTemperature, TemperedPolicy};
 pub use selection::{Candidate, Selection};
 pub use sequential::{Joined, Sequential};
 pub use tree::{Backup, Node, Tree};
