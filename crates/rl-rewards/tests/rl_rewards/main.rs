@@ -1,6 +1,7 @@
 //! Properties of temperatures, samplers and their correction.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod adaptive;
 mod advantage;
 mod bad_input;
 mod conformance;
