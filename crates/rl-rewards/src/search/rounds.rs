@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use rand::Rng;
-
 use super::found::Answer;
 use super::process_reward::{ProcessReward, scores};
 use crate::error::{Result, RlRewardsError};
-use crate::keyed::keyed;
+use crate::keyed::mixed;
 use crate::policy::{Beginning, Completion, End, Step, StepPolicy};
 
 /// A text so far, whether it is over, and its score.
@@ -90,5 +88,5 @@ where
 
 /// The seed of a draw.
 pub(super) fn seed_of(seed: u64, key: u64, round: u64, place: u64) -> u64 {
-    keyed([seed, key, round, place]).next_u64()
+    mixed([seed, key, round, place])
 }
