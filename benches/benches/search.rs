@@ -1,4 +1,5 @@
-//! The bookkeeping of a particle filter, apart from the model: weights, resampling, texts that are shared.
+//! The bookkeeping of a particle filter: weights, resampling, texts that are shared. What it takes apart from the model is the filter's time less that
+//! of policy and reward alone.
 
 use criterion::Criterion;
 use rand::{RngExt, SeedableRng};
@@ -51,6 +52,25 @@ pub(crate) fn particles(c: &mut Criterion) {
             });
         });
     }
+    group.bench_function("policy and reward alone", |b| {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let so_far = Completion::new(End::Truncated);
+        let beginning = |seed| Beginning {
+            prompt: &[1],
+            so_far: &so_far,
+            seed,
+        };
+        let beginnings: Vec<_> = (1..=PARTICLES as u64).map(beginning).collect();
+        b.iter(|| {
+            let round = |_| {
+                let steps = policy.steps(&beginnings).unwrap();
+                let scores: Vec<f64> = steps.iter().map(|_| score(&mut rng)).collect();
+                (steps, scores)
+            };
+            // Texts are kept, as a search keeps them.
+            (0..STEPS).map(round).collect::<Vec<_>>()
+        });
+    });
     group.bench_function("copied texts, linear draws", |b| {
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         b.iter(|| {
