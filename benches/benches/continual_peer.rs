@@ -15,7 +15,7 @@ use regimen_examples::models::CnnConfig;
 use regimen_tensor::{ParamVector, Prepared};
 
 use crate::continual::{BATCH, Batch, Boxed, Model, SIDE, batch, optimizer, step, step_at};
-use crate::peer::{Peer, is_wanted, median, quantile};
+use crate::peer::{Pair, Peer, is_wanted, median, quantile};
 
 /// Examples in the memory while times are taken.
 const KEPT: usize = 500;
@@ -205,8 +205,13 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         return;
     }
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/.venv/mammoth");
-    let mammoth = std::env::var_os("MAMMOTH").map_or(own, Into::into);
-    let Some(mut peer) = Peer::start_with("continual", &[mammoth.as_os_str()]) else {
+    let mammoth: PathBuf = std::env::var_os("MAMMOTH").map_or(own, Into::into);
+    let has_mammoth = mammoth.is_dir();
+    if !has_mammoth {
+        println!("{}: no checkout of Mammoth", mammoth.display());
+    }
+    let arguments = has_mammoth.then_some(mammoth.as_os_str());
+    let Some(mut peer) = Peer::start_with("continual", arguments.as_slice()) else {
         println!("continual: no peers to compare with; `benches/peers/setup.sh` installs them");
         return;
     };
@@ -214,23 +219,28 @@ pub(crate) fn peer(criterion: &mut Criterion) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     peer.ask(&format!("case {}", case.folder.display()));
     peer.ask(&format!("threads {threads}"));
-    for row in &ROWS {
-        results(&case, row, &mut peer);
+    let is_there = |library: &&str| has_mammoth || *library != "mammoth";
+    let rows = ROWS
+        .iter()
+        .map(|row| (row, row.peers.iter().copied().filter(is_there).collect()));
+    let rows: Vec<(&Row, Vec<&str>)> = rows.collect();
+    for (row, libraries) in &rows {
+        results(&case, row, libraries, &mut peer);
     }
     println!("milliseconds of a step, median and quartiles of {ROUNDS} turns, {threads} threads");
-    for row in &ROWS {
-        times(&case, row, &mut peer);
+    for (row, libraries) in &rows {
+        times(&case, row, libraries, &mut peer);
     }
 }
 
-fn results(case: &Case, row: &Row, peer: &mut Peer) {
+fn results(case: &Case, row: &Row, libraries: &[&str], peer: &mut Peer) {
     let before = case.losses(&case.model);
     // A memory draws the same examples only until it has seen the second task.
     let steps = match row.name {
         "Er" | "DerPlusPlus" => 1,
         _ => 3,
     };
-    for library in row.peers {
+    for library in libraries {
         let ours = case.result(row.name, *library == "mammoth", steps);
         let question = format!("result {library} {} {steps} {HIGH}", row.name);
         let theirs: [f64; 2] = peer.numbers(&question);
@@ -254,7 +264,10 @@ fn results(case: &Case, row: &Row, peer: &mut Peer) {
     }
 }
 
-fn times(case: &Case, row: &Row, peer: &mut Peer) {
+fn times(case: &Case, row: &Row, libraries: &[&str], peer: &mut Peer) {
+    if libraries.is_empty() {
+        return;
+    }
     let strategy = strategy(row.name, &case.model, KEPT, false);
     let (mut model, mut optim) = (case.model.clone(), optimizer());
     let [first, second] = &case.tasks;
@@ -266,10 +279,10 @@ fn times(case: &Case, row: &Row, peer: &mut Peer) {
             .after_task(model, &Prepared(vec![first.clone(); 8]))
             .unwrap();
     }
-    for library in row.peers {
+    for library in libraries {
         peer.ask(&format!("start {library} {}", row.name));
     }
-    let mut all = vec![Vec::new(); 1 + row.peers.len()];
+    let mut all = vec![Vec::new(); 1 + libraries.len()];
     for round in 0..ROUNDS + 2 {
         // Threads of the one before may spin for a while.
         let settle = || std::thread::sleep(Duration::from_millis(50));
@@ -277,7 +290,7 @@ fn times(case: &Case, row: &Row, peer: &mut Peer) {
         let start = Instant::now();
         model = step(strategy.as_deref(), model, &mut optim, second);
         let mut turn = vec![start.elapsed().as_secs_f64() * 1e3];
-        for library in row.peers {
+        for library in libraries {
             settle();
             turn.push(peer.times(&format!("run {library} {}", row.name))[0]);
         }
@@ -288,9 +301,19 @@ fn times(case: &Case, row: &Row, peer: &mut Peer) {
                 .for_each(|(all, time)| all.push(time));
         }
     }
+    for (library, theirs) in libraries.iter().zip(&all[1..]) {
+        let pair = Pair {
+            path: format!("continual step, {}", row.name),
+            library: Some(library),
+            ours: &all[0],
+            theirs: std::slice::from_ref(theirs),
+            limit: None,
+        };
+        pair.tell(peer);
+    }
     let words = ["ours"]
         .into_iter()
-        .chain(row.peers.iter().copied())
+        .chain(libraries.iter().copied())
         .zip(all);
     let words: Vec<String> = words
         .map(|(name, all)| {

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use regimen_curriculum::ability::irt::{Estimator, IrtConfig, Responses};
 use regimen_tensor::stats::pearson;
 
-use crate::peer::{Peer, is_wanted, median, quantile};
+use crate::peer::{Pair, Peer, is_wanted, median, quantile};
 
 /// Subjects, items, and the share of all pairs that is observed.
 type Size = (usize, usize, f64);
@@ -140,10 +140,21 @@ fn turns(
     for (estimator, _, times) in &fits {
         println!("ours, {estimator:?}: {}", words(times));
     }
-    if peer.is_some() {
+    if let Some(peer) = &peer {
+        let (subjects, items, observed) = BESIDE;
         for (epochs, times) in EPOCHS.iter().zip(&theirs) {
             let [one, two] = times.each_ref().map(|times| words(times));
             println!("py-irt, {epochs} epochs: one thread {one}, two {two}");
+            let pair = Pair {
+                path: format!(
+                    "item response fit {subjects} x {items}, {observed} observed; theirs {epochs} epochs"
+                ),
+                library: None,
+                ours: &fits[0].2,
+                theirs: times,
+                limit: None,
+            };
+            pair.tell(peer);
         }
     }
 }

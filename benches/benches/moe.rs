@@ -10,7 +10,7 @@ use criterion::Criterion;
 use regimen_benches::Limits;
 use regimen_moe::{Activation, Capacity, Dispatch, Moe, MoeConfig};
 
-use crate::peer::{Peer, cpu, median};
+use crate::peer::{Pair, Peer, Times, cpu, is_wanted};
 
 /// Tokens, width, hidden units, experts, experts a token, gated.
 #[derive(Clone, Copy)]
@@ -193,11 +193,7 @@ pub(crate) fn layer(criterion: &mut Criterion) {
 pub(crate) fn peer(criterion: &mut Criterion) {
     // Criterion measures one thing at a time; taking turns needs a loop of its own.
     let _ = criterion;
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|a| !a.starts_with('-'))
-        .collect();
-    if !wanted.iter().any(|name| "moe-peer".contains(name.as_str())) {
+    if !is_wanted("moe-peer") {
         return;
     }
     let Some(mut peer) = Peer::start("moe") else {
@@ -221,25 +217,32 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         ));
         limit = limit.max(Limits::measure(&device).matmul);
         for (pass, times) in [("forward", 1.0), ("both", 3.0)] {
-            let [ours, theirs] = compare(&mut peer, case, pass, &device);
-            let (cpu, [ours, theirs]) = ([ours[1], theirs[1]], [ours[0], theirs[0]]);
+            let [ours, one, two] = compare(&mut peer, case, pass, &device);
             let share = |ms: f64| case.operations() * times / (ms * 1e-3) / limit;
+            let better = if one.wall() < two.wall() { &one } else { &two };
             println!(
-                "moe {}, {pass}: {ours:.1} ms ({:.2} of the matmul rate of {:.0} GFLOP/s), PyTorch {theirs:.1} ms ({:.2}), ratio {:.2}; CPU time {:.1} and {:.1} ms",
+                "moe {}, {pass}: {:.2} of the matmul rate of {:.0} GFLOP/s, PyTorch {:.2}; CPU time {:.1} and {:.1} ms",
                 case.name(),
-                share(ours),
+                share(ours.wall()),
                 limit / 1e9,
-                share(theirs),
-                theirs / ours,
-                cpu[0],
-                cpu[1],
+                share(better.wall()),
+                ours.cpu(),
+                better.cpu(),
             );
+            let pair = Pair {
+                path: format!("moe {}, {pass}", case.name()),
+                library: None,
+                ours: &ours.wall,
+                theirs: &[one.wall.clone(), two.wall.clone()],
+                limit: Some((share(ours.wall()), "matrix products")),
+            };
+            pair.tell(&peer);
         }
     }
 }
 
-/// Medians of wall time and means of CPU time in milliseconds: ours, and PyTorch's at its better number of threads.
-fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [[f64; 2]; 2] {
+/// Ours, and PyTorch's with one thread and with two.
+fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [Times; 3] {
     let rounds = if case.tokens > 4000 { 5 } else { 21 };
     let training = pass == "both";
     let device = if training {
@@ -261,7 +264,7 @@ fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [[f64; 2
         }
         [start.elapsed().as_secs_f64() * 1e3, cpu() - before]
     };
-    let mut times = [const { Vec::new() }; 3];
+    let mut times: [Times; 3] = Default::default();
     for round in 0..rounds + 2 {
         // Threads of the one before may spin for a while.
         let settle = || std::thread::sleep(Duration::from_millis(50));
@@ -279,12 +282,5 @@ fn compare(peer: &mut Peer, case: Case, pass: &str, device: &Device) -> [[f64; 2
                 .for_each(|(all, time)| all.push(time));
         }
     }
-    let [ours, one, two] = times.map(|all| {
-        let wall = median(all.iter().map(|time| time[0]).collect());
-        [
-            wall,
-            all.iter().map(|time| time[1]).sum::<f64>() / all.len() as f64,
-        ]
-    });
-    [ours, if one[0] < two[0] { one } else { two }]
+    times
 }

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use criterion::Criterion;
 use regimen_rl_rewards::{Advantages, Chunked, Objective, TokenBatch, TokenMask};
 
-use crate::peer::{Peer, cpu, median};
+use crate::peer::{Pair, Peer, Times, cpu, is_wanted};
 use crate::pruning::{memory, reset_peak};
 
 /// Value and gradient of objectives over 64 responses of 512 tokens, from log-probabilities.
@@ -143,7 +143,7 @@ pub(crate) fn peer(criterion: &mut Criterion) {
     // Criterion measures one thing at a time; taking turns needs a loop of its own.
     let _ = criterion;
     let asked = |name: &str| std::env::args().skip(1).any(|arg| arg == name);
-    let (small, full) = (asked("objective-peer"), asked("objective-peer-full"));
+    let (small, full) = (is_wanted("objective-peer"), asked("objective-peer-full"));
     if asked("objective-alone") {
         alone([64, 512, 512, 32_000]);
     }
@@ -189,45 +189,19 @@ pub(crate) fn peer(criterion: &mut Criterion) {
     }
     let logits = (rows * length * words) as f64 * 4.0 / 1e6;
     let other: f64 = peer.ask("peak").parse().unwrap();
-    println!(
-        "objective {size:?}: {ours}; PyTorch with one thread {one}, with two {two}; time of its better over ours {:.2}",
-        one.wall().min(two.wall()) / ours.wall(),
-    );
+    println!("objective {size:?}: {ours}; PyTorch with one thread {one}, with two {two}");
+    let pair = Pair {
+        path: format!("objective {size:?}"),
+        library: None,
+        ours: &ours.wall,
+        theirs: &[one.wall.clone(), two.wall.clone()],
+        limit: None,
+    };
+    pair.tell(&peer);
     println!(
         "objective {size:?}: memory above the start {:.0} MB and {other:.0} MB, of {logits:.0} MB of logits: {:.2} and {:.2}",
         rise / 1e6,
         rise / 1e6 / logits,
         other / logits,
     );
-}
-
-/// Wall and CPU times of rounds, in milliseconds.
-#[derive(Default)]
-struct Times {
-    wall: Vec<f64>,
-    cpu: Vec<f64>,
-}
-
-impl Times {
-    fn push(&mut self, [wall, cpu]: [f64; 2]) {
-        self.wall.push(wall);
-        self.cpu.push(cpu);
-    }
-
-    fn wall(&self) -> f64 {
-        median(self.wall.clone())
-    }
-}
-
-impl std::fmt::Display for Times {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let least = |of: &[f64]| of.iter().copied().fold(f64::INFINITY, f64::min);
-        write!(
-            f,
-            "{:.0} ms (least {:.0}, CPU time {:.0})",
-            self.wall(),
-            least(&self.wall),
-            least(&self.cpu)
-        )
-    }
 }

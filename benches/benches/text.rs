@@ -14,7 +14,7 @@ use regimen_curriculum::text::{
 };
 use regimen_tensor::linalg::inner_products;
 
-use crate::peer::{Peer, is_wanted, median, quantile};
+use crate::peer::{Pair, Peer, is_wanted, median, quantile};
 
 /// Texts of so many words from a vocabulary of 50,000, the most frequent one in a tenth of all places.
 fn texts(count: usize, words: usize, seed: u64) -> Vec<String> {
@@ -131,6 +131,14 @@ fn times(mut ours: impl FnMut(), peer: &mut Peer) {
         words(&theirs[0]),
         words(&theirs[1])
     );
+    let pair = Pair {
+        path: format!("BM25, {QUERIES} queries over {DOCUMENTS} documents"),
+        library: None,
+        ours: &own,
+        theirs: &theirs,
+        limit: None,
+    };
+    pair.tell(peer);
 }
 
 const TARGETS: usize = 1_000;

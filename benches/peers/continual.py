@@ -1,6 +1,6 @@
 """Steps of continual learning in PyTorch, by the released code of Avalanche and of Mammoth.
 
-    python continual.py MAMMOTH        (a checkout of aimagelab/mammoth; Avalanche is avalanche-lib 0.6.0)
+    python continual.py [MAMMOTH]      (a checkout of aimagelab/mammoth; Avalanche is avalanche-lib 0.6.0)
 
 Answers lines of standard input, so that another program can take turns with it:
     case FOLDER                        (weights, images and labels, as `benches/continual_peer.rs` writes them)
@@ -260,9 +260,10 @@ def start(case, library, method):
 
 
 def main():
-    stand_ins(sys.argv[1])
-    for file, _ in Mammoth.FILES.values():
-        load(sys.argv[1], f"models/{file}.py", f"models.{file}")
+    if len(sys.argv) > 1:
+        stand_ins(sys.argv[1])
+        for file, _ in Mammoth.FILES.values():
+            load(sys.argv[1], f"models/{file}.py", f"models.{file}")
     case, started = None, {}
     print("torch", torch.__version__, flush=True)
     for line in sys.stdin:

@@ -57,6 +57,9 @@ enum Verb {
         /// How many seeds of each.
         #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
         seeds: u64,
+        /// One task alone.
+        #[arg(long, value_parser = ["chain", "countdown"])]
+        task: Option<String>,
     },
     /// Tries the strengths of the continual survey's arms on seeds that do not count.
     Strengths {
@@ -209,7 +212,12 @@ fn execute(verb: Verb) -> Result<ExitCode> {
             return faults(&systems, &out);
         }
         Verb::Peers { seeds } => println!("{}", pruning::peers::table(seeds, &[0.9, 0.95])?),
-        Verb::Bed { seeds } => println!("{}", rl_rewards::bed::record::table(seeds)?),
+        Verb::Bed { seeds, task } => {
+            println!(
+                "{}",
+                rl_rewards::bed::record::table(seeds, task.as_deref())?
+            );
+        }
         Verb::Strengths { arms, values } => strengths(&arms, &values)?,
         Verb::Rates { system, set, seed } => {
             let line = |line| println!("{line}");

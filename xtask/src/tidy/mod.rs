@@ -11,6 +11,7 @@ mod licences;
 pub(crate) mod lists;
 pub(crate) mod methods;
 mod pages;
+pub(crate) mod peers;
 mod quotes;
 mod region;
 mod robustness;
@@ -55,6 +56,7 @@ fn in_tree(project: &Project, fix: bool) -> Result<Vec<String>> {
     problems.extend(features::check(project)?);
     problems.extend(methods::check(project, fix)?);
     problems.extend(crates::check(project, fix)?);
+    problems.extend(peers::check(project, fix)?);
     problems.extend(dependencies::check(project, fix)?);
     problems.extend(support::check(project, fix)?);
     problems.extend(quotes::check(project, fix)?);

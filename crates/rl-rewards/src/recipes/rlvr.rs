@@ -110,7 +110,8 @@ impl Rlvr {
         Self { alpha, ..self }.checked()
     }
 
-    /// The score of a response that was cut off, in place of the verifier's; none to leave it that one.
+    /// The score of a response that was cut off, in place of the verifier's; none to leave it that one, as where all responses have one length
+    /// and no end token.
     ///
     /// # Errors
     /// If it is not finite.

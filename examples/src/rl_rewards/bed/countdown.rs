@@ -170,6 +170,10 @@ impl Task for Countdown {
         4 * (self.count - 1)
     }
 
+    fn has_end(&self) -> bool {
+        false
+    }
+
     /// One of the right lines.
     fn taught(&self, instance: &Instance, rng: &mut ChaCha8Rng) -> Completion {
         let mut lines = lines(&instance.numbers);

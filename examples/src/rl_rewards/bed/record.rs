@@ -166,12 +166,11 @@ impl<'a, T: Task> Start<'a, T> {
             ..Unit::default()
         };
         let accepts = |problem: &T::Problem, one: &_| self.task.is_right(problem, one);
-        let rlvr = Rlvr::ppo().with_alpha(alpha)?;
         unit.run_ppo(
             &self.base,
             self.task,
             accepts,
-            rlvr,
+            rewards(self.task, alpha)?,
             self.seed,
             &self.device,
         )
@@ -238,6 +237,16 @@ impl<'a, T: Task> Start<'a, T> {
             budget,
         })
     }
+}
+
+/// PPO's rewards: where no response of a task has an end, none is punished for it.
+fn rewards(task: &impl Task, alpha: f64) -> Result<Rlvr> {
+    let rlvr = Rlvr::ppo().with_alpha(alpha)?;
+    Ok(if task.has_end() {
+        rlvr
+    } else {
+        rlvr.with_unfinished(None)?
+    })
 }
 
 /// The rate at which an arm's greedy accuracy is the highest in the mean of some seeds.
@@ -316,15 +325,55 @@ fn lines<T: Task>(
     Ok(())
 }
 
-/// The table of all arms on `chain` and `countdown`, means and standard errors over so many seeds.
+/// The table of all arms, means and standard errors over so many seeds, on one of `chain` and `countdown` or on both.
 ///
 /// # Errors
 /// If a policy's logits hold no distribution.
-pub fn table(seeds: u64) -> Result<String> {
+pub fn table(seeds: u64, task: Option<&str>) -> Result<String> {
     let mut out = String::from(
         "| task | arm | rate | greedy | sampled | of 8 samples one | sampled tokens | trained tokens |\n|---|---|---|---|---|---|---|---|\n",
     );
-    lines("chain", Chain::new, 560, seeds, &mut out)?;
-    lines("countdown", |_| Countdown::new(), 780, seeds, &mut out)?;
+    let wanted = |name| task.is_none_or(|task| task == name);
+    if wanted("chain") {
+        lines("chain", Chain::new, 560, seeds, &mut out)?;
+    }
+    if wanted("countdown") {
+        lines("countdown", |_| Countdown::new(), 780, seeds, &mut out)?;
+    }
     Ok(out)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use regimen_rl_rewards::policy::{Completion, Rollout, Rollouts};
+
+    use super::*;
+
+    /// A right and a wrong answer of a task have different rewards, whether its answers have an end or not.
+    fn told_apart<T: Task>(task: &T) {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let (problem, other) = (
+            task.draw(Part::Training, &mut rng),
+            task.draw(Part::Training, &mut rng),
+        );
+        let taught = |one| task.taught(one, &mut ChaCha8Rng::seed_from_u64(7));
+        let of = |completion: Completion| Rollout {
+            prompt: 0,
+            completion,
+        };
+        let rollouts = vec![of(taught(&problem)), of(taught(&other))];
+        let rollouts = Rollouts::new(vec![task.prompt(&problem)], rollouts).unwrap();
+        let rlvr = rewards(task, 10.0).unwrap();
+        let first = rlvr.rewards(&rollouts, |_, one| {
+            f64::from(u8::from(*one == taught(&problem)))
+        });
+        assert_eq!(first.unwrap(), [10.0, 0.0]);
+    }
+
+    #[test]
+    fn right_and_wrong_answers_are_told_apart() {
+        told_apart(&Chain::new(0));
+        told_apart(&Countdown::new());
+    }
 }

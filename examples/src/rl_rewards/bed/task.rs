@@ -28,6 +28,11 @@ pub trait Task: std::fmt::Debug {
     /// Tokens of a response at most, those of tools included.
     fn response_length(&self) -> usize;
 
+    /// Whether a response ends with the end token. Where all have one length there is none, and no response counts as cut off.
+    fn has_end(&self) -> bool {
+        true
+    }
+
     /// A response as the warm-up shows it.
     fn taught(&self, problem: &Self::Problem, rng: &mut ChaCha8Rng) -> Completion;
 
