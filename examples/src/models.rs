@@ -1,4 +1,6 @@
-//! The networks of the experiments: those of [`regimen_tensor::testing`], and a window of characters that trains by Burn's own traits.
+//! The networks of the experiments: those of [`regimen_tensor::testing`], and two models of characters that train by Burn's own traits.
+
+mod transformer;
 
 use burn::config::Config;
 use burn::module::Module;
@@ -8,6 +10,7 @@ use burn::tensor::{Device, Int, Tensor};
 pub use regimen_tensor::testing::networks::{
     AnySizeCnn, AnySizeCnnConfig, Classifier, Cnn, CnnConfig, Mlp, MlpConfig,
 };
+pub use transformer::{CharTransformer, CharTransformerConfig};
 
 /// A model of the next character from a window of previous ones.
 #[derive(Config, Debug)]

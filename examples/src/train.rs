@@ -5,12 +5,12 @@ use burn::data::dataloader::DataLoader;
 use burn::lr_scheduler::LrScheduler;
 use burn::module::Module;
 use burn::optim::ModuleOptimizer;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Int, Tensor};
 use burn::train::{ClassificationOutput, TrainOutput, TrainStep};
 use regimen_tensor::per_example::cross_entropy;
 
 use crate::data::{ImageBatch, Images, Text, TextBatch};
-use crate::models::CharWindow;
+use crate::models::{CharTransformer, CharTransformerConfig, CharWindow, CharWindowConfig};
 
 /// Trains for some epochs as Burn's own learner does, without rendering anything: every batch goes
 /// through [`TrainStep::step`] and [`TrainStep::optimize`], and the scheduler steps before it.
@@ -83,20 +83,64 @@ pub fn accuracy(images: &Images, device: &Device, forward: impl Fn(Tensor<2>) ->
 /// Windows that a validation loss is the mean of.
 const VALIDATION: usize = 8192;
 
+/// A model of characters that trains on windows of text.
+pub trait CharModel: Module + TrainStep<Input = TextBatch, Output = ClassificationOutput> {
+    /// The model of the default size, drawn from the device's generator.
+    fn untrained(device: &Device) -> Self;
+
+    /// The logits of all symbols that it predicts in a batch, `[predictions, symbols]`, and these symbols, `[predictions]`.
+    fn predictions(&self, batch: TextBatch) -> (Tensor<2>, Tensor<1, Int>);
+}
+
+/// Predicts the symbol after each window.
+impl CharModel for CharWindow {
+    fn untrained(device: &Device) -> Self {
+        CharWindowConfig::new().init(device)
+    }
+
+    fn predictions(&self, batch: TextBatch) -> (Tensor<2>, Tensor<1, Int>) {
+        (self.forward(batch.windows), batch.next)
+    }
+}
+
+/// Predicts the symbol after each place of a window.
+impl CharModel for CharTransformer {
+    fn untrained(device: &Device) -> Self {
+        CharTransformerConfig::new().init(device)
+    }
+
+    fn predictions(&self, batch: TextBatch) -> (Tensor<2>, Tensor<1, Int>) {
+        let [count, window] = batch.windows.dims();
+        let within = batch.windows.clone().narrow(1, 1, window - 1);
+        let next = Tensor::cat(vec![within, batch.next.reshape([count, 1])], 1);
+        let logits = self.forward(batch.windows);
+        (logits.flatten(0, 1), next.reshape([count * window]))
+    }
+}
+
 /// One training step of a model of characters: forward, mean cross-entropy, backward.
 pub fn predict<M: Module>(
     model: &M,
     batch: TextBatch,
-    net: &CharWindow,
+    net: &impl CharModel,
 ) -> TrainOutput<ClassificationOutput> {
-    let logits = net.forward(batch.windows);
-    let loss = cross_entropy(logits.clone(), batch.next.clone()).mean();
+    let (logits, next) = net.predictions(batch);
+    let loss = cross_entropy(logits.clone(), next.clone()).mean();
     let grads = loss.backward();
-    let output = ClassificationOutput::new(loss, logits, batch.next);
+    let output = ClassificationOutput::new(loss, logits, next);
     TrainOutput::new(model, grads, output)
 }
 
 impl TrainStep for CharWindow {
+    type Input = TextBatch;
+    type Output = ClassificationOutput;
+
+    fn step(&self, batch: TextBatch) -> TrainOutput<ClassificationOutput> {
+        predict(self, batch, self)
+    }
+}
+
+impl TrainStep for CharTransformer {
     type Input = TextBatch;
     type Output = ClassificationOutput;
 
@@ -114,13 +158,34 @@ pub fn text_loss(model: &CharWindow, text: &Text, window: usize, device: &Device
 
 /// The mean cross-entropy over the windows of a batch, in nats.
 #[must_use]
-pub fn batch_loss(model: &CharWindow, batch: TextBatch) -> f64 {
-    let logits = model.valid().forward(batch.windows);
-    mean(cross_entropy(logits, batch.next))
+pub fn batch_loss(model: &impl CharModel, batch: TextBatch) -> f64 {
+    let (logits, next) = model.valid().predictions(batch);
+    mean(cross_entropy(logits, next))
 }
 
 /// The mean of a vector of losses.
 #[must_use]
 pub fn mean(losses: Tensor<1>) -> f64 {
     f64::from(losses.mean().into_scalar::<f32>())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transformer_predicts_the_symbol_after_every_place() {
+        let device = Device::flex();
+        let text = Text::prose().unwrap();
+        let batch = text.even(2, 8, &device);
+        let model = CharTransformer::untrained(&device);
+        let (logits, next) = model.predictions(batch);
+        assert_eq!(logits.dims(), [16, 96]);
+        let next: Vec<i64> = next.into_data().convert::<i64>().try_to_vec().unwrap();
+        let second = (text.symbols.len() - 8) / 2;
+        let expected = [0, second].into_iter();
+        let expected = expected.flat_map(|at| &text.symbols[at + 1..=at + 8]);
+        assert_eq!(next, expected.copied().map(i64::from).collect::<Vec<_>>());
+    }
 }

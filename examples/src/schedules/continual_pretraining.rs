@@ -13,12 +13,13 @@ use arms::{
     AVERAGED, BASE, COLD, DOMAINS, FEW, FROM_NEW, Job, LEFT_OVER, NONE, ONCE, OTHER, QUARTER,
     SCRATCH, STRONG, TRUNCATED, UNION, WEAK, named,
 };
-use choices::{Shares, shares};
+use choices::{SECOND, Shares, shares};
 
 use super::stream::State;
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
+use crate::models::CharTransformer;
 
 /// The experiment.
 pub const SYSTEM: System = System {
@@ -102,6 +103,9 @@ const CLOSED: &str = "share of the distance to both from scratch, two stages";
 /// Seeds that train the new domains from scratch too, which no check uses.
 const SCRATCHED: u64 = 3;
 
+/// Seeds that train the transformer too, which no check uses; all of them at the large size.
+const TRANSFORMED: u64 = 2;
+
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let job = Job::new(context, seed)?;
     let mut trial = Trial::new(seed);
@@ -112,7 +116,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         shift(&job, &mut trial, &base, new, &shares(new == STRONG))?;
         if seed < SYSTEM.seeds.start + SCRATCHED {
             let batches = job.stream.batches(new, 1)?;
-            let state = job.scratch(&batches, 1, 1.0)?;
+            let state: State = job.scratch(&batches, 1, 1.0)?;
             job.record(&mut trial, SCRATCH, &state.model, new);
         }
     }
@@ -120,6 +124,9 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         for new in job.shifts() {
             variants(&job, &mut trial, &base, new, &shares(new == STRONG))?;
         }
+    }
+    if context.full || (!context.small && seed < SYSTEM.seeds.start + TRANSFORMED) {
+        transformers(&Job::transformer(context, seed)?, &mut trial)?;
     }
     for arm in [COLD, NONE, FEW, QUARTER, OTHER, AVERAGED, ONCE, UNION] {
         let of = |new| trial.value(&named(arm, new), "main");
@@ -167,13 +174,31 @@ fn shift(job: &Job, trial: &mut Trial, base: &State, new: usize, best: &Shares) 
         job.record(trial, OTHER, &state.model, new);
     }
     for (stages, share, arm) in [(1, best.union[0], ONCE), (2, best.union[1], UNION)] {
-        let state = job.union(new, stages, share)?;
+        let state: State = job.union(new, stages, share)?;
         job.record(trial, arm, &state.model, new);
     }
     let [none, union] = [NONE, UNION].map(|arm| trial.value(&named(arm, new), "main"));
     for arm in [FEW, QUARTER] {
         let own = trial.value(&named(arm, new), "main");
         trial.record(&named(arm, new), CLOSED, (none - own) / (none - union));
+    }
+    Ok(())
+}
+
+/// The recipe on the transformer, which has one tuned peak and half of it in a second stage.
+fn transformers(job: &Job, trial: &mut Trial) -> Result<()> {
+    let base: State<CharTransformer> = job.first()?;
+    let of = |arm: &str| format!("transformer: {arm}");
+    for new in job.shifts() {
+        job.record(trial, &of(BASE), &base.model, new);
+        for (fraction, arm) in [(0.0, NONE), (0.25, QUARTER)] {
+            let (state, _) = job.replayed(&base, new, fraction, SECOND)?;
+            job.record(trial, &of(arm), &state.model, new);
+        }
+        for (stages, arm) in [(1, ONCE), (2, UNION)] {
+            let state: State<CharTransformer> = job.union(new, stages, 1.0)?;
+            job.record(trial, &of(arm), &state.model, new);
+        }
     }
     Ok(())
 }

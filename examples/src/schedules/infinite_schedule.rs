@@ -10,7 +10,7 @@ pub mod tune;
 use anyhow::Result;
 use regimen_schedules::{Infinite, LrSchedule, Rewarmed, Stage};
 
-use super::stream::{State, Stream};
+use super::stream::{Sizes, State, Stream};
 use crate::experiment::{
     Better, Check, Context, DataKind, Domain, Fault, Quantity, Revision, System, Trial, differences,
 };
@@ -93,7 +93,7 @@ struct Job<'a> {
 }
 
 fn run(context: &Context, seed: u64) -> Result<Trial> {
-    let stream = Stream::new(context, seed, DOMAINS, 0.0)?;
+    let stream = Stream::new(context, seed, DOMAINS, Sizes::default())?;
     let order: Vec<usize> = (0..stream.len()).collect();
     let job = Job {
         context,

@@ -8,26 +8,49 @@ use burn::data::dataset::Dataset;
 use burn::lr_scheduler::LrScheduler;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::Device;
-use burn::train::TrainStep;
 use regimen_curriculum::text::TokenWindows;
 use regimen_curriculum::{CurriculumLoader, ReplayMix, ReplayMixConfig};
 use regimen_tensor::ParamVector;
 
 use crate::data::{Text, TextBatch, WindowBatcher};
 use crate::experiment::{Context, Domain};
-use crate::models::{CharWindow, CharWindowConfig};
+use crate::models::CharWindow;
 use crate::optim::adam;
-use crate::train::{batch_loss, text_loss};
-
-const WINDOW: usize = 8;
+use crate::train::{CharModel, batch_loss};
 
 /// Windows that a choice is made by.
 const CHOICE: usize = 2048;
+
+/// How the texts become batches.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Characters that a model sees.
+    pub(crate) window: usize,
+    /// Samples of a batch.
+    pub(crate) batch: usize,
+    /// Windows that a validation loss is the mean of.
+    pub(crate) judged: usize,
+    /// The share of the training text that is kept to choose by.
+    pub(crate) choose: f64,
+}
+
+impl Default for Sizes {
+    /// Those of `CharWindow`.
+    fn default() -> Self {
+        Self {
+            window: 8,
+            batch: 64,
+            judged: 8192,
+            choose: 0.0,
+        }
+    }
+}
 
 /// The domains of a run.
 pub(crate) struct Stream {
     device: Device,
     seed: u64,
+    sizes: Sizes,
     domains: Vec<Split>,
 }
 
@@ -40,8 +63,8 @@ struct Split {
 
 /// A model and its optimizer. A clone is a checkpoint: training goes on from either.
 #[derive(Clone)]
-pub(crate) struct State {
-    pub(crate) model: CharWindow,
+pub(crate) struct State<M = CharWindow> {
+    pub(crate) model: M,
     optim: ModuleOptimizer,
 }
 
@@ -59,21 +82,19 @@ impl Mixed {
 }
 
 impl Stream {
-    /// Samples of a batch.
-    pub(crate) const BATCH: usize = 64;
-
     /// The domains of the context: the last tenth of each is judged by, and a share of the text before it is kept to choose by.
     pub(crate) fn new(
         context: &Context,
         seed: u64,
         embedded: &[Domain],
-        choose: f64,
+        sizes: Sizes,
     ) -> Result<Self> {
+        let Sizes { window, choose, .. } = sizes;
         let split = |text: Text| {
             let (rest, judge) = text.split(0.9);
             let (train, kept) = rest.split(1.0 - choose);
             Ok(Split {
-                train: Arc::new(train.windows(WINDOW)?),
+                train: Arc::new(train.windows(window)?),
                 choose: (choose > 0.0).then_some(kept),
                 judge,
             })
@@ -82,6 +103,7 @@ impl Stream {
         Ok(Self {
             device: context.device.clone(),
             seed,
+            sizes,
             domains: texts.map(split).collect::<Result<_>>()?,
         })
     }
@@ -92,10 +114,10 @@ impl Stream {
     }
 
     /// An untrained model with Adam, the same for a seed.
-    pub(crate) fn start(&self) -> State {
+    pub(crate) fn start<M: CharModel>(&self) -> State<M> {
         self.device.seed(self.seed);
         State {
-            model: CharWindowConfig::new().init(&self.device),
+            model: M::untrained(&self.device),
             optim: adam(0.95),
         }
     }
@@ -120,28 +142,31 @@ impl Stream {
         let old: Vec<_> = old.into_iter().map(windows).collect();
         let olds = old.iter().map(|windows| windows.len()).sum();
         let batcher = Arc::new(WindowBatcher::new(olds));
-        let config = ReplayMixConfig::new(fraction, Self::BATCH);
+        let config = ReplayMixConfig::new(fraction, self.sizes.batch);
         let config = config.with_seed(1000 * self.seed + part);
         let loader = config.loader(old, windows(domain), batcher.clone(), &self.device)?;
         Ok(Mixed { loader, batcher })
     }
 
     /// The validation loss on a domain.
-    pub(crate) fn loss(&self, model: &CharWindow, domain: usize) -> f64 {
-        text_loss(model, &self.domains[domain].judge, WINDOW, &self.device)
+    pub(crate) fn loss(&self, model: &impl CharModel, domain: usize) -> f64 {
+        let text = &self.domains[domain].judge;
+        self.even_loss(model, text, self.sizes.judged)
     }
 
     /// The loss on the text of a domain that is kept to choose by; NaN without one.
-    pub(crate) fn choice_loss(&self, model: &CharWindow, domain: usize) -> f64 {
+    pub(crate) fn choice_loss(&self, model: &impl CharModel, domain: usize) -> f64 {
         let kept = self.domains[domain].choose.as_ref();
-        kept.map_or(f64::NAN, |text| {
-            let batch = text.even(CHOICE, WINDOW, &self.device.clone().inner());
-            batch_loss(model, batch)
-        })
+        kept.map_or(f64::NAN, |text| self.even_loss(model, text, CHOICE))
+    }
+
+    fn even_loss(&self, model: &impl CharModel, text: &Text, count: usize) -> f64 {
+        let device = self.device.clone().inner();
+        batch_loss(model, text.even(count, self.sizes.window, &device))
     }
 }
 
-impl State {
+impl<M: CharModel> State<M> {
     /// The model with an optimizer that knows nothing of the updates before.
     pub(crate) fn forgotten(self) -> Self {
         Self {
@@ -151,7 +176,7 @@ impl State {
     }
 
     /// A step from this model's weights to another's: 0 is this, 1 the other.
-    pub(crate) fn towards(&self, other: &Self, step: f64) -> Result<CharWindow> {
+    pub(crate) fn towards(&self, other: &Self, step: f64) -> Result<M> {
         let own = ParamVector::of(&self.model).scale(1.0 - step);
         let between = own.axpy(step, &ParamVector::of(&other.model))?;
         Ok(between.write_to(self.model.clone())?)

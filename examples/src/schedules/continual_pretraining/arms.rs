@@ -4,10 +4,10 @@ use anyhow::Result;
 use regimen_curriculum::Replay;
 use regimen_schedules::{Constant, LrSchedule, Rewarmed, Stage};
 
-use super::choices::{END, PEAK};
+use super::choices::{Rates, TRANSFORMER, WINDOW};
 use crate::experiment::{Context, Domain, Trial};
-use crate::models::CharWindow;
-use crate::schedules::stream::{Mixed, State, Stream};
+use crate::schedules::stream::{Mixed, Sizes, State, Stream};
+use crate::train::CharModel;
 
 /// The old one, two new ones (a weak and a strong shift), and a third text that is neither.
 pub(super) const DOMAINS: &[Domain] = &[
@@ -43,6 +43,8 @@ const CHOOSE: f64 = 0.05;
 pub(super) struct Job<'a> {
     context: &'a Context,
     pub(super) stream: Stream,
+    sizes: Sizes,
+    rates: Rates,
     /// Of a stage.
     pub(super) updates: usize,
 }
@@ -51,15 +53,45 @@ pub(super) struct Job<'a> {
 pub(super) type Losses = [f64; 3];
 
 impl<'a> Job<'a> {
+    /// Of the model of a window of characters.
     pub(super) fn new(context: &'a Context, seed: u64) -> Result<Self> {
+        let updates = match context {
+            Context { full: true, .. } => 5_000,
+            Context { small: true, .. } => 150,
+            _ => 500,
+        };
+        let sizes = Sizes {
+            choose: CHOOSE,
+            ..Sizes::default()
+        };
+        Self::of(context, seed, sizes, WINDOW, updates)
+    }
+
+    /// Of the transformer, which predicts every place of a window.
+    pub(super) fn transformer(context: &'a Context, seed: u64) -> Result<Self> {
+        let (updates, batch) = if context.full { (3_000, 32) } else { (150, 8) };
+        let sizes = Sizes {
+            window: 32,
+            batch,
+            judged: 256,
+            choose: CHOOSE,
+        };
+        Self::of(context, seed, sizes, TRANSFORMER, updates)
+    }
+
+    fn of(
+        context: &'a Context,
+        seed: u64,
+        sizes: Sizes,
+        rates: Rates,
+        updates: usize,
+    ) -> Result<Self> {
         Ok(Self {
             context,
-            stream: Stream::new(context, seed, DOMAINS, CHOOSE)?,
-            updates: match context {
-                Context { full: true, .. } => 5_000,
-                Context { small: true, .. } => 150,
-                _ => 500,
-            },
+            stream: Stream::new(context, seed, DOMAINS, sizes)?,
+            sizes,
+            rates,
+            updates,
         })
     }
 
@@ -86,17 +118,17 @@ impl<'a> Job<'a> {
         steps: usize,
         warmup: usize,
     ) -> Result<LrSchedule<Rewarmed>> {
-        let peak = share * PEAK;
+        let peak = share * self.rates.peak;
         let stage = Stage {
             peak,
             steps,
             warmup,
         };
-        Ok(LrSchedule::new(Rewarmed::new(END, vec![stage])?))
+        Ok(LrSchedule::new(Rewarmed::new(self.rates.end, vec![stage])?))
     }
 
     /// Trains on the old domain.
-    pub(super) fn first(&self) -> Result<State> {
+    pub(super) fn first<M: CharModel>(&self) -> Result<State<M>> {
         let batches = self.stream.batches(OLD, 0)?;
         let start = self.stream.start();
         start.trained(&batches, self.updates, &mut self.rate(1.0, self.updates)?)
@@ -104,13 +136,13 @@ impl<'a> Job<'a> {
 
     /// Goes on with a new domain, with a fraction of the old one in each batch, re-warmed to a share of the peak; also says how
     /// many old samples there were.
-    pub(super) fn replayed(
+    pub(super) fn replayed<M: CharModel>(
         &self,
-        base: &State,
+        base: &State<M>,
         new: usize,
         fraction: f64,
         share: f64,
-    ) -> Result<(State, usize)> {
+    ) -> Result<(State<M>, usize)> {
         // Whole samples of a batch of 16.
         let used = if self.context.is_broken_by(TRUNCATED) {
             (16.0 * fraction).floor() / 16.0
@@ -134,7 +166,7 @@ impl<'a> Job<'a> {
     }
 
     fn cold(&self) -> Result<LrSchedule<Constant>> {
-        Ok(LrSchedule::new(Constant::new(END)?))
+        Ok(LrSchedule::new(Constant::new(self.rates.end)?))
     }
 
     /// Goes on at the least rate, without replay.
@@ -158,26 +190,36 @@ impl<'a> Job<'a> {
     }
 
     /// Half old, half new, from scratch over so many stages' updates.
-    pub(super) fn union(&self, new: usize, stages: usize, share: f64) -> Result<State> {
+    pub(super) fn union<M: CharModel>(
+        &self,
+        new: usize,
+        stages: usize,
+        share: f64,
+    ) -> Result<State<M>> {
         let batches = self.stream.mixed((new, OLD), 0.5, 1)?;
         self.scratch(&batches, stages, share)
     }
 
     /// From scratch over so many stages' updates.
-    pub(super) fn scratch(&self, batches: &Mixed, stages: usize, share: f64) -> Result<State> {
+    pub(super) fn scratch<M: CharModel>(
+        &self,
+        batches: &Mixed,
+        stages: usize,
+        share: f64,
+    ) -> Result<State<M>> {
         let updates = stages * self.updates;
         let start = self.stream.start();
         start.trained(batches, updates, &mut self.rate(share, updates)?)
     }
 
     /// The weights between two models, at that tenth of the way that is best on text kept to choose by.
-    pub(super) fn averaged(
+    pub(super) fn averaged<M: CharModel>(
         &self,
-        base: &State,
-        adapted: &State,
+        base: &State<M>,
+        adapted: &State<M>,
         new: usize,
-    ) -> Result<(f64, CharWindow)> {
-        let mut best: Option<(f64, f64, CharWindow)> = None;
+    ) -> Result<(f64, M)> {
+        let mut best: Option<(f64, f64, M)> = None;
         for tenth in 0..=10 {
             let step = f64::from(tenth) / 10.0;
             let model = base.towards(adapted, step)?;
@@ -191,13 +233,13 @@ impl<'a> Job<'a> {
         Ok((step, model))
     }
 
-    pub(super) fn losses(&self, model: &CharWindow, new: usize) -> Losses {
+    pub(super) fn losses(&self, model: &impl CharModel, new: usize) -> Losses {
         let [old, new] = [OLD, new].map(|domain| self.stream.loss(model, domain));
         [old, new, f64::midpoint(old, new)]
     }
 
     /// Notes the losses of an arm of a shift.
-    pub(super) fn record(&self, trial: &mut Trial, arm: &str, model: &CharWindow, new: usize) {
+    pub(super) fn record(&self, trial: &mut Trial, arm: &str, model: &impl CharModel, new: usize) {
         let (arm, losses) = (named(arm, new), self.losses(model, new));
         for (metric, loss) in ["old domain", "new domain", "main"].into_iter().zip(losses) {
             trial.record(&arm, metric, loss);
@@ -206,7 +248,7 @@ impl<'a> Job<'a> {
 
     /// The old samples that a fraction makes in a stage.
     pub(super) fn budget(&self, fraction: f64) -> Result<usize> {
-        Ok(Replay::new(fraction, Stream::BATCH)?.old_in(self.updates))
+        Ok(Replay::new(fraction, self.sizes.batch)?.old_in(self.updates))
     }
 }
 

@@ -3,8 +3,10 @@
 use anyhow::Result;
 
 use super::arms::{AVERAGED, COLD, Job, Losses, OLD, ONCE, OTHER, UNION, named};
-use super::choices::SHARES;
+use super::choices::{SHARES, TRANSFORMER, TRANSFORMERS};
 use crate::experiment::Context;
+use crate::models::CharTransformer;
+use crate::schedules::stream::State;
 
 /// Writes a line for each arm, share of the peak and shift: the losses on the old domain, on the new one, and their mean.
 ///
@@ -13,10 +15,17 @@ use crate::experiment::Context;
 pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
     let context = Context::new(seed);
     let job = Job::new(&context, seed)?;
-    // The first stage's peak.
+    // The first stage's peak of either model.
+    let large = Job::transformer(&context, seed)?;
+    let old = large.stream.batches(OLD, 0)?;
+    for peak in TRANSFORMERS {
+        let state: State<CharTransformer> = large.scratch(&old, 1, peak / TRANSFORMER.peak)?;
+        let loss = large.losses(&state.model, OLD)[0];
+        line(format!("transformer: old only; {peak}; {loss:.4}"));
+    }
     let old = job.stream.batches(OLD, 0)?;
     for share in [2.0, 1.0, 0.5, 0.25] {
-        let state = job.scratch(&old, 1, share)?;
+        let state: State = job.scratch(&old, 1, share)?;
         line(format!(
             "old only; {share}; {:.4}",
             job.losses(&state.model, OLD)[0]
@@ -44,7 +53,7 @@ pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
             let state = job.third(&base, new, 0.25, share)?;
             tell(OTHER, share, new, job.losses(&state.model, new));
             for (stages, arm) in [(1, ONCE), (2, UNION)] {
-                let state = job.union(new, stages, share)?;
+                let state: State = job.union(new, stages, share)?;
                 tell(arm, share, new, job.losses(&state.model, new));
             }
         }

@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::{DOMAINS, EARLIER, Job, NEWEST, SECOND, Stream};
 use crate::experiment::{Context, Trial};
+use crate::schedules::stream::Sizes;
 
 /// Writes a line for each share of the peak: the mean loss over all domains after the last, and what it is made of; then the loss of one
 /// domain again and again.
@@ -13,7 +14,7 @@ use crate::experiment::{Context, Trial};
 pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
     let context = Context::new(seed);
     let job = Job {
-        stream: Stream::new(&context, seed, DOMAINS, 0.0)?,
+        stream: Stream::new(&context, seed, DOMAINS, Sizes::default())?,
         updates: super::updates(&context),
         context: &context,
     };
