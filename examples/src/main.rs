@@ -80,7 +80,7 @@ enum Verb {
         /// `memorise` or `stream`.
         #[arg(long)]
         set: Vec<String>,
-        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `scole` 1000, for `plasticity`, `continual-pretraining` and
+        /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `plasticity`, `continual-pretraining` and
         /// `infinite-schedule` 1000 to 1002.
         #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1000..))]
         seed: u64,

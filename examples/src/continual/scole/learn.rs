@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{GradientsParams, ModuleOptimizer, SgdConfig};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Int, Tensor};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -13,7 +13,7 @@ use regimen_continual::scenario::Planned;
 use regimen_continual::{Accumulation, Examples, GroupMask, Strategy};
 use regimen_tensor::ParamVector;
 
-use super::arms::{Arm, BLOCKED, DEFAULT, RARE, Setting};
+use super::arms::{Arm, BLOCKED, RARE, Setting};
 use super::beside::Beside;
 use super::net::{ConvNet, Headed};
 use super::sequence::{returns, tasks};
@@ -23,6 +23,12 @@ use crate::experiment::Context;
 
 /// Units of the hidden layers.
 const HIDDEN: [usize; 2] = [100, 100];
+/// Tasks that an arm is compared by.
+const LAST: usize = 50;
+/// Tasks at the start after each of which the model is tested.
+const EARLY: usize = 100;
+/// Between these and the last ones, one in so many.
+const EVERY: usize = 5;
 /// Images of a set at the small size.
 const SMALL: usize = 300;
 
@@ -37,6 +43,9 @@ pub(super) struct Bed<'a> {
 /// What an arm gave.
 pub(super) struct Found {
     accumulated: Accumulation,
+    /// The tasks after which it was tested, from 1.
+    after: Vec<usize>,
+    tasks: usize,
     /// How often each class was trained, over the tasks.
     frequencies: Vec<f64>,
     /// The smallest share of the test images that an accuracy is of.
@@ -104,22 +113,22 @@ impl<'a> Bed<'a> {
     ) -> Result<Found> {
         let Self { context, seed, .. } = *self;
         let (labels, count) = (&self.train.labels, arm.tasks(context));
-        let unbroken = arm.name != DEFAULT.name || !context.is_broken_by("no-recurrence");
-        let order = if unbroken { arm } else { &BLOCKED };
+        let broken = arm.is_default() && context.is_broken_by("no-recurrence");
+        let order = if broken { &BLOCKED } else { arm };
         let sequence = tasks(order, labels, count, seed)?;
         let mut beside = Beside::new(arm.replay, seed)?;
         let train = whole(&self.train, &context.device);
         let test = whole(&self.test, &context.device.clone().inner());
         let mut found = Found::new(&sequence, self.train.classes)?;
         // Its state stays from task to task.
-        let mut optim = optimizer(setting.momentum);
+        let mut optim = optimizer(arm, setting.momentum);
         let (epochs, size) = arm.epochs();
         let mut ended = None;
         for (number, task) in sequence.iter().enumerate() {
             if number > 0 && context.is_broken_by("new-head") {
                 model = model.with_new_head(&context.device);
             }
-            found.moved += usize::from(ended.is_some_and(|ended| ended != digest(&model)));
+            found.moved += usize::from(ended.take().is_some_and(|ended| ended != digest(&model)));
             let mut places = task.examples.clone();
             if let Some(beside) = &mut beside {
                 places.extend(beside.task(&task.task.classes, &task.examples, labels));
@@ -140,8 +149,11 @@ impl<'a> Bed<'a> {
             if let Err(error) = strategy.status() {
                 bail!("{}, task {number}: a step failed: {error}", arm.name);
             }
-            ended = Some(digest(&model));
-            self.test(&mut found, &model, strategy, &test, task)?;
+            if is_tested(number + 1, count) {
+                ended = Some(digest(&model));
+                found.after.push(number + 1);
+                self.test(&mut found, &model, strategy, &test, task)?;
+            }
         }
         Ok(found)
     }
@@ -197,6 +209,8 @@ impl Found {
         };
         Ok(Self {
             accumulated: Accumulation::new(classes)?,
+            after: Vec::new(),
+            tasks: sequence.len(),
             frequencies: (0..classes).map(times).collect(),
             tested: 1.0,
             moved: 0,
@@ -206,17 +220,19 @@ impl Found {
         })
     }
 
-    /// What an arm is compared by, in percent: the last tenth of the tasks, of few long tasks all but the first fifth.
+    /// What an arm is compared by, in percent: the last 50 tasks, of few long tasks all but the first fifth.
     pub(super) fn compared(&self, arm: &Arm) -> Result<f64> {
-        let tasks = self.accumulated.curve().len();
+        let tasks = self.tasks;
         match arm.long {
             true => self.segment(tasks / 5 + 1, tasks),
-            false => self.segment(tasks - tasks / 10 + 1, tasks),
+            false => self.segment(tasks - last(tasks) + 1, tasks),
         }
     }
 
+    /// Over the tasks of a segment after which it was tested.
     fn segment(&self, first: usize, last: usize) -> Result<f64> {
-        let mean = self.accumulated.segment(first, last);
+        let place = |task| self.after.partition_point(|after| *after <= task);
+        let mean = self.accumulated.segment(place(first - 1) + 1, place(last));
         Ok(100.0 * mean.context("too few tasks for a segment")?)
     }
 
@@ -225,7 +241,7 @@ impl Found {
     /// # Errors
     /// If there are too few tasks.
     pub(super) fn metrics(&self, arm: &Arm) -> Result<Vec<(&'static str, f64)>> {
-        let tasks = self.accumulated.curve().len();
+        let tasks = self.tasks;
         let mut metrics = vec![
             ("main", self.compared(arm)?),
             ("images", self.images as f64 / 1e3),
@@ -235,38 +251,60 @@ impl Found {
             metrics.push(("end", self.segment(tasks, tasks)?));
             return Ok(metrics);
         }
-        // Of 500 tasks: 1 to 5, 6 to 25, 26 to 100.
-        let ends = [0, tasks / 100, tasks / 20, tasks / 5];
+        // 1 to 5, 6 to 25, 26 to 100, of fewer tasks in proportion to 500.
+        let ends = [
+            0,
+            (tasks / 100).min(5),
+            (tasks / 20).min(25),
+            (tasks / 5).min(EARLY),
+        ];
         let names = ["first", "early", "middle"];
         for (name, ends) in names.into_iter().zip(ends.windows(2)) {
             metrics.push((name, self.segment(ends[0] + 1, ends[1].max(ends[0] + 1))?));
         }
+        if tasks >= 1000 {
+            metrics.push(("half", self.segment(tasks / 2 - LAST + 1, tasks / 2)?));
+        }
         if arm.lambda == RARE.lambda {
             let by = self
                 .accumulated
-                .by_frequency(&self.frequencies, tasks / 10)?;
+                .by_frequency(&self.frequencies, last(tasks))?;
             metrics.push(("correlation", by));
         }
         Ok(metrics)
     }
 
-    /// The accuracy on all classes in percent, the mean over each fiftieth of the tasks; the last tenth is the last point.
-    pub(super) fn curve(&self) -> Vec<(f64, f64)> {
-        let curve = self.accumulated.curve();
-        let width = (curve.len() / 50).max(1);
-        let last = curve.len() - curve.len() / 10;
-        let mean = |tasks: &[f64]| 100.0 * tasks.iter().sum::<f64>() / tasks.len().max(1) as f64;
-        let points = curve[..last].chunks(width).enumerate();
-        let mut points: Vec<(f64, f64)> = points
-            .map(|(place, tasks)| ((place * width + tasks.len()) as f64, mean(tasks)))
-            .collect();
-        points.push((curve.len() as f64, mean(&curve[last..])));
-        points
+    /// The accuracy on all classes in percent, the mean over each fiftieth of the tasks; the last 50 tasks are the last point.
+    pub(super) fn curve(&self) -> Result<Vec<(f64, f64)>> {
+        let width = (self.tasks / 50).max(1);
+        let before = self.tasks - last(self.tasks);
+        let ends = (width..before).step_by(width).chain([before]);
+        let mut points = Vec::new();
+        let mut first = 1;
+        for end in ends.chain([self.tasks]) {
+            points.push((end as f64, self.segment(first, end)?));
+            first = end + 1;
+        }
+        Ok(points)
     }
 }
 
-/// Plain SGD; gradients of a larger norm than 10 are clipped, each parameter's by itself, as Burn does.
-fn optimizer(momentum: f64) -> ModuleOptimizer {
+/// The last tasks, a tenth of few ones.
+fn last(tasks: usize) -> usize {
+    LAST.min(tasks / 10).max(1)
+}
+
+/// Whether the model is tested after this of so many tasks.
+fn is_tested(task: usize, tasks: usize) -> bool {
+    task <= EARLY || task > tasks - last(tasks) || task.is_multiple_of(EVERY)
+}
+
+/// SGD, or Adam; gradients of a larger norm than 10 are clipped, each parameter's by itself, as Burn does.
+fn optimizer(arm: &Arm, momentum: f64) -> ModuleOptimizer {
+    let clipping = Some(GradientClippingConfig::Norm(10.0));
+    if arm.adam {
+        return AdamConfig::new().with_grad_clipping(clipping).init();
+    }
     let momentum = (momentum > 0.0).then(|| {
         MomentumConfig::new()
             .with_momentum(momentum)
@@ -274,7 +312,7 @@ fn optimizer(momentum: f64) -> ModuleOptimizer {
     });
     SgdConfig::new()
         .with_momentum(momentum)
-        .with_gradient_clipping(Some(GradientClippingConfig::Norm(10.0)))
+        .with_gradient_clipping(clipping)
         .init()
 }
 
