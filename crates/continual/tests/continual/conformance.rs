@@ -15,8 +15,8 @@ use regimen_tensor::testing::{
 use regimen_tensor::{ParamVector, Prepared};
 
 use super::wrapped::{
-    Adapted, Alone, Columns, Cosines, Dual, Fed, Few, Gates, Prompted, Whole, Wrapped, bits, few,
-    shown, units, with_all, with_targets,
+    Adapted, Alone, Columns, Cosines, Directions, Dual, Fed, Few, Gates, Prompted, Whole, Wrapped,
+    bits, few, shown, units, with_all, with_targets,
 };
 
 /// A reference model as a classifier.
@@ -240,6 +240,12 @@ kind!(
     Cosines,
     |inner, device| Cosines::new(inner, CLASSES, device, SEED),
     |model| LucirConfig::new(6).init(&model)?
+);
+kind!(
+    WeightNormLinear,
+    Directions,
+    |inner, device| Directions::new(inner, CLASSES, device, SEED),
+    |model| GroupMask::default()
 );
 kind!(
     Hat,
@@ -490,7 +496,8 @@ fn add(suite: &mut Suite) {
     for way in WAYS {
         suite.add(&Of(Way(way)));
     }
-    suite.add(&Of(Lucir)).add(&Of(Hat)).add(&Of(Progressive));
+    suite.add(&Of(Lucir)).add(&Of(WeightNormLinear));
+    suite.add(&Of(Hat)).add(&Of(Progressive));
     suite.add(&Of(PromptPool)).add(&Of(DualPrompt));
     suite.add(&Of(AdapterPool));
     suite.add(&Of(Tricks("FewShot", with_all)));

@@ -254,6 +254,38 @@ impl<M: Reference> Wrapped for Cosines<M> {
     }
 }
 
+/// Features under a head of directions.
+#[derive(Module, Debug)]
+pub(crate) struct Directions<M: Module> {
+    inner: M,
+    head: WeightNormLinear,
+}
+
+impl<M: Reference> Directions<M> {
+    pub(crate) fn new(inner: M, classes: usize, device: &Device, seed: u64) -> Result<Self> {
+        let (width, dtype) = width(&inner);
+        let head = WeightNormLinearConfig::new(width, classes).init(device)?;
+        let head = seeded(head, dtype, seed);
+        Ok(Self { inner, head })
+    }
+}
+
+impl<M: Reference> Classifier for Directions<M> {
+    type Batch = Fed;
+
+    fn logits(&self, (inputs, _): &Fed) -> Tensor<2> {
+        self.head.forward(self.inner.features(inputs.clone()))
+    }
+}
+
+impl<M: Reference> Wrapped for Directions<M> {
+    type Inner = M;
+
+    fn inner(&self) -> &M {
+        &self.inner
+    }
+}
+
 /// Features behind gates, under a linear head.
 #[derive(Module, Debug)]
 pub(crate) struct Gates<M: Module> {
