@@ -82,17 +82,17 @@ pub(super) const BLOCKED_MASKED: Arm = Arm {
     order: Order::Blocked,
     ..MASKED
 };
-const IID: Arm = Arm {
+pub(super) const IID: Arm = Arm {
     name: "iid",
     order: Order::Iid,
     ..PLAIN
 };
-const ADAM: Arm = Arm {
+pub(super) const ADAM: Arm = Arm {
     name: "default, Adam",
     adam: true,
     ..PLAIN
 };
-const ADAM_MASKED: Arm = Arm {
+pub(super) const ADAM_MASKED: Arm = Arm {
     name: "default, masked, Adam",
     masked: true,
     ..ADAM
@@ -148,9 +148,6 @@ pub(super) const ALL: [Arm; 11] = [
     LONG_9,
 ];
 
-/// Those that no check uses, for the first seeds.
-pub(super) const REPORTED: [Arm; 3] = [IID, ADAM, ADAM_MASKED];
-
 /// A learning rate with a momentum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Setting {
@@ -195,11 +192,10 @@ impl Arm {
         of_sets[usize::from(set != "digits")]
     }
 
-    /// What may be chosen for it: nothing where the paper says it.
+    /// What may be chosen for it.
     pub(super) fn settings(&self) -> impl Iterator<Item = Setting> {
-        let Self { momentum, adam, .. } = *self;
-        let good =
-            move |setting: &Setting| !adam && momentum.is_none_or(|only| setting.momentum == only);
+        let momentum = self.momentum;
+        let good = move |setting: &Setting| momentum.is_none_or(|only| setting.momentum == only);
         SETTINGS.into_iter().filter(good)
     }
 

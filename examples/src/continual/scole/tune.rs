@@ -31,7 +31,7 @@
 
 use anyhow::Result;
 
-use super::arms::{ALL, REPORTED};
+use super::arms::{ALL, IID};
 use super::learn::Bed;
 use crate::experiment::Context;
 
@@ -43,7 +43,7 @@ pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
     let context = Context::new(seed);
     for set in context.image_sets()? {
         let bed = Bed::new(&context, set.images, seed)?;
-        for arm in ALL.into_iter().chain(REPORTED) {
+        for arm in ALL.into_iter().chain([IID]) {
             for setting in arm.settings() {
                 let found = bed.run(&arm, setting)?.compared(&arm)?;
                 let (rate, momentum) = (setting.rate, setting.momentum);
