@@ -324,3 +324,55 @@ fn digest<M: Module>(model: &M) -> Option<u64> {
     };
     Some(weights.iter().flatten().fold(0xcbf2_9ce4_8422_2325, mix))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// As if the accuracy after a task were its number in thousandths.
+    fn found(tasks: usize) -> Found {
+        let mut found = Found {
+            accumulated: Accumulation::new(1).unwrap(),
+            after: (1..=tasks).filter(|task| is_tested(*task, tasks)).collect(),
+            tasks,
+            frequencies: vec![1.0],
+            tested: 1.0,
+            moved: 0,
+            returns: 0.0,
+            images: 0,
+            updates: 0,
+        };
+        for task in found.after.clone() {
+            let best: Vec<usize> = (0..1000).map(|image| usize::from(image >= task)).collect();
+            found.accumulated.record(&[0; 1000], &best).unwrap();
+        }
+        found
+    }
+
+    #[test]
+    fn segments_are_means_over_the_tests_within() {
+        let found = found(1000);
+        assert_eq!(found.after.len(), 100 + 170 + 50);
+        let near = |mean: f64, expected: f64| assert!((mean - expected).abs() < 1e-9, "{mean}");
+        near(found.segment(1, 5).unwrap(), 0.3);
+        near(found.segment(26, 100).unwrap(), 6.3);
+        // After 455, 460, .., 500.
+        near(found.segment(451, 500).unwrap(), 47.75);
+        near(found.segment(951, 1000).unwrap(), 97.55);
+        assert!(found.segment(101, 104).is_err());
+    }
+
+    #[test]
+    fn a_curve_ends_with_the_last_tasks() {
+        for tasks in [5, 20, 25, 500, 1000] {
+            let curve = found(tasks).curve().unwrap();
+            let [(before, _), (end, mean)] = curve[curve.len() - 2..] else {
+                unreachable!()
+            };
+            assert_eq!((before, end), ((tasks - last(tasks)) as f64, tasks as f64));
+            let expected = 0.1 * (tasks as f64 - (last(tasks) - 1) as f64 / 2.0);
+            assert!((mean - expected).abs() < 1e-9, "{mean}");
+        }
+    }
+}
