@@ -27,6 +27,10 @@ mod text;
 mod unlearning;
 mod verify;
 
+/// The one of the experiments.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A bench, and how the names of what it measures begin.
 type Bench = (&'static [&'static str], fn(&mut Criterion));
 

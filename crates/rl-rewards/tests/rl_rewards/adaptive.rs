@@ -68,6 +68,105 @@ fn a_threshold_buys_what_it_should() {
     }
 }
 
+/// The probability that an answer to a prompt is right, known to the prompt's number: .95 for 60 % of the prompts, .5 and .1 for 20 % each.
+fn solved(prompt: u32) -> f64 {
+    match prompt % 10 {
+        0..6 => 0.95,
+        6 | 7 => 0.5,
+        _ => 0.1,
+    }
+}
+
+/// Answers of three tokens: right or wrong, and noise of the normal distribution in units of a ten thousandth, by its sign.
+struct Simulated;
+
+impl SamplePolicy for Simulated {
+    fn sample(&self, prompts: &[Vec<u32>], samples: usize, seed: u64) -> Result<Rollouts> {
+        let mut rollouts = Vec::new();
+        for (place, prompt) in prompts.iter().enumerate() {
+            for sample in 0..samples {
+                let key = u64::from(prompt[0]) << 16 | sample as u64;
+                let mut rng = ChaCha8Rng::seed_from_u64(seed ^ key);
+                let right = rng.random_bool(solved(prompt[0]));
+                let (radius, angle) = (1.0 - rng.random::<f64>(), rng.random::<f64>());
+                let noise = (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos();
+                let mut completion = Completion::new(End::Truncated);
+                for token in [
+                    u32::from(right),
+                    u32::from(noise < 0.0),
+                    (noise.abs() * 1e4) as u32,
+                ] {
+                    completion.sampled(token, -1.0)?;
+                }
+                let prompt = place;
+                rollouts.push(Rollout { prompt, completion });
+            }
+        }
+        Rollouts::new(prompts.to_vec(), rollouts)
+    }
+}
+
+/// The ideal self-evaluation, 1 for a right answer and `1 - p` for a wrong one, with noise of this size on its log-odds.
+fn noisy(size: f64) -> impl Fn(&[u32], &Completion) -> f64 {
+    move |prompt, answer| {
+        let [right, sign, noise] = answer.tokens()[..] else {
+            return f64::NAN;
+        };
+        let ideal = if right == 1 {
+            1.0
+        } else {
+            1.0 - solved(prompt[0])
+        };
+        let near = 0.02 + 0.96 * ideal;
+        let noise = if sign == 1 { -1.0 } else { 1.0 } * f64::from(noise) / 1e4;
+        let odds = (near / (1.0 - near)).ln() + size * noise;
+        1.0 / (1.0 + (-odds).exp())
+    }
+}
+
+/// The simulator of the rules: samples in the mean and right answers by the threshold, for an evaluator of some noise.
+#[test]
+fn a_noisy_evaluator_still_buys_most_of_sixteen_samples() {
+    const PROMPTS: u32 = 8000;
+    let prompts: Vec<Vec<u32>> = (0..PROMPTS).map(|one| vec![one]).collect();
+    let run = |samples, enough: Option<f64>, noise| {
+        let mut search = BestOfN::new(samples).unwrap().with_at_once(1).unwrap();
+        if let Some(enough) = enough {
+            search = search.with_enough(enough).unwrap();
+        }
+        let found = search.run(&Simulated, &noisy(noise), &prompts, Budget::unbounded(), 5);
+        let found = found.unwrap();
+        let calls: u64 = found.iter().map(|one| one.spent.calls).sum();
+        let best = found.iter().filter_map(|one| one.best.as_ref());
+        let right = best.filter(|best| best.completion.tokens()[0] == 1).count();
+        [calls as f64, right as f64].map(|sum| sum / f64::from(PROMPTS))
+    };
+    for (samples, enough, noise, expected) in [
+        (1, None, 1.0, [1.0, 0.687]),
+        (2, None, 1.0, [2.0, 0.785]),
+        (4, None, 1.0, [4.0, 0.846]),
+        (16, None, 1.0, [16.0, 0.918]),
+        (16, Some(0.80), 1.0, [1.27, 0.812]),
+        (16, Some(0.90), 1.0, [1.48, 0.837]),
+        (16, Some(0.95), 1.0, [2.04, 0.869]),
+        (16, Some(0.98), 1.0, [3.89, 0.908]),
+        (16, None, 2.0, [16.0, 0.861]),
+        (16, Some(0.95), 2.0, [2.02, 0.822]),
+        (16, Some(0.95), 3.0, [2.02, 0.788]),
+    ] {
+        let found = run(samples, enough, noise);
+        // Five standard errors of a share, and as much of the mean number of samples.
+        assert!(
+            (found[1] - expected[1]).abs() < 0.025,
+            "{samples} {enough:?} {noise} {found:?}"
+        );
+        assert!(
+            (found[0] / expected[0] - 1.0).abs() < 0.1,
+            "{samples} {enough:?} {noise} {found:?}"
+        );
+    }
+}
+
 #[test]
 fn each_sample_has_its_temperature() {
     let seen = std::cell::RefCell::new(Vec::new());

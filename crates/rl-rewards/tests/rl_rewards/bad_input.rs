@@ -1,5 +1,6 @@
 //! Absurd arguments of every constructor and function: an error, or a value that serves.
 
+mod adaptive;
 mod advantage;
 mod learned;
 mod objective;

@@ -10,8 +10,8 @@ use regimen_rl_rewards::recipes::itool::{
 };
 use regimen_rl_rewards::search::{
     Backup, BeamSearch, BestOfN, Budget, Candidate, EntropicAnnealing, EntropicRule, Node,
-    ParticleFilter, ResampleWhen, Resampling, Selection, SelfConsistency, Sequential, Spent,
-    StepScores, Tree, TreeSearch,
+    ParticleFilter, Pruned, Question, ResampleWhen, Resampling, SampleTemperature, Selection,
+    SelfConsistency, Sequential, Spent, StepScores, Tree, TreeSearch,
 };
 
 use super::state::{State, read, state};
@@ -55,6 +55,31 @@ fn budget() -> Budget {
 /// Settings of searches; what was read searches, unless it is too large to.
 fn settings() -> Vec<State> {
     vec![
+        state(
+            "Question",
+            &Question::new(vec![4, 5], 7, 8).unwrap(),
+            |text| {
+                let question = read::<Question>(text)?;
+                assert!((question.score(-0.5, -0.5) - 0.5).abs() < 1e-12);
+                Ok(())
+            },
+        ),
+        state(
+            "SampleTemperature",
+            &SampleTemperature::new(0.9, 0.25).unwrap(),
+            |text| {
+                let temperature = read::<SampleTemperature>(text)?;
+                assert!((0..9).all(|sample| temperature.at(sample) >= 0.0));
+                Ok(())
+            },
+        ),
+        state("Pruned", &Pruned::new(8, 2, 3).unwrap(), |text| {
+            let search = read::<Pruned>(text)?;
+            search
+                .run(&Digits(3), &mean_digit, &[vec![1]], budget(), 0)
+                .map_err(|error| error.to_string())?;
+            Ok(())
+        }),
         state("Budget", &budget().with_tokens(9).unwrap(), |text| {
             let budget = read::<Budget>(text)?;
             let found =
