@@ -42,6 +42,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::annealing_scaling_law::SYSTEM,
     continual::unified_continual_refresh::SYSTEM,
     rl_rewards::temporally_aware_objectives::SYSTEM,
+    rl_rewards::entropic_particle_filtering::SYSTEM,
     rl_rewards::exploratory_annealed_decoding::SYSTEM,
     schedules::infinite_schedule::SYSTEM,
     curriculum::mastery_clusters::SYSTEM,

@@ -76,7 +76,7 @@ enum Verb {
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
         /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining` or
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining` or
         /// `infinite-schedule`.
         #[arg(default_value = "unified-post-training")]
         system: String,
@@ -233,6 +233,9 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
                 "exploratory-annealed-decoding" => {
                     rl_rewards::exploratory_annealed_decoding::tune::tune(seed, line)?
+                }
+                "entropic-particle-filtering" => {
+                    rl_rewards::entropic_particle_filtering::tune::tune(seed, line)?
                 }
                 "itool" => rl_rewards::itool::tune::tune(seed, &set, line)?,
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,

@@ -3,6 +3,7 @@
 // systems:begin
 
 pub mod adaptive_difficulty;
+pub mod entropic_particle_filtering;
 pub mod exploratory_annealed_decoding;
 pub mod itool;
 pub mod rise;

@@ -78,6 +78,12 @@ impl Chain {
         Self::of(7, 3, seed)
     }
 
+    /// Modulo 7, of up to 6 operations.
+    #[must_use]
+    pub fn long(seed: u64) -> Self {
+        Self::of(7, 6, seed)
+    }
+
     /// Modulo 10, of up to 8 operations, with the same shares of facts.
     #[must_use]
     pub fn large(seed: u64) -> Self {
@@ -243,6 +249,25 @@ impl Chain {
     #[must_use]
     pub fn right(&self, problem: &Problem) -> Completion {
         response(&self.results(problem))
+    }
+
+    /// Of each running result of a text, whether it follows from the one before it: by the rules of arithmetic, or, with `as_taught`, by these or by the
+    /// wrong value that the warm-up teaches of a weak or hidden fact.
+    #[must_use]
+    pub fn follows(&self, problem: &Problem, results: &[u32], as_taught: bool) -> Vec<bool> {
+        let mut value = problem.first;
+        let steps = problem.steps.iter().zip(results);
+        let follows = steps.map(|((operation, number), result)| {
+            // A token that is no number of the task follows from nothing, and nothing from it.
+            if value >= self.modulus {
+                return false;
+            }
+            let right = apply(*operation, value, *number, self.modulus);
+            let (fact, wrong) = self.facts[self.place(*operation, value, *number)];
+            value = *result;
+            *result == right || as_taught && fact != Fact::Known && *result == wrong
+        });
+        follows.collect()
     }
 
     /// Whether a completion ends, and the number after its only `;` is the answer.
@@ -465,6 +490,34 @@ mod tests {
         });
         let mean = shares.sum::<f64>() / 40.0;
         assert!((mean - 0.2).abs() < 0.04, "{mean}");
+    }
+
+    /// By arithmetic alone a right response follows throughout; as taught, what the warm-up shows of known and hidden facts does too.
+    #[test]
+    fn results_follow_by_arithmetic_or_as_taught() {
+        let chain = Chain::long(1);
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let (mut right, mut taught) = (0, 0);
+        for _ in 0..400 {
+            let problem = chain.problem_of(6, Part::Training, &mut rng);
+            assert_eq!(
+                chain.follows(&problem, &chain.results(&problem), false),
+                [true; 6]
+            );
+            let shown = chain.taught(&problem, &mut rng);
+            let results = &shown.tokens()[..6];
+            let own = chain.follows(&problem, results, false);
+            let lax = chain.follows(&problem, results, true);
+            assert!(own.iter().zip(&lax).all(|(own, lax)| !own || *lax));
+            // Up to the first step that does not follow, results are the right ones.
+            let first = own.iter().take_while(|own| **own).count();
+            assert_eq!(results[..first], chain.results(&problem)[..first]);
+            right += own.iter().filter(|own| **own).count();
+            taught += lax.iter().filter(|lax| **lax).count();
+        }
+        assert!(right < taught && taught < 2400, "{right} {taught}");
+        let problem = chain.problem_of(2, Part::Training, &mut rng);
+        assert!(!chain.follows(&problem, &[ANSWER, 0], true)[1]);
     }
 
     #[test]
