@@ -100,6 +100,11 @@ fn labels(
 
 impl Bench {
     pub(super) fn new(context: &Context, seed: u64) -> Result<Self> {
+        Self::fitted(context, seed, super::tune::FIT)
+    }
+
+    /// With process rewards of so many updates at a rate.
+    pub(super) fn fitted(context: &Context, seed: u64, fit: (usize, f64)) -> Result<Self> {
         let device = &context.device;
         device.seed(seed);
         let task = Chain::long(seed);
@@ -138,7 +143,7 @@ impl Bench {
         for kind in Kind::ALL {
             let mut rng = stream(seed, Stream::Fitted);
             let texts = labelled(&task, &base, context, (samples, kind), &mut rng)?;
-            scorers.push(Scorer::fit(&base, &texts, super::tune::FIT, seed, device)?);
+            scorers.push(Scorer::fit(&base, &texts, fit, seed, device)?);
         }
         let [fair, fooled]: [Scorer; 2] = scorers
             .try_into()
@@ -182,11 +187,14 @@ impl Bench {
         )?;
         for kind in Kind::ALL {
             let mut sums = [(0.0, 0.0); 2];
+            // Scores of right and of wrong beginnings.
+            let mut apart = [const { [const { Vec::new() }; 2] }; 2];
             for one in &texts {
                 for (tokens, right) in &one.labels {
                     let beginning = beginning(&one.text, *tokens)?;
                     let score = self.scorer(kind).scores(&[(&one.prompt, &beginning)])?[0];
                     let (sum, count) = &mut sums[usize::from(*tokens > OPERATIONS / 2)];
+                    apart[usize::from(*tokens > OPERATIONS / 2)][usize::from(*right)].push(score);
                     *sum += score - f64::from(u8::from(*right));
                     *count += 1.0;
                 }
@@ -194,6 +202,10 @@ impl Bench {
             for ((sum, count), when) in sums.into_iter().zip(["early", "late"]) {
                 let name = format!("{} score minus truth, {when}", kind.name());
                 trial.record("base", &name, sum / f64::max(count, 1.0));
+            }
+            for ([wrong, right], when) in apart.iter().zip(["early", "late"]) {
+                let name = format!("{} order of right and wrong, {when}", kind.name());
+                trial.record("base", &name, order(right, wrong));
             }
         }
         let known = self.known(context)?;
@@ -222,6 +234,20 @@ impl Bench {
         )?
         .all)
     }
+}
+
+/// The chance that a right one is scored above a wrong one: the area under the curve.
+fn order(right: &[f64], wrong: &[f64]) -> f64 {
+    let above = |one: &f64| -> f64 {
+        let of = wrong.iter().map(|other| match one.total_cmp(other) {
+            std::cmp::Ordering::Greater => 1.0,
+            std::cmp::Ordering::Equal => 0.5,
+            std::cmp::Ordering::Less => 0.0,
+        });
+        of.sum()
+    };
+    let pairs = (right.len() * wrong.len()).max(1) as f64;
+    right.iter().map(above).sum::<f64>() / pairs
 }
 
 /// The first tokens of a text.
