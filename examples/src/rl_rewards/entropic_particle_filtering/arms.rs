@@ -1,4 +1,4 @@
-//! The searches, at equal calls: steps of the policy and scorings together, 14 a particle.
+//! The searches, at equal calls: steps of the policy and scorings together, 14 a particle, where the end of an answer is a step.
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -9,7 +9,7 @@ use regimen_rl_rewards::search::{
     ResampleWhen, Resampling, SelfConsistency, Unwatched,
 };
 
-use super::bench::{Bench, Kind, STEPS, ends_step, unbounded};
+use super::bench::{Bench, STEPS, ends_step, unbounded};
 use crate::experiment::Context;
 use crate::rl_rewards::bed::sampler::Sampler;
 
@@ -30,6 +30,22 @@ pub(super) enum Arm {
 }
 
 impl Arm {
+    /// Those that are only reported.
+    pub(super) const REPORTED: [Self; 2] = [Self::Vote, Self::Beam];
+    /// Those that are reported at the large size.
+    pub(super) const VARIANTS: [Self; 5] = [
+        Self::Multinomial,
+        Self::NoneEarly,
+        Self::LowSize,
+        Self::ByEntropy,
+        Self::LookAhead,
+    ];
+
+    /// Whether it asks for scores once a step.
+    pub(super) fn goes_step_by_step(self) -> bool {
+        !matches!(self, Self::BestOfN | Self::Vote | Self::LookAhead)
+    }
+
     pub(super) fn name(self) -> String {
         match self {
             Self::BestOfN => "best of n".into(),
@@ -46,16 +62,15 @@ impl Arm {
         }
     }
 
-    /// Searches all prompts with as many calls as a filter of so many particles.
+    /// Searches all prompts by a reward with as many calls as a filter of so many particles.
     pub(super) fn search(
         self,
         context: &Context,
         bench: &Bench,
-        (kind, particles): (Kind, usize),
+        (scorer, particles): (&dyn ProcessReward, usize),
         seed: u64,
     ) -> Result<Vec<Found>> {
         let device = context.device.clone().inner();
-        let scorer = bench.scorer(kind);
         let prompts = &bench.prompts;
         let filter = |count| ParticleFilter::new(count, STEPS);
         let annealed = |rule| EntropicAnnealing::default().with_rule(rule);

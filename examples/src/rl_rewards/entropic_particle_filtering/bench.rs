@@ -1,57 +1,79 @@
 //! The policy, the hard prompts that it is tested on, and the two process rewards.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use burn::module::Module;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::policy::{Completion, Decoding, End, generate};
-use regimen_rl_rewards::search::{Budget, Found, ProcessReward};
+use regimen_rl_rewards::search::{Budget, Found};
 
+use super::beginnings::Beginnings;
 use super::scorer::{Labelled, Scorer};
-use crate::experiment::{Context, Trial};
+use super::tune::Settings;
+use crate::experiment::Context;
 use crate::rl_rewards::bed::chain::{Chain, Class, Problem};
-use crate::rl_rewards::bed::evaluate::{accuracy, sampling};
+use crate::rl_rewards::bed::evaluate::sampling;
 use crate::rl_rewards::bed::policy::{Policy, PolicyConfig};
 use crate::rl_rewards::bed::symbols::ANSWER;
 use crate::rl_rewards::bed::task::Part;
-use crate::rl_rewards::bed::warm_up::WarmUp;
 
 /// Operations of a prompt, and steps of an answer: each running result is one, and what follows the last is one.
 pub(super) const OPERATIONS: usize = 6;
 pub(super) const STEPS: usize = OPERATIONS + 1;
 
-/// The share of samples that the over-confident reward's labels take the warm-up's wrong values for right in.
-const FOOLED: f64 = 0.5;
-
 /// Streams of a seed's generator. The facts of the chain are of the first.
 #[derive(Clone, Copy, Debug)]
-enum Stream {
+pub(super) enum Stream {
     Shown = 30,
     Tested,
     Fitted,
     Calibrated,
 }
 
-fn stream(seed: u64, stream: Stream) -> ChaCha8Rng {
+pub(super) fn stream(seed: u64, stream: Stream) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream as u64);
     rng
 }
 
-/// Whether a process reward tells right from wrong, or takes what the policy was taught for right.
+/// Whether the labels of a process reward's samples tell right from wrong, or take what the policy was taught for right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Fair,
+    /// In half of the samples.
     OverConfident,
+    /// In all of them.
+    AsTaught,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 2] = [Self::Fair, Self::OverConfident];
+    const ALL: [Self; 3] = [Self::Fair, Self::OverConfident, Self::AsTaught];
+    /// Those that the main figure is the mean of.
+    pub(super) const MAIN: [Self; 2] = [Self::Fair, Self::OverConfident];
+
+    /// Those of a size.
+    pub(super) fn of(context: &Context) -> &'static [Self] {
+        if context.full {
+            &Self::ALL
+        } else {
+            &Self::MAIN
+        }
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Fair => "fair",
             Self::OverConfident => "over-confident",
+            Self::AsTaught => "as taught",
+        }
+    }
+
+    /// The share of the samples in which the warm-up's wrong values are labelled right.
+    fn fooled(self) -> f64 {
+        match self {
+            Self::Fair => 0.0,
+            Self::OverConfident => 0.5,
+            Self::AsTaught => 1.0,
         }
     }
 }
@@ -61,9 +83,9 @@ pub(super) struct Bench {
     /// Without autodiff.
     pub(super) policy: Policy,
     pub(super) decoding: Decoding,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
     pub(super) prompts: Vec<Vec<u32>>,
-    pub(super) scorers: [Scorer; 2],
+    scorers: Vec<Scorer>,
 }
 
 /// Ends a step: a running result, up to the answer's mark.
@@ -100,28 +122,24 @@ fn labels(
 
 impl Bench {
     pub(super) fn new(context: &Context, seed: u64) -> Result<Self> {
-        Self::fitted(context, seed, super::tune::FIT)
+        Self::with(context, seed, Settings::of(context))
     }
 
-    /// With process rewards of so many updates at a rate.
-    pub(super) fn fitted(context: &Context, seed: u64, fit: (usize, f64)) -> Result<Self> {
+    pub(super) fn with(context: &Context, seed: u64, settings: Settings) -> Result<Self> {
         let device = &context.device;
         device.seed(seed);
         let task = Chain::long(seed);
-        let warm_up = WarmUp {
-            updates: if context.small {
-                700
-            } else {
-                super::tune::WARM_UP
-            },
-            ..WarmUp::default()
+        let config = if context.small {
+            PolicyConfig::new().with_width(32).with_hidden(64)
+        } else {
+            PolicyConfig::new()
         };
-        let config = PolicyConfig::new();
         let mut rng = stream(seed, Stream::Shown);
+        let warm_up = settings.warm_up;
         let base = warm_up.teach(config.init(device), &task, &mut rng, device)?;
         let decoding = sampling(&task)?;
         let count = match context {
-            Context { small: true, .. } => 60,
+            Context { small: true, .. } => 24,
             Context { full: true, .. } => 1000,
             _ => 250,
         };
@@ -138,28 +156,39 @@ impl Bench {
             .iter()
             .map(|problem| task.prompt(problem))
             .collect();
-        let samples = if context.small { 400 } else { 1000 };
+        let samples = if context.small { 200 } else { 1000 };
         let mut scorers = Vec::new();
-        for kind in Kind::ALL {
+        for kind in Kind::of(context) {
             let mut rng = stream(seed, Stream::Fitted);
-            let texts = labelled(&task, &base, context, (samples, kind), &mut rng)?;
-            scorers.push(Scorer::fit(&base, &texts, fit, seed, device)?);
+            let texts = labelled(&task, &base, context, (samples, kind.fooled()), &mut rng)?;
+            scorers.push(Scorer::fit(&texts, settings.fit, seed, device)?);
         }
-        let [fair, fooled]: [Scorer; 2] = scorers
-            .try_into()
-            .map_err(|_| anyhow::anyhow!("two kinds"))?;
         Ok(Self {
             policy: base.valid(),
             decoding,
             task,
             problems,
             prompts,
-            scorers: [fair, fooled],
+            scorers,
         })
     }
 
     pub(super) fn scorer(&self, kind: Kind) -> &Scorer {
         &self.scorers[kind as usize]
+    }
+
+    /// The share of prompts, in percent, whose right beginning of so many steps a filter went on with.
+    pub(super) fn kept(&self, beginnings: &Beginnings<'_>, steps: usize) -> f64 {
+        let results: Vec<Vec<u32>> = self
+            .problems
+            .iter()
+            .map(|one| self.task.results(one))
+            .collect();
+        let pairs = self.prompts.iter().zip(&results);
+        let right: Vec<_> = pairs
+            .map(|(prompt, results)| (prompt.as_slice(), &results[..steps]))
+            .collect();
+        beginnings.kept(&right)
     }
 
     /// The share of prompts, in percent, whose result is right.
@@ -171,105 +200,14 @@ impl Bench {
         });
         100.0 * right.count() as f64 / self.problems.len() as f64
     }
-
-    /// What the policy can do alone, and how far each reward is from the truth early and late in an answer.
-    pub(super) fn describe(&self, context: &Context, trial: &mut Trial) -> Result<()> {
-        let device = context.device.clone().inner();
-        let greedy = accuracy(&self.policy, &self.task, &self.problems, &device)?.all;
-        trial.record("base", "main", greedy);
-        let mut rng = stream(trial.seed, Stream::Calibrated);
-        let texts = labelled(
-            &self.task,
-            &self.policy,
-            context,
-            (400, Kind::Fair),
-            &mut rng,
-        )?;
-        for kind in Kind::ALL {
-            let mut sums = [(0.0, 0.0); 2];
-            // Scores of right and of wrong beginnings.
-            let mut apart = [const { [const { Vec::new() }; 2] }; 2];
-            for one in &texts {
-                for (tokens, right) in &one.labels {
-                    let beginning = beginning(&one.text, *tokens)?;
-                    let score = self.scorer(kind).scores(&[(&one.prompt, &beginning)])?[0];
-                    let (sum, count) = &mut sums[usize::from(*tokens > OPERATIONS / 2)];
-                    apart[usize::from(*tokens > OPERATIONS / 2)][usize::from(*right)].push(score);
-                    *sum += score - f64::from(u8::from(*right));
-                    *count += 1.0;
-                }
-            }
-            for ((sum, count), when) in sums.into_iter().zip(["early", "late"]) {
-                let name = format!("{} score minus truth, {when}", kind.name());
-                trial.record("base", &name, sum / f64::max(count, 1.0));
-            }
-            for ([wrong, right], when) in apart.iter().zip(["early", "late"]) {
-                let name = format!("{} order of right and wrong, {when}", kind.name());
-                trial.record("base", &name, order(right, wrong));
-            }
-        }
-        let known = self.known(context)?;
-        ensure!(
-            context.small || known >= 60.0,
-            "the warm-up is outside of its band: {known:.1} % of chains of known facts are right"
-        );
-        Ok(())
-    }
-
-    /// The share of chains of known facts, in percent, whose most probable answer is right.
-    pub(super) fn known(&self, context: &Context) -> Result<f64> {
-        let mut rng = stream(1, Stream::Calibrated);
-        let mut known = Vec::new();
-        while known.len() < 200 {
-            let problem = self.task.problem_of(OPERATIONS, Part::HeldOut, &mut rng);
-            if self.task.class(&problem) == Class::Known {
-                known.push(problem);
-            }
-        }
-        Ok(accuracy(
-            &self.policy,
-            &self.task,
-            &known,
-            &context.device.clone().inner(),
-        )?
-        .all)
-    }
-}
-
-/// The chance that a right one is scored above a wrong one: the area under the curve.
-fn order(right: &[f64], wrong: &[f64]) -> f64 {
-    let above = |one: &f64| -> f64 {
-        let of = wrong.iter().map(|other| match one.total_cmp(other) {
-            std::cmp::Ordering::Greater => 1.0,
-            std::cmp::Ordering::Equal => 0.5,
-            std::cmp::Ordering::Less => 0.0,
-        });
-        of.sum()
-    };
-    let pairs = (right.len() * wrong.len()).max(1) as f64;
-    right.iter().map(above).sum::<f64>() / pairs
-}
-
-/// The first tokens of a text.
-fn beginning(text: &Completion, tokens: usize) -> Result<Completion> {
-    let end = if tokens == text.len() {
-        text.end()
-    } else {
-        End::Truncated
-    };
-    let mut found = Completion::new(end);
-    for token in &text.tokens()[..tokens] {
-        found.sampled(*token, 0.0)?;
-    }
-    Ok(found)
 }
 
 /// Samples of the policy on training prompts with the labels of a reward.
-fn labelled(
+pub(super) fn labelled(
     task: &Chain,
     policy: &Policy,
     context: &Context,
-    (count, kind): (usize, Kind),
+    (count, fooled): (usize, f64),
     rng: &mut ChaCha8Rng,
 ) -> Result<Vec<Labelled>> {
     let problems: Vec<Problem> = (0..count)
@@ -289,10 +227,10 @@ fn labelled(
         &device,
     )?;
     let texts = rollouts.rollouts().iter().map(|one| {
-        let fooled = kind == Kind::OverConfident && rng.random::<f64>() < FOOLED;
+        let as_taught = rng.random::<f64>() < fooled;
         Labelled {
             prompt: prompts[one.prompt].clone(),
-            labels: labels(task, &problems[one.prompt], &one.completion, fooled),
+            labels: labels(task, &problems[one.prompt], &one.completion, as_taught),
             text: one.completion.clone(),
         }
     });
