@@ -36,10 +36,9 @@ const SETTINGS: Settings = Settings {
 impl Settings {
     pub(super) fn of(context: &Context) -> Self {
         if context.small {
-            let warm_up = warm_up(400, 32);
             return Self {
-                warm_up,
-                ..SETTINGS
+                warm_up: warm_up(150, 32),
+                fit: (100, 2e-2),
             };
         }
         SETTINGS
