@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use regimen_examples::continual::continual_survey::tune;
 use regimen_examples::rl_rewards::tulu3_rlvr::tune::Tried;
+use regimen_examples::rl_rewards::{entropic_particle_filtering, exploratory_annealed_decoding};
 use regimen_examples::runner::{self, Drill, Plan};
 use regimen_examples::{
     SYSTEMS, System, continual, curriculum, pruning, report, rl_rewards, schedules, system,
@@ -232,10 +233,10 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "betr" => curriculum::betr::tune::tune(seed, line)?,
                 "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
                 "exploratory-annealed-decoding" => {
-                    rl_rewards::exploratory_annealed_decoding::tune::tune(seed, line)?
+                    exploratory_annealed_decoding::tune::tune(seed, line)?
                 }
                 "entropic-particle-filtering" => {
-                    rl_rewards::entropic_particle_filtering::tune::tune(seed, line)?
+                    entropic_particle_filtering::tune::tune(seed, line)?
                 }
                 "itool" => rl_rewards::itool::tune::tune(seed, &set, line)?,
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,

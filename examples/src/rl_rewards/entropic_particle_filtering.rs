@@ -8,6 +8,7 @@ mod beginnings;
 mod bench;
 mod calibration;
 mod scorer;
+mod settings;
 pub mod tune;
 
 use anyhow::Result;
@@ -83,7 +84,7 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
     let filters = [
         Arm::Systematic,
         Arm::Entropic,
-        Arm::Constant(tune::CONSTANT),
+        Arm::Constant(settings::CONSTANT),
     ];
     for arm in filters {
         compare(context, &bench, arm, &mut trial)?;

@@ -9,7 +9,7 @@ use regimen_rl_rewards::search::{Budget, Found};
 
 use super::beginnings::Beginnings;
 use super::scorer::{Labelled, Scorer};
-use super::tune::Settings;
+use super::settings::Settings;
 use crate::experiment::Context;
 use crate::rl_rewards::bed::chain::{Chain, Class, Problem};
 use crate::rl_rewards::bed::evaluate::sampling;
