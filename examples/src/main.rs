@@ -12,9 +12,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use regimen_examples::continual::continual_survey::tune;
+use regimen_examples::rl_rewards::entropic_particle_filtering as epf;
+use regimen_examples::rl_rewards::exploratory_annealed_decoding as annealed;
 use regimen_examples::rl_rewards::tulu3_rlvr::tune::Tried;
-use regimen_examples::rl_rewards::{entropic_particle_filtering, exploratory_annealed_decoding};
 use regimen_examples::runner::{self, Drill, Plan};
+use regimen_examples::schedules::continual_pretraining;
 use regimen_examples::{
     SYSTEMS, System, continual, curriculum, pruning, report, rl_rewards, schedules, system,
 };
@@ -232,19 +234,13 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 }
                 "betr" => curriculum::betr::tune::tune(seed, line)?,
                 "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
-                "exploratory-annealed-decoding" => {
-                    exploratory_annealed_decoding::tune::tune(seed, line)?
-                }
-                "entropic-particle-filtering" => {
-                    entropic_particle_filtering::tune::tune(seed, line)?
-                }
+                "exploratory-annealed-decoding" => annealed::tune::tune(seed, line)?,
+                "entropic-particle-filtering" => epf::tune::tune(seed, line)?,
                 "itool" => rl_rewards::itool::tune::tune(seed, &set, line)?,
                 "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
                 "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
                 "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,
-                "continual-pretraining" => {
-                    schedules::continual_pretraining::tune::tune(seed, line)?
-                }
+                "continual-pretraining" => continual_pretraining::tune::tune(seed, line)?,
                 "infinite-schedule" => schedules::infinite_schedule::tune::tune(seed, line)?,
                 "scole" => continual::scole::tune::tune(seed, line)?,
                 "fscil-tricks" => continual::fscil_tricks::tune::tune(seed, &set, line)?,
