@@ -244,6 +244,9 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "infinite-schedule" => schedules::infinite_schedule::tune::tune(seed, line)?,
                 "scole" => continual::scole::tune::tune(seed, line)?,
                 "fscil-tricks" => continual::fscil_tricks::tune::tune(seed, &set, line)?,
+                "sequential-or-parallel" => {
+                    rl_rewards::sequential_or_parallel::tune::tune(seed, &set, line)?
+                }
                 "plasticity" => {
                     let part = set.first().map_or("", String::as_str);
                     continual::plasticity::tune::tune(seed, part, line)?

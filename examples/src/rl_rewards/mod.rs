@@ -7,6 +7,7 @@ pub mod entropic_particle_filtering;
 pub mod exploratory_annealed_decoding;
 pub mod itool;
 pub mod rise;
+pub mod sequential_or_parallel;
 pub mod temporally_aware_objectives;
 pub mod trust_grpo;
 pub mod tulu3_rlvr;

@@ -12,12 +12,15 @@
 //!
 //! Whole answers come from a [`SamplePolicy`](crate::policy::SamplePolicy), steps from a [`StepPolicy`](crate::policy::StepPolicy): nothing here knows of
 //! a model. Each search is told to a [`Watch`] as it goes, can be cut off after any round with the best so far, and is the same by the same seed,
-//! however many prompts are searched together. A [`Tree`] serves searches of one's own, such as [`recipes::itool`](crate::recipes::itool).
+//! however many prompts are searched together. [`EqualCompute`] says what answers that were drawn once give at each budget: many short ones with a
+//! verifier against one long trace. A [`Tree`] serves searches of one's own, such as [`recipes::itool`](crate::recipes::itool).
 
 mod beam;
 mod best_of_n;
 mod budget;
 mod cloud;
+mod compare;
+mod compute;
 mod drawn;
 mod entropic;
 mod found;
@@ -40,6 +43,8 @@ mod vote;
 pub use beam::BeamSearch;
 pub use best_of_n::BestOfN;
 pub use budget::{Budget, Spent};
+pub use compare::{Attempt, Comparison, EqualCompute, Point};
+pub use compute::{Compute, Cost};
 pub use entropic::{EntropicAnnealing, EntropicRule};
 pub use found::{Answer, Found, Progress, Unwatched, Watch};
 pub use log_weights::{effective_sample_size, log_odds, normalised_entropy, shares};

@@ -20,7 +20,7 @@ pub const FEEDBACK: [u32; 2] = [LETTERS + 13, NEWLINE];
 
 /// The largest number of a prompt, the largest result, and the targets.
 const LARGEST: u32 = 20;
-const MOST: u32 = 99;
+pub(super) const MOST: u32 = 99;
 const TARGETS: std::ops::RangeInclusive<u32> = 10..=50;
 
 /// Multisets of numbers that are held out, of 1,540 of three numbers.
@@ -44,6 +44,18 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// The numbers, from the smallest.
+    #[must_use]
+    pub fn numbers(&self) -> &[u32] {
+        &self.numbers
+    }
+
+    /// What is to be made of them.
+    #[must_use]
+    pub fn target(&self) -> u32 {
+        self.target
+    }
+
     /// How many lines are right.
     #[must_use]
     pub fn solutions(&self) -> usize {
@@ -133,6 +145,13 @@ impl Countdown {
             .filter(|line| result(line) != Some(instance.target))
             .collect();
         wrong.choose(rng).map(|line| written(line))
+    }
+
+    /// One of the legal lines, whatever it makes.
+    pub fn legal_line(&self, instance: &Instance, rng: &mut ChaCha8Rng) -> Option<Completion> {
+        lines(&instance.numbers)
+            .choose(rng)
+            .map(|line| written(line))
     }
 
     /// Whether each step of a completion is legal and uses numbers that are left, whatever it makes.
@@ -235,7 +254,7 @@ impl Task for Countdown {
 }
 
 /// The result of a legal operation.
-fn apply(operation: usize, left: u32, right: u32) -> Option<u32> {
+pub(super) fn apply(operation: usize, left: u32, right: u32) -> Option<u32> {
     exact(operation, left, right).filter(|result| *result <= MOST)
 }
 

@@ -1,8 +1,10 @@
 //! The test bed of the experiments on rewards, objectives and search: one small policy, and tasks whose answers a program checks.
 
 pub mod budget;
+pub mod by_tokens;
 pub mod chain;
 pub mod countdown;
+pub mod countdown_search;
 pub mod evaluate;
 pub mod grid;
 pub mod hints;
@@ -13,6 +15,7 @@ pub mod record;
 pub mod sampler;
 pub mod skills;
 pub mod styles;
+pub mod sudoku;
 pub mod symbols;
 pub mod task;
 pub mod tools;

@@ -11,10 +11,10 @@ use regimen_rl_rewards::recipes::itool::{
     fragments, hardest, initial_value, overlap, perplexity, text_fragments,
 };
 use regimen_rl_rewards::search::{
-    Backup, BeamSearch, BestOfN, Budget, Candidate, EntropicAnnealing, EntropicRule, Found,
-    ParticleFilter, ResampleWhen, Resampling, Selection, SelfConsistency, Sequential, StepScores,
-    Tree, TreeSearch, Unwatched, Votes, effective_sample_size, log_odds, normalised_entropy,
-    shares,
+    Attempt, Backup, BeamSearch, BestOfN, Budget, Candidate, Compute, Cost, EntropicAnnealing,
+    EntropicRule, EqualCompute, Found, ParticleFilter, ResampleWhen, Resampling, Selection,
+    SelfConsistency, Sequential, StepScores, Tree, TreeSearch, Unwatched, Votes,
+    effective_sample_size, log_odds, normalised_entropy, shares,
 };
 use regimen_tensor::testing::{COUNTS, Hostile, NUMBERS};
 
@@ -287,5 +287,64 @@ fn searches_over_policies() {
             })
         },
     );
+    h.finish();
+}
+
+#[test]
+fn comparisons_at_one_budget() {
+    let mut h = Hostile::new("rl-rewards comparisons at one budget");
+    let attempts = |tokens, count: usize| -> Vec<Attempt> {
+        let one = |place| Attempt {
+            tokens,
+            is_right: place % 2 == 0,
+        };
+        (0..count).map(one).collect()
+    };
+    let whole = |compared: &EqualCompute, prompts: &[Vec<Attempt>], parts| -> Result<()> {
+        let all = compared.compare(prompts, prompts)?;
+        let split = compared.split(parts, prompts)?;
+        for point in all.parallel.iter().chain(&all.sequential).chain(&split) {
+            assert!((0.0..=1.000_001).contains(&point.success));
+            assert!((0.0..=1.000_001).contains(&point.exhausted));
+            assert!(point.spent <= point.budget * 1.000_001);
+        }
+        assert_eq!(all.gaps().len(), compared.budgets().len());
+        let _ = all.sequential_from();
+        Ok(())
+    };
+    for a in NUMBERS {
+        h.input(format_args!("budgets {a}"), || {
+            let compared = EqualCompute::new(Cost::Tokens, vec![1.0, a])?;
+            whole(&compared, &[attempts(3, 4)], 2)
+        });
+        h.input(format_args!("times {a}"), || {
+            let cost = Cost::Flops(Compute::new(2, 64, 64, 128)?.without_gates());
+            let compared = EqualCompute::of_answers(cost, 17, &[a])?;
+            whole(&compared, &[attempts(17, 4)], 2)
+        });
+    }
+    for n in COUNTS {
+        h.input(format_args!("sizes {n}"), || {
+            let n = n as u64;
+            let flops = Compute::new(n, n, n, n)?.flops(n);
+            assert!(flops.is_finite() && flops >= 0.0);
+            Compute::new(2, 64, 64, n)
+        });
+        h.input(format_args!("tokens {n}"), || {
+            let cost = Cost::Flops(Compute::new(2, 64, 64, 128)?);
+            let compared = EqualCompute::of_answers(cost, 17, &[1.0, 2.0])?;
+            whole(&compared, &[attempts(n as u64, 3)], 1)
+        });
+        h.input(format_args!("attempts {n}"), || {
+            let compared = EqualCompute::new(Cost::Tokens, vec![9.0, 1e9])?;
+            let prompts = [attempts(5, n.min(2000)), attempts(5, 2)];
+            whole(&compared, &prompts, n)
+        });
+    }
+    h.input("no prompt, and other prompts", || {
+        let compared = EqualCompute::new(Cost::Tokens, vec![9.0])?;
+        assert!(compared.parallel(&[]).is_err() && compared.sequential(&[vec![]]).is_err());
+        compared.compare(&[attempts(5, 2)], &[])
+    });
     h.finish();
 }

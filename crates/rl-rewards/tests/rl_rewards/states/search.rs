@@ -9,9 +9,10 @@ use regimen_rl_rewards::recipes::itool::{
     Fragment, FragmentPair, Grade, PairFilter, PairForm, ToolPrompt, ToolSearch, fragment_pairs,
 };
 use regimen_rl_rewards::search::{
-    Backup, BeamSearch, BestOfN, Budget, Candidate, EntropicAnnealing, EntropicRule, Node,
-    ParticleFilter, Pruned, Question, ResampleWhen, Resampling, SampleTemperature, Selection,
-    SelfConsistency, Sequential, Spent, StepScores, Tree, TreeSearch,
+    Attempt, Backup, BeamSearch, BestOfN, Budget, Candidate, Comparison, Compute, Cost,
+    EntropicAnnealing, EntropicRule, EqualCompute, Node, ParticleFilter, Point, Pruned, Question,
+    ResampleWhen, Resampling, SampleTemperature, Selection, SelfConsistency, Sequential, Spent,
+    StepScores, Tree, TreeSearch,
 };
 
 use super::state::{State, read, state};
@@ -190,6 +191,7 @@ fn settings() -> Vec<State> {
 pub(super) fn all() -> Vec<State> {
     let mut all = settings();
     all.extend(trees());
+    all.extend(comparisons());
     all
 }
 
@@ -247,6 +249,52 @@ fn trees() -> Vec<State> {
         }),
         state("Grade", &Grade::Fair, |text| {
             assert!(read::<Grade>(text)?.reward().is_finite());
+            Ok(())
+        }),
+    ]
+}
+
+fn comparisons() -> Vec<State> {
+    let attempt = |is_right| Attempt {
+        tokens: 17,
+        is_right,
+    };
+    let compute = Compute::new(2, 64, 64, 128).unwrap();
+    let times = [1.0, 2.0];
+    let compared = EqualCompute::of_answers(Cost::Flops(compute), 17, &times).unwrap();
+    let prompts = [vec![attempt(true), attempt(false)]];
+    let found = compared.compare(&prompts, &prompts).unwrap();
+    vec![
+        state("Attempt", &attempt(true), |text| {
+            let prompts = [vec![read::<Attempt>(text)?; 3]];
+            let compared = EqualCompute::new(Cost::Tokens, vec![9.0, 99.0]).unwrap();
+            assert!(compared.parallel(&prompts).unwrap()[1].success <= 1.0);
+            Ok(())
+        }),
+        state("Compute", &compute, |text| {
+            assert!(read::<Compute>(text)?.flops(9).is_finite());
+            Ok(())
+        }),
+        state("Cost", &Cost::Flops(compute), |text| {
+            assert!(read::<Cost>(text)?.of(9) > 0.0);
+            Ok(())
+        }),
+        state("EqualCompute", &compared, |text| {
+            let attempt = Attempt {
+                tokens: 3,
+                is_right: true,
+            };
+            let found = read::<EqualCompute>(text)?.parallel(&[vec![attempt; 2]]);
+            assert!(found.unwrap().iter().all(|point| point.success <= 1.0));
+            Ok(())
+        }),
+        state("Point", &found.parallel[0], |text| {
+            read::<Point>(text).map(drop)
+        }),
+        state("Comparison", &found, |text| {
+            let found = read::<Comparison>(text)?;
+            assert!(found.gaps().len() <= found.sequential.len());
+            let _ = found.sequential_from();
             Ok(())
         }),
     ]
