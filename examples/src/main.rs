@@ -79,12 +79,12 @@ enum Verb {
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
         /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining` or
-        /// `infinite-schedule`.
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
+        /// `infinite-schedule`, `sequential-or-parallel` or `backtrack-traces`.
         #[arg(default_value = "unified-post-training")]
         system: String,
         /// Settings of `itool` in place of those that were chosen, `name=value`; the stage of `fscil-tricks`, `stage=2`; for `plasticity`
-        /// `memorise` or `stream`.
+        /// `memorise` or `stream`; for `sequential-or-parallel` the task, updates, tokens of each and the rate.
         #[arg(long)]
         set: Vec<String>,
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `plasticity`, `continual-pretraining` and
@@ -244,6 +244,7 @@ fn execute(verb: Verb) -> Result<ExitCode> {
                 "infinite-schedule" => schedules::infinite_schedule::tune::tune(seed, line)?,
                 "scole" => continual::scole::tune::tune(seed, line)?,
                 "fscil-tricks" => continual::fscil_tricks::tune::tune(seed, &set, line)?,
+                "backtrack-traces" => rl_rewards::backtrack_traces::tune::tune(seed, line)?,
                 "sequential-or-parallel" => {
                     rl_rewards::sequential_or_parallel::tune::tune(seed, &set, line)?
                 }

@@ -77,6 +77,14 @@ impl Sudoku {
         Self { lines, ..self }
     }
 
+    fn mark(&self) -> Mark {
+        match self.form {
+            Form::Direct => Mark::Nothing,
+            Form::Search | Form::Cut => Mark::Larger,
+            Form::Detours(_) | Form::Shuffled(_) => Mark::Others,
+        }
+    }
+
     /// The trace that a demonstration writes.
     fn trace(&self, board: &SudokuPuzzle, rng: &mut ChaCha8Rng) -> Option<Trace<Placed>> {
         match self.form {
@@ -160,7 +168,7 @@ impl Task for Sudoku {
         let Some(trace) = self.trace(board, rng) else {
             return Completion::new(End::Truncated);
         };
-        let mut lines = written(board, &trace, self.form != Form::Direct);
+        let mut lines = written(board, &trace, self.mark());
         if matches!(self.form, Form::Shuffled(_)) {
             lines.shuffle(rng);
         }
@@ -199,8 +207,19 @@ fn digit(token: u32) -> Option<u8> {
     }
 }
 
-/// The lines of a trace; `marked` digits are those after which larger ones are to be tried.
-fn written(board: &SudokuPuzzle, trace: &Trace<Placed>, marked: bool) -> Vec<Vec<u32>> {
+/// Which digits are marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    /// None.
+    Nothing,
+    /// Those after which larger ones are to be tried.
+    Larger,
+    /// Those beside which there are others.
+    Others,
+}
+
+/// The lines of a trace.
+fn written(board: &SudokuPuzzle, trace: &Trace<Placed>, mark: Mark) -> Vec<Vec<u32>> {
     let mut lines = Vec::new();
     let (mut line, mut path): (Vec<u32>, Vec<Placed>) = (Vec::new(), Vec::new());
     let given = |line: &mut Vec<u32>| {
@@ -213,7 +232,11 @@ fn written(board: &SudokuPuzzle, trace: &Trace<Placed>, marked: bool) -> Vec<Vec
             Event::Step(step) => {
                 given(&mut line);
                 let mut others = board.moves(&path).into_iter();
-                let is_open = marked && others.any(|one| one.digit > step.digit);
+                let is_open = others.any(|one| match mark {
+                    Mark::Nothing => false,
+                    Mark::Larger => one.digit > step.digit,
+                    Mark::Others => one.digit != step.digit,
+                });
                 let digit = u32::from(step.digit);
                 line.push(if is_open { LETTERS + digit } else { digit });
                 path.push(*step);
@@ -338,7 +361,7 @@ mod tests {
         while seen < 20 {
             let board = task.draw(Part::Training, &mut rng);
             let trace = Trace::depth_first(&board, 1000).unwrap();
-            let lines = written(&board, &trace, true);
+            let lines = written(&board, &trace, Mark::Larger);
             for pair in lines.windows(2) {
                 seen += 1;
                 let mut both = pair[0].iter().zip(&pair[1]);

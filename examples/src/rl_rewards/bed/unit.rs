@@ -182,7 +182,10 @@ impl Unit {
 
 /// One update, and how many tokens a gradient was taken of: rows of advantage 0 are left out with the denominators unchanged, which
 /// is the same gradient.
-fn step(
+///
+/// # Errors
+/// If a row has no token, or as many advantages are not there.
+pub fn step(
     policy: Policy,
     rollouts: &Rollouts,
     advantages: &Advantages,

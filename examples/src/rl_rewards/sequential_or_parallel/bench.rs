@@ -11,6 +11,7 @@ use regimen_rl_rewards::search::{Attempt, Compute, Cost, EqualCompute, Point};
 use regimen_rl_rewards::tasks::{Puzzle, SudokuPuzzle};
 use regimen_schedules::Constant;
 
+use super::tune::TIMES;
 use crate::experiment::{Context, Trial};
 use crate::rl_rewards::bed::by_tokens::{ByTokens, Taught};
 use crate::rl_rewards::bed::countdown::{Countdown, Instance};
@@ -19,9 +20,6 @@ use crate::rl_rewards::bed::policy::{Policy, PolicyConfig};
 use crate::rl_rewards::bed::sudoku::{DIRECT, Form, Sudoku};
 use crate::rl_rewards::bed::symbols::END;
 use crate::rl_rewards::bed::task::{Part, Task};
-
-/// Budgets, as multiples of a direct answer.
-pub(super) const TIMES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
 
 /// Sampled tokens of a direct answer to `countdown`.
 pub(super) const LINE: usize = 6;
@@ -150,17 +148,6 @@ impl Both for CountdownBoth {
     fn comes_upon(&self, instance: &Instance, one: &Completion) -> bool {
         self.1.comes_upon(instance, one)
     }
-}
-
-/// How much is learned and tested.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) warm_up: ByTokens,
-    /// Held-out problems, and direct answers to each.
-    pub(super) problems: usize,
-    pub(super) answers: usize,
-    /// Traces of each.
-    pub(super) traces: usize,
 }
 
 /// The policy of a task before its warm-up, the same for both ways.

@@ -1,0 +1,120 @@
+//! What the tuning seeds chose, and how.
+
+use std::ops::RangeInclusive;
+
+use anyhow::Result;
+
+use super::learn::Bench;
+use crate::experiment::{Context, Trial};
+use crate::rl_rewards::bed::by_tokens::ByTokens;
+use crate::rl_rewards::bed::sudoku::Form;
+
+pub(super) const NONE: &str = "no wrong turn";
+pub(super) const ONE: &str = "one wrong turn";
+pub(super) const THREE: &str = "three wrong turns";
+pub(super) const SHUFFLED: &str = "three wrong turns, lines shuffled";
+
+/// The number of wrong turns that the tuning seeds chose.
+pub(super) const METHOD: &str = ONE;
+
+/// Blanks of a board: the fewest are the easy level, the most the hard one.
+pub(super) const BLANKS: RangeInclusive<usize> = 8..=11;
+
+/// Lines of an answer at most.
+pub(super) const LINES: usize = 8;
+
+/// An arm.
+pub(super) struct Arm {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    /// The rate of reinforcement learning.
+    pub(super) rate: f64,
+}
+
+/// How much is learned and tested.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    pub(super) warm_up: ByTokens,
+    /// Boards of an update, and samples of each.
+    pub(super) boards: usize,
+    pub(super) samples: usize,
+    /// Tokens that are sampled in all updates.
+    pub(super) sampled: usize,
+    /// Held-out boards of a level.
+    pub(super) tested: usize,
+}
+
+pub(super) fn plan(context: &Context) -> Plan {
+    let (updates, tokens) = match context {
+        Context { full: true, .. } => (2000, 1000),
+        Context { small: true, .. } => (40, 400),
+        _ => (600, 400),
+    };
+    let (boards, sampled, tested) = match context {
+        Context { full: true, .. } => (32, 500_000, 500),
+        Context { small: true, .. } => (4, 2_000, 20),
+        _ => (16, 65_000, 200),
+    };
+    Plan {
+        warm_up: ByTokens {
+            updates,
+            tokens,
+            rate: if context.full { 1e-3 } else { 3e-3 },
+        },
+        boards,
+        samples: 8,
+        sampled,
+        tested,
+    }
+}
+
+/// All arms.
+pub(super) fn arms(context: &Context) -> [Arm; 4] {
+    let control = if context.is_broken_by("lines-in-order") {
+        Form::Detours(3)
+    } else {
+        Form::Shuffled(3)
+    };
+    [
+        (NONE, Form::Detours(0), 5e-4),
+        (ONE, Form::Detours(1), 5e-4),
+        (THREE, Form::Detours(3), 5e-4),
+        (SHUFFLED, control, 5e-4),
+    ]
+    .map(|(name, form, rate)| Arm { name, form, rate })
+}
+
+/// The rates that were tried.
+const TRIED: [f64; 3] = [2.5e-4, 5e-4, 1e-3];
+
+/// Prints what every arm solves at every rate on one tuning seed.
+///
+/// # Errors
+/// If an arm fails.
+pub fn tune(seed: u64, mut line: impl FnMut(String)) -> Result<()> {
+    let context = Context::new(seed);
+    let bench = Bench::new(&context, seed);
+    for arm in arms(&context) {
+        for rate in TRIED {
+            let mut trial = Trial::new(seed);
+            let start = std::time::Instant::now();
+            bench.arm(&mut trial, &arm, rate)?;
+            let value = |metric: &str| trial.value(arm.name, metric);
+            line(format!(
+                "{seed}; {}; {rate}; 11 blanks {:.1} from {:.1}, greedy {:.1} from {:.1}; 8 blanks {:.1} from {:.1}; wrong turns {:.2}; updates {}; sampled {}; {:.0} s",
+                arm.name,
+                value("main"),
+                value("before, 11 blanks"),
+                value("11 blanks, greedy"),
+                value("before, 11 blanks, greedy"),
+                value("8 blanks"),
+                value("before, 8 blanks"),
+                value("wrong turns of a demonstration"),
+                value("updates"),
+                value("sampled tokens"),
+                start.elapsed().as_secs_f64(),
+            ));
+        }
+    }
+    Ok(())
+}
