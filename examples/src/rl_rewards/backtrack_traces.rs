@@ -4,12 +4,13 @@
 //! `learn.rs` updates until a budget of sampled tokens is spent.
 
 mod learn;
+mod settings;
 pub mod tune;
 
 use anyhow::Result;
 
 use self::learn::Bench;
-use self::tune::{METHOD, NONE, SHUFFLED, THREE};
+use self::settings::{METHOD, NONE, SHUFFLED, THREE};
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, System, Trial, differences, values,
 };
@@ -53,7 +54,7 @@ const FAULTS: &[Fault] = &[
 fn run(context: &Context, seed: u64) -> Result<Trial> {
     let bench = Bench::new(context, seed);
     let mut trial = Trial::new(seed);
-    for arm in tune::arms(context) {
+    for arm in settings::arms(context) {
         bench.arm(&mut trial, &arm, arm.rate)?;
     }
     Ok(trial)

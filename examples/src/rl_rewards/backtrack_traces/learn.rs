@@ -8,7 +8,7 @@ use regimen_rl_rewards::policy::{Completion, End, Rollouts, generate_with};
 use regimen_rl_rewards::tasks::SudokuPuzzle;
 use regimen_rl_rewards::{Advantage, Groups, Grpo, Objective};
 
-use super::tune::{Arm, BLANKS, LINES, Plan, plan};
+use super::settings::{Arm, BLANKS, LINES, Plan, plan};
 use crate::experiment::{Context, Trial};
 use crate::optim::adam;
 use crate::rl_rewards::bed::budget::Budget;

@@ -11,7 +11,6 @@ use regimen_rl_rewards::search::{Attempt, Compute, Cost, EqualCompute, Point};
 use regimen_rl_rewards::tasks::{Puzzle, SudokuPuzzle};
 use regimen_schedules::Constant;
 
-use super::tune::TIMES;
 use crate::experiment::{Context, Trial};
 use crate::rl_rewards::bed::by_tokens::{ByTokens, Taught};
 use crate::rl_rewards::bed::countdown::{Countdown, Instance};
@@ -20,6 +19,9 @@ use crate::rl_rewards::bed::policy::{Policy, PolicyConfig};
 use crate::rl_rewards::bed::sudoku::{DIRECT, Form, Sudoku};
 use crate::rl_rewards::bed::symbols::END;
 use crate::rl_rewards::bed::task::{Part, Task};
+
+/// Budgets, as multiples of a direct answer.
+pub(super) const TIMES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
 
 /// Sampled tokens of a direct answer to `countdown`.
 pub(super) const LINE: usize = 6;

@@ -6,9 +6,10 @@ use rand_chacha::ChaCha8Rng;
 use regimen_rl_rewards::search::{Attempt, EqualCompute};
 
 use super::bench::{
-    Both, attempts, compared, drawn, ended, legality, record, returns, symbolic, teach, test_seed,
+    Both, TIMES, attempts, compared, drawn, ended, legality, record, returns, symbolic, teach,
+    test_seed,
 };
-use super::tune::{Settings, TIMES, settings};
+use super::tune::{Settings, settings};
 use crate::experiment::{Context, Trial};
 use crate::rl_rewards::bed::policy::Policy;
 use crate::rl_rewards::bed::task::{Part, Task};

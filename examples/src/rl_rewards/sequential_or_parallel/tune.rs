@@ -36,9 +36,6 @@ use crate::experiment::Context;
 use crate::rl_rewards::bed::by_tokens::ByTokens;
 use crate::rl_rewards::bed::task::Part;
 
-/// Budgets, as multiples of a direct answer.
-pub(super) const TIMES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
-
 /// How much is learned and tested of a task, and how it is sampled.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settings {
