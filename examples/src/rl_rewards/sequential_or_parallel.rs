@@ -12,7 +12,7 @@ use anyhow::Result;
 use self::bench::{Both, CountdownBoth, SudokuBoth};
 use self::measure::{Arms, Broken, Measure};
 use crate::experiment::{
-    Better, Check, Context, DataKind, Fault, Quantity, System, Trial, differences, values,
+    Better, Check, Context, DataKind, Fault, Quantity, Revision, System, Trial, differences, values,
 };
 
 /// The experiment.
@@ -33,7 +33,10 @@ pub const SYSTEM: System = System {
     data: DataKind::Simulated,
     curve: "budget, in direct answers / solved, %",
     faults: FAULTS,
-    revisions: &[],
+    revisions: &[Revision {
+        changed: "A line of a search on countdown that is a second step and a first one is read as both. Read as a second step alone, what followed it as a first one counted as illegal",
+        before: "the paper's effect in part, the finding does not hold; sudoku at twice an answer: direct 55.1 ± 2.4, search 69.6 ± 4.4, which the change does not touch",
+    }],
     run,
     judge,
 };

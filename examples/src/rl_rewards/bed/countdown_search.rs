@@ -138,15 +138,15 @@ fn place(operation: Operation) -> usize {
 /// Reads lines one after another.
 struct Reader<'a> {
     numbers: &'a [u32],
-    /// What is left after the newest first step.
-    state: Option<[u32; 2]>,
+    /// What may be left after the newest first step: a line may be a second step and a first one too.
+    states: Vec<[u32; 2]>,
 }
 
 impl<'a> Reader<'a> {
     fn new(instance: &'a Instance) -> Self {
         Self {
             numbers: instance.numbers(),
-            state: None,
+            states: Vec::new(),
         }
     }
 
@@ -159,18 +159,30 @@ impl<'a> Reader<'a> {
         if apply(place, left, right) != Some(result) {
             return None;
         }
-        let second = |state: [u32; 2]| state == [left, right] || state == [right, left];
-        if self.state.is_some_and(second) {
+        let second = |state: &[u32; 2]| *state == [left, right] || *state == [right, left];
+        let is_second = self.states.iter().any(second);
+        let first = self.after_first(left, right).map(|other| [result, other]);
+        if first.is_some() && !is_second {
+            self.states.clear();
+        }
+        self.states.extend(first);
+        if is_second {
             return Some(Some(result));
         }
+        first.map(|_| None)
+    }
+
+    /// The number that a first step on two of the prompt's leaves.
+    fn after_first(&self, left: u32, right: u32) -> Option<u32> {
         let mut rest = self.numbers.to_vec();
         for operand in [left, right] {
             let at = rest.iter().position(|one| *one == operand)?;
             rest.remove(at);
         }
-        let [other] = rest[..] else { return None };
-        self.state = Some([result, other]);
-        Some(None)
+        match rest[..] {
+            [other] => Some(other),
+            _ => None,
+        }
     }
 }
 
@@ -282,6 +294,24 @@ mod tests {
         }
     }
 
+    /// With 4, 2 and 9, `4-2` leaves 2 and 9: `2+9` goes on with them, and is a first step too.
+    #[test]
+    fn a_line_may_be_two_steps() {
+        let task = CountdownSearch::new(Form::Search);
+        let all = task.inner.instances(Part::Training).iter();
+        let mut all = all.chain(task.inner.instances(Part::HeldOut));
+        let instance = all.find(|one| one.numbers() == [2, 4, 9]).unwrap();
+        let [minus, plus, times] = [OPERATIONS[1], OPERATIONS[0], OPERATIONS[2]];
+        let mut reader = Reader::new(instance);
+        assert_eq!(reader.read(&[4, minus, 2, 2]), Some(None));
+        assert_eq!(reader.read(&[9, plus, 2, 11]), Some(Some(11)));
+        assert_eq!(reader.read(&[9, times, 2, 18]), Some(Some(18)));
+        assert_eq!(reader.read(&[11, plus, 4, 15]), Some(Some(15)));
+        assert_eq!(reader.read(&[11, plus, 11, 22]), None);
+        assert_eq!(reader.read(&[9, plus, 4, 13]), Some(None));
+        assert_eq!(reader.read(&[11, plus, 4, 15]), None);
+    }
+
     /// 3, 5 and 7 to 22, the worked search of the specification: 3 * 5 and 7 + 15, after two operations that miss.
     #[test]
     fn the_worked_search_is_written_as_computed() {
@@ -291,11 +321,7 @@ mod tests {
         let instance = all.find(|one| one.numbers() == [3, 5, 7] && one.target() == 22);
         let steps = task.steps(instance.unwrap(), &mut ChaCha8Rng::seed_from_u64(0));
         let texts: Vec<String> = steps.unwrap().iter().map(Combined::to_string).collect();
-        assert_eq!(
-            texts.len(),
-            4,
-            "of the five nodes one is the root: {texts:?}"
-        );
-        assert_eq!(texts.last().unwrap(), "7+15=22");
+        // Five operations are explored.
+        assert_eq!(texts, ["3*7=21", "5+21=26", "21-5=16", "3*5=15", "7+15=22"]);
     }
 }
