@@ -37,6 +37,19 @@ impl SamplePolicy for Policy {
     }
 }
 
+/// Answers to one prompt more than it was asked for, in the place of the last one.
+struct Further;
+
+impl SamplePolicy for Further {
+    fn sample(&self, prompts: &[Vec<u32>], samples: usize, seed: u64) -> Result<Rollouts> {
+        let of_one_more = [prompts, &[vec![9]]].concat();
+        let all = Policy(2).sample(&of_one_more, samples, seed)?;
+        let last = prompts.len() - 1;
+        let kept = all.rollouts().iter().filter(|one| one.prompt != last);
+        Rollouts::new(of_one_more, kept.cloned().collect())
+    }
+}
+
 fn search(settings: ToolSearch, length: usize, grade: f64) -> Result<()> {
     let settings = settings.with_iterations(3)?.with_actions(2)?;
     let prompt = ToolPrompt {
@@ -277,6 +290,17 @@ fn searches_over_policies() {
             bounded(|p, b| BeamSearch::new(2, 2, 3)?.run(&Wrong(wrong), &mean_digit, p, b, 0))
         });
     }
+    h.input(
+        "a policy of other prompts than those it was asked for",
+        || {
+            let first = |_: &[u32], one: &Completion| one.tokens().first().copied();
+            bounded(|p, b| {
+                let found = SelfConsistency::new(4)?.run(&Further, &first, p, b, 0);
+                assert!(found.is_err());
+                BestOfN::new(4)?.run(&Further, &mean_digit, p, b, 0)
+            })
+        },
+    );
     h.input(
         "a policy of other than the samples that were asked for",
         || {
