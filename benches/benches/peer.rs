@@ -104,7 +104,11 @@ impl Pair<'_> {
         let (ours, theirs) = (median(self.ours.to_vec()), median(theirs.clone()));
         let words = peer.version.split_once(' ');
         let (name, version) = words.unwrap_or((&peer.version, ""));
-        let name = self.library.unwrap_or(name);
+        // Of several libraries in one process the line names what they share.
+        let (name, version) = match self.library {
+            Some(library) => (library, format!("with {}", peer.version)),
+            None => (name, version.to_owned()),
+        };
         println!(
             "{}: ours {ours:.2} ms, {name} {theirs:.2} ms, ratio {ratio:.2} ({low:.2} to {high:.2})",
             self.path
