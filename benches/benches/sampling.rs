@@ -5,6 +5,7 @@ use std::time::Instant;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Distribution, Int, Tensor, TensorData};
 use criterion::Criterion;
+use regimen_examples::experiment::Context;
 use regimen_examples::rl_rewards::bed::policy::{Policy, PolicyConfig};
 use regimen_rl_rewards::TokenSampler;
 use regimen_rl_rewards::policy::{Decoding, NextToken, generate};
@@ -16,8 +17,27 @@ const WORDS: usize = 128;
 /// No word of the policy: every row has all its tokens.
 const NO_END: u32 = 1 << 20;
 
-/// Prompts, samples of each, tokens of a prompt and tokens sampled: a step of training on chains, and boards in lines.
+/// Prompts, samples of each, tokens of a prompt and tokens sampled: a step of training on chains, and boards in lines; both with the
+/// policy of the default size and with that of the large one.
 const SIZES: [[usize; 4]; 2] = [[32, 8, 8, 12], [64, 8, 24, 48]];
+
+fn policies() -> [(&'static str, PolicyConfig); 2] {
+    let large = Context {
+        full: true,
+        ..Context::new(0)
+    };
+    [
+        ("", PolicyConfig::new()),
+        (" large", PolicyConfig::sized(&large)),
+    ]
+}
+
+/// Every policy at every size, with a name.
+fn cases() -> impl Iterator<Item = (String, PolicyConfig, [usize; 4])> {
+    policies().into_iter().flat_map(|(name, config)| {
+        SIZES.map(|size| (format!("{size:?}{name}"), config.clone(), size))
+    })
+}
 
 /// Weights by a rule of their place, in the order of the module, as `peers/sampling.py` makes them.
 struct ByRule(usize);
@@ -45,9 +65,9 @@ struct Case {
 }
 
 impl Case {
-    fn new([prompts, samples, length, tokens]: [usize; 4]) -> Self {
+    fn new(config: &PolicyConfig, [prompts, samples, length, tokens]: [usize; 4]) -> Self {
         let device = Device::default();
-        let policy = PolicyConfig::new().init(&device).map(&mut ByRule(0));
+        let policy = config.init(&device).map(&mut ByRule(0));
         let prompt =
             |row: usize| (0..length).map(move |place| ((row * length + place) * 37 % 100) as u32);
         let sampler = TokenSampler::new(Constant::new(1.0).unwrap());
@@ -110,9 +130,8 @@ struct Products {
 }
 
 impl Products {
-    fn new([prompts, samples, length, tokens]: [usize; 4]) -> Self {
+    fn new(config: &PolicyConfig, [prompts, samples, length, tokens]: [usize; 4]) -> Self {
         let device = Device::default();
-        let config = PolicyConfig::new();
         let (width, hidden, heads) = (config.width, config.hidden, config.heads);
         let (rows, features) = (prompts * samples, width / heads);
         let uniform = Distribution::Uniform(-1.0, 1.0);
@@ -181,14 +200,14 @@ impl Products {
 /// Ours beside the products of a step alone.
 pub(crate) fn generation(c: &mut Criterion) {
     let mut group = c.benchmark_group("sampling");
-    for size in SIZES {
-        let (case, products) = (Case::new(size), Products::new(size));
+    for (name, config, size) in cases() {
+        let (case, products) = (Case::new(&config, size), Products::new(&config, size));
         group.throughput(criterion::Throughput::Elements(case.tokens() as u64));
-        group.bench_function(format!("{size:?}"), |b| b.iter(|| case.run()));
-        group.bench_function(format!("{size:?}, products alone"), |b| {
+        group.bench_function(&name, |b| b.iter(|| case.run()));
+        group.bench_function(format!("{name}, products alone"), |b| {
             b.iter(|| products.run());
         });
-        group.bench_function(format!("{size:?}, products with weights alone"), |b| {
+        group.bench_function(format!("{name}, products with weights alone"), |b| {
             b.iter(|| products.run_weights());
         });
     }
@@ -206,9 +225,17 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         println!("sampling: no PyTorch to compare with; `benches/peers/setup.sh` installs it");
         return;
     };
-    for size @ [prompts, samples, length, tokens] in SIZES {
-        let (case, products) = (Case::new(size), Products::new(size));
-        peer.ask(&format!("case {prompts} {samples} {length} {tokens}"));
+    for (name, config, size @ [prompts, samples, length, tokens]) in cases() {
+        let (case, products) = (Case::new(&config, size), Products::new(&config, size));
+        let PolicyConfig {
+            width,
+            hidden,
+            layers,
+            ..
+        } = config;
+        peer.ask(&format!(
+            "case {prompts} {samples} {length} {tokens} {width} {hidden} {layers}"
+        ));
         let expected: [f64; 97] = peer.numbers("values");
         let off = case
             .values()
@@ -239,7 +266,7 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         let [mine, all, weights, one, two] = times;
         let (all, weights) = (median(all), median(weights));
         let pair = Pair {
-            path: format!("sampling {size:?}"),
+            path: format!("sampling {name}"),
             library: None,
             ours: &mine,
             theirs: &[one.clone(), two.clone()],
@@ -249,7 +276,7 @@ pub(crate) fn peer(criterion: &mut Criterion) {
         let [ours, one, two] = [mine, one, two].map(median);
         let flops = products.flops() * tokens as f64 / weights / 1e6;
         println!(
-            "sampling {size:?}: {:.0} tokens a second ({ours:.1} ms); {:.2} of the rate of all its products alone ({all:.1} ms), {:.2} of those with weights alone ({weights:.1} ms, {flops:.1} billion operations a second); PyTorch with one thread {:.0}, with two {:.0}; logits differ by at most {off:.1e}",
+            "sampling {name}: {:.0} tokens a second ({ours:.1} ms); {:.2} of the rate of all its products alone ({all:.1} ms), {:.2} of those with weights alone ({weights:.1} ms, {flops:.1} billion operations a second); PyTorch with one thread {:.0}, with two {:.0}; logits differ by at most {off:.1e}",
             rate(ours),
             all / ours,
             weights / ours,

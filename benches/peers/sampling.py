@@ -1,7 +1,7 @@
 """The test bed's transformer in PyTorch, sampling with a cache of keys and values that is allocated once.
 
 Answers lines of standard input, so that another program can take turns with it:
-    case PROMPTS SAMPLES LENGTH TOKENS  (makes the weights and the prompts)
+    case PROMPTS SAMPLES LENGTH TOKENS WIDTH HIDDEN LAYERS  (makes the weights and the prompts)
     run THREADS                         (samples TOKENS tokens of every row: milliseconds of wall and of CPU time)
     values                              (some logits after the prompts)
 """
@@ -12,7 +12,7 @@ import time
 import torch
 import torch.nn.functional as F
 
-WORDS, WIDTH, HEADS, HIDDEN, LAYERS, COLUMNS, LINES, NEWLINE = 128, 64, 4, 128, 2, 32, 16, 106
+WORDS, HEADS, COLUMNS, LINES, NEWLINE = 128, 4, 32, 16, 106
 
 
 def numbers(count, step):
@@ -27,17 +27,18 @@ def norm(x, gamma):
 class Model:
     """Weights by a rule of their place, in the order in which the other program goes through its module."""
 
-    def __init__(self):
+    def __init__(self, width, hidden, layers):
         self.drawn = 0
-        self.tables = [self.draw(WORDS, WIDTH), self.draw(COLUMNS, WIDTH), self.draw(LINES, WIDTH)]
+        self.width = width
+        self.tables = [self.draw(WORDS, width), self.draw(COLUMNS, width), self.draw(LINES, width)]
         self.blocks = []
-        for _ in range(LAYERS):
-            first = self.draw(WIDTH)
-            entry, out = self.draw(WIDTH, 3 * WIDTH), self.draw(WIDTH, WIDTH)
-            second = self.draw(WIDTH)
-            self.blocks.append((first, entry, out, second, self.draw(WIDTH, HIDDEN), self.draw(HIDDEN, WIDTH)))
-        self.norm = self.draw(WIDTH)
-        self.head = self.draw(WIDTH, WORDS)
+        for _ in range(layers):
+            first = self.draw(width)
+            entry, out = self.draw(width, 3 * width), self.draw(width, width)
+            second = self.draw(width)
+            self.blocks.append((first, entry, out, second, self.draw(width, hidden), self.draw(hidden, width)))
+        self.norm = self.draw(width)
+        self.head = self.draw(width, WORDS)
 
     def draw(self, *shape):
         self.drawn += 1
@@ -52,7 +53,7 @@ class Model:
         x = x + F.embedding(column.clamp(max=COLUMNS - 1), self.tables[1])
         x = x + F.embedding(line.clamp(max=LINES - 1), self.tables[2])
         for layer, (first, entry, out, second, up, down) in enumerate(self.blocks):
-            parts = (norm(x, first) @ entry).view(rows, length, 3, HEADS, WIDTH // HEADS).permute(2, 0, 3, 1, 4)
+            parts = (norm(x, first) @ entry).view(rows, length, 3, HEADS, self.width // HEADS).permute(2, 0, 3, 1, 4)
             keys[layer][:, :, start : start + length] = parts[1]
             values[layer][:, :, start : start + length] = parts[2]
             found = F.scaled_dot_product_attention(
@@ -61,7 +62,7 @@ class Model:
                 values[layer][:, :, : start + length],
                 is_causal=length > 1,
             )
-            x = x + found.transpose(1, 2).reshape(rows, length, WIDTH) @ out
+            x = x + found.transpose(1, 2).reshape(rows, length, self.width) @ out
             x = x + torch.relu(norm(x, second) @ up) @ down
         return norm(x[:, -1], self.norm) @ self.head
 
@@ -72,15 +73,16 @@ def after(token, column, line):
 
 
 class Case:
-    def __init__(self, prompts, samples, length, tokens):
-        self.model = Model()
+    def __init__(self, prompts, samples, length, tokens, width, hidden, layers):
+        self.model = Model(width, hidden, layers)
         self.samples, self.tokens = samples, tokens
         # No newline among them: columns count up.
         self.prompts = torch.arange(prompts * length).reshape(prompts, length) * 37 % 100
 
     def room(self, rows):
         places = self.prompts.shape[1] + self.tokens
-        return [torch.zeros(rows, HEADS, places, WIDTH // HEADS) for _ in range(LAYERS)]
+        shape = [rows, HEADS, places, self.model.width // HEADS]
+        return [torch.zeros(shape) for _ in self.model.blocks]
 
     @torch.inference_mode()
     def start(self):
