@@ -18,7 +18,7 @@ use super::warm_up::{WarmUp, imitation, pairs};
 pub struct ByTokens {
     /// Updates.
     pub updates: usize,
-    /// Trained tokens of an update; the last demonstration goes over it.
+    /// Trained tokens of an update, to the nearest demonstration; what one has too many or too few, the next one makes up for.
     pub tokens: usize,
     /// The rate.
     pub rate: f64,
@@ -82,6 +82,8 @@ impl ByTokens {
     fn batches<T: Task>(&self, task: &T, rng: &mut ChaCha8Rng) -> Vec<Vec<Shown>> {
         let mut batches: Vec<Vec<Shown>> = Vec::new();
         let mut pool: Vec<Shown> = Vec::new();
+        // Tokens that the updates so far have too many, negative for too few.
+        let mut over = 0;
         while batches.len() < self.updates {
             let mut tokens: usize = pool.iter().map(|(_, one)| one.count_sampled()).sum();
             while tokens < TOGETHER * self.tokens {
@@ -91,14 +93,16 @@ impl ByTokens {
                 pool.push(shown);
             }
             pool.sort_by_key(|(_, one)| one.len());
-            let (mut drawn, mut batch, mut tokens) = (Vec::new(), Vec::new(), 0);
+            let (mut drawn, mut batch, mut tokens) = (Vec::new(), Vec::new(), over);
             for shown in pool.drain(..) {
-                tokens += shown.1.count_sampled();
-                batch.push(shown);
-                if tokens >= self.tokens {
+                let more = shown.1.count_sampled() as isize;
+                if !batch.is_empty() && tokens + more / 2 >= self.tokens as isize {
                     drawn.push(std::mem::take(&mut batch));
-                    tokens = 0;
+                    over = tokens - self.tokens as isize;
+                    tokens = over;
                 }
+                tokens += more;
+                batch.push(shown);
             }
             pool = batch;
             drawn.shuffle(rng);
@@ -133,7 +137,7 @@ mod tests {
     use super::super::sudoku::{Form, Sudoku};
     use super::*;
 
-    /// Whatever is shown, each update has the tokens that were asked for, and less than a demonstration more.
+    /// Whatever is shown, the updates have the tokens that were asked for, and each of them to a demonstration.
     #[test]
     fn updates_have_as_many_tokens() {
         let warm_up = ByTokens {
@@ -145,11 +149,12 @@ mod tests {
             let task = Sudoku::new(10..=11, form);
             let batches = warm_up.batches(&task, &mut ChaCha8Rng::seed_from_u64(0));
             assert_eq!(batches.len(), 30);
-            for batch in batches {
-                let tokens: usize = batch.iter().map(|(_, one)| one.count_sampled()).sum();
-                let longest = batch.iter().map(|(_, one)| one.count_sampled()).max();
-                assert!(tokens >= 400 && tokens < 400 + longest.unwrap());
-            }
+            let tokens = |batch: &[Shown]| batch.iter().map(|(_, one)| one.count_sampled()).sum();
+            let all = || batches.iter().flatten();
+            let longest = all().map(|(_, one)| one.count_sampled()).max().unwrap();
+            let found: Vec<usize> = batches.iter().map(|batch| tokens(batch)).collect();
+            assert!(found.iter().all(|found| found.abs_diff(400) <= longest));
+            assert!(found.iter().sum::<usize>().abs_diff(30 * 400) <= TOGETHER * longest);
         }
     }
 }
