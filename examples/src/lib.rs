@@ -50,6 +50,7 @@ pub const SYSTEMS: &[System] = &[
     rl_rewards::entropic_particle_filtering::SYSTEM,
     rl_rewards::adaptive_difficulty::SYSTEM,
     curriculum::pudf_irt::SYSTEM,
+    curriculum::gpicl::SYSTEM,
     unlearning::ssd::SYSTEM,
     curriculum::multigrid::SYSTEM,
     schedules::sft_recipe::SYSTEM,

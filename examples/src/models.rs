@@ -1,4 +1,5 @@
-//! The networks of the experiments: those of [`regimen_tensor::testing`], and two models of characters that train by Burn's own traits.
+//! The networks of the experiments: those of [`regimen_tensor::testing`], two models of characters that train by Burn's own traits, and a
+//! transformer over sequences of numbers.
 
 mod transformer;
 
@@ -10,7 +11,9 @@ use burn::tensor::{Device, Int, Tensor};
 pub use regimen_tensor::testing::networks::{
     AnySizeCnn, AnySizeCnnConfig, Classifier, Cnn, CnnConfig, Mlp, MlpConfig,
 };
-pub use transformer::{CharTransformer, CharTransformerConfig};
+pub use transformer::{
+    CharTransformer, CharTransformerConfig, SequenceTransformer, SequenceTransformerConfig,
+};
 
 /// A model of the next character from a window of previous ones.
 #[derive(Config, Debug)]

@@ -17,6 +17,7 @@ pub(crate) fn tried(system: &str, set: &[String], seed: u64) -> Result<()> {
         "entropic-particle-filtering" => epf::tune::tune(seed, line)?,
         "itool" => rl_rewards::itool::tune::tune(seed, set, line)?,
         "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
+        "gpicl" => curriculum::gpicl::tune::tune(seed, set, line)?,
         "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
         "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,
         "continual-pretraining" => continual_pretraining::tune::tune(seed, line)?,

@@ -17,6 +17,8 @@ pub mod ability;
 
 pub mod text;
 
+pub mod tasks;
+
 pub use ability::{
     AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, ClusterDraws,
     ClusterDrawsConfig, difficulty, normalised_inversions,

@@ -1,4 +1,4 @@
-//! A small transformer over characters, which predicts the symbol after every place of a window.
+//! Small causal transformers: over characters, which predicts the symbol after every place of a window, and over vectors.
 
 use burn::config::Config;
 use burn::module::{Initializer, Module};
@@ -102,6 +102,71 @@ impl CharTransformer {
         let places = Tensor::<1, Int>::arange(0..window as i64, &device).reshape([1, window]);
         let mask = generate_autoregressive_mask(1, window, &device);
         let start = self.symbols.forward(windows) + self.places.forward(places);
+        let blocks = self.blocks.iter();
+        let x = blocks.fold(start, |x, block| block.forward(x, mask.clone()));
+        self.head.forward(self.norm.forward(x))
+    }
+}
+
+/// Size of a [`SequenceTransformer`].
+#[derive(Config, Debug)]
+pub struct SequenceTransformerConfig {
+    /// Numbers of a place.
+    pub inputs: usize,
+    /// Classes of an output.
+    pub classes: usize,
+    /// Places at most.
+    pub context: usize,
+    /// Width of the states; the perceptron of a block has four times as many hidden units.
+    #[config(default = 64)]
+    pub width: usize,
+    /// Heads of attention, a divisor of the width.
+    #[config(default = 4)]
+    pub heads: usize,
+    /// Blocks.
+    #[config(default = 2)]
+    pub layers: usize,
+}
+
+/// Places of numbers through a linear layer, with embeddings of the places, the blocks of a [`CharTransformer`], and a classifier.
+#[derive(Module, Debug)]
+pub struct SequenceTransformer {
+    entry: Linear,
+    places: Embedding,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    head: Linear,
+}
+
+impl SequenceTransformerConfig {
+    /// Draws the weights from the device's generator.
+    #[must_use]
+    pub fn init(&self, device: &Device) -> SequenceTransformer {
+        let like = CharTransformerConfig::new()
+            .with_context(self.context)
+            .with_width(self.width)
+            .with_heads(self.heads)
+            .with_layers(self.layers)
+            .with_symbols(self.classes)
+            .init(device);
+        SequenceTransformer {
+            entry: LinearConfig::new(self.inputs, self.width).init(device),
+            places: like.places,
+            blocks: like.blocks,
+            norm: like.norm,
+            head: like.head,
+        }
+    }
+}
+
+impl SequenceTransformer {
+    /// Sequences `[batch, length, inputs]` to the logits of each place, `[batch, length, classes]`. A place sees itself and those before it.
+    #[must_use]
+    pub fn forward(&self, sequences: Tensor<3>) -> Tensor<3> {
+        let ([_, length, _], device) = (sequences.dims(), sequences.device());
+        let places = Tensor::<1, Int>::arange(0..length as i64, &device).reshape([1, length]);
+        let mask = generate_autoregressive_mask(1, length, &device);
+        let start = self.entry.forward(sequences) + self.places.forward(places);
         let blocks = self.blocks.iter();
         let x = blocks.fold(start, |x, block| block.forward(x, mask.clone()));
         self.head.forward(self.norm.forward(x))

@@ -1,5 +1,7 @@
 //! Absurd arguments for every public constructor, configuration and function.
 
+mod tasks;
+
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Damaged states of every type that is read from a file.
 
+mod tasks;
+
 use std::sync::Arc;
 
 use burn::tensor::{DType, Device, Tensor};
@@ -302,6 +304,7 @@ pub(super) fn states() -> Vec<State> {
     .chain(texts())
     .chain(abilities())
     .chain(clusters())
+    .chain(tasks::states())
     .collect()
 }
 
