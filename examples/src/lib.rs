@@ -51,6 +51,7 @@ pub const SYSTEMS: &[System] = &[
     rl_rewards::adaptive_difficulty::SYSTEM,
     curriculum::pudf_irt::SYSTEM,
     curriculum::gpicl::SYSTEM,
+    curriculum::mbtl::SYSTEM,
     unlearning::ssd::SYSTEM,
     curriculum::multigrid::SYSTEM,
     schedules::sft_recipe::SYSTEM,

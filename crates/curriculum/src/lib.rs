@@ -19,6 +19,9 @@ pub mod text;
 
 pub mod tasks;
 
+#[cfg(feature = "transfer")]
+pub mod transfer;
+
 pub use ability::{
     AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, ClusterDraws,
     ClusterDrawsConfig, difficulty, normalised_inversions,

@@ -6,6 +6,7 @@ pub mod adaptive_batch;
 pub mod betr;
 pub mod gpicl;
 pub mod mastery_clusters;
+pub mod mbtl;
 pub mod multigrid;
 pub mod pudf_irt;
 pub mod seta;

@@ -1,6 +1,7 @@
 //! Absurd arguments for every public constructor, configuration and function.
 
 mod tasks;
+mod transfer;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Damaged states of every type that is read from a file.
 
 mod tasks;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -305,6 +306,7 @@ pub(super) fn states() -> Vec<State> {
     .chain(abilities())
     .chain(clusters())
     .chain(tasks::states())
+    .chain(transfer::states())
     .collect()
 }
 
