@@ -52,6 +52,7 @@ pub const SYSTEMS: &[System] = &[
     curriculum::pudf_irt::SYSTEM,
     curriculum::gpicl::SYSTEM,
     curriculum::mbtl::SYSTEM,
+    curriculum::robust_active_learning::SYSTEM,
     unlearning::ssd::SYSTEM,
     curriculum::multigrid::SYSTEM,
     schedules::sft_recipe::SYSTEM,

@@ -76,7 +76,7 @@ enum Verb {
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
         /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `gpicl`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `gpicl`, `robust-active-learning`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
         /// `infinite-schedule`, `sequential-or-parallel` or `backtrack-traces`.
         #[arg(default_value = "unified-post-training")]
         system: String,

@@ -18,6 +18,7 @@ pub(crate) fn tried(system: &str, set: &[String], seed: u64) -> Result<()> {
         "itool" => rl_rewards::itool::tune::tune(seed, set, line)?,
         "mastery-clusters" => curriculum::mastery_clusters::tune::tune(seed, line)?,
         "gpicl" => curriculum::gpicl::tune::tune(seed, set, line)?,
+        "robust-active-learning" => curriculum::robust_active_learning::tune::tune(seed, line)?,
         "pudf-irt" => curriculum::pudf_irt::tune::tune(seed, line)?,
         "shot-selection" => curriculum::shot_selection::tune::tune(seed, line)?,
         "continual-pretraining" => continual_pretraining::tune::tune(seed, line)?,

@@ -17,6 +17,8 @@ pub mod ability;
 
 pub mod text;
 
+pub mod active;
+
 pub mod tasks;
 
 #[cfg(feature = "transfer")]

@@ -9,6 +9,7 @@ pub mod mastery_clusters;
 pub mod mbtl;
 pub mod multigrid;
 pub mod pudf_irt;
+pub mod robust_active_learning;
 pub mod seta;
 pub mod shot_selection;
 

@@ -16,6 +16,8 @@ pub enum DataKind {
     Text,
     /// Domains of text: the embedded ones that are named, or the text files of the user's folder, two or more.
     Domains(&'static [Domain]),
+    /// The embedded table of animals and their traits; the user's folder is not read.
+    Animals,
     /// Drawn or computed by the experiment itself; the user's folder is not read.
     Simulated,
 }
@@ -186,6 +188,7 @@ impl Context {
                 let names = self.domains(embedded)?.into_iter().map(|text| text.name);
                 names.collect::<Vec<_>>().join(", ")
             }
+            DataKind::Animals => "animals and their traits (UCI Zoo, embedded)".into(),
             DataKind::Simulated => "simulated".into(),
         })
     }

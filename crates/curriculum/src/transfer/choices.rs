@@ -189,8 +189,8 @@ mod tests {
         let contexts: Vec<f64> = (0..100).map(f64::from).collect();
         // 99 - 99/8 = 86.6, then 24.75 less each.
         assert_eq!(equidistant(&contexts, 4).unwrap(), [87, 62, 37, 12]);
-        // The ends [0, 49] and [49, 99]: the upper is the wider; then 0 to 49, then 49 to 82.
-        assert_eq!(bisection(&contexts, 4).unwrap(), [49, 82, 16, 65]);
+        // The ends, cut at a third from outside: 99 - 50/3 and 49/3; then 16 to 49, which is as wide as 49 to 82.
+        assert_eq!(bisection(&contexts, 4).unwrap(), [49, 82, 16, 32]);
         let random = random_tasks(100, 5, Some(49), 3).unwrap();
         assert_eq!((random[0], random.len()), (49, 5));
         assert!(random[1..].iter().all(|task| *task != 49));

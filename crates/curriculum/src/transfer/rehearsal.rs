@@ -55,10 +55,12 @@ mod tests {
 
     const TASKS: usize = 100;
 
-    fn after(matrix: &[Vec<f64>], slope: f64, trainings: usize) -> f64 {
-        let process = GaussianProcessConfig::new().with_restarts(2);
+    fn after(matrix: &[Vec<f64>], trainings: usize) -> f64 {
+        let process = GaussianProcessConfig::new()
+            .with_restarts(4)
+            .with_lengths([0.01, 20.0]);
         let config = TransferPickerConfig::in_a_row(TASKS).with_process(process);
-        let config = config.with_slope(Slope::Fixed(vec![slope]));
+        let config = config.with_slope(Slope::Fixed(vec![0.005]));
         let mut picker = config.init().unwrap();
         for _ in 0..trainings {
             let task = picker.next_task().unwrap().unwrap();
@@ -67,23 +69,24 @@ mod tests {
         picker.score()
     }
 
-    /// With the true slope, selection beats the mean of random choices and a picker without a slope, and comes near the oracle.
+    /// With the true slope and lengths of up to a fifth of the range, selection beats the mean of random choices, and no choice the oracle.
     #[test]
-    fn a_true_slope_is_worth_having() {
-        let (mut right, mut none, mut random, mut oracle) = (0.0, 0.0, 0.0, 0.0);
-        for instance in 0..6 {
+    fn a_true_model_is_worth_having() {
+        let (mut picked, mut random, mut oracle) = (0.0, 0.0, 0.0);
+        for instance in 0..30 {
             let matrix = rehearsal(TASKS, 0.005, instance).unwrap();
-            right += after(&matrix, 0.005, 12);
-            none += after(&matrix, 0.0, 12);
-            for draw in 0..50 {
-                let chosen = random_tasks(TASKS, 12, None, 1000 * instance + draw).unwrap();
-                random += transfer_score(&matrix, &chosen).unwrap() / 50.0;
+            picked += after(&matrix, 8);
+            for draw in 0..30 {
+                let chosen = random_tasks(TASKS, 8, None, 1000 * instance + draw).unwrap();
+                random += transfer_score(&matrix, &chosen).unwrap() / 30.0;
             }
-            let chosen = sequential_oracle(&matrix, 12).unwrap();
+            let chosen = sequential_oracle(&matrix, 8).unwrap();
             oracle += transfer_score(&matrix, &chosen).unwrap();
         }
-        assert!(right > none && right > random && right <= oracle + 1e-9);
-        assert!((oracle - right) / 6.0 < 0.12);
+        assert!(
+            random < picked && picked <= oracle + 1e-9,
+            "{random} {picked} {oracle}"
+        );
     }
 
     #[test]

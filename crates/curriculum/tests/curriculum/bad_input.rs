@@ -1,5 +1,6 @@
 //! Absurd arguments for every public constructor, configuration and function.
 
+mod robust;
 mod tasks;
 mod transfer;
 

@@ -1,5 +1,6 @@
 //! Damaged states of every type that is read from a file.
 
+mod robust;
 mod tasks;
 mod transfer;
 
@@ -305,6 +306,7 @@ pub(super) fn states() -> Vec<State> {
     .chain(texts())
     .chain(abilities())
     .chain(clusters())
+    .chain(robust::states())
     .chain(tasks::states())
     .chain(transfer::states())
     .collect()

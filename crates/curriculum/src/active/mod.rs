@@ -1,0 +1,3 @@
+//! Active learning: which examples to ask labels for.
+
+pub mod robust;
