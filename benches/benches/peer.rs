@@ -22,9 +22,18 @@ impl Peer {
 
     /// As [`start`](Self::start), with arguments.
     pub(crate) fn start_with(name: &str, arguments: &[&OsStr]) -> Option<Self> {
+        Self::start_in(("PEER_PYTHON", ".venv"), name, arguments)
+    }
+
+    /// As [`start_with`](Self::start_with), in the environment that this variable names, or in this folder of `peers`.
+    pub(crate) fn start_in(
+        (variable, environment): (&str, &str),
+        name: &str,
+        arguments: &[&OsStr],
+    ) -> Option<Self> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
-        let own = folder.join(".venv/bin/python");
-        let python = std::env::var_os("PEER_PYTHON").map_or(own, Into::into);
+        let own = folder.join(environment).join("bin/python");
+        let python = std::env::var_os(variable).map_or(own, Into::into);
         let child = Command::new(python)
             .arg(folder.join(format!("{name}.py")))
             .args(arguments)

@@ -9,6 +9,7 @@
 
 use criterion::Criterion;
 
+mod acquisition_peer;
 mod continual;
 mod continual_peer;
 mod curriculum;
@@ -42,6 +43,7 @@ const BENCHES: &[Bench] = &[
     (&["seta-plan-3M"], curriculum::plan),
     (&["replay-epoch-1M"], curriculum::replay),
     (&["irt-peer"], irt_peer::peer),
+    (&["acquisition-peer"], acquisition_peer::peer),
     (&["continual-step"], continual::steps),
     (&["continual-memory-add"], continual::memory),
     (&["continual-peer"], continual_peer::peer),

@@ -3,6 +3,7 @@
 mod robust;
 mod tasks;
 mod transfer;
+mod acquisition;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;

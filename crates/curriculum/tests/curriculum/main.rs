@@ -1,6 +1,7 @@
 //! Properties of samplers, and of the loader with Burn.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod acquisition;
 mod bad_input;
 mod conformance;
 mod every_sampler;

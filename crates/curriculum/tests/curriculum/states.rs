@@ -3,6 +3,7 @@
 mod robust;
 mod tasks;
 mod transfer;
+mod acquisition;
 
 use std::sync::Arc;
 
@@ -304,6 +305,7 @@ pub(super) fn states() -> Vec<State> {
     ]
     .into_iter()
     .chain(texts())
+    .chain(acquisition::states())
     .chain(abilities())
     .chain(clusters())
     .chain(robust::states())
