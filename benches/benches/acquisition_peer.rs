@@ -34,9 +34,13 @@ const SKACTIVEML: [Work; 7] = [
     ("badge", [1, 10_000, 10, 64]),
 ];
 
-/// Numbers by a rule of their place, as `peers/acquisition.py` makes them.
+/// Numbers between -1 and 1 by a rule of their place, as `peers/acquisition.py` makes them: a hash, so that no two distances are equal.
 fn numbers(count: usize) -> impl Iterator<Item = f64> {
-    (0..count).map(|place| ((place * 7919 + 13) % 1009) as f64 / 504.5 - 1.0)
+    (0..count as u32).map(|place| {
+        let hash = place.wrapping_mul(2_654_435_761);
+        let hash = (hash ^ (hash >> 15)).wrapping_mul(2_246_822_519);
+        f64::from(hash ^ (hash >> 13)) / 2_147_483_648.0 - 1.0
+    })
 }
 
 struct Case {
@@ -54,12 +58,7 @@ impl Case {
             exp.into_iter().map(move |x| (x / sum) as f32)
         });
         let data = TensorData::new(rows.collect::<Vec<f32>>(), [samples, candidates, classes]);
-        let own = numbers(candidates * features)
-            .enumerate()
-            .map(|(place, x)| {
-                let row = place / features;
-                (x + row as f64 / candidates as f64) as f32
-            });
+        let own = numbers(candidates * features).map(|x| x as f32);
         let own = TensorData::new(own.collect::<Vec<f32>>(), [candidates, features]);
         Self {
             samples: Tensor::from_data(data, &device),

@@ -16,20 +16,20 @@ import numpy as np
 warnings.filterwarnings("ignore")
 
 
-def numbers(count, step):
-    return (np.arange(count) * step + 13) % 1009 / 504.5 - 1
+def numbers(count):
+    places = np.arange(count, dtype=np.uint32)
+    places *= np.uint32(2654435761)
+    places = (places ^ (places >> np.uint32(15))) * np.uint32(2246822519)
+    return (places ^ (places >> np.uint32(13))) / 2147483648 - 1
 
 
 class Case:
     def __init__(self, samples, candidates, classes, features):
         shape = (samples, candidates, classes)
-        logits = 3 * numbers(samples * candidates * classes, 7919).reshape(shape)
+        logits = 3 * numbers(samples * candidates * classes).reshape(shape)
         exp = np.exp(logits)
         self.samples = exp / exp.sum(-1, keepdims=True)
-        self.embeddings = numbers(candidates * features, 7919).reshape(candidates, features)
-        # Rows would repeat after 1009 of them.
-        self.embeddings += np.arange(candidates)[:, None] / candidates
-        self.labelled = None
+        self.embeddings = numbers(candidates * features).reshape(candidates, features)
 
 
 class Fixed:

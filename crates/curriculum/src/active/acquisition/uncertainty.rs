@@ -5,7 +5,7 @@
 //! Source: Lewis and Gale 1994 (least confident); Scheffer, Decomain and Wrobel 2001 (margin); Shannon's entropy, as Settles 2009 lists it in
 //! "Active Learning Literature Survey"
 
-use burn::tensor::Tensor;
+use burn::tensor::{IndexingUpdateOp, Tensor};
 
 use super::probabilities::consensus;
 use super::score::Score;
@@ -47,51 +47,12 @@ pub struct Margin;
 impl Score for Margin {
     fn of(&self, piece: Tensor<3>) -> Tensor<1> {
         let candidates = piece.dims()[1];
-        let (first, second) = two_best(consensus(piece));
-        (second - first + 1.0).reshape([candidates])
-    }
-}
-
-/// The two largest numbers of rows that were compared.
-type Best = (Tensor<2>, Tensor<2>);
-
-fn merged((first, second): Best, (other, next): Best) -> Best {
-    let low = first.clone().min_pair(other.clone());
-    (first.max_pair(other), low.max_pair(second.max_pair(next)))
-}
-
-/// The two largest of each row, `[1, rows]` each, equal or not: winners and runners-up of ever fewer pairs of columns.
-fn two_best(values: Tensor<2>) -> Best {
-    // Columns become rows: what is compared lies together.
-    let columns = values.swap_dims(0, 1);
-    let mut width = columns.dims()[0];
-    let column = |start, length| columns.clone().narrow(0, start, length);
-    let mut rest = (width % 2 == 1).then(|| {
-        let last = column(width - 1, 1);
-        (last.clone(), last.full_like(-1.0))
-    });
-    width /= 2;
-    let (left, right) = (column(0, width), column(width, width));
-    let mut best = (left.clone().max_pair(right.clone()), left.min_pair(right));
-    while width > 1 {
-        let half = width / 2;
-        let part = |start, length| {
-            let of = |all: &Tensor<2>| all.clone().narrow(0, start, length);
-            (of(&best.0), of(&best.1))
-        };
-        if width % 2 == 1 {
-            let last = part(width - 1, 1);
-            rest = Some(match rest {
-                None => last,
-                Some(rest) => merged(rest, last),
-            });
-        }
-        best = merged(part(0, half), part(half, half));
-        width = half;
-    }
-    match rest {
-        None => best,
-        Some(rest) => merged(best, rest),
+        let values = consensus(piece);
+        let (first, place) = values.clone().max_dim_with_indices(1);
+        // The best class falls below 0, another one of the same probability does not.
+        let below = first.full_like(-2.0);
+        let others = values.scatter(1, place, below, IndexingUpdateOp::Add);
+        (others.max_dim(1) - first + 1.0).reshape([candidates])
     }
 }
 
