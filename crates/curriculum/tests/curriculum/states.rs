@@ -305,7 +305,6 @@ pub(super) fn states() -> Vec<State> {
     ]
     .into_iter()
     .chain(texts())
-    .chain(acquisition::states())
     .chain(abilities())
     .chain(clusters())
     .chain(robust::states())

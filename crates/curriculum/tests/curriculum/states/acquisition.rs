@@ -5,11 +5,31 @@ use regimen_curriculum::active::acquisition::{
     Acquisition, Badge, BatchBald, ClassProbabilities, Criterion, Embeddings, GradientEmbeddings,
     Labelling, RoundFacts, Stopping, TypiClust,
 };
+use regimen_tensor::testing::Hostile;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-use super::{State, state, text_of};
+fn text_of(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
 
-/// Every type of active learning that is read from a file.
-pub(super) fn states() -> Vec<State> {
+/// Reads damaged texts of a sample, and uses what is accepted.
+fn damaged<T: Serialize + DeserializeOwned>(
+    hostile: &mut Hostile,
+    name: &str,
+    sample: &T,
+    exercise: impl Fn(T) -> Result<(), String>,
+) {
+    let text = serde_json::to_string(sample).unwrap();
+    hostile.state(name, &text, |text| {
+        exercise(serde_json::from_str(text).map_err(text_of)?)
+    });
+}
+
+#[test]
+fn damaged_acquisitions_are_errors_or_work() {
+    let mut hostile = Hostile::new("curriculum acquisition states");
+    let all = &mut hostile;
     let mut labelling = Labelling::new(9, 4).unwrap();
     labelling.label(&[3, 8]).unwrap();
     labelling.label(&[0]).unwrap();
@@ -32,45 +52,44 @@ pub(super) fn states() -> Vec<State> {
     let mut stopping = Stopping::new(criteria).unwrap();
     stopping.observe(&facts().unwrap()).unwrap();
     stopping.observe(&facts().unwrap()).unwrap();
-    vec![
-        state("Labelling", &labelling, |mut labelling: Labelling| {
-            assert!(labelling.latest().len() <= labelling.labelled().len());
-            let _ = labelling.round_seed();
-            if labelling.examples() > 1000 {
-                return Ok(());
-            }
-            let free = labelling.unlabelled();
-            assert_eq!(
-                free.len() + labelling.labelled().len(),
-                labelling.examples()
-            );
-            let asked = labelling.random(1).map_err(text_of)?;
-            labelling.label(&asked).map_err(text_of)
-        }),
-        state("Stopping", &stopping, |mut stopping: Stopping| {
-            stopping.observe(&facts()?).map(drop).map_err(text_of)
-        }),
-        state("Criterion", &stable, |criterion: Criterion| {
-            let mut stopping = Stopping::new(vec![criterion]).map_err(text_of)?;
-            stopping.observe(&facts()?).map(drop).map_err(text_of)
-        }),
-        state("BatchBald", &BatchBald::new(), |method: BatchBald| {
-            let found = method.select(&pool(2), 3).map_err(text_of)?;
-            assert_eq!(found.len(), 3);
-            Ok(())
-        }),
-        state("Badge", &Badge::new(3), |method: Badge| {
-            let rows = embeddings();
-            let pool = GradientEmbeddings::new(&pool(1), rows).map_err(text_of)?;
-            assert_eq!(method.select(&pool, 3).map_err(text_of)?.len(), 3);
-            Ok(())
-        }),
-        state("TypiClust", &TypiClust::new(), |method: TypiClust| {
-            let pool = Embeddings::new(embeddings()).map_err(text_of)?;
-            assert_eq!(method.select(&pool, 3).map_err(text_of)?.len(), 3);
-            Ok(())
-        }),
-    ]
+    damaged(all, "Labelling", &labelling, |mut labelling: Labelling| {
+        assert!(labelling.latest().len() <= labelling.labelled().len());
+        let _ = labelling.round_seed();
+        if labelling.examples() > 1000 {
+            return Ok(());
+        }
+        let free = labelling.unlabelled();
+        assert_eq!(
+            free.len() + labelling.labelled().len(),
+            labelling.examples()
+        );
+        let asked = labelling.random(1).map_err(text_of)?;
+        labelling.label(&asked).map_err(text_of)
+    });
+    damaged(all, "Stopping", &stopping, |mut stopping: Stopping| {
+        stopping.observe(&facts()?).map(drop).map_err(text_of)
+    });
+    damaged(all, "Criterion", &stable, |criterion: Criterion| {
+        let mut stopping = Stopping::new(vec![criterion]).map_err(text_of)?;
+        stopping.observe(&facts()?).map(drop).map_err(text_of)
+    });
+    damaged(all, "BatchBald", &BatchBald::new(), |method: BatchBald| {
+        let found = method.select(&pool(2), 3).map_err(text_of)?;
+        assert_eq!(found.len(), 3);
+        Ok(())
+    });
+    damaged(all, "Badge", &Badge::new(3), |method: Badge| {
+        let rows = embeddings();
+        let pool = GradientEmbeddings::new(&pool(1), rows).map_err(text_of)?;
+        assert_eq!(method.select(&pool, 3).map_err(text_of)?.len(), 3);
+        Ok(())
+    });
+    damaged(all, "TypiClust", &TypiClust::new(), |method: TypiClust| {
+        let pool = Embeddings::new(embeddings()).map_err(text_of)?;
+        assert_eq!(method.select(&pool, 3).map_err(text_of)?.len(), 3);
+        Ok(())
+    });
+    hostile.finish();
 }
 
 fn facts() -> Result<RoundFacts, String> {
