@@ -128,6 +128,9 @@ pub enum CurriculumError {
         /// What it may be.
         allowed: &'static str,
     },
+    /// An agent whose training or use failed.
+    #[error("the mixing agent: {0}")]
+    Agent(String),
     /// The device could not return losses.
     #[error("reading losses from the device: {0}")]
     Read(String),

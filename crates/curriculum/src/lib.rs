@@ -23,6 +23,7 @@ pub mod tasks;
 
 #[cfg(feature = "transfer")]
 pub mod transfer;
+pub mod mixing;
 
 pub use ability::{
     AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, ClusterDraws,
@@ -44,6 +45,12 @@ pub use batches::{BatchSizes, LiveBatchSize, Replay};
 pub use error::{CurriculumError, Result};
 #[cfg(feature = "burn")]
 pub use loader::{CurriculumLoader, Feedback, LoaderState, NotedLosses, Rejected, Sample};
+pub use mixing::{
+    AgentMixture, DoReMi, DoReMiConfig, Doge, DogeConfig, MixturePolicy, MixtureWalk, RegMix,
+    Trajectory,
+};
+#[cfg(feature = "burn")]
+pub use mixing::{MixingAgent, MixingAgentConfig, MixingAgentState};
 pub use sampler::{EpochPlan, Sampler};
 pub use select::{
     Chosen, DynamicRandom, EasyFirst, Forgetting, InfoBatch, InfoBatchConfig, Mixture,

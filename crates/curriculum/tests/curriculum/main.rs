@@ -6,6 +6,7 @@ mod bad_input;
 mod conformance;
 mod every_sampler;
 mod failures;
+mod mixing;
 mod paced;
 mod replay_mix;
 mod resume;

@@ -48,7 +48,7 @@ pub(super) type State = (
     Box<dyn Fn(&str) -> Result<(), String>>,
 );
 
-fn state<T: Serialize + DeserializeOwned>(
+pub(super) fn state<T: Serialize + DeserializeOwned>(
     name: &'static str,
     sample: &T,
     exercise: impl Fn(T) -> Result<(), String> + 'static,
@@ -57,7 +57,7 @@ fn state<T: Serialize + DeserializeOwned>(
     (name, serde_json::to_string(sample).unwrap(), Box::new(read))
 }
 
-fn text_of(error: impl std::fmt::Display) -> String {
+pub(super) fn text_of(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -68,7 +68,9 @@ fn losses(ids: &[usize]) -> Vec<f32> {
 }
 
 /// Plans, learns, and is saved and read again.
-fn sampled<S: Sampler + Serialize + DeserializeOwned>(mut sampler: S) -> Result<(), String> {
+pub(super) fn sampled<S: Sampler + Serialize + DeserializeOwned>(
+    mut sampler: S,
+) -> Result<(), String> {
     for _ in 0..3 {
         let plan = sampler.plan();
         assert!(!plan.ids.is_empty() && plan.ids.iter().all(|id| *id < sampler.examples()));
@@ -310,6 +312,7 @@ pub(super) fn states() -> Vec<State> {
     .chain(robust::states())
     .chain(tasks::states())
     .chain(transfer::states())
+    .chain(super::mixing::states::states())
     .collect()
 }
 
