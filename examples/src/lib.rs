@@ -48,6 +48,7 @@ pub const SYSTEMS: &[System] = &[
     rl_rewards::itool::SYSTEM,
     moe::moe_pathways::SYSTEM,
     rl_rewards::entropic_particle_filtering::SYSTEM,
+    curriculum::data_mixing_agent::SYSTEM,
     rl_rewards::adaptive_difficulty::SYSTEM,
     curriculum::pudf_irt::SYSTEM,
     curriculum::gpicl::SYSTEM,

@@ -11,6 +11,7 @@ pub(crate) fn tried(system: &str, set: &[String], seed: u64) -> Result<()> {
     let line = |line| println!("{line}");
     match system {
         "unified-post-training" => rl_rewards::unified_post_training::tune::tune(seed, line)?,
+        "data-mixing-agent" => curriculum::data_mixing_agent::tune::tune(seed, set, line)?,
         "betr" => curriculum::betr::tune::tune(seed, line)?,
         "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
         "exploratory-annealed-decoding" => annealed::tune::tune(seed, line)?,

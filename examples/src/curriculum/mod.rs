@@ -5,6 +5,7 @@
 pub mod adaptive_batch;
 pub mod betr;
 pub mod gpicl;
+pub mod data_mixing_agent;
 pub mod mastery_clusters;
 pub mod mbtl;
 pub mod multigrid;

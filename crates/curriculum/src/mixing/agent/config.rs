@@ -25,7 +25,7 @@ pub enum FeedbackInput {
 /// | `input` | since the start | see [`FeedbackInput`] |
 /// | `measure_weights` | equal ones that sum to 1 | finite, one for each measure: what the reward is the gain of |
 /// | `gamma` | 0.9 | 0 to 1: how much later rewards count |
-/// | `alpha` | 0.1 | 0 to 1e6: the factor of the conservative penalty, where rewards have a standard deviation of 1 |
+/// | `alpha` | 0.1 | 0 to 1e6: the factor of the conservative penalty, where rewards have a standard deviation of 1 after their mean at each step |
 /// | `actions` | 16 | 1 to 4096 draws that estimate the penalty's integral |
 /// | `concentration` | 1 | 1 to 1000, of the Dirichlet distribution that they are drawn from |
 /// | `good` | 0.5 | above 0, up to 1: the share of runs that the warm start imitates, those with the highest gain of score |
@@ -34,6 +34,9 @@ pub enum FeedbackInput {
 /// | `target_rate` | 0.05 | above 0, up to 1: how fast the target network follows |
 /// | `batch` | 64 | 1 to 65536 runs an update, all where there are no more |
 /// | `seed` | 0 | any: of the weights at the start and all draws |
+///
+/// The critic sees rewards less their mean over the collected runs at the same step, which no decision changes and which is mostly how far training has
+/// come, over the standard deviation of what is left.
 ///
 /// The paper says that rewards are gains of a combined score, that the network is a decoder with two layers, and that a supervised warm start and
 /// conservative Q-learning follow each other. Its alpha, gamma, rates and numbers of draws are not known.

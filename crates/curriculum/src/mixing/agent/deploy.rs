@@ -101,7 +101,8 @@ impl MixingAgent {
         let action = Tensor::<2>::from_data(data, (&tokens.device(), tokens.dtype()));
         let values = self.critic.values(self.critic.states(tokens), action);
         let values = values.try_into_vec_as::<f32>().map_err(read)?;
-        Ok(f64::from(values[places - 1]) * self.units.reward)
+        let value = f64::from(values[places - 1]);
+        Ok(self.units.gain(places - 1, value, self.config.gamma))
     }
 
     /// The places of a run so far, the next step's too.

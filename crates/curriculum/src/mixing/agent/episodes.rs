@@ -16,8 +16,10 @@ pub(super) struct Units {
     shift: Vec<f64>,
     /// What each measure is divided by.
     scale: Vec<f64>,
-    /// What rewards are divided by.
-    pub(super) reward: f64,
+    /// What is subtracted from the reward of each step: its mean over the runs, which no decision changes.
+    baseline: Vec<f64>,
+    /// What is left of rewards is divided by this.
+    reward: f64,
 }
 
 /// The root of the mean square, 1 if there is nothing to divide by.
@@ -56,13 +58,25 @@ impl Units {
         }
         let score = config.score_weights();
         let rewards = runs.iter().map(|run| run.rewards(&score));
-        let rewards = rewards.collect::<Result<Vec<_>>>()?.concat();
-        let mean = rewards.iter().sum::<f64>() / rewards.len().max(1) as f64;
-        let off: Vec<f64> = rewards.iter().map(|reward| reward - mean).collect();
-        let reward = spread(&off);
+        let rewards = rewards.collect::<Result<Vec<_>>>()?;
+        let steps = rewards.iter().map(Vec::len).max().unwrap_or(0);
+        let of = |step: usize| {
+            let all = rewards.iter().filter_map(|run| run.get(step));
+            let (sum, runs) = all.fold((0.0, 0.0), |(sum, runs), x| (sum + x, runs + 1.0));
+            sum / runs
+        };
+        let baseline: Vec<f64> = (0..steps).map(of).collect();
+        let off = |run: &Vec<f64>| -> Vec<f64> {
+            run.iter()
+                .zip(&baseline)
+                .map(|(x, mean)| x - mean)
+                .collect()
+        };
+        let reward = spread(&rewards.iter().flat_map(off).collect::<Vec<f64>>());
         let units = Self {
             shift,
             scale,
+            baseline,
             reward,
         };
         units.check(config)?;
@@ -72,12 +86,28 @@ impl Units {
     pub(super) fn check(&self, config: &MixingAgentConfig) -> Result<()> {
         check_values("shift", &self.shift, config.measures)?;
         check_values("scale", &self.scale, config.measures)?;
+        let steps = self.baseline.len();
+        let good = (1..=config.steps).contains(&steps);
+        count("baseline", steps, good, "1 to the agent's steps")?;
+        check_values("baseline", &self.baseline, steps)?;
         let scales = self.scale.iter().chain([&self.reward]);
         for scale in scales {
             let good = (1e-13..=1e101).contains(scale);
             check("scale", *scale, good, "1e-13 to 1e101")?;
         }
         Ok(())
+    }
+
+    /// A reward as the critic sees it.
+    fn unit(&self, step: usize, reward: f64) -> f32 {
+        let mean = self.baseline.get(step).copied().unwrap_or(0.0);
+        ((reward - mean) / self.reward).clamp(-1e6, 1e6) as f32
+    }
+
+    /// A value of the critic before a step as a discounted gain of score.
+    pub(super) fn gain(&self, step: usize, value: f64, gamma: f64) -> f64 {
+        let later = self.baseline.iter().skip(step).rev();
+        value * self.reward + later.fold(0.0, |sum, mean| mean + gamma * sum)
     }
 
     /// The tokens of a run before each of its first `places` decisions, one after another: the last mixture, none (zeros) before the first step,
@@ -165,10 +195,8 @@ impl Episodes {
             let weights = run.steps().iter().flat_map(|step| &step.weights);
             actions.extend(weights.map(|weight| *weight as f32));
             actions.resize((at + 1) * places * config.domains, 0.0);
-            for reward in run.rewards(&score)? {
-                let unit = (reward / units.reward).clamp(-1e6, 1e6);
-                rewards.push(unit as f32);
-            }
+            let all = run.rewards(&score)?.into_iter().enumerate();
+            rewards.extend(all.map(|(step, reward)| units.unit(step, reward)));
             rewards.resize((at + 1) * places, 0.0);
             mask.extend((0..places).map(|place| f32::from(u8::from(place < steps))));
             goes_on.extend((0..places).map(|place| f32::from(u8::from(place + 1 < steps))));
