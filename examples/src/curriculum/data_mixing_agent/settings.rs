@@ -91,7 +91,7 @@ pub(super) const CHOSEN: Settings = Settings {
     actor_rate: 3e-4,
     target_rate: 0.05,
     updates: 800,
-    good: 0.5,
+    good: 0.25,
     spread: 1.0,
 };
 

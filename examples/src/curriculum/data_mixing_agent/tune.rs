@@ -1,4 +1,34 @@
-//! What the tuning seeds gave.
+//! What the tuning seeds gave: the mean loss on the first field, by a small model, over the seeds 1000 to 1003. The static mixture by a fit has 2.2790,
+//! equal shares 2.2764, the best collected run 2.2782, and the warm start alone 2.2880 (from half of the runs).
+//!
+//! | alpha, gamma | updates | rates of critic, actor, target | runs imitated | agent |
+//! |---|---|---|---|---|
+//! | .1, 0 | 250 | 3e-3, 1e-3, .05 | half | 2.3159 |
+//! | 1, 0 | 250 | 3e-3, 1e-3, .05 | half | 2.2971 |
+//! | 0, .5 | 250 | 3e-3, 1e-3, .05 | half | 2.3055 |
+//! | .1, .5 | 250 | 3e-3, 1e-3, .05 | half | 2.3136 |
+//! | 1, .5 | 250 | 3e-3, 1e-3, .05 | half | 2.2995 |
+//! | 1, .5 | 250 | 1e-3, 1e-3, .05 | half | 2.3177 |
+//! | 1, .9 | 600 | 1e-3, 1e-3, .05 | half | 2.2913 |
+//! | 1, 1 | 600 | 1e-3, 3e-4, .05 | half | 2.2988 |
+//! | .3, 1 | 800 | 3e-3, 3e-4, .05 | half | 2.2905 |
+//! | 1, 1 | 800 | 3e-3, 3e-4, .05 | half | 2.2860 |
+//! | 3, 1 | 800 | 3e-3, 3e-4, .05 | half | 2.2824 |
+//! | 5, 1 | 800 | 3e-3, 3e-4, .05 | half | 2.2862 |
+//! | 10, 1 | 800 | 3e-3, 3e-4, .05 | half | 2.2855 |
+//! | 10, 1 | 800 | 3e-3, 3e-4, .05 | a quarter | 2.2880 |
+//! | 3, 1 | 800 | 3e-3, 1e-3, .05 | half | 2.2894 |
+//! | 3, 1 | 800 | 3e-3, 1e-4, .05 | half | 2.2904 |
+//! | 3, 1 | 800 | 3e-3, 3e-4, .2 | half | 2.2917 |
+//! | 1, 1 | 800 | 3e-3, 3e-4, .2 | half | 2.2856 |
+//! | 10, 1 | 800 | 3e-3, 3e-4, .2 | half | 2.2870 |
+//! | 3, .95 | 800 | 3e-3, 3e-4, .2 | half | 2.2889 |
+//! | **3, 1** | **800** | **3e-3, 3e-4, .05** | **a quarter** | **2.2808** |
+//! | 3, 1 | 2,000 | 3e-3, 3e-4, .05 | half | 2.2780 |
+//! | 1, 1 | 2,000 | 3e-3, 3e-4, .05 | half | 2.2848 |
+//!
+//! Two thousand updates take too long for the default size. With random walks twice as wide the chosen agent with half of the runs has 2.2881. The simulator's alpha is the one of 1e-5 to
+//! 1e-4 that brings what the critic promises to the gain or below on all but one of the seeds 1000 to 1005.
 
 use anyhow::Result;
 
