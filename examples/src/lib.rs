@@ -46,6 +46,7 @@ pub const SYSTEMS: &[System] = &[
     schedules::infinite_schedule::SYSTEM,
     curriculum::mastery_clusters::SYSTEM,
     rl_rewards::itool::SYSTEM,
+    rl_rewards::adaptive_inference::SYSTEM,
     moe::moe_pathways::SYSTEM,
     rl_rewards::entropic_particle_filtering::SYSTEM,
     curriculum::data_mixing_agent::SYSTEM,

@@ -77,6 +77,8 @@ enum Verb {
     Rates {
         /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
         /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `gpicl`, `robust-active-learning`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
+        /// The system: `unified-post-training`, `adaptive-difficulty`, `adaptive-inference`, `exploratory-annealed-decoding`, `itool`, `betr`,
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
         /// `infinite-schedule`, `sequential-or-parallel` or `backtrack-traces`.
         /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
         /// `infinite-schedule`, `sequential-or-parallel`, `data-mixing-agent` or `backtrack-traces`.

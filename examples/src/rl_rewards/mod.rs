@@ -4,6 +4,7 @@
 
 pub mod adaptive_difficulty;
 pub mod backtrack_traces;
+pub mod adaptive_inference;
 pub mod entropic_particle_filtering;
 pub mod exploratory_annealed_decoding;
 pub mod itool;
