@@ -14,7 +14,7 @@ pub(crate) fn tried(system: &str, set: &[String], seed: u64) -> Result<()> {
         "data-mixing-agent" => curriculum::data_mixing_agent::tune::tune(seed, set, line)?,
         "betr" => curriculum::betr::tune::tune(seed, line)?,
         "adaptive-difficulty" => rl_rewards::adaptive_difficulty::tune::tune(seed, line)?,
-        "adaptive-inference" => rl_rewards::adaptive_inference::tune::tune(seed, line)?,
+        "adaptive-inference" => rl_rewards::adaptive_inference::tune::tune(seed, set, line)?,
         "exploratory-annealed-decoding" => annealed::tune::tune(seed, line)?,
         "entropic-particle-filtering" => epf::tune::tune(seed, line)?,
         "itool" => rl_rewards::itool::tune::tune(seed, set, line)?,

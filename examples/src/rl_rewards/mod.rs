@@ -3,8 +3,8 @@
 // systems:begin
 
 pub mod adaptive_difficulty;
-pub mod backtrack_traces;
 pub mod adaptive_inference;
+pub mod backtrack_traces;
 pub mod entropic_particle_filtering;
 pub mod exploratory_annealed_decoding;
 pub mod itool;
