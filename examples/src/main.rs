@@ -85,7 +85,8 @@ enum Verb {
         #[arg(default_value = "unified-post-training")]
         system: String,
         /// Settings of `itool` in place of those that were chosen, `name=value`; the stage of `fscil-tricks`, `stage=2`; for `plasticity`
-        /// `memorise` or `stream`; for `sequential-or-parallel` the task, updates, tokens of each and the rate.
+        /// `memorise` or `stream`; for `sequential-or-parallel` the task, updates, tokens of each and the rate; for `adaptive-inference`
+        /// `graded=3000,updates=200`.
         #[arg(long)]
         set: Vec<String>,
         /// The seed; 1000 and 1001 chose, for `shot-selection` 1000 to 1005, for `plasticity`, `continual-pretraining` and

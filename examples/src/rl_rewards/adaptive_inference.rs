@@ -3,15 +3,21 @@
 //! How a user's sampling does it: `rules.rs`, the searches of [`regimen_rl_rewards::search`] with
 //! [`SelfEvaluation`](regimen_rl_rewards::policy::SelfEvaluation) as their reward, and `lessons.rs`, what it is taught.
 
+mod arms;
 mod bench;
 mod lessons;
 mod measures;
 mod replay;
 mod rules;
+mod settings;
 pub mod tune;
 
 use anyhow::Result;
 
+use self::arms::{
+    ADAPTIVE, ALL, ANNEALED, BASE, BASELINE, FIXED, LOG_PROB, MEAN, ONE, PERMUTED, PRUNED,
+    PRUNED_BY_CHANCE, SHARES, SPENT, TAUGHT, controls, own_word,
+};
 use self::bench::{Bench, MOST, Policies, Score};
 use self::measures::{brier, mean_of, order, order_of_beginnings, order_within};
 use self::rules::{Outcome, threshold};
@@ -31,7 +37,7 @@ pub const SYSTEM: System = System {
     metric: "held-out chains of up to three operations whose answer is right, at two samples of a prompt in the mean",
     unit: "%",
     better: Better::Higher,
-    baseline: tune::BASELINE,
+    baseline: BASELINE,
     method: ADAPTIVE,
     seeds: 0..3,
     source: file!(),
@@ -61,34 +67,11 @@ const FAULTS: &[Fault] = &[
     },
 ];
 
-const ADAPTIVE: &str = "adaptive, own word";
-const FIXED: &str = "two samples, own word";
-const LOG_PROB: &str = "adaptive, log-probability";
-const SAFE_VOTE: &str = "adaptive vote";
-const VOTE: &str = "vote of two";
-const PERMUTED: &str = "adaptive, word of another sample";
-const OPERATIONS: &str = "as many as operations";
-const ONE: &str = "one sample";
-const ALL: &str = "sixteen samples, own word";
-const ANNEALED: &str = "adaptive, own word, rising temperature";
-const PRUNED: &str = "half given up, own word";
-const PRUNED_BY_CHANCE: &str = "half given up, by chance";
-const BASE: &str = "base, most probable answer";
-const TAUGHT: &str = "after the lessons, most probable answer";
-const SPENT: &str = "trained on right samples, most probable answer";
-
-/// Samples of a prompt in the mean.
-const MEAN: f64 = 2.0;
-
 /// Means at which rules are drawn.
 const CURVE: [f64; 5] = [1.2, 1.5, 2.0, 4.0, 8.0];
 
-/// The range of a score's threshold, and of a vote's.
-const SHARES: [f64; 2] = [0.0, 1.0];
-const CONFIDENCES: [f64; 2] = [0.5, 1.0 - 1e-9];
-
 fn run(context: &Context, seed: u64) -> Result<Trial> {
-    let policies = Policies::new(context, seed, &tune::settings(context))?;
+    let policies = Policies::new(context, seed, &settings::settings(context))?;
     let bench = policies.drawn(context, seed)?;
     let mut trial = Trial::new(seed);
     let (enough, own) = own_word(context, &bench)?;
@@ -129,28 +112,6 @@ fn run(context: &Context, seed: u64) -> Result<Trial> {
         trial.record(ANNEALED, "samples", found.samples);
     }
     Ok(trial)
-}
-
-/// The method: its threshold, and what it comes to.
-fn own_word(context: &Context, bench: &Bench) -> Result<(f64, Outcome)> {
-    if context.is_broken_by("mean-for-most") {
-        return threshold(MEAN, SHARES, |enough| Ok(bench.by_mean(enough)));
-    }
-    threshold(MEAN, SHARES, |enough| bench.adaptive(enough, Score::Own))
-}
-
-/// The other rules at equal samples.
-fn controls(bench: &Bench) -> Result<Vec<(&'static str, Outcome)>> {
-    let by = |score: Score| threshold(MEAN, SHARES, move |enough| bench.adaptive(enough, score));
-    let vote = |sure| bench.vote(MOST, Some(sure));
-    Ok(vec![
-        (FIXED, bench.best_of(2, Score::Own)?),
-        (LOG_PROB, by(Score::LogProb)?.1),
-        (SAFE_VOTE, threshold(MEAN, CONFIDENCES, vote)?.1),
-        (VOTE, bench.vote(2, None)?),
-        (PERMUTED, by(Score::Permuted)?.1),
-        (OPERATIONS, bench.by_operations()?),
-    ])
 }
 
 /// How many samples prompts of each class get, what is said of their answers, and whether the rule goes on after a sample that was enough.

@@ -16,6 +16,26 @@ use crate::search::{ProcessReward, Question};
 /// A model that is asked a [`Question`] after each text: one pass over text and question, whose last logits of the two words are the score.
 ///
 /// The texts are read anew, so that the question is in no text that goes on.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use regimen_rl_rewards::Result;
+/// use regimen_rl_rewards::policy::{NextToken, SamplePolicy, SelfEvaluation};
+/// use regimen_rl_rewards::search::{BestOfN, Budget, Found, Question};
+///
+/// // A model that was taught the question, the engine that samples from it, and up to 16 samples of each prompt, one after another.
+/// fn answers<M: NextToken>(
+///     model: &M,
+///     engine: &impl SamplePolicy,
+///     question: Question,
+///     prompts: &[Vec<u32>],
+///     device: &Device,
+/// ) -> Result<Vec<Found>> {
+///     let own = SelfEvaluation::new(model, question, device);
+///     let search = BestOfN::new(16)?.with_at_once(1)?.with_enough(0.95)?;
+///     search.run(engine, &own, prompts, Budget::unbounded(), 0)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SelfEvaluation<'a, M> {
     model: &'a M,

@@ -14,7 +14,7 @@ use regimen_rl_rewards::search::SampleTemperature;
 use regimen_schedules::Constant;
 
 use super::lessons::{Graded, Stream, said, stream};
-use super::tune::Settings;
+use super::settings::Settings;
 use crate::experiment::Context;
 use crate::rl_rewards::bed::chain::{Chain, Class, Problem};
 use crate::rl_rewards::bed::evaluate::{accuracy, greedy, sampling};

@@ -11,9 +11,9 @@ use regimen_rl_rewards::policy::{
     Completion, Rollout, Rollouts, SelfEvaluation, Sequences, generate,
 };
 use regimen_rl_rewards::search::{ProcessReward, Question, win_or_tie};
+use regimen_tensor::stats::ranks;
 
-use super::measures::ordered;
-use super::tune::Settings;
+use super::settings::Settings;
 use crate::experiment::Context;
 use crate::rl_rewards::bed::chain::{Chain, Problem};
 use crate::rl_rewards::bed::evaluate::sampling;
@@ -177,6 +177,19 @@ pub(super) fn said(
         return Ok(scores.into_iter().map(|score| 1.0 - score).collect());
     }
     Ok(scores)
+}
+
+/// The chance that one of those that are so is scored above one of the others.
+pub(super) fn ordered(scores: &[f64], so: &[bool]) -> f64 {
+    let ranks = ranks(scores);
+    let sum: f64 = ranks
+        .iter()
+        .zip(so)
+        .filter(|(_, so)| **so)
+        .map(|(rank, _)| rank)
+        .sum();
+    let [yes, no] = [true, false].map(|is| so.iter().filter(|one| **one == is).count() as f64);
+    (sum - yes * (yes + 1.0) / 2.0) / (yes * no).max(1.0)
 }
 
 /// Whether each sample wins against the other of its prompt, ties excluded: a fault.

@@ -2,23 +2,10 @@
 
 use anyhow::Result;
 use regimen_rl_rewards::policy::Completion;
-use regimen_tensor::stats::ranks;
 
 use super::bench::{Bench, Sampled, Score, beginning};
+use super::lessons::ordered;
 use crate::rl_rewards::bed::chain::Class;
-
-/// The chance that one of those that are so is scored above one of the others.
-pub(super) fn ordered(scores: &[f64], so: &[bool]) -> f64 {
-    let ranks = ranks(scores);
-    let sum: f64 = ranks
-        .iter()
-        .zip(so)
-        .filter(|(_, so)| **so)
-        .map(|(rank, _)| rank)
-        .sum();
-    let [yes, no] = [true, false].map(|is| so.iter().filter(|one| **one == is).count() as f64);
-    (sum - yes * (yes + 1.0) / 2.0) / (yes * no).max(1.0)
-}
 
 /// The chance that a right sample is scored above a wrong one of any prompt, by whole samples.
 pub(super) fn order(bench: &Bench, by: Score) -> Result<f64> {
