@@ -75,13 +75,10 @@ enum Verb {
     },
     /// Tries the rates of a system's arms on a seed that does not count.
     Rates {
-        /// The system: `unified-post-training`, `adaptive-difficulty`, `exploratory-annealed-decoding`, `itool`, `betr`,
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `gpicl`, `robust-active-learning`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
         /// The system: `unified-post-training`, `adaptive-difficulty`, `adaptive-inference`, `exploratory-annealed-decoding`, `itool`, `betr`,
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
-        /// `infinite-schedule`, `sequential-or-parallel` or `backtrack-traces`.
-        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`,
-        /// `infinite-schedule`, `sequential-or-parallel`, `data-mixing-agent` or `backtrack-traces`.
+        /// `mastery-clusters`, `pudf-irt`, `shot-selection`, `gpicl`, `robust-active-learning`, `data-mixing-agent`,
+        /// `entropic-particle-filtering`, `scole`, `fscil-tricks`, `plasticity`, `continual-pretraining`, `infinite-schedule`,
+        /// `sequential-or-parallel` or `backtrack-traces`.
         #[arg(default_value = "unified-post-training")]
         system: String,
         /// Settings of `itool` in place of those that were chosen, `name=value`; the stage of `fscil-tricks`, `stage=2`; for `plasticity`

@@ -17,13 +17,14 @@ pub mod ability;
 
 pub mod text;
 
+pub mod mixing;
+
 pub mod active;
 
 pub mod tasks;
 
 #[cfg(feature = "transfer")]
 pub mod transfer;
-pub mod mixing;
 
 pub use ability::{
     AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, ClusterDraws,

@@ -4,8 +4,8 @@
 
 pub mod adaptive_batch;
 pub mod betr;
-pub mod gpicl;
 pub mod data_mixing_agent;
+pub mod gpicl;
 pub mod mastery_clusters;
 pub mod mbtl;
 pub mod multigrid;

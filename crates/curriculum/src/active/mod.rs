@@ -1,4 +1,4 @@
 //! Active learning: which examples to ask labels for.
 
-pub mod robust;
 pub mod acquisition;
+pub mod robust;

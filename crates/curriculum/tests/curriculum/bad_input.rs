@@ -1,9 +1,9 @@
 //! Absurd arguments for every public constructor, configuration and function.
 
+mod acquisition;
 mod robust;
 mod tasks;
 mod transfer;
-mod acquisition;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! Damaged states of every type that is read from a file.
 
+mod acquisition;
 mod robust;
 mod tasks;
 mod transfer;
-mod acquisition;
 
 use std::sync::Arc;
 
