@@ -26,8 +26,9 @@ use crate::error::{Result, count};
 /// let answers = ClassProbabilities::new(Tensor::<2>::from_data([[0.5, 0.5], [0.5, 0.5], [1.0, 0.0]], &device))?;
 /// let embeddings = Tensor::<2>::from_data([[2.0, 0.0], [0.0, 1.0], [9.0, 9.0]], &device);
 /// let pool = GradientEmbeddings::new(&answers, embeddings)?;
-/// // The model is sure of the last one: it has no gradient.
-/// assert_eq!(Badge::new(0).select(&pool, 2)?, [0, 1]);
+/// // The model is sure of the last one, which has no gradient; of the others the first has the longer one.
+/// assert_eq!(Badge::new(0).select(&pool, 1)?, [0]);
+/// assert_eq!(Badge::new(0).select(&pool, 3)?.len(), 3);
 /// # Ok::<(), regimen_curriculum::CurriculumError>(())
 /// ```
 #[derive(Clone, Debug)]

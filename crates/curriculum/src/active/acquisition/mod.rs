@@ -33,7 +33,7 @@
 //!     train(labelling.labelled());
 //!     let ids = labelling.unlabelled();
 //!     let pool = ClassProbabilities::of_logits(logits_of(&ids, &device))?;
-//!     if stopping.observe(&RoundFacts::new(labelling.labelled().len()))?.is_some() {
+//!     if stopping.observe(&RoundFacts::new(labelling.labelled().len())?)?.is_some() {
 //!         break;
 //!     }
 //!     let places = Margin.select(&pool, 5)?;                       // rows of the pool

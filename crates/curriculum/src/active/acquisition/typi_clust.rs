@@ -33,7 +33,7 @@ const SMALL: usize = 5;
 /// use burn::tensor::{Device, Tensor};
 /// use regimen_curriculum::active::acquisition::{Acquisition, Embeddings, TypiClust};
 ///
-/// let rows = [[0.0], [0.1], [0.2], [9.0], [9.1], [9.2], [9.3], [9.4]];
+/// let rows = [[0.0], [0.1], [0.2], [9.0], [9.15], [9.2], [9.25], [9.4]];
 /// let pool = Embeddings::new(Tensor::<2>::from_data(rows, &Device::default()))?;
 /// // The middle of the larger cluster, then that of the other one.
 /// assert_eq!(TypiClust::new().with_neighbours(2).select(&pool, 2)?, [5, 1]);
