@@ -49,12 +49,7 @@ pub const SYSTEM: System = System {
 };
 
 /// The source, the field that runs are collected on, and the field that the agent is used on.
-const DOMAINS: &[Domain] = &[
-    Domain::Prose,
-    Domain::Verse,
-    Domain::Code,
-    Domain::Documentation,
-];
+const DOMAINS: &[Domain] = &[Domain::Prose, Domain::Verse, Domain::Code];
 
 const FAULTS: &[Fault] = &[
     Fault {

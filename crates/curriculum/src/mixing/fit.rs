@@ -10,7 +10,8 @@ use regimen_tensor::checked_serde;
 use regimen_tensor::linalg::{DMatrix, DVector, solve_spd};
 use serde::{Deserialize, Serialize};
 
-use super::simplex::{check_distribution, check_many, check_over, check_values};
+use super::lowest::lowest;
+use super::simplex::{check_many, check_over, check_values};
 use crate::error::{CurriculumError, Result, check, count};
 
 /// The most numbers of a fit.
@@ -154,7 +155,7 @@ impl MixtureFit {
         Ok(self.value(mixture))
     }
 
-    fn value(&self, mixture: &[f64]) -> f64 {
+    pub(super) fn value(&self, mixture: &[f64]) -> f64 {
         let features = expanded(mixture, self.quadratic);
         let parts = features.iter().zip(&self.coefficients);
         self.mean + parts.map(|(feature, by)| feature * by).sum::<f64>()
@@ -166,25 +167,7 @@ impl MixtureFit {
     /// As [`RegMix::lowest`](super::RegMix::lowest).
     pub fn lowest(&self, draws: usize, best: usize, seed: u64) -> Result<Vec<f64>> {
         let uniform = vec![1.0; self.domains];
-        super::regmix::lowest(self, &uniform, draws, best, seed)
-    }
-
-    /// The mean of those with the lowest loss.
-    pub(super) fn mean_of_lowest(&self, mixtures: &[Vec<f64>], best: usize) -> Result<Vec<f64>> {
-        let mut order: Vec<(f64, usize)> = mixtures
-            .iter()
-            .enumerate()
-            .map(|(place, mixture)| (self.value(mixture), place))
-            .collect();
-        order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let mut sum = vec![0.0; self.domains];
-        for (_, place) in order.iter().take(best) {
-            for (sum, weight) in sum.iter_mut().zip(&mixtures[*place]) {
-                *sum += weight / best as f64;
-            }
-        }
-        check_distribution("mixture", &sum)?;
-        Ok(sum)
+        lowest(|mixture| self.value(mixture), &uniform, draws, best, seed)
     }
 
     /// The number of domains.

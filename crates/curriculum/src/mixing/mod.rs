@@ -61,6 +61,7 @@ pub mod conservative;
 pub mod doge;
 pub mod doremi;
 pub mod fit;
+mod lowest;
 pub mod regmix;
 mod simplex;
 pub mod trajectory;

@@ -10,17 +10,15 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::fit::MixtureFit;
+use super::lowest::{check_draws, lowest};
 use super::simplex::{check_distribution, check_over, dirichlet};
-use crate::error::{CurriculumError, Result, check, count};
+use crate::error::{CurriculumError, Result, check};
 
 /// The weights that draws are multiples of.
 const GRAIN: f64 = 2e-4;
 
 /// Tries for one draw below the most that a domain may have.
 const TRIES: usize = 10_000;
-
-/// The most mixtures of one list, and the most weights of it.
-const DRAWS: usize = 1 << 24;
 
 /// Which mixtures to train proxies with, and which to answer: draws around the weights that the data have.
 ///
@@ -176,39 +174,8 @@ impl RegMix {
         seed: u64,
     ) -> Result<Vec<f64>> {
         check_over("prior", &self.prior, fit.domains())?;
-        lowest(fit, &self.prior, draws, best, seed)
+        lowest(|mixture| fit.value(mixture), &self.prior, draws, best, seed)
     }
-}
-
-/// The mean of those with the lowest loss among draws with these concentrations, and the corners.
-pub(super) fn lowest(
-    fit: &MixtureFit,
-    concentrations: &[f64],
-    draws: usize,
-    best: usize,
-    seed: u64,
-) -> Result<Vec<f64>> {
-    check_draws(draws, concentrations.len())?;
-    count(
-        "best",
-        best,
-        (1..=draws).contains(&best),
-        "1 to the number of draws",
-    )?;
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let drawn = (0..draws).map(|_| dirichlet(concentrations, &mut rng));
-    let mut mixtures = drawn.collect::<Result<Vec<_>>>()?;
-    for domain in 0..concentrations.len() {
-        let mut corner = vec![0.0; concentrations.len()];
-        corner[domain] = 1.0;
-        mixtures.push(corner);
-    }
-    fit.mean_of_lowest(&mixtures, best)
-}
-
-fn check_draws(draws: usize, domains: usize) -> Result<()> {
-    let good = draws > 0 && draws.saturating_mul(domains) <= DRAWS;
-    count("draws", draws, good, "1 or more, up to 2^24 weights in all")
 }
 
 /// Weights below the grain become 0, the others whole multiples of it that sum to 1.

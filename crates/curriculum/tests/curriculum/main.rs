@@ -4,6 +4,7 @@
 mod acquisition;
 mod bad_input;
 mod conformance;
+mod damage;
 mod every_sampler;
 mod failures;
 mod mixing;

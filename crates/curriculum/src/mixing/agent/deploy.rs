@@ -13,9 +13,8 @@ use super::super::simplex::{check_distribution, check_over};
 use super::super::trajectory::Trajectory;
 use super::config::MixingAgentConfig;
 use super::episodes::{Units, fits};
-use super::failed;
-use super::fit::finite;
 use super::network::{Actor, Critic, drawn};
+use super::{failed, finite};
 use crate::error::{CurriculumError, Result, count};
 
 /// A learned policy over mixtures: from a run so far to the mixture of its next step. It is not trained any more.

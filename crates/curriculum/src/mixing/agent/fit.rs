@@ -17,7 +17,7 @@ use super::deploy::MixingAgent;
 use super::episodes::{Episodes, Units, check_runs};
 use super::failed;
 use super::network::{Actor, Critic, drawn};
-use crate::error::{CurriculumError, Result};
+use crate::error::Result;
 
 impl MixingAgentConfig {
     /// Learns from collected runs, on this device.
@@ -220,17 +220,6 @@ fn ln_integral(values: Tensor<2>, ln_densities: Tensor<2>) -> Tensor<2> {
     let largest = weighted.clone().detach().max_dim(1);
     let sum = (weighted - largest.clone()).exp().sum_dim(1);
     sum.log() + largest - (actions as f64).ln()
-}
-
-/// Refuses weights that are not finite.
-pub(super) fn finite(weights: &[Vec<f32>]) -> Result<()> {
-    let mut all = weights.iter().flatten();
-    match all.find(|weight| !weight.is_finite()) {
-        None => Ok(()),
-        Some(weight) => Err(CurriculumError::Agent(format!(
-            "a weight is {weight}: lower the rates"
-        ))),
-    }
 }
 
 #[cfg(test)]

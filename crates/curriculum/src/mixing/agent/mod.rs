@@ -15,9 +15,20 @@ mod tests;
 pub use config::{FeedbackInput, MixingAgentConfig};
 pub use deploy::{MixingAgent, MixingAgentState};
 
-use crate::error::CurriculumError;
+use crate::error::{CurriculumError, Result};
 
 /// What a tensor operation says, as an error of this crate.
 fn failed(error: impl std::fmt::Display) -> CurriculumError {
     CurriculumError::Agent(error.to_string())
+}
+
+/// Refuses weights that are not finite.
+fn finite(weights: &[Vec<f32>]) -> Result<()> {
+    let mut all = weights.iter().flatten();
+    match all.find(|weight| !weight.is_finite()) {
+        None => Ok(()),
+        Some(weight) => Err(CurriculumError::Agent(format!(
+            "a weight is {weight}: lower the rates"
+        ))),
+    }
 }

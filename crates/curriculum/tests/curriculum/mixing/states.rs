@@ -8,7 +8,7 @@ use regimen_curriculum::mixing::{
 };
 use regimen_curriculum::{MixtureConfig, Sampler};
 
-use super::super::states::{State, sampled, state, text_of};
+use super::super::damage::{State, sampled, state, text_of};
 use super::bad_input::two_steps;
 
 pub(in super::super) fn states() -> Vec<State> {
