@@ -23,6 +23,8 @@ pub mod active;
 
 pub mod tasks;
 
+pub mod order;
+
 #[cfg(feature = "transfer")]
 pub mod transfer;
 

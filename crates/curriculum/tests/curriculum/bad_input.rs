@@ -2,6 +2,7 @@
 
 mod acquisition;
 mod robust;
+mod order;
 mod tasks;
 mod transfer;
 

@@ -2,6 +2,7 @@
 
 mod acquisition;
 mod robust;
+mod order;
 mod tasks;
 mod transfer;
 
@@ -269,6 +270,7 @@ pub(super) fn states() -> Vec<State> {
     .chain(abilities())
     .chain(clusters())
     .chain(robust::states())
+    .chain(order::states())
     .chain(tasks::states())
     .chain(transfer::states())
     .chain(super::mixing::states::states())
