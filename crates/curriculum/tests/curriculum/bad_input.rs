@@ -1,8 +1,8 @@
 //! Absurd arguments for every public constructor, configuration and function.
 
 mod acquisition;
-mod robust;
 mod order;
+mod robust;
 mod tasks;
 mod transfer;
 

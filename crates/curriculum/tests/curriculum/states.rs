@@ -1,8 +1,8 @@
 //! Damaged states of every type that is read from a file.
 
 mod acquisition;
-mod robust;
 mod order;
+mod robust;
 mod tasks;
 mod transfer;
 
