@@ -10,6 +10,7 @@ pub mod tune;
 use anyhow::Result;
 
 use self::arms::{ENDLESS, FEW, MANY, SGD, STRONGEST};
+use self::settings::{OTHER_LABELS, OWN_LABEL};
 use crate::experiment::{
     Better, Check, Context, DataKind, Fault, Quantity, System, Trial, differences, values,
 };
@@ -36,11 +37,6 @@ pub const SYSTEM: System = System {
     run,
     judge,
 };
-
-/// The label of a place is in the place itself.
-const OWN_LABEL: &str = "own-label";
-/// The labels of the context are of another task.
-const OTHER_LABELS: &str = "labels-of-another-task";
 
 const FAULTS: &[Fault] = &[
     Fault {

@@ -1,5 +1,7 @@
 //! Check values, and what holds for every estimate.
 
+#![allow(clippy::unwrap_used)]
+
 use super::*;
 use crate::error::{CurriculumError, Result};
 

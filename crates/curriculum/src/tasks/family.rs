@@ -240,7 +240,7 @@ impl TaskFamily {
     fn made(&self, number: u64, identity: f64) -> Task {
         let mut rng = keyed(self.seed, [number, TASK]);
         let mut labels: Vec<usize> = (0..self.classes).collect();
-        if !(rng.random::<f64>() < identity) {
+        if rng.random::<f64>() >= identity {
             labels.shuffle(&mut rng);
         }
         let scale = (1.0 / self.features as f32).sqrt();

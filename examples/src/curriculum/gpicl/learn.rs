@@ -7,8 +7,7 @@ use burn::tensor::{Int, Tensor};
 use regimen_curriculum::tasks::{SequenceBatch, TaskSequences};
 use regimen_tensor::per_example::cross_entropy;
 
-use super::settings::{Settings, WARM_UP};
-use super::{OTHER_LABELS, OWN_LABEL};
+use super::settings::{OTHER_LABELS, OWN_LABEL, Settings, WARM_UP};
 use crate::experiment::Context;
 use crate::models::{SequenceTransformer, SequenceTransformerConfig};
 

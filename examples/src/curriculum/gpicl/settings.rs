@@ -4,6 +4,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::experiment::Context;
 
+/// The fault that the label of a place is in the place itself.
+pub(super) const OWN_LABEL: &str = "own-label";
+/// The fault that the labels of the context are of another task.
+pub(super) const OTHER_LABELS: &str = "labels-of-another-task";
+
 /// How large everything is.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {

@@ -28,6 +28,9 @@ impl BatchGradients for Constant {
 
 fn estimated(source: &mut Constant, rule: &OrderOptimizer, start: &[f64]) -> Result<()> {
     let run = OrderRun::train(source, rule, start, &[0, 1])?;
+    let all = OrderRun::train_all(source, rule, start, &[vec![0, 1], vec![1, 0]])?;
+    assert!(all[0] == run && all[1].order == [1, 0]);
+    assert!(OrderRun::train_all(source, rule, start, &[vec![0, 2]]).is_err());
     let table = OrderTableConfig::new(2).init(source, rule, run.clone())?;
     for history in [OrderHistory::Own, OrderHistory::Reference] {
         let smallest = start[0];
