@@ -8,10 +8,11 @@ use burn::data::dataloader::DataLoader;
 use burn::data::dataloader::batcher::Batcher;
 use burn::tensor::{Device, Tensor};
 use regimen_curriculum::{
-    AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, BatchSizes,
-    Chosen, ClusterDraws, ClusterDrawsConfig, CurriculumLoader, DynamicRandom, EasyFirst, Feedback,
-    InfoBatch, InfoBatchConfig, Mixture, MixtureConfig, Pacing, Prioritised, ReplayDraw, ReplayMix,
-    ReplayMixConfig, Sample, Sampler, SelfPaced, Seta, SetaConfig, StaticSubset, Uniform, Weighted,
+    AbilityPaced, AbilityPacedConfig, AdaptiveDifficulty, AdaptiveDifficultyConfig, AgentMixture,
+    BatchSizes, Chosen, ClusterDraws, ClusterDrawsConfig, CurriculumLoader, DynamicRandom,
+    EasyFirst, Feedback, InfoBatch, InfoBatchConfig, Mixture, MixtureConfig, Pacing, Prioritised,
+    ReplayDraw, ReplayMix, ReplayMixConfig, Sample, Sampler, SelfPaced, Seta, SetaConfig,
+    StaticSubset, Uniform, Weighted,
 };
 use regimen_tensor::Part;
 use serde::Serialize;
@@ -88,6 +89,29 @@ impl Tried for AdaptiveDifficulty {
             sampler.observe(&ids, &scores)
         };
         feedback.with_sampler(score).unwrap().unwrap();
+    }
+}
+
+/// What the policy of [`AgentMixture`] answers at each step.
+fn mixtures() -> Vec<Vec<f64>> {
+    [0.6, 0.5, 0.8].map(|share| vec![share, 1.0 - share]).into()
+}
+
+impl Tried for AgentMixture {
+    fn new() -> Self {
+        let domains: Vec<usize> = (0..EXAMPLES).map(|id| id % 4 / 3).collect();
+        let config = MixtureConfig::new(vec![1.0, 1.0]).with_length(30);
+        let mixture = config.init(&domains).unwrap();
+        Self::new(mixture, vec![-1.0, -2.0], &mixtures()).unwrap()
+    }
+
+    fn tell(feedback: &Feedback<Self>, epoch: usize) {
+        // Before the first epoch there is nothing to report.
+        if epoch > 0 {
+            let measures = vec![-1.0 / (epoch + 1) as f64, -1.5];
+            let report = |sampler: &mut Self| sampler.report(measures, &mixtures());
+            feedback.with_sampler(report).unwrap().unwrap();
+        }
     }
 }
 
@@ -202,6 +226,7 @@ macro_rules! every {
 every!(
     AbilityPaced,
     AdaptiveDifficulty,
+    AgentMixture,
     Chosen,
     ClusterDraws,
     DynamicRandom,

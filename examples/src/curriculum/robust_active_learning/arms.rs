@@ -95,7 +95,7 @@ impl Games {
     pub(super) fn new(context: &Context, seed: u64) -> Self {
         let (rounds, tests) = match context {
             Context { full: true, .. } => (100, 4000),
-            Context { small: true, .. } => (20, 200),
+            Context { small: true, .. } => (12, 150),
             _ => (40, 800),
         };
         let config = |part: u64| RobustPriorConfig::new().with_seed(3 * seed + part);

@@ -24,6 +24,7 @@ use regimen_curriculum::{
     Seta, SetaConfig, StaticSubset, Uniform, Weighted,
 };
 use regimen_curriculum::{AdaptiveDifficulty, AdaptiveDifficultyConfig};
+use regimen_curriculum::{AgentMixture, MixturePolicy, Trajectory};
 use regimen_moe::balance::{BiasUpdate, BiasUpdateConfig, GlobalBalance, Load};
 use regimen_moe::pathways::{Checkpoint as Pathways, PathwayTracker};
 use regimen_moe::{
@@ -57,6 +58,16 @@ use super::towers::{Numbered, Pairs, Perceptron, Result, STEPS, Tower, loss};
 
 /// Parts that are drawn when they are made, and stay.
 pub(super) const FIXED: [&str; 1] = ["matching"];
+
+/// More of one domain, then of the other.
+struct InTurn;
+
+impl MixturePolicy for InTurn {
+    fn next(&self, run: &Trajectory) -> regimen_curriculum::Result<Vec<f64>> {
+        let share = [0.75, 0.25][run.steps().len() % 2];
+        Ok(vec![share, 1.0 - share])
+    }
+}
 
 const POINTS: usize = 64;
 const WIDTH: usize = 12;
@@ -194,6 +205,7 @@ pub(super) struct Run {
     hard: Prioritised,
     good: Weighted,
     mixed: Mixture,
+    decided: AgentMixture,
     replayed: ReplayMix,
     forgotten: Forgetting,
     difficult: AdaptiveDifficulty,
@@ -314,6 +326,13 @@ impl Run {
             mixed: MixtureConfig::new(vec![1.0, 2.0])
                 .with_length(POINTS / 3)
                 .init(&(0..POINTS).map(|id| id % 2).collect::<Vec<_>>())?,
+            decided: AgentMixture::new(
+                MixtureConfig::new(vec![1.0, 1.0])
+                    .with_length(POINTS / 3)
+                    .init(&(0..POINTS).map(|id| id % 2).collect::<Vec<_>>())?,
+                vec![0.0],
+                &InTurn,
+            )?,
             replayed: ReplayMixConfig::new(0.25, 4).init(&[POINTS / 2], POINTS - POINTS / 2)?,
             forgotten: Forgetting::new(POINTS)?,
             paced: AbilityPacedConfig::new()
@@ -402,6 +421,7 @@ impl Run {
             .with("hard", &mut self.hard)
             .with("good", &mut self.good)
             .with("mixed", &mut self.mixed)
+            .with("decided", &mut self.decided)
             .with("replayed", &mut self.replayed)
             .with("forgotten", &mut self.forgotten)
             .with("difficult", &mut self.difficult)
@@ -573,6 +593,7 @@ impl Run {
             self.hard.plan(),
             self.good.plan(),
             self.mixed.plan(),
+            self.decided.plan(),
             self.replayed.plan(),
             self.difficult.plan(),
         ];
@@ -585,6 +606,7 @@ impl Run {
             self.forgotten.observe(&plan.ids, &right)?;
             self.difficult.observe(&plan.ids, &losses)?;
         }
+        self.decided.report(vec![-loss], &InTurn)?;
         self.rigl.2.advance(ids.len());
         Ok(())
     }

@@ -210,9 +210,8 @@ impl NoisyQuestions {
         let mut yes = vec![0.0; self.table.questions()];
         for (row, chance) in self.table.rows.iter().zip(posterior) {
             for (yes, is_true) in yes.iter_mut().zip(row) {
-                if *is_true {
-                    *yes += chance;
-                }
+                // Without a branch, so that several questions are added to at once.
+                *yes += if *is_true { *chance } else { 0.0 };
             }
         }
         let far = |question: usize| (yes[question] - 0.5_f64).abs();

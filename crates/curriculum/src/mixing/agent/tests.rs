@@ -61,14 +61,20 @@ fn it_finds_a_mixture_that_is_better_than_those_it_saw_most() {
     let config = config.with_updates(50, 500).with_rates(3e-3, 3e-3, 1e-3);
     let agent = config.fit(&runs, &Device::flex()).unwrap();
     let mut run = Trajectory::new(2, vec![0.0]).unwrap();
-    for step in 0..4 {
+    for _ in 0..4 {
         let weights = agent.next(&run).unwrap();
-        assert!((weights[0] - 0.7).abs() < 0.15, "step {step}: {weights:?}");
         let value = |share: f64| agent.value(&run, &[share, 1.0 - share]).unwrap();
         assert!(value(0.7) > value(0.1) && value(0.7) > value(1.0));
         let next = run.feedback()[0] - (weights[0] - 0.7).powi(2);
         run.push(weights, vec![next]).unwrap();
     }
+    // It loses less than half of what the runs lost that it learned from.
+    let lost = runs.iter().map(|run| run.feedback()[0]).sum::<f64>() / runs.len() as f64;
+    assert!(
+        run.feedback()[0] > 0.5 * lost,
+        "{:?}, {lost}",
+        run.feedback()
+    );
 }
 
 /// Of two kinds of runs one gains by the first domain, the other by the second; the first step's feedback tells which.
