@@ -34,13 +34,14 @@ use super::gradients::{BatchGradients, check_row};
 ///
 /// // One run in the order of the data, and a table of it.
 /// let rule = OrderOptimizer::adam(0.01);
-/// let run = OrderRun::train(&mut source, &rule, &source.start()?, &[0, 1, 2, 3])?;
+/// let start = source.start()?;
+/// let run = OrderRun::train(&mut source, &rule, &start, &[0, 1, 2, 3])?;
 /// let table = OrderTableConfig::new(2).init(&mut source, &rule, run)?;
 ///
 /// // Where another order would have ended, and where it does end.
 /// let order = [3, 1, 0, 2];
 /// let estimate = table.estimate(&order, Correction::Directions, OrderHistory::Own)?;
-/// let truth = OrderRun::train(&mut source, &rule, &source.start()?, &order)?;
+/// let truth = OrderRun::train(&mut source, &rule, &start, &order)?;
 /// for (estimated, trained) in estimate.iter().zip(truth.end()) {
 ///     assert!((estimated - trained).abs() < 1e-4);
 /// }
